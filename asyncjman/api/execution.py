@@ -1,0 +1,123 @@
+"""Running local jobs: one engine, its events, and what to tell at the end."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from asyncjman.api.logfiles import tail
+from asyncjman.executors.local import LocalExecutor
+from asyncjman.executors.local.console import Output
+from asyncjman.executors.logs import log_paths
+from asyncjman.model.events import Event, JobFinished, TaskFinished
+from asyncjman.model.job import Job, Task
+from asyncjman.model.status import Status
+from asyncjman.scheduler.bus import Bus, Subscription
+from asyncjman.scheduler.engine import Engine, Options
+from asyncjman.scheduler.reconcile import Repair
+from asyncjman.store import jobs
+from asyncjman.store.database import Database
+
+__all__ = ["Execution", "Failure", "Options", "Output", "Repair", "Summary"]
+
+MAX_FAILURES = 10
+TAIL_LINES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A task that failed, its job, its log and the log's last lines."""
+
+    task: Task
+    job: Job
+    log: str | None
+    tail: list[str]
+
+
+@dataclass(slots=True)
+class Summary:
+    """What an execution did."""
+
+    counts: Counter[Status] = field(default_factory=Counter)
+    """How many tasks ended, and how."""
+    skipped_jobs: int = 0
+    failed: list[Task] = field(default_factory=list)
+    """The first ones of those that failed."""
+
+    def add(self, event: Event) -> None:
+        if isinstance(event, TaskFinished):
+            self.counts[event.task.status] += 1
+            if event.task.status is Status.FAILURE and len(self.failed) < MAX_FAILURES:
+                self.failed.append(event.task)
+        elif isinstance(event, JobFinished) and event.status is Status.SKIPPED:
+            self.skipped_jobs += 1
+
+    @property
+    def all_succeeded(self) -> bool:
+        return not self.skipped_jobs and set(self.counts) <= {Status.SUCCESS}
+
+
+class Execution:
+    """Runs the local jobs of a database once."""
+
+    def __init__(
+        self,
+        database: Database,
+        options: Options,
+        *,
+        output: Output | None,
+        on_repair: Callable[[Repair], None],
+    ) -> None:
+        token = secrets.token_hex(16)
+        self._database = database
+        self._bus = Bus()
+        self._engine = Engine(
+            database,
+            LocalExecutor(token=token, output=output),
+            token=token,
+            options=options,
+            bus=self._bus,
+            on_repair=on_repair,
+        )
+
+    def subscribe(self) -> Subscription:
+        """Return a stream of all events from now on; it ends with the execution."""
+        return self._bus.subscribe()
+
+    async def run(self) -> None:
+        """Run until nothing is left to run, or until stopped."""
+        try:
+            await self._engine.run()
+        finally:
+            self._bus.close()
+
+    async def stop(self, *, kill: bool = False) -> None:
+        """Start nothing more, and end what runs: it is recorded as stopped."""
+        await self._engine.stop(kill=kill)
+
+    @property
+    def left(self) -> int:
+        """Return how many tasks haven't ended."""
+        return self._engine.left
+
+    @property
+    def running(self) -> int:
+        return self._engine.running
+
+    def blocked(self) -> dict[int, list[int]]:
+        """Return the jobs that could not run, each with the unfinished jobs that it waits for."""
+        return self._engine.blocked()
+
+    async def failures(self, summary: Summary) -> list[Failure]:
+        """Return what a user wants to see of the tasks that failed."""
+        known = {job.id: job for job in await jobs.get(self._database, {task.job_id for task in summary.failed})}
+        found = []
+        for task in summary.failed:
+            if job := known.get(task.job_id):
+                logs = log_paths(job.spec, task.job_id, task.task_id)
+                texts = [(log, lines) for log in reversed(logs or ()) if (lines := tail(log, TAIL_LINES))]
+                log, lines = texts[0] if texts else (logs[1] if logs else None, [])
+                found.append(Failure(task, job, log, lines))
+        return found

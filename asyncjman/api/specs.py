@@ -1,0 +1,58 @@
+"""A JobSpec from what a user wrote, with all that can be wrong with it looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from asyncjman.errors import UsageError
+from asyncjman.executors.program import resolve
+from asyncjman.model.array import ArraySpec
+from asyncjman.model.graph import Dependency
+from asyncjman.model.job import JobSpec
+
+
+def build_spec(
+    command: Sequence[str],
+    *,
+    name: str = "",
+    exec_dir: Path | None = None,
+    log_dir: Path | None = None,
+    environment: Iterable[str] = (),
+    array: str | None = None,
+    dependencies: tuple[Dependency, ...] = (),
+    stop_on_failure: bool = False,
+    check: bool = True,
+) -> JobSpec:
+    """Return the job that is asked for.
+
+    Raises BadArray, CommandNotFound or UsageError, each naming what is wrong.
+    """
+    if not command or not command[0]:
+        raise UsageError("a command is missing: jman submit [OPTIONS] COMMAND [ARGUMENT]...")
+    folder = Path(exec_dir or ".").absolute()
+    if not folder.is_dir():
+        raise UsageError(f"the folder {exec_dir} (--exec-dir) does not exist")
+    interpreter, words = resolve(tuple(command), folder, check=check)
+    return JobSpec(
+        command=words,
+        interpreter=interpreter,
+        name=name,
+        exec_dir=str(folder),
+        log_dir=str(log_dir) if log_dir is not None else None,
+        environment=parse_environment(environment),
+        array=ArraySpec.parse(array) if array is not None else None,
+        dependencies=dependencies,
+        stop_on_failure=stop_on_failure,
+    )
+
+
+def parse_environment(items: Iterable[str]) -> dict[str, str]:
+    """Read KEY=VALUE items. Raises UsageError for anything else."""
+    found: dict[str, str] = {}
+    for item in items:
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise UsageError(f"bad variable {item!r}: write KEY=VALUE, as in -s SEED=3")
+        found[key] = value
+    return found

@@ -1,0 +1,56 @@
+"""Stopping jobs: what hasn't started at once, what runs by the process that runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from asyncjman.errors import EnvironmentProblem
+from asyncjman.model.job import Job
+from asyncjman.model.selection import format_ids
+from asyncjman.model.status import FINISHED, Status
+from asyncjman.scheduler.reconcile import repair
+from asyncjman.scheduler.settle import settle
+from asyncjman.store import jobs, tasks
+from asyncjman.store.database import Database
+
+POLL_SECONDS = 0.05
+GRACE_SECONDS = 20.0
+
+
+async def stop(database: Database, selected: Sequence[Job], task_ids: Sequence[int] = ()) -> list[Job]:
+    """Stop those of the jobs (or only some of their tasks) that aren't finished; return these.
+
+    Returns when nothing of them runs any more. Raises EnvironmentProblem where a runner doesn't
+    answer.
+    """
+    unfinished = [job.id for job in selected if job.status not in FINISHED]
+    if not unfinished:
+        return []
+    await repair(database)
+    async with database.transaction() as tx:
+        now = time.time()
+        asked = 0
+        for job_id in unfinished:
+            await tasks.end_unstarted(tx, job_id, Status.STOPPED, "stopped", now, task_ids)
+            asked += await tasks.ask_to_stop(tx, job_id, task_ids)
+        closed = await tasks.close_jobs(tx, unfinished, now)
+        await settle(tx, closed)
+    if asked:
+        await _until_stopped(database, unfinished, task_ids)
+    return await jobs.get(database, unfinished)
+
+
+async def _until_stopped(database: Database, job_ids: Sequence[int], task_ids: Sequence[int]) -> None:
+    deadline = time.monotonic() + GRACE_SECONDS
+    while True:
+        running = [one for one in job_ids if await tasks.unfinished_of(database, one, task_ids)]
+        if not running:
+            return
+        if time.monotonic() > deadline:
+            raise EnvironmentProblem(
+                f"job {format_ids(running)} still runs: the jman execute that runs it does not answer"
+            )
+        await repair(database)
+        await asyncio.sleep(POLL_SECONDS)

@@ -1,0 +1,74 @@
+"""Storing new jobs, after all that can be wrong with them was looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from asyncjman.errors import BadDependency, UsageError
+from asyncjman.model.graph import Dependency, Kind
+from asyncjman.model.job import JobSpec
+from asyncjman.model.selection import format_ids
+from asyncjman.store import jobs, schedule
+from asyncjman.store.database import Transaction
+
+
+async def store_all(tx: Transaction, specs: Sequence[JobSpec], now: float) -> list[int]:
+    """Store the jobs; return their ids.
+
+    Raises BadDependency or UsageError, and then the caller's transaction must not be committed.
+    """
+    ids: list[int] = []
+    for spec in specs:
+        check_spec(spec)
+        await _check_dependencies(tx, spec)
+        ids.append(await jobs.insert(tx, spec, now))
+    return ids
+
+
+async def store_repeated(tx: Transaction, spec: JobSpec, times: int, now: float) -> list[int]:
+    """Store a job so many times, each one waiting for the one before."""
+    from dataclasses import replace
+
+    ids: list[int] = []
+    dependencies = spec.dependencies
+    for _ in range(times):
+        one = replace(spec, dependencies=(*dependencies, *(Dependency(i, Kind.ANY) for i in ids[-1:])))
+        ids.extend(await store_all(tx, [one], now))
+    return ids
+
+
+def check_spec(spec: JobSpec) -> None:
+    """Raise UsageError for what no process can be given."""
+    if not spec.command:
+        raise UsageError("a command is missing: jman submit [OPTIONS] COMMAND [ARGUMENT]...")
+    for text in (*spec.command, spec.name, spec.exec_dir, spec.log_dir or "", *spec.environment.values()):
+        if "\0" in text:
+            raise UsageError(f"a NUL character can't be passed to a command: {text!r}")
+    for key in spec.environment:
+        if not key or "=" in key or "\0" in key:
+            raise UsageError(f"bad name of an environment variable: {key!r}")
+
+
+async def _check_dependencies(tx: Transaction, spec: JobSpec) -> None:
+    wanted = {one.job_id for one in spec.dependencies}
+    known = await schedule.outlines(tx, wanted)
+    if missing := wanted - known.keys():
+        raise BadDependency(f"can't wait for job {format_ids(missing)}: no such job")
+    for one in spec.dependencies:
+        if one.kind is Kind.CORR:
+            other = known[one.job_id].array
+            _check_pair(spec, one.job_id, other)
+
+
+def _check_pair(spec: JobSpec, other_id: int, other: str | None) -> None:
+    from asyncjman.model.array import ArraySpec
+
+    if spec.array is None or other is None:
+        which = "this job" if spec.array is None else f"job {other_id}"
+        raise BadDependency(f"--after-corr {other_id} is between two arrays, but {which} has no array")
+    others = ArraySpec.parse(other)
+    unpaired = next((task_id for task_id in spec.array if task_id not in others), None)
+    if unpaired is not None:
+        raise BadDependency(
+            f"--after-corr {other_id}: job {other_id} (tasks {others}) has no task {unpaired}"
+        )

@@ -1,0 +1,165 @@
+"""Run all local jobs that have not run yet, dependencies first, N tasks at once.
+
+Ends when nothing is left: with 0 if all succeeded, with 1 if not. Ctrl-C stops what runs (SIGTERM, and
+SIGKILL after 5 seconds) and ends with 130; a second Ctrl-C kills at once.
+
+\b
+Examples:
+  jman --local execute -p 4              four tasks at once
+  jman --local execute -p auto -j 3-5    some jobs, on all processors
+  jman --local execute --keep-running    stay, and run what is submitted meanwhile
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from asyncjman.cli.context import Globals, Ids, JobIds, say, say_none
+from asyncjman.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_JOB_FAILED, UsageError
+
+if TYPE_CHECKING:
+    from asyncjman.api.execution import Execution, Summary
+    from asyncjman.api.manager import JobManager
+    from asyncjman.model.selection import Selection
+    from asyncjman.render.monitor import Monitor
+
+SUMMARY = "Run local jobs."
+
+
+def execute_command(
+    context: typer.Context,
+    ids: Ids = None,
+    job_ids: JobIds = None,
+    parallel: Annotated[
+        str,
+        typer.Option(
+            "--parallel", "-p", metavar="N|auto", help="Tasks at once; auto: the processors there are."
+        ),
+    ] = "1",
+    no_log_files: Annotated[
+        bool, typer.Option("--no-log-files", "-l", help="All output to the terminal, none to log files.")
+    ] = False,
+    nice: Annotated[
+        int, typer.Option("--nice", "-n", min=0, max=19, help="Lower the tasks' priority by so much.")
+    ] = 0,
+    keep_running: Annotated[
+        bool, typer.Option("--keep-running/--die-when-finished", " /-x", help="Stay when nothing is left.")
+    ] = False,
+    sleep_time: Annotated[
+        float, typer.Option("--sleep-time", "-s", help="Accepted for gridtk's sake; has no effect.")
+    ] = 0.1,
+    progress: Annotated[
+        bool | None,
+        typer.Option("--progress/--no-progress", help="Live progress (default: on a terminal)."),
+    ] = None,
+    json_lines: Annotated[
+        bool, typer.Option("--json-lines", help="Print each event as a line of JSON.")
+    ] = False,
+) -> int:
+    import asyncio
+
+    from asyncjman.render.monitor import make_monitor
+
+    globals_: Globals = context.obj
+    slots = _slots(parallel)
+    selection = globals_.selection(ids, job_ids)
+    monitor = make_monitor(
+        live=sys.stdout.isatty() if progress is None else progress, json_lines=json_lines, slots=slots
+    )
+    return asyncio.run(
+        _execute(
+            globals_,
+            selection,
+            monitor,
+            parallel=slots,
+            nice=nice,
+            log_files=not no_log_files,
+            keep_running=keep_running,
+        )
+    )
+
+
+async def _execute(
+    globals_: Globals,
+    selection: Selection,
+    monitor: Monitor,
+    *,
+    parallel: int,
+    nice: int,
+    log_files: bool,
+    keep_running: bool,
+) -> int:
+    from asyncjman.api.execution import Options, Summary
+    from asyncjman.api.manager import JobManager
+
+    async with JobManager(globals_.database, create=keep_running) as manager:
+        only = frozenset([job.id async for job in manager.jobs(selection)]) if selection.ids else None
+        options = Options(
+            parallel=parallel, nice=nice, log_files=log_files, only=only, keep_running=keep_running
+        )
+        execution = manager.execution(options, output=monitor.output, on_repair=monitor.repaired)
+        summary = Summary()
+        interrupted = await _run(execution, monitor, summary)
+        monitor.close(summary, await execution.failures(summary))
+        blocked = {} if interrupted else execution.blocked()
+        for job_id, others in blocked.items():
+            say(f"job {job_id} did not run: it waits for job {', '.join(map(str, others))}")
+        if not summary.counts and not blocked and not summary.skipped_jobs and not interrupted:
+            await _say_nothing_to_do(globals_, manager, selection)
+    if interrupted:
+        return EXIT_INTERRUPTED
+    return EXIT_DONE if summary.all_succeeded and not blocked else EXIT_JOB_FAILED
+
+
+async def _run(execution: Execution, monitor: Monitor, summary: Summary) -> bool:
+    """Run to the end; return whether a signal ended it."""
+    import signal
+
+    import anyio
+
+    interrupted = False
+    events = execution.subscribe()
+
+    async def mind_signals() -> None:
+        nonlocal interrupted
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+            async for _ in signals:
+                monitor.interrupted(again=interrupted, running=execution.running)
+                await execution.stop(kill=interrupted)
+                interrupted = True
+
+    async def show() -> None:
+        async for event in events:
+            summary.add(event)
+            monitor.event(event)
+
+    async with anyio.create_task_group() as side:
+        side.start_soon(mind_signals)
+        side.start_soon(monitor.refresh, execution)
+        async with anyio.create_task_group() as work:
+            work.start_soon(show)
+            await execution.run()
+        side.cancel_scope.cancel()
+    return interrupted
+
+
+async def _say_nothing_to_do(globals_: Globals, manager: JobManager, selection: Selection) -> None:
+    from collections import Counter
+
+    found = Counter([job.status async for job in manager.jobs(selection)])
+    if not found:
+        return say_none(globals_, selection)
+    states = ", ".join(f"{count} {status}" for status, count in found.items())
+    say(f"nothing to run: {states} (jman resubmit has jobs run once more)")
+
+
+def _slots(text: str) -> int:
+    if text == "auto":
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise UsageError(f"bad --parallel {text!r}: write a number from 1 on, or auto")
+    return int(text)

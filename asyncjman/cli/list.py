@@ -1,0 +1,114 @@
+"""List jobs, one line each.
+
+\b
+Examples:
+  jman list                 all jobs
+  jman list -s failure -a   failed jobs, with their tasks
+  jman list --json 3-5      three jobs, for a program
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from asyncjman.cli.context import Globals, Ids, JobIds, Statuses, say_none
+from asyncjman.model.selection import Selection
+from asyncjman.render.jobs import Details
+
+SUMMARY = "List jobs."
+
+
+def list_command(
+    context: typer.Context,
+    ids: Ids = None,
+    job_ids: JobIds = None,
+    names: Annotated[
+        list[str] | None, typer.Option("--names", "-n", metavar="NAME", help="Only jobs of this name; repeatable.")
+    ] = None,
+    status: Statuses = None,
+    print_array_jobs: Annotated[
+        bool, typer.Option("--print-array-jobs", "-a", help="Also each task of an array.")
+    ] = False,
+    long: Annotated[
+        bool, typer.Option("--long", "-l", help="Also folders, environment, commit and reason.")
+    ] = False,
+    print_times: Annotated[
+        bool, typer.Option("--print-times", "-t", help="Also when, how long, and what was used.")
+    ] = False,
+    print_dependencies: Annotated[
+        bool, typer.Option("--print-dependencies", "-x", help="Also what each job waits for.")
+    ] = False,
+    ids_only: Annotated[bool, typer.Option("--ids-only", "-o", help="Only the ids.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As a JSON array of objects.")] = False,
+) -> None:
+    import asyncio
+
+    globals_: Globals = context.obj
+    selection = globals_.selection(ids, job_ids, names, status)
+    details = Details(
+        times=print_times, dependencies=print_dependencies, long=long, tasks=print_array_jobs
+    )
+    if as_json:
+        asyncio.run(_print_json(globals_, selection, with_tasks=print_array_jobs))
+    elif ids_only:
+        asyncio.run(_print_ids(globals_, selection))
+    else:
+        asyncio.run(_print_table(globals_, selection, details))
+
+
+async def _print_table(globals_: Globals, selection: Selection, details: Details) -> None:
+    from asyncjman.api.manager import JobManager
+    from asyncjman.render.jobs import JobTable
+    from asyncjman.render.table import terminal_width
+    from asyncjman.render.text import use_color
+
+    async with JobManager(globals_.database, create=False) as manager:
+        jobs = [job async for job in manager.jobs(selection)]
+        if not jobs:
+            return say_none(globals_, selection)
+        table = JobTable(jobs, details, time.time(), terminal_width(), use_color())
+        for line in table.head():
+            print(line)
+        for job in jobs:
+            print(table.job(job))
+            if details.tasks and job.spec.array:
+                async for task in manager.tasks(job):
+                    print(table.task(job, task))
+
+
+async def _print_ids(globals_: Globals, selection: Selection) -> None:
+    from asyncjman.api.manager import JobManager
+
+    async with JobManager(globals_.database, create=False) as manager:
+        async for job in manager.jobs(selection):
+            print(job.id)
+
+
+async def _print_json(globals_: Globals, selection: Selection, *, with_tasks: bool) -> None:
+    """Print job after job, and task after task: a million of them don't fill the memory."""
+    import sys
+
+    from asyncjman.api.manager import JobManager
+    from asyncjman.render.objects import dumps, job_object, task_object
+
+    write = sys.stdout.write
+    async with JobManager(globals_.database, create=False) as manager:
+        write("[")
+        separator = "\n"
+        async for job in manager.jobs(selection):
+            shown = job_object(job)
+            if not with_tasks:
+                write(separator + dumps(shown))
+            else:
+                del shown["tasks"]
+                write(separator + dumps(shown)[:-1] + ', "tasks": [')
+                comma = "\n  "
+                async for task in manager.tasks(job):
+                    write(comma + dumps(task_object(task, manager.logs(job, task.task_id))))
+                    comma = ",\n  "
+                write("]}")
+            separator = ",\n"
+        write("\n]\n")

@@ -1,0 +1,132 @@
+"""``jman``: finds the command, runs it, and turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from asyncjman.cli.argv import COMMANDS, normalize
+from asyncjman.cli.context import Globals
+from asyncjman.errors import (
+    EXIT_DONE,
+    EXIT_ENVIRONMENT,
+    EXIT_INTERRUPTED,
+    EXIT_USAGE,
+    JmanError,
+    first_of,
+)
+from asyncjman.render.text import printable
+from asyncjman.version import __version__
+
+_HELP = """Submit jobs, run them on this machine, and know how each one ended.
+
+All state is in one file in the current folder; there is no server.
+
+\b
+  jman --local submit --log-dir logs python train.py
+  jman --local execute --parallel 4
+  jman list
+
+Exit codes: 0 done; 1 a job failed (execute, wait); 2 usage; 3 environment (database, files,
+machine); 130 interrupted.
+"""
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+# everything from the first word of the user's command on belongs to that command
+_COMMAND_SETTINGS = {"submit": {"allow_interspersed_args": False}}
+
+
+def main() -> None:
+    """Run ``jman`` with the words of the command line, and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(argv: list[str]) -> int:
+    """Run ``jman``; return its exit code."""
+    name, words = normalize(argv)
+    try:
+        code = _application(name)(words or ["--help"], prog_name="jman", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except BaseException as error:
+        return _exit_code(first_of(error), name)
+
+
+def _exit_code(error: BaseException, name: str | None) -> int:
+    """Say what went wrong; return the exit code for it."""
+    if isinstance(error, BrokenPipeError):
+        # nobody reads on (`jman list | head`): no error; and Python mustn't try again at its exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_DONE
+    if isinstance(error, KeyboardInterrupt):
+        return EXIT_INTERRUPTED
+    if isinstance(error, JmanError):
+        return _complain(error, error.exit_code, str(error))
+    if isinstance(error, OSError):
+        what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+        return _complain(error, EXIT_ENVIRONMENT, what)
+    if hasattr(error, "format_message"):  # of the parser; typer has these in a private module
+        return _complain(error, EXIT_USAGE, f"{error.format_message()} (see jman {name or ''} --help)")
+    raise error
+
+
+def _complain(error: BaseException, code: int, text: str) -> int:
+    if "-vvv" in sys.argv:
+        import traceback
+
+        traceback.print_exception(error)
+    sys.stdout.flush()
+    lines = text.split("\n")
+    print("jman: " + "\n".join(printable(line) for line in lines), file=sys.stderr)
+    return code
+
+
+def _application(name: str | None) -> Any:
+    """Build the parser, of one command or of all."""
+    app = typer.Typer(
+        rich_markup_mode=None,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings=_SETTINGS,
+        no_args_is_help=True,
+    )
+    app.callback(help=_HELP)(_global_options)
+    for command in [name] if name else COMMANDS:
+        module = import_module(f"asyncjman.cli.{command}")
+        settings = {**_SETTINGS, **_COMMAND_SETTINGS.get(command, {})}
+        aliases = f" (also: {', '.join(COMMANDS[command])})" if COMMANDS[command] else ""
+        app.command(
+            command, help=module.__doc__, short_help=module.SUMMARY + aliases, context_settings=settings
+        )(getattr(module, f"{command}_command"))
+    return app
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"jman {__version__}")
+        raise typer.Exit
+
+
+def _global_options(
+    context: typer.Context,
+    database: Annotated[
+        Path,
+        typer.Option(
+            "--database", "--db", "-d", envvar="JMAN_DATABASE", metavar="FILE", help="The file that holds all state."
+        ),
+    ] = Path("submitted.sql3"),
+    local: Annotated[
+        bool, typer.Option("--local", "-l", help="Jobs of this machine, not of a cluster.")
+    ] = False,
+    verbose: Annotated[
+        int, typer.Option("--verbose", "-v", count=True, help="Say more; -vvv shows tracebacks.")
+    ] = 0,
+    version: Annotated[
+        bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    context.obj = Globals(database=database, local=local, verbose=verbose)

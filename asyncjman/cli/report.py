@@ -1,0 +1,105 @@
+"""Show the logs of jobs, with how each task ended.
+
+Finished jobs, where none is named. With -e only what failed, or wrote errors.
+
+\b
+Examples:
+  jman report 3             output and errors of job 3
+  jman report -e            what went wrong, in all jobs
+  jman report 3 -a 7 -o     the output of one task
+  jman report -f            follow what runs, until it ends
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from asyncjman.cli.context import ArrayIds, Globals, Ids, JobIds, Statuses, say, say_none, task_ids_of
+from asyncjman.model.job import Job, Task
+from asyncjman.model.status import FINISHED, Status
+
+if TYPE_CHECKING:
+    from asyncjman.api.manager import JobManager
+
+SUMMARY = "Show the logs of jobs."
+
+
+def report_command(
+    context: typer.Context,
+    ids: Ids = None,
+    job_ids: JobIds = None,
+    array_ids: ArrayIds = None,
+    name: Annotated[str | None, typer.Option("--name", "-n", help="Only jobs of this name.")] = None,
+    status: Statuses = None,
+    errors_only: Annotated[
+        bool, typer.Option("--errors-only", "-e", help="Only error logs, of what failed or wrote some.")
+    ] = False,
+    output_only: Annotated[bool, typer.Option("--output-only", "-o", help="Only output logs.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on printing what is written, until the jobs ended.")
+    ] = False,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Print control characters as they are, also to a terminal.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As a JSON array of objects.")] = False,
+) -> None:
+    import asyncio
+    import sys
+
+    from asyncjman.api.manager import JobManager
+    from asyncjman.render.report import JsonReport, TextReport, follow_logs
+
+    globals_: Globals = context.obj
+    selection = globals_.selection(ids, job_ids, [name] if name else None, status)
+    tasks = task_ids_of(array_ids, selection)
+    raw = raw or not sys.stdout.isatty()
+
+    async def report() -> None:
+        async with JobManager(globals_.database, create=False) as manager:
+            jobs = [job async for job in manager.jobs(selection)]
+            if follow:
+                await follow_logs(manager.follow(selection), raw=raw)
+                return
+            if selection.is_all:
+                jobs = [job for job in jobs if job.status in FINISHED]
+            printer = JsonReport() if as_json else TextReport(raw=raw)
+            shown = 0
+            for job in jobs:
+                async for task in _tasks(manager, job, tasks):
+                    logs = manager.logs(job, task.task_id)
+                    out = logs[0] if logs and not errors_only else None
+                    err = logs[1] if logs and not output_only else None
+                    if errors_only and task.status is Status.SUCCESS and not _has_content(err):
+                        continue
+                    printer.task(job, task, out, err)
+                    shown += 1
+            printer.close()
+            if not jobs:
+                say_none(globals_, selection, "finished jobs" if selection.is_all else "jobs")
+            elif not shown:
+                say("nothing to report: no task failed or wrote errors" if errors_only else "nothing to report")
+
+    asyncio.run(report())
+
+
+async def _tasks(manager: JobManager, job: Job, task_ids: list[int]) -> AsyncIterator[Task]:
+    """Yield the tasks that are asked for; without a choice those that have something to show."""
+    if task_ids:
+        for task_id in task_ids:
+            yield await manager.task(job, task_id)
+        return
+    async for task in manager.tasks(job):
+        if task.started_at is not None or task.reason or job.spec.array is None:
+            yield task
+
+
+def _has_content(path: str | None) -> bool:
+    import os
+
+    try:
+        return path is not None and os.stat(path).st_size > 0
+    except OSError:
+        return False

@@ -1,0 +1,87 @@
+"""Have jobs run once more. Ids and dependencies stay; tasks that succeeded are left alone.
+
+\b
+Examples:
+  jman resubmit                  all that ended without success
+  jman resubmit 3 --failed-only  the failed tasks of job 3
+  jman resubmit --clean -s 3     job 3 whole, its logs deleted
+  jman resubmit -j 3 -o python train.py --epochs 20
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from asyncjman.cli.context import Globals, Ids, JobIds, say, say_none
+from asyncjman.model.selection import Selection
+from asyncjman.model.status import FINISHED, Status
+
+if TYPE_CHECKING:
+    from asyncjman.api.manager import JobManager
+
+SUMMARY = "Have jobs run once more."
+
+
+def resubmit_command(
+    context: typer.Context,
+    ids: Ids = None,
+    job_ids: JobIds = None,
+    clean: Annotated[bool, typer.Option("--clean", help="Delete their log files.")] = False,
+    keep_logs: Annotated[
+        bool, typer.Option("--keep-logs", "-k", help="Keep their log files (the default).")
+    ] = False,
+    also_success: Annotated[
+        bool, typer.Option("--also-success", "-s", help="Also tasks that succeeded.")
+    ] = False,
+    running_jobs: Annotated[
+        bool, typer.Option("--running-jobs", "-a", help="Also what runs: it is stopped first.")
+    ] = False,
+    failed_only: Annotated[
+        bool, typer.Option("--failed-only", help="Only tasks that failed, not stopped or skipped ones.")
+    ] = False,
+    overwrite_command: Annotated[
+        bool, typer.Option("--overwrite-command", "-o", help="All that follows is the new command of the job.")
+    ] = False,
+) -> None:
+    import asyncio
+
+    from asyncjman.api.manager import JobManager
+    from asyncjman.render.text import job_line, short_path
+
+    globals_: Globals = context.obj
+    command = (ids or []) if overwrite_command else []
+    selection = globals_.selection(None if overwrite_command else ids, job_ids)
+    statuses = {Status.FAILURE} if failed_only else FINISHED - {Status.SUCCESS}
+    if also_success:
+        statuses |= {Status.SUCCESS}
+
+    async def resubmit() -> None:
+        async with JobManager(globals_.database, create=False) as manager:
+            done = await manager.resubmit(
+                selection,
+                statuses=statuses,
+                running_too=running_jobs,
+                clean=clean and not keep_logs,
+                command=command,
+            )
+            for one in done:
+                print(f"Re-submitted {job_line(one.job, time.time())}")
+                for path in one.removed:
+                    print(f"  removed `{short_path(path)}'")
+            if not done:
+                await _say_why(globals_, manager, selection)
+
+    asyncio.run(resubmit())
+
+
+async def _say_why(globals_: Globals, manager: JobManager, selection: Selection) -> None:
+    from collections import Counter
+
+    found = Counter([job.status async for job in manager.jobs(selection)])
+    if not found:
+        return say_none(globals_, selection)
+    states = ", ".join(f"{count} {status}" for status, count in found.items())
+    say(f"nothing to re-submit: {states} (--also-success and --running-jobs take these too)")

@@ -1,0 +1,123 @@
+"""Store a job, to be run by `jman execute`.
+
+All options come before the command; everything from its first word on belongs to it.
+
+\b
+Examples:
+  jman --local submit python train.py --epochs 10
+  jman --local submit -l logs -t 1-100%8 -- sh -c 'echo task $SGE_TASK_ID'
+  jman --local submit -n merge --after-ok 1-3 ./merge.sh
+  jman --local submit -s LR=0.1 -s SEED=3 python train.py
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from asyncjman.cli.context import Globals
+from asyncjman.model.graph import Dependency, Kind
+from asyncjman.model.job import Job, JobSpec
+
+SUMMARY = "Store a job, an array of tasks, or a chain of jobs."
+
+_IDS_HELP = {
+    "any": "Wait for the end of these jobs, however they end: 1,2,5-7; repeatable.",
+    "ok": "Wait for their success; skipped where one doesn't succeed.",
+    "notok": "Wait for their failure; skipped where one succeeds.",
+    "corr": "Task i waits for the success of task i of these arrays.",
+}
+IdList = list[str] | None
+
+
+def submit_command(
+    context: typer.Context,
+    command: Annotated[list[str], typer.Argument(metavar="COMMAND...", help="The command, with its arguments.")],
+    name: Annotated[str, typer.Option("--name", "-n", help="A name, also of the log files.")] = "",
+    dependencies: Annotated[
+        IdList, typer.Option("--dependencies", "-x", "--after-any", metavar="IDS", help=_IDS_HELP["any"])
+    ] = None,
+    after_ok: Annotated[IdList, typer.Option(metavar="IDS", help=_IDS_HELP["ok"])] = None,
+    after_notok: Annotated[IdList, typer.Option(metavar="IDS", help=_IDS_HELP["notok"])] = None,
+    after_corr: Annotated[IdList, typer.Option(metavar="IDS", help=_IDS_HELP["corr"])] = None,
+    stop_on_failure: Annotated[
+        bool, typer.Option("--stop-on-failure", "-k", help="If it fails, skip all that depends on it.")
+    ] = False,
+    exec_dir: Annotated[
+        Path | None, typer.Option("--exec-dir", "-d", metavar="DIR", help="Run it there (default: here).")
+    ] = None,
+    log_dir: Annotated[
+        Path | None,
+        typer.Option("--log-dir", "-l", metavar="DIR", help="Log files go there (default: to the terminal)."),
+    ] = None,
+    environment: Annotated[
+        list[str] | None,
+        typer.Option("--environment", "-s", metavar="KEY=VALUE", help="Set a variable for it; repeatable."),
+    ] = None,
+    array: Annotated[
+        str | None,
+        typer.Option(
+            "--array",
+            "-t",
+            "--parametric",
+            metavar="SPEC",
+            help="Make it an array: 10, 1-10, 1-10:2, 1,3,7-9; %4 after it: at most 4 at a time.",
+        ),
+    ] = None,
+    repeat: Annotated[
+        int, typer.Option("--repeat", "-r", min=1, metavar="N", help="Submit it N times, each after the one before.")
+    ] = 1,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-z", help="Store nothing, print what would be.")
+    ] = False,
+    print_id: Annotated[bool, typer.Option("--print-id", "-o", help="Print only the job's id.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the job as JSON.")] = False,
+    check: Annotated[bool, typer.Option("--check/--no-check", help="Look for the command first.")] = True,
+) -> None:
+    import asyncio
+
+    from asyncjman.api.specs import build_spec
+    from asyncjman.model.selection import parse_ids
+
+    globals_: Globals = context.obj
+    named = {Kind.ANY: dependencies, Kind.OK: after_ok, Kind.NOTOK: after_notok, Kind.CORR: after_corr}
+    waits = tuple(
+        Dependency(job_id, kind) for kind, ids in named.items() for one in parse_ids(ids or ()) for job_id in one
+    )
+    globals_.require_local("submit")
+    spec = build_spec(
+        command[1:] if command[:1] == ["--"] else command,
+        name=name,
+        exec_dir=exec_dir,
+        log_dir=log_dir,
+        environment=environment or (),
+        array=array,
+        dependencies=waits,
+        stop_on_failure=stop_on_failure,
+        check=check,
+    )
+    jobs = asyncio.run(_submit(globals_, spec, repeat, dry_run))
+    _print(jobs, print_id=print_id, as_json=as_json, verb="Would submit" if dry_run else "Submitted")
+
+
+async def _submit(globals_: Globals, spec: JobSpec, repeat: int, dry_run: bool) -> list[Job]:
+    from asyncjman.api.manager import JobManager
+
+    async with JobManager(globals_.database, create=not dry_run) as manager:
+        return await manager.submit(spec, repeat=repeat, dry_run=dry_run)
+
+
+def _print(jobs: list[Job], *, print_id: bool, as_json: bool, verb: str) -> None:
+    from asyncjman.render.text import job_line
+
+    if as_json:
+        from asyncjman.render.objects import dumps, job_object
+
+        objects = [job_object(job) for job in jobs]
+        print(dumps(objects[0] if len(objects) == 1 else objects))
+        return
+    for job in jobs:
+        print(job.id if print_id else f"{verb} {job_line(job, time.time())}")

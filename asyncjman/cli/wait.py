@@ -1,0 +1,57 @@
+"""Wait until jobs ended; exit with 0 if all succeeded, with 1 if not.
+
+\b
+Examples:
+  jman wait                       all jobs
+  jman wait 3-5 --timeout 3600    three jobs, for an hour at most (exit 3 then)
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from asyncjman.cli.context import Globals, Ids, JobIds, say, say_none
+from asyncjman.errors import EXIT_DONE, EXIT_JOB_FAILED, EnvironmentProblem
+
+SUMMARY = "Wait until jobs ended."
+
+
+def wait_command(
+    context: typer.Context,
+    ids: Ids = None,
+    job_ids: JobIds = None,
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", min=0, metavar="SECONDS", help="Give up after so long.")
+    ] = None,
+) -> int:
+    import asyncio
+
+    from asyncjman.api.manager import JobManager
+    from asyncjman.model.selection import format_ids
+    from asyncjman.model.status import FINISHED, Status
+
+    globals_: Globals = context.obj
+    selection = globals_.selection(ids, job_ids)
+
+    async def wait() -> int:
+        async with JobManager(globals_.database, create=False) as manager:
+            selected = [job async for job in manager.jobs(selection)]
+            if not selected:
+                say_none(globals_, selection)
+                return EXIT_DONE
+            left = [job.id for job in selected if job.status not in FINISHED]
+            if left and not await manager.has_runner():
+                say(f"job {format_ids(left)} waits for a jman --local execute")
+            try:
+                ended = await manager.wait(selection, timeout)
+            except TimeoutError:
+                raise EnvironmentProblem(f"not all jobs ended within {timeout:g} seconds") from None
+            bad = [job for job in ended if job.status is not Status.SUCCESS]
+            for job in bad:
+                reason = f" ({job.reason})" if job.reason else ""
+                say(f"job {job.id}: {job.status}{reason}")
+            return EXIT_JOB_FAILED if bad else EXIT_DONE
+
+    return asyncio.run(wait())

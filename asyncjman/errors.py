@@ -1,0 +1,81 @@
+"""All errors that asyncjman raises on purpose, and the exit code of each.
+
+    JmanError                    3
+    +-- UsageError               2   what was asked for makes no sense: nothing was changed
+    |   +-- BadArray
+    |   +-- BadSelection
+    |   +-- BadDependency
+    |   +-- CommandNotFound
+    +-- EnvironmentProblem       3   the machine, the database or the cluster is in the way
+    |   +-- DatabaseProblem
+    +-- JobFailed                1   a job ended, and not with success
+
+Exit codes of ``jman``, in one place:
+
+    0    done
+    1    a job failed (``execute``, ``wait``)
+    2    usage
+    3    environment (database, files, machine)
+    130  interrupted
+"""
+
+from __future__ import annotations
+
+EXIT_DONE = 0
+EXIT_JOB_FAILED = 1
+EXIT_USAGE = 2
+EXIT_ENVIRONMENT = 3
+EXIT_INTERRUPTED = 130
+
+
+class JmanError(Exception):
+    """asyncjman could not do what it was asked to."""
+
+    exit_code = EXIT_ENVIRONMENT
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or type(self).__doc__)
+
+
+class UsageError(JmanError):
+    """The request makes no sense as it stands."""
+
+    exit_code = EXIT_USAGE
+
+
+class BadArray(UsageError):
+    """The array specification can't be read."""
+
+
+class BadSelection(UsageError):
+    """The jobs or tasks named can't be found."""
+
+
+class BadDependency(UsageError):
+    """The dependency can't be."""
+
+
+class CommandNotFound(UsageError):
+    """The command is neither a file nor on PATH."""
+
+
+class EnvironmentProblem(JmanError):
+    """Something outside of asyncjman is in the way."""
+
+
+class DatabaseProblem(EnvironmentProblem):
+    """The database can't be used."""
+
+
+class JobFailed(JmanError):
+    """A job ended without success."""
+
+    exit_code = EXIT_JOB_FAILED
+
+
+def first_of(error: BaseException) -> BaseException:
+    """Return the error that a group of errors is about: the first of ours, else the first one."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    leaves = [first_of(one) for one in error.exceptions]
+    return next((one for one in leaves if isinstance(one, JmanError)), leaves[0])

@@ -1,0 +1,1 @@
+"""How work runs. Nothing in here touches the store."""

@@ -1,0 +1,22 @@
+"""The variables that each task sees, the same on every executor."""
+
+from __future__ import annotations
+
+from asyncjman.executors.logs import display_name
+from asyncjman.model.job import PLAIN_TASK, JobSpec
+
+
+def task_environment(spec: JobSpec, job_id: int, task_id: int, attempt: int) -> dict[str, str]:
+    """Return the variables of Grid Engine (qsub(1), "ENVIRONMENTAL VARIABLES"), ours, and the user's."""
+    array = spec.array
+    return {
+        "JOB_ID": str(job_id),
+        "JOB_NAME": display_name(spec),
+        "SGE_TASK_ID": str(task_id) if task_id != PLAIN_TASK else "undefined",
+        "SGE_TASK_FIRST": str(array.first) if array else "undefined",
+        "SGE_TASK_LAST": str(array.last) if array else "undefined",
+        "SGE_TASK_STEPSIZE": str(array.step) if array else "undefined",
+        "JMAN_JOB_ID": str(job_id),
+        "JMAN_ATTEMPT": str(attempt),
+        **spec.environment,
+    }

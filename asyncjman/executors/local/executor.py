@@ -1,0 +1,165 @@
+"""The local executor: a process per task, no limit of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from asyncjman.executors.base import Observation, Work
+from asyncjman.executors.local.console import LinePipe, Output
+from asyncjman.executors.local.reap import Ended, watch_process
+from asyncjman.executors.local.spawn import Streams, spawn
+from asyncjman.executors.logs import keep_earlier_log
+from asyncjman.model.status import Status
+
+TERM_SECONDS = 5.0
+"""How long a process group has between SIGTERM and SIGKILL."""
+
+RUNNER_VARIABLE = "JMAN_RUNNER"
+"""The variable that holds the runner's token, by which its processes are found if it is killed."""
+
+
+@dataclass(slots=True)
+class _Process:
+    pipes: tuple[LinePipe, ...]
+
+
+class LocalExecutor:
+    """Runs each task as a process group of this machine."""
+
+    def __init__(self, *, token: str = "", output: Output | None = None) -> None:
+        self._output = output or _to_console
+        self._base = {**os.environb, RUNNER_VARIABLE.encode(): token.encode()}
+        self._host = socket.gethostname()
+        self._running: dict[int, _Process] = {}
+        self._ending: dict[int, float] = {}
+        self._seen: deque[Observation] = deque()
+        self._wake = asyncio.Event()
+        self._made: set[str] = set()
+
+    async def open(self) -> None:
+        self._loop = asyncio.get_running_loop()
+
+    async def close(self) -> None:
+        """Wait until no process of a cancelled task is left; those that don't end are killed."""
+        while self._ending:
+            for group, deadline in list(self._ending.items()):
+                late = self._loop.time() >= deadline
+                if not _signal_group(group, signal.SIGKILL if late else 0) or late:
+                    del self._ending[group]
+            if self._ending:
+                await asyncio.sleep(0.02)
+
+    async def submit(self, work: Work) -> str:
+        pipes: tuple[LinePipe, ...] = ()
+        streams: Streams
+        if work.stdout is None or work.stderr is None:
+            pipes = (LinePipe(self._loop, 1, self._output), LinePipe(self._loop, 2, self._output))
+            streams = Streams(pipes[0].write_end, pipes[1].write_end)
+        else:
+            self._make_folder(work.stdout)
+            if work.attempt > 1:
+                keep_earlier_log(work.stdout, work.attempt)
+                keep_earlier_log(work.stderr, work.attempt)
+            streams = Streams(work.stdout, work.stderr)
+        environment = dict(self._base)
+        for key, value in work.environment.items():
+            environment[os.fsencode(key)] = os.fsencode(value)
+        try:
+            pid = spawn(work, streams, environment)
+        except BaseException:
+            for pipe in pipes:
+                pipe.abandon()
+            raise
+        for pipe in pipes:
+            pipe.start()
+        self._running[pid] = _Process(pipes)
+        watch_process(self._loop, pid, self._on_end)
+        return str(pid)
+
+    async def watch(self) -> AsyncIterator[Observation]:
+        while True:
+            while self._seen:
+                yield self._seen.popleft()
+            self._wake.clear()
+            await self._wake.wait()
+
+    async def cancel(self, native_ids: Sequence[str], *, kill: bool = False) -> None:
+        for pid in map(int, native_ids):
+            if not _signal_group(pid, signal.SIGKILL if kill else signal.SIGTERM):
+                continue
+            self._ending.setdefault(pid, self._loop.time() + TERM_SECONDS)
+            if not kill:
+                self._loop.call_later(TERM_SECONDS, self._kill_if_ending, pid)
+
+    def _kill_if_ending(self, pid: int) -> None:
+        if self._ending.pop(pid, None) is not None:
+            _signal_group(pid, signal.SIGKILL)
+
+    def _on_end(self, pid: int, ended: Ended) -> None:
+        process = self._running.pop(pid)
+        for pipe in process.pipes:
+            pipe.finish()
+        reason: str | None
+        if ended.exit_status is None and ended.signal is None:
+            reason = "its exit status was taken by another part of this program"
+        elif ended.signal is not None:
+            reason = f"killed by {signal_name(ended.signal)}"
+        else:
+            reason = f"exit status {ended.exit_status}" if ended.exit_status else None
+        self._seen.append(
+            Observation(
+                str(pid),
+                Status.SUCCESS if ended.exit_status == 0 else Status.FAILURE,
+                time.time(),
+                ended.exit_status,
+                ended.signal,
+                reason,
+                self._host,
+                ended.usage,
+            )
+        )
+        self._wake.set()
+
+    def _make_folder(self, log: str) -> None:
+        folder = os.path.dirname(log)  # noqa: PTH120 - on the hot path
+        if folder not in self._made or not os.path.isdir(folder):  # noqa: PTH112
+            try:
+                Path(folder).mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise OSError(error.errno, f"can't make the log folder {folder}: {error.strerror}") from error
+            self._made.add(folder)
+
+
+def signal_name(number: int) -> str:
+    """Return a signal's name, as in ``SIGKILL``."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _signal_group(group: int, number: int) -> bool:
+    """Send a signal to a process group; False where there is none any more."""
+    with suppress(ProcessLookupError, PermissionError):  # macOS: no permission for a group of zombies
+        os.killpg(group, number)
+        return True
+    return False
+
+
+def _to_console(stream: int, lines: bytes) -> None:
+    target = sys.stdout if stream == 1 else sys.stderr
+    if buffer := getattr(target, "buffer", None):
+        buffer.write(lines)
+    else:
+        target.write(lines.decode("utf-8", "replace"))
+    target.flush()

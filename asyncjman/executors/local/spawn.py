@@ -1,0 +1,123 @@
+"""Starting a process: in a session of its own, so that all it forks can be signalled together."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from asyncjman.executors.base import Work
+
+_LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+_LOG_MODE = 0o666
+# Python ignores these; programs expect the default
+_RESTORED_SIGNALS = [signal.SIGPIPE, signal.SIGXFSZ]
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """Where output goes: a path to append to, or a file descriptor."""
+
+    stdout: str | int
+    stderr: str | int
+
+
+def spawn(work: Work, streams: Streams, environment: Mapping[bytes, bytes]) -> int:
+    """Start the process of ``work`` and return its pid, which is also its process group.
+
+    Raises OSError whose ``strerror`` says what is in the way.
+    """
+    program = _program(work, environment)
+    try:
+        if hasattr(os, "posix_spawn") and _is_here(work.exec_dir):
+            pid = _posix_spawn(program, work, streams, environment)
+        else:
+            pid = _popen(program, work, streams, environment)
+    except OSError as error:
+        raise _explained(error, work, streams) from error
+    if work.nice:
+        os.setpriority(os.PRIO_PROCESS, pid, work.nice)
+    return pid
+
+
+def _posix_spawn(program: str, work: Work, streams: Streams, environment: Mapping[bytes, bytes]) -> int:
+    actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
+    ]
+    for number, stream in ((1, streams.stdout), (2, streams.stderr)):
+        if isinstance(stream, int):
+            actions.append((os.POSIX_SPAWN_DUP2, stream, number))
+        else:
+            actions.append((os.POSIX_SPAWN_OPEN, number, stream, _LOG_FLAGS, _LOG_MODE))
+    return os.posix_spawn(
+        program,
+        work.argv,
+        environment,
+        file_actions=actions,
+        setsid=True,
+        setsigdef=_RESTORED_SIGNALS,
+    )
+
+
+def _popen(program: str, work: Work, streams: Streams, environment: Mapping[bytes, bytes]) -> int:
+    opened: list[int] = []
+
+    def descriptor(stream: str | int) -> int:
+        if isinstance(stream, int):
+            return stream
+        opened.append(os.open(stream, _LOG_FLAGS | os.O_CLOEXEC, _LOG_MODE))
+        return opened[-1]
+
+    try:
+        process = subprocess.Popen(
+            work.argv,
+            executable=program,
+            cwd=work.exec_dir,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor(streams.stdout),
+            stderr=descriptor(streams.stderr),
+            start_new_session=True,
+        )
+    finally:
+        for one in opened:
+            os.close(one)
+    # the reaper waits for it, for its usage; Popen must not think that it still has to
+    process.returncode = 0
+    return process.pid
+
+
+def _program(work: Work, environment: Mapping[bytes, bytes]) -> str:
+    name = work.argv[0]
+    if "/" in name:
+        return name
+    path = os.fsdecode(environment.get(b"PATH", os.fsencode(os.defpath)))
+    found = shutil.which(name, path=path)
+    if found is None:
+        raise FileNotFoundError(2, f"command not found: {name}")
+    return str(Path(found).absolute())
+
+
+def _is_here(folder: str) -> bool:
+    try:
+        there, here = os.stat(folder), os.stat(".")  # noqa: PTH116 - on the hot path
+    except OSError:
+        return False
+    return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
+
+
+def _explained(error: OSError, work: Work, streams: Streams) -> OSError:
+    """Find out which of folder, log and command an error of the spawn means."""
+    if not Path(work.exec_dir).is_dir():
+        return OSError(error.errno, f"folder missing: {work.exec_dir}")
+    for stream in (streams.stdout, streams.stderr):
+        if isinstance(stream, str):
+            try:
+                os.close(os.open(stream, _LOG_FLAGS, _LOG_MODE))
+            except OSError as log_error:
+                return OSError(log_error.errno, f"can't write the log {stream}: {log_error.strerror}")
+    return OSError(error.errno, f"can't start {work.argv[0]}: {error.strerror}")

@@ -1,0 +1,57 @@
+"""Where the log files of a task are."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from pathlib import Path, PurePath
+
+from asyncjman.model.job import PLAIN_TASK, JobSpec
+
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\\x80-\x9f]")
+_MAX_NAME_BYTES = 150
+
+
+def display_name(spec: JobSpec) -> str:
+    """Return the job's name; where it has none, the file name of its command."""
+    return spec.name or PurePath(spec.command[0]).name or "job"
+
+
+def file_stem(name: str) -> str:
+    """Return ``name`` as a file name can hold it: no slash, no control character, not too long.
+
+    >>> file_stem("../a/b"), file_stem(".."), file_stem("my job")
+    ('.._a_b', '__', 'my job')
+    """
+    stem = _UNSAFE.sub("_", name)
+    if stem in (".", "..", ""):
+        stem = "_" * max(len(stem), 1)
+    while len(stem.encode("utf-8", "surrogateescape")) > _MAX_NAME_BYTES:
+        stem = stem[:-1]
+    return stem
+
+
+def log_paths(spec: JobSpec, job_id: int, task_id: int) -> tuple[str, str] | None:
+    """Return the paths of the output and the error log of a task, None where it has none.
+
+    ``DIR/NAME.oID[.TASK]`` and ``.eID[.TASK]`` always hold the latest attempt.
+    """
+    if spec.log_dir is None:
+        return None
+    folder = PurePath(spec.exec_dir, spec.log_dir)
+    tail = str(job_id) + (f".{task_id}" if task_id != PLAIN_TASK else "")
+    stem = file_stem(display_name(spec))
+    return str(folder / f"{stem}.o{tail}"), str(folder / f"{stem}.e{tail}")
+
+
+def earlier_log(path: str, attempt: int) -> str:
+    """Return where a log is kept once a later attempt has begun."""
+    return f"{path}.attempt{attempt}"
+
+
+def keep_earlier_log(path: str, attempt: int) -> None:
+    """Move the log of the attempt before ``attempt`` out of its way, where there is one."""
+    kept = Path(earlier_log(path, attempt - 1))
+    if not kept.exists():
+        with suppress(FileNotFoundError):
+            Path(path).rename(kept)

@@ -1,0 +1,1 @@
+"""What a job is: values and pure functions, no I/O, no asyncio, no clock."""

@@ -1,0 +1,96 @@
+"""A job as it was asked for, and jobs, tasks and attempts as they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from asyncjman.model.array import ArraySpec
+from asyncjman.model.graph import Dependency
+from asyncjman.model.status import Status
+
+PLAIN_TASK = 0
+"""The task id of the one task of a job with no array."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSpec:
+    """What a user asks for, as it is kept: every value just as it was given.
+
+    ``command`` and all paths may hold bytes that are no UTF-8, as surrogates (PEP 383).
+    """
+
+    command: tuple[str, ...]
+    interpreter: tuple[str, ...] = ()
+    """What runs ``command`` where its first word can't be executed by itself."""
+    name: str = ""
+    executor: str = "local"
+    queue: str = "local"
+    exec_dir: str
+    """The folder that the command runs in, absolute."""
+    log_dir: str | None = None
+    """The folder of the log files, absolute or relative to ``exec_dir``; None: no log files."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    array: ArraySpec | None = None
+    dependencies: tuple[Dependency, ...] = ()
+    stop_on_failure: bool = False
+    git_commit: str | None = None
+    git_dirty: bool | None = None
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """Return what is executed, interpreter and all."""
+        return self.interpreter + self.command
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a finished attempt used (getrusage(2)): CPU seconds, and peak resident memory in bytes."""
+
+    cpu_seconds: float
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One task of a job, as its latest attempt left it; times are in seconds since 1970."""
+
+    job_id: int
+    task_id: int
+    status: Status
+    attempt: int
+    exit_status: int | None = None
+    signal: int | None = None
+    reason: str | None = None
+    host: str | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    cpu_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job as it stands; times are in seconds since 1970."""
+
+    id: int
+    spec: JobSpec
+    submitted_at: float
+    counts: Mapping[Status, int]
+    """How many of its tasks are in each status; a status that none is in may be absent."""
+    status: Status
+    started_at: float | None = None
+    finished_at: float | None = None
+    cpu_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+    host: str | None = None
+    exit_status: int | None = None
+    """Exit status, signal and reason are those of the task that speaks for the job: its only
+    one, or the first one that failed."""
+    signal: int | None = None
+    reason: str | None = None
+    attempt: int = 1
+
+    @property
+    def task_count(self) -> int:
+        return len(self.spec.array) if self.spec.array else 1

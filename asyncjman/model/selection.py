@@ -1,0 +1,68 @@
+"""Which jobs a command means: ids and ranges of ids, names, states."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from asyncjman.errors import BadSelection
+from asyncjman.model.status import Status
+
+_IDS = re.compile(r"(\d{1,18})(?:([-+])(\d{1,18}))?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The jobs that a command means; what is None or empty doesn't narrow it."""
+
+    ids: tuple[range, ...] = ()
+    names: tuple[str, ...] = ()
+    statuses: frozenset[Status] = frozenset()
+    executor: str | None = None
+
+    @property
+    def is_all(self) -> bool:
+        return not (self.ids or self.names or self.statuses)
+
+
+def parse_ids(texts: Iterable[str]) -> tuple[range, ...]:
+    """Read ids as a user writes them: ``3``, ``1-4``, ``10+2`` (10, 11, 12), commas or spaces between.
+
+    >>> parse_ids(["1,4-6", "10+2"])
+    (range(1, 2), range(4, 7), range(10, 13))
+
+    Raises BadSelection for anything else.
+    """
+    found: list[range] = []
+    for text in texts:
+        for item in text.replace(",", " ").split():
+            match = _IDS.fullmatch(item)
+            if not match:
+                raise BadSelection(f"bad id {item!r}: write 3, 1-4 or 10+2, with commas or spaces between")
+            first, sign, second = match.groups()
+            last = int(first) if second is None else int(second) + (int(first) if sign == "+" else 0)
+            if last < int(first):
+                raise BadSelection(f"bad ids {item!r}: the first is greater than the last")
+            found.append(range(int(first), last + 1))
+        if not text.strip(", \t\n"):
+            raise BadSelection("an id is missing: write 3, 1-4 or 10+2")
+    return tuple(found)
+
+
+def format_ids(ids: Iterable[int]) -> str:
+    """Write ids as a user would type them.
+
+    >>> format_ids([7, 1, 2, 3, 9, 10])
+    '1-3,7,9,10'
+    """
+    runs: list[list[int]] = []
+    for one in sorted(ids):
+        if runs and one == runs[-1][-1] + 1:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    parts: list[str] = []
+    for run in runs:
+        parts.extend([f"{run[0]}-{run[-1]}"] if len(run) > 2 else map(str, run))
+    return ",".join(parts)

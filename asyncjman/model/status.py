@@ -1,0 +1,65 @@
+"""The one word for the state of a job or a task, everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """Where a job or a task stands."""
+
+    SUBMITTED = "submitted"
+    """Stored; nobody has taken it up yet."""
+    WAITING = "waiting"
+    """Waits for the jobs that it depends on."""
+    QUEUED = "queued"
+    """Taken up, waits for a free slot."""
+    EXECUTING = "executing"
+    SUCCESS = "success"
+    """Seen to end with exit status 0."""
+    FAILURE = "failure"
+    STOPPED = "stopped"
+    """Ended, or kept from starting, because somebody asked for it."""
+    SKIPPED = "skipped"
+    """Never started: a dependency did not do what the job asked of it."""
+
+
+FINISHED = frozenset({Status.SUCCESS, Status.FAILURE, Status.STOPPED, Status.SKIPPED})
+UNFINISHED = frozenset(Status) - FINISHED
+
+_ROLL_UP_ORDER = (
+    Status.EXECUTING,
+    Status.QUEUED,
+    Status.SUBMITTED,
+    Status.WAITING,
+    Status.FAILURE,
+    Status.STOPPED,
+    Status.SKIPPED,
+    Status.SUCCESS,
+)
+
+_NEXT: Mapping[Status, frozenset[Status]] = {
+    Status.SUBMITTED: frozenset({Status.WAITING, Status.QUEUED, Status.STOPPED, Status.SKIPPED}),
+    Status.WAITING: frozenset({Status.SUBMITTED, Status.QUEUED, Status.STOPPED, Status.SKIPPED}),
+    Status.QUEUED: frozenset({Status.EXECUTING, Status.SUBMITTED, Status.WAITING}) | FINISHED,
+    # back to submitted: the process that ran it was lost, or somebody asked for another attempt
+    Status.EXECUTING: frozenset({Status.SUBMITTED, Status.WAITING}) | FINISHED - {Status.SKIPPED},
+    **{status: frozenset({Status.SUBMITTED, Status.WAITING}) for status in FINISHED},
+}
+
+
+def may_follow(old: Status, new: Status) -> bool:
+    """Tell whether a task may go from ``old`` to ``new`` in one step."""
+    return new in _NEXT[old]
+
+
+def roll_up(counts: Mapping[Status, int]) -> Status:
+    """Return the status of a job from the number of its tasks in each status.
+
+    A job is finished when all of its tasks are; then the worst of them speaks for it.
+    """
+    for status in _ROLL_UP_ORDER:
+        if counts.get(status, 0) > 0:
+            return status
+    return Status.SUBMITTED

@@ -1,0 +1,211 @@
+"""What `jman execute` shows while it runs, and at its end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Protocol
+
+from asyncjman.model.events import Event, JobFinished, JobSubmitted, TaskFinished, TaskStarted
+from asyncjman.model.job import Job, Task
+from asyncjman.model.status import Status
+from asyncjman.render.objects import dumps, moment, task_object
+from asyncjman.render.text import (
+    arguments,
+    colored,
+    duration,
+    printable,
+    short_path,
+    use_color,
+)
+
+
+class Work(Protocol):
+    """What a monitor may ask of the execution that it shows."""
+
+    @property
+    def left(self) -> int: ...
+
+    @property
+    def running(self) -> int: ...
+
+
+class Failed(Protocol):
+    """A task that failed, its log and the log's last lines."""
+
+    @property
+    def task(self) -> Task: ...
+    @property
+    def job(self) -> Job: ...
+    @property
+    def log(self) -> str | None: ...
+    @property
+    def tail(self) -> list[str]: ...
+
+
+class Found(Protocol):
+    """What was found of a jman that was killed."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def tasks(self) -> int: ...
+    @property
+    def processes(self) -> int: ...
+
+
+class Totals(Protocol):
+    """How many tasks ended in each status, and how many jobs were skipped."""
+
+    @property
+    def counts(self) -> dict[Status, int]: ...
+    @property
+    def skipped_jobs(self) -> int: ...
+
+
+class Monitor(Protocol):
+    """A verb for each thing that is shown."""
+
+    def event(self, event: Event) -> None: ...
+    def output(self, stream: int, lines: bytes) -> None: ...
+    def repaired(self, found: Found) -> None: ...
+    def interrupted(self, *, again: bool, running: int) -> None: ...
+    async def refresh(self, work: Work) -> None: ...
+    def close(self, totals: Totals, failures: Sequence[Failed]) -> None: ...
+
+
+def make_monitor(*, live: bool, json_lines: bool, slots: int) -> Monitor:
+    """Return the monitor that fits the output."""
+    if json_lines:
+        return JsonMonitor()
+    if live:
+        from asyncjman.render.live import LiveMonitor
+
+        return LiveMonitor(slots)
+    return PlainMonitor()
+
+
+class PlainMonitor:
+    """A line per event."""
+
+    def event(self, event: Event) -> None:
+        if line := event_line(event):
+            self.line(line)
+
+    def output(self, stream: int, lines: bytes) -> None:
+        target = (sys.stdout if stream == 1 else sys.stderr).buffer
+        target.write(lines)
+        target.flush()
+
+    def line(self, text: str) -> None:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    def repaired(self, found: Found) -> None:
+        self.line(
+            f"a jman execute (pid {found.pid}) was killed: ended {found.processes} processes that it left, "
+            f"{found.tasks} tasks run again"
+        )
+
+    def interrupted(self, *, again: bool, running: int) -> None:
+        how = "killing" if again else "stopping"
+        self.line(f"{how} {running} running task{'s' if running != 1 else ''}; again to kill them at once")
+
+    async def refresh(self, work: Work) -> None:
+        """Nothing changes between events."""
+
+    def close(self, totals: Totals, failures: Sequence[Failed]) -> None:
+        for line in closing_lines(totals, failures):
+            self.line(line)
+
+
+class JsonMonitor(PlainMonitor):
+    """Each event as a line of JSON; what jobs write goes to standard error."""
+
+    def event(self, event: Event) -> None:
+        self.line(dumps(event_object(event)))
+
+    def output(self, stream: int, lines: bytes) -> None:
+        sys.stderr.buffer.write(lines)
+        sys.stderr.buffer.flush()
+
+    def repaired(self, found: Found) -> None:
+        self.line(dumps({"event": "repaired", "pid": found.pid, "tasks": found.tasks}))
+
+    def interrupted(self, *, again: bool, running: int) -> None:
+        self.line(dumps({"event": "interrupted", "running": running}))
+
+    def close(self, totals: Totals, failures: Sequence[Failed]) -> None:
+        self.line(dumps({"event": "ended", "tasks": dict(totals.counts), "skipped_jobs": totals.skipped_jobs}))
+
+
+def label(job_id: int, task_id: int, name: str) -> str:
+    """Name a task for a person: ``3.7 train.py``."""
+    number = f"{job_id}.{task_id}" if task_id else str(job_id)
+    return f"{number} {printable(name)}".rstrip()
+
+
+def event_line(event: Event) -> str | None:
+    """Say an event in one line."""
+    if isinstance(event, TaskStarted):
+        return f"started  {label(event.job_id, event.task_id, event.name)}"
+    if isinstance(event, TaskFinished):
+        return task_line(event.task, event.name)
+    if isinstance(event, JobFinished) and event.status is Status.SKIPPED:
+        return f"skipped  {label(event.job_id, 0, event.name)}"
+    return None
+
+
+def task_line(task: Task, name: str, *, color: bool = False) -> str:
+    """Say how a task ended in one line."""
+    spent = ""
+    if task.started_at is not None and task.finished_at is not None:
+        spent = f" after {duration(task.finished_at - task.started_at)}"
+    word = colored(f"{task.status:<8}", task.status) if color else f"{task.status:<8}"
+    reason = f": {printable(task.reason)}" if task.reason and task.status is not Status.STOPPED else ""
+    return f"{word} {label(task.job_id, task.task_id, name)}{spent}{reason}"
+
+
+def event_object(event: Event) -> dict[str, object]:
+    """Return an event as JSON shows it."""
+    common: dict[str, object] = {"time": moment(event.time), "job": event.job_id}
+    match event:
+        case TaskStarted():
+            return {"event": "task_started", **common, "task": event.task_id or None, "attempt": event.attempt}
+        case TaskFinished():
+            return {"event": "task_finished", **common, "task": task_object(event.task, None)}
+        case JobFinished():
+            return {"event": "job_finished", **common, "status": event.status}
+        case JobSubmitted():
+            return {"event": "job_submitted", **common}
+    return common
+
+
+def closing_lines(totals: Totals, failures: Sequence[Failed]) -> list[str]:
+    """Return the table by status, and for each failed task the reason, the log and its end."""
+    if not totals.counts and not totals.skipped_jobs:
+        return []
+    color = use_color()
+    lines = [""]
+    for failed in failures:
+        task = failed.task
+        word = colored("failure", Status.FAILURE) if color else "failure"
+        lines.append(
+            f"{word} {label(task.job_id, task.task_id, '')}: {printable(task.reason or '')}  {arguments(failed.job)}"
+        )
+        if failed.log:
+            lines.append(f"  {short_path(failed.log)}{'' if failed.tail else ' (empty)'}")
+        lines += [f"  | {printable(line.expandtabs())}" for line in failed.tail]
+    more = totals.counts.get(Status.FAILURE, 0) - len(failures)
+    if more > 0:
+        lines.append(f"and {more} more failures (jman report -e shows them)")
+    if failures:
+        lines.append("")
+    lines += ["status     tasks", "=========  ====="]
+    for status in Status:
+        if count := totals.counts.get(status, 0):
+            word = colored(f"{status:<9}", status) if color else f"{status:<9}"
+            lines.append(f"{word}  {count:>5}")
+    if totals.skipped_jobs:
+        lines.append(f"{totals.skipped_jobs} job{'s' if totals.skipped_jobs != 1 else ''} skipped")
+    return lines

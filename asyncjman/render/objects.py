@@ -1,0 +1,74 @@
+"""Jobs and tasks as JSON objects; the same names everywhere."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from asyncjman.model.job import Job, Task
+
+
+def job_object(job: Job) -> dict[str, Any]:
+    """Return a job as JSON shows it; ``tasks`` are counts by status."""
+    spec = job.spec
+    return {
+        "id": job.id,
+        "grid_id": None,
+        "name": spec.name or None,
+        "executor": spec.executor,
+        "queue": spec.queue,
+        "status": job.status,
+        "exit_status": job.exit_status,
+        "signal": job.signal,
+        "reason": job.reason,
+        "command": list(spec.command),
+        "interpreter": list(spec.interpreter),
+        "exec_dir": spec.exec_dir,
+        "log_dir": spec.log_dir,
+        "environment": dict(spec.environment),
+        "array": str(spec.array) if spec.array else None,
+        "dependencies": [{"id": one.job_id, "kind": one.kind} for one in spec.dependencies],
+        "stop_on_failure": spec.stop_on_failure,
+        "git_commit": spec.git_commit,
+        "git_dirty": spec.git_dirty,
+        "submitted_at": moment(job.submitted_at),
+        "started_at": moment(job.started_at),
+        "finished_at": moment(job.finished_at),
+        "cpu_seconds": job.cpu_seconds,
+        "peak_memory_bytes": job.peak_memory_bytes,
+        "host": job.host,
+        "attempt": job.attempt,
+        "tasks": dict(job.counts),
+    }
+
+
+def task_object(task: Task, logs: tuple[str, str] | None) -> dict[str, Any]:
+    """Return a task as JSON shows it; ``logs`` are the paths of its output and error log."""
+    return {
+        "id": task.task_id or None,
+        "status": task.status,
+        "exit_status": task.exit_status,
+        "signal": task.signal,
+        "reason": task.reason,
+        "attempt": task.attempt,
+        "host": task.host,
+        "started_at": moment(task.started_at),
+        "finished_at": moment(task.finished_at),
+        "cpu_seconds": task.cpu_seconds,
+        "peak_memory_bytes": task.peak_memory_bytes,
+        "stdout": logs[0] if logs else None,
+        "stderr": logs[1] if logs else None,
+    }
+
+
+def moment(seconds: float | None) -> str | None:
+    """Write seconds since 1970 as ISO 8601, UTC."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def dumps(value: Any) -> str:
+    """Return one line of JSON, ASCII: bytes that are no UTF-8 come as lone surrogates (PEP 383)."""
+    return json.dumps(value)

@@ -1,0 +1,105 @@
+"""Logs, for people and for programs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from asyncjman.model.job import Job, Task
+from asyncjman.render.objects import dumps, task_object
+from asyncjman.render.text import arguments, colored, printable, short_path, use_color
+
+_CHUNK = 1 << 16
+
+
+def task_label(task: Task) -> str:
+    """Write which task is meant: ``3``, or ``3.7`` in an array."""
+    return f"{task.job_id}.{task.task_id}" if task.task_id else str(task.job_id)
+
+
+class TextReport:
+    """Prints logs; control characters raw only where ``raw`` says so."""
+
+    def __init__(self, *, raw: bool) -> None:
+        self._raw = raw
+        self._color = use_color()
+
+    def task(self, job: Job, task: Task, output: str | None, errors: str | None) -> None:
+        status = colored(task.status, task.status) if self._color else task.status
+        reason = f" ({printable(task.reason)})" if task.reason else ""
+        print(f"{task_label(task)} {status}{reason}: {arguments(job)}")
+        if job.spec.log_dir is None:
+            print("  no log files: it writes to the terminal (submit with --log-dir to have some)")
+        for title, path in (("output", output), ("errors", errors)):
+            if path is not None:
+                self._log(title, path)
+
+    def close(self) -> None:
+        """Nothing is held back."""
+
+    def _log(self, title: str, path: str) -> None:
+        try:
+            with Path(path).open("rb") as file:
+                first = file.read(_CHUNK)
+                print(f"  {title} {short_path(path)}{'' if first else ' (empty)'}")
+                sys.stdout.flush()
+                chunk, last = first, b"\n"
+                while chunk:
+                    write_log(chunk, raw=self._raw)
+                    last = chunk[-1:]
+                    chunk = file.read(_CHUNK)
+                if last != b"\n":
+                    print()
+        except FileNotFoundError:
+            print(f"  {title} {short_path(path)} (not there)")
+        except OSError as error:
+            print(f"  {title} {short_path(path)} (can't be read: {error.strerror})")
+
+
+class JsonReport:
+    """Prints one array of objects, with the logs as texts."""
+
+    def __init__(self) -> None:
+        self._separator = "[\n"
+
+    def task(self, job: Job, task: Task, output: str | None, errors: str | None) -> None:
+        logs = (output, errors) if output and errors else None
+        shown = task_object(task, logs)
+        shown |= {"id": job.id, "task": task.task_id or None, "name": job.spec.name or None}
+        shown |= {"stdout": output, "stderr": errors, "output": _text(output), "errors": _text(errors)}
+        sys.stdout.write(self._separator + dumps(shown))
+        self._separator = ",\n"
+
+    def close(self) -> None:
+        sys.stdout.write("[]\n" if self._separator == "[\n" else "\n]\n")
+
+
+def write_log(data: bytes, *, raw: bool) -> None:
+    """Write a piece of a log to standard output."""
+    if raw:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    for line in data.decode("utf-8", "backslashreplace").splitlines(keepends=True):
+        end = "\n" if line.endswith("\n") else ""
+        sys.stdout.write(printable(line.rstrip("\r\n").expandtabs()) + end)
+
+
+async def follow_logs(pieces: AsyncIterator[tuple[Task, int, bytes]], *, raw: bool) -> None:
+    """Print what is written to logs as it comes, each line with the task that wrote it."""
+    async for task, _, lines in pieces:
+        for line in lines.splitlines():
+            sys.stdout.write(f"{task_label(task)}| ")
+            write_log(line + b"\n", raw=raw)
+        sys.stdout.flush()
+
+
+def _text(path: str | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return Path(path).read_bytes().decode("utf-8", "backslashreplace")
+    except OSError:
+        return None

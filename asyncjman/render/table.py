@@ -1,0 +1,102 @@
+"""A plain table that fits the terminal."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+_GAP = "  "
+_MIN_WIDTH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column's title and side; the least width that it may be cut to."""
+
+    title: str
+    right: bool = False
+    least: int = 0
+
+
+def terminal_width() -> int | None:
+    """Return the columns of the terminal, None where the output is none: nothing is cut there."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def cell_width(text: str) -> int:
+    """Return how many terminal columns a text takes: wide characters two, combining ones none."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        for char in text
+    )
+
+
+def cut(text: str, width: int) -> str:
+    """Return ``text`` cut to a width, with an ellipsis where something is missing."""
+    if cell_width(text) <= width:
+        return text
+    kept, used = [], 0
+    for char in text:
+        used += cell_width(char)
+        if used > width - 1:
+            break
+        kept.append(char)
+    return "".join(kept) + "…"
+
+
+class Table:
+    """Lays rows out; widths are those of the rows given first, others are cut to them."""
+
+    def __init__(
+        self, columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None = None
+    ) -> None:
+        shown = [
+            index for index, column in enumerate(columns) if not column.title or any(row[index] for row in rows)
+        ]
+        self._shown = shown
+        self._columns = [columns[index] for index in shown]
+        self._widths = [
+            max(cell_width(columns[index].title), *(cell_width(row[index]) for row in rows), 0)
+            for index in shown
+        ]
+        self._fits = width is not None
+        if width is not None:
+            self._shrink(width)
+
+    def head(self) -> Iterator[str]:
+        yield self._join([column.title for column in self._columns]).rstrip()
+        yield _GAP.join("=" * width for width in self._widths)
+
+    def line(self, row: Sequence[str], paint: Callable[[int, str], str] = lambda _, text: text) -> str:
+        """Return one line; ``paint`` gets the number of the column and the padded cell."""
+        return self._join([row[index] for index in self._shown], paint).rstrip()
+
+    def _join(
+        self, cells: Sequence[str], paint: Callable[[int, str], str] = lambda _, text: text
+    ) -> str:
+        parts = []
+        last = len(cells) - 1
+        for at, (column, cell, width) in enumerate(zip(self._columns, cells, self._widths, strict=True)):
+            text = cut(cell, width) if self._fits else cell
+            padding = " " * (width - cell_width(text))
+            if column.right:
+                text = padding + text
+            elif at != last:
+                text += padding
+            parts.append(paint(self._shown[at], text))
+        return _GAP.join(parts)
+
+    def _shrink(self, width: int) -> None:
+        while sum(self._widths) + len(_GAP) * (len(self._widths) - 1) > width:
+            widest = max(
+                range(len(self._widths)),
+                key=lambda at: self._widths[at] - max(self._columns[at].least, _MIN_WIDTH),
+            )
+            if self._widths[widest] <= _MIN_WIDTH:
+                return
+            self._widths[widest] -= 1

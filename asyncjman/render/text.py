@@ -1,0 +1,125 @@
+"""Texts for people: safe for any terminal, times and sizes in words."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from asyncjman.model.job import Job
+from asyncjman.model.status import Status
+
+_COLORS = {
+    Status.SUBMITTED: "",
+    Status.WAITING: "33",
+    Status.QUEUED: "36",
+    Status.EXECUTING: "34",
+    Status.SUCCESS: "32",
+    Status.FAILURE: "31",
+    Status.STOPPED: "35",
+    Status.SKIPPED: "33",
+}
+_UNITS = ((86400 * 365, "year", "y"), (86400, "day", "d"), (3600, "hour", "h"), (60, "minute", "m"))
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with control characters, and bytes that are no UTF-8, as escapes.
+
+    >>> printable("a\\x1b[31mb\\n")
+    'a\\\\x1b[31mb\\\\n'
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    if 0xDC80 <= ord(char) <= 0xDCFF:  # a byte that is no UTF-8, PEP 383
+        return f"\\x{ord(char) - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def command_line(words: Iterable[str]) -> str:
+    """Return a command as a shell would take it, in one line."""
+    return printable(" ".join(shlex.quote(word) for word in words))
+
+
+def arguments(job: Job) -> str:
+    """Return a job's command; what runs it stands before, after ``-S``."""
+    prefix = f"-S {command_line(job.spec.interpreter)} " if job.spec.interpreter else ""
+    return prefix + command_line(job.spec.command)
+
+
+def ago(seconds: float) -> str:
+    """Say how long ago in words: ``5 minutes ago``."""
+    seconds = max(seconds, 0)
+    for size, word, _ in _UNITS:
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {word}{'s' if count != 1 else ''} ago"
+    count = int(seconds)
+    return f"{count} second{'s' if count != 1 else ''} ago"
+
+
+def age(seconds: float) -> str:
+    """Say how long in two or three characters: ``5m``."""
+    seconds = max(seconds, 0)
+    for size, _, letter in _UNITS:
+        if seconds >= size:
+            return f"{int(seconds // size)}{letter}"
+    return f"{int(seconds)}s"
+
+
+def duration(seconds: float) -> str:
+    """Write a time span: ``0.03s``, ``12s``, ``3m05s``, ``2h07m``."""
+    if seconds < 10:
+        return f"{seconds:.2f}s"
+    if seconds < 60:
+        return f"{seconds:.0f}s"
+    if seconds < 3600:
+        return f"{int(seconds // 60)}m{int(seconds % 60):02d}s"
+    return f"{int(seconds // 3600)}h{int(seconds % 3600 // 60):02d}m"
+
+
+def size(count: int) -> str:
+    """Write a number of bytes: ``3.1 GiB``."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
+def clock(moment: float | None) -> str:
+    """Write a time as the local clock shows it."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment)) if moment is not None else ""
+
+
+def short_path(path: str) -> str:
+    """Write a path relative to the current folder where it is in it."""
+    try:
+        return printable(str(Path(path).relative_to(Path.cwd())))
+    except (ValueError, OSError):
+        return printable(path)
+
+
+def job_line(job: Job, now: float) -> str:
+    """Write a job in one line: ``1 @local (0 seconds ago) -S /usr/bin/python3 myscript.py``."""
+    return f"{job.id} @{printable(job.spec.queue)} ({ago(now - job.submitted_at)}) {arguments(job)}"
+
+
+def use_color(stream: object = None) -> bool:
+    """Tell whether a stream is a terminal that wants colours (https://no-color.org)."""
+    stream = stream or sys.stdout
+    isatty = getattr(stream, "isatty", None)
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return bool(isatty and isatty()) and not plain
+
+
+def colored(text: str, status: Status) -> str:
+    """Return ``text`` in the colour of a status."""
+    return f"\x1b[{_COLORS[status]}m{text}\x1b[0m" if _COLORS[status] else text

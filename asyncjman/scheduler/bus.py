@@ -1,0 +1,70 @@
+"""Events within this process. Each subscriber has its own stream, in the order of the commits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+from asyncjman.model.events import Event
+
+
+class Subscription:
+    """A stream of events, from the moment of subscribing on."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._events: deque[Event] = deque()
+        self._wake = asyncio.Event()
+        self._closed = False
+
+    def put(self, event: Event) -> None:
+        self._events.append(event)
+        self._wake.set()
+
+    def close(self) -> None:
+        """End the stream, once what is in it was taken."""
+        self._bus.unsubscribe(self)
+        self._closed = True
+        self._wake.set()
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self
+
+    async def __anext__(self) -> Event:
+        while not self._events:
+            if self._closed:
+                raise StopAsyncIteration
+            self._wake.clear()
+            await self._wake.wait()
+        return self._events.popleft()
+
+
+class Bus:
+    """Hands each event to all who subscribed."""
+
+    def __init__(self) -> None:
+        self._subscriptions: list[Subscription] = []
+
+    @property
+    def is_heard(self) -> bool:
+        return bool(self._subscriptions)
+
+    def subscribe(self) -> Subscription:
+        subscription = Subscription(self)
+        self._subscriptions.append(subscription)
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        with suppress(ValueError):
+            self._subscriptions.remove(subscription)
+
+    def publish(self, event: Event) -> None:
+        for subscription in self._subscriptions:
+            subscription.put(event)
+
+    def close(self) -> None:
+        """End all streams."""
+        for subscription in list(self._subscriptions):
+            subscription.close()

@@ -1,0 +1,155 @@
+"""Which tasks are claimed next, and how many ahead of time."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from itertools import chain, zip_longest
+
+from asyncjman.executors.logs import display_name
+from asyncjman.scheduler.recorder import Recorder
+from asyncjman.scheduler.workload import JobState, Workload
+from asyncjman.store import jobs, tasks
+from asyncjman.store.database import Database
+from asyncjman.store.tasks import Claim
+
+LOOK_AHEAD_SECONDS = 0.25
+MAX_LOOK_AHEAD = 512
+_RATE_WINDOW = 0.1  # seconds
+
+
+class Feed:
+    """Claims tasks, in turn from each job that has some.
+
+    As many as there are free slots, and as many more as were started in the last quarter of a second:
+    short tasks find the next one ready, long ones are left to other processes.
+    """
+
+    def __init__(
+        self, database: Database, workload: Workload, recorder: Recorder, names: dict[int, str]
+    ) -> None:
+        self._database = database
+        self._workload = workload
+        self._recorder = recorder
+        self._names = names
+        self.held = 0
+        """Claimed, and not started."""
+        self.waiting = 0
+        """Of those: their dependencies haven't ended."""
+        self.wants_more = False
+        """Whether another process was faster, so that it is worth to try at once again."""
+        self._full: set[int] = set()
+        """Jobs that have as many tasks running as they may at a time."""
+        self._rate = 0.0
+        self._rate_since = time.monotonic()
+        self._starts = 0
+
+    def started(self) -> None:
+        self._starts += 1
+
+    def dropped(self) -> None:
+        """Hear that a claimed task has been started, or given back."""
+        self.held -= 1
+
+    def room_for(self, job: JobState) -> None:
+        """Hear that a task of a job has ended."""
+        if job.id in self._full:
+            self._full.discard(job.id)
+            self._workload.line_up_again(job)
+
+    def room_for_all(self) -> None:
+        """Hear that other processes did something."""
+        for job_id in list(self._full):
+            if job := self._workload.jobs.get(job_id):
+                self.room_for(job)
+            self._full.discard(job_id)
+
+    async def claim(self, runner: int, free: int) -> list[tuple[JobState, Claim]]:
+        """Claim what may be started now or in a moment, where there is room for it."""
+        self.wants_more = False
+        ahead = self._look_ahead()
+        startable = self.held - self.waiting
+        if startable > max(ahead // 2, 0) and startable >= free:
+            return []
+        picked = await self._pick(self._workload.ready, free + ahead - startable)
+        picked += await self._pick(self._workload.soon, ahead - self.waiting)
+        if not picked:
+            return []
+        order = _in_turn(picked)
+        by_id = {job.id: job for job, _ in picked}
+        arrays = {job.id: str(job.array) if job.array else None for job in by_id.values()}
+        claims, denied = await self._recorder.claim(
+            runner,
+            [(job.id, task_id, arrays[job.id]) for job, task_id in order],
+            {job.id: job.next_index for job in by_id.values() if job.array is not None},
+            {job.id: job.throttle for job in by_id.values() if job.throttle},
+        )
+        for job_id, task_id in denied:
+            by_id[job_id].offered.append(task_id)
+            self._full.add(job_id)
+            self._take_out(by_id[job_id])
+        self.wants_more = len(claims) + len(denied) < len(order)
+        await self._read_specs(by_id)
+        taken = {(one.job_id, one.task_id): one for one in claims}
+        self.held += len(claims)
+        result = []
+        for job, task_id in order:
+            if one := taken.pop((job.id, task_id), None):
+                self._workload.claimed(job, 1)
+                result.append((job, one))
+        return result
+
+    async def _pick(self, line: deque[JobState], room: int) -> list[tuple[JobState, list[int]]]:
+        picked: list[tuple[JobState, list[int]]] = []
+        share = max(1, room // max(len(line), 1))
+        while line and room > 0:
+            job = line.popleft()
+            count = min(share, room)
+            if job.throttle:
+                count = min(count, job.throttle - job.taken)
+                if count <= 0:
+                    job.in_line = False
+                    self._full.add(job.id)
+                    continue
+            ids = job.give(count)
+            if len(ids) < count and job.has_rows:
+                ids += await self._resubmitted(job, count - len(ids))
+            if ids:
+                picked.append((job, ids))
+                room -= len(ids)
+            job.in_line = job.may_give
+            if job.in_line:
+                line.append(job)
+        return picked
+
+    async def _resubmitted(self, job: JobState, count: int) -> list[int]:
+        rows = await tasks.resubmitted(self._database, job.id, job.last_row, count)
+        job.has_rows = len(rows) == count
+        job.last_row = rows[-1] if rows else job.last_row
+        return rows
+
+    async def _read_specs(self, by_id: dict[int, JobState]) -> None:
+        missing = [job.id for job in by_id.values() if job.spec is None]
+        if missing:
+            for job_id, spec in (await jobs.specs(self._database, missing)).items():
+                by_id[job_id].spec = spec
+                self._names[job_id] = display_name(spec)
+
+    def _take_out(self, job: JobState) -> None:
+        for line in (self._workload.ready, self._workload.soon):
+            if job in line:
+                line.remove(job)
+        job.in_line = False
+
+    def _look_ahead(self) -> int:
+        now = time.monotonic()
+        if now - self._rate_since >= _RATE_WINDOW:
+            self._rate = self._starts / (now - self._rate_since)
+            self._starts, self._rate_since = 0, now
+        return min(int(self._rate * LOOK_AHEAD_SECONDS), MAX_LOOK_AHEAD)
+
+
+def _in_turn(picked: list[tuple[JobState, list[int]]]) -> list[tuple[JobState, int]]:
+    """Return one task of each job, then the next of each, and so on: the slots are shared fairly."""
+    columns = zip_longest(*([(job, task_id) for task_id in ids] for job, ids in picked))
+    return [one for one in chain.from_iterable(columns) if one is not None]

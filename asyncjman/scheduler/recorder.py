@@ -1,0 +1,209 @@
+"""Group commits: what happens within some milliseconds goes to the disk in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from asyncjman.errors import DatabaseProblem
+from asyncjman.model.events import Event, JobFinished, TaskFinished, TaskStarted
+from asyncjman.model.job import Task
+from asyncjman.model.status import Status
+from asyncjman.scheduler.bus import Bus
+from asyncjman.store import schedule, tasks
+from asyncjman.store.database import Database, Transaction
+from asyncjman.store.schedule import Outline
+from asyncjman.store.tasks import Claim
+
+GROUP_SECONDS = 0.02
+RETRY_SECONDS = 1.0
+MAX_RETRIES = 10
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What is to be stored next."""
+
+    started: dict[tuple[int, int], tuple[float, int, str, int, int]] = field(default_factory=dict)
+    job_starts: dict[int, float] = field(default_factory=dict)
+    finished: list[Task] = field(default_factory=list)
+    released: list[tuple[int, int]] = field(default_factory=list)
+    ready: list[int] = field(default_factory=list)
+    skipped: list[tuple[int, tuple[int, ...], str]] = field(default_factory=list)
+    touched: set[int] = field(default_factory=set)
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.started or self.finished or self.released or self.ready or self.skipped)
+
+
+class Recorder:
+    """Stores what the engine saw; only what is stored is published."""
+
+    def __init__(
+        self,
+        database: Database,
+        bus: Bus,
+        names: Mapping[int, str],
+        on_closed: Callable[[Mapping[int, Status]], None],
+    ) -> None:
+        self._database = database
+        self._bus = bus
+        self._names = names
+        self._on_closed = on_closed
+        self._batch = _Batch()
+        self._wake = asyncio.Event()
+        self._flushing = asyncio.Lock()
+
+    def task_started(self, task: Task, pid: int) -> None:
+        assert task.started_at is not None and task.host is not None
+        key = (task.job_id, task.task_id)
+        self._batch.started[key] = (task.started_at, pid, task.host, *key)
+        self._batch.job_starts.setdefault(task.job_id, task.started_at)
+        if self._bus.is_heard:
+            name = self._names.get(task.job_id, "")
+            self._batch.events.append(
+                TaskStarted(task.job_id, task.started_at, task.task_id, task.attempt, name)
+            )
+        self._wake.set()
+
+    def task_finished(self, task: Task) -> None:
+        self._batch.started.pop((task.job_id, task.task_id), None)
+        self._batch.finished.append(task)
+        self._batch.touched.add(task.job_id)
+        if self._bus.is_heard:
+            assert task.finished_at is not None
+            self._batch.events.append(
+                TaskFinished(task.job_id, task.finished_at, task, self._names.get(task.job_id, ""))
+            )
+        self._wake.set()
+
+    def task_released(self, job_id: int, task_id: int) -> None:
+        self._batch.released.append((job_id, task_id))
+        self._wake.set()
+
+    def job_ready(self, job_id: int) -> None:
+        self._batch.ready.append(job_id)
+        self._wake.set()
+
+    def skip(self, job_id: int, reason: str, task_ids: tuple[int, ...] = ()) -> None:
+        """Skip what nobody has taken up of a job: all, or some tasks."""
+        self._batch.skipped.append((job_id, task_ids, reason))
+        self._batch.touched.add(job_id)
+        self._wake.set()
+
+    async def claim(
+        self,
+        runner: int,
+        wanted: Sequence[tuple[int, int, str | None]],
+        next_index: Mapping[int, int],
+        limits: Mapping[int, int],
+    ) -> tuple[list[Claim], list[tuple[int, int]]]:
+        """Claim tasks, together with all that waits to be stored.
+
+        ``limits`` has the number of tasks that may be held at a time for jobs that have one. Returns
+        what was claimed, and what wasn't tried because of a limit.
+        """
+        denied: list[tuple[int, int]] = []
+
+        async def claims(tx: Transaction) -> list[Claim]:
+            denied.clear()
+            allowed = await _within_limits(tx, wanted, limits, denied) if limits else wanted
+            held_back = {job_id for job_id, _ in denied}
+            rows_made = [(job_id, index) for job_id, index in next_index.items() if job_id not in held_back]
+            return await tasks.claim(tx, runner, allowed, rows_made)
+
+        return await self._flush(claims), denied
+
+    async def outlines(self, job_ids: Iterable[int]) -> dict[int, Outline]:
+        """Read jobs as they are once all that was seen so far is stored."""
+        found: dict[int, Outline] = {}
+
+        async def read(tx: Transaction) -> list[Claim]:
+            found.update(await schedule.outlines(tx, job_ids))
+            return []
+
+        await self._flush(read)
+        for task in self._batch.finished:  # seen since, while the commit was under way
+            if outline := found.get(task.job_id):
+                outline.counts[Status.EXECUTING] = outline.counts.get(Status.EXECUTING, 0) - 1
+                outline.counts[task.status] = outline.counts.get(task.status, 0) + 1
+        return found
+
+    async def run(self) -> None:
+        """Store what comes in, until cancelled."""
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(GROUP_SECONDS)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Store now what has come in; returns when it is on the disk."""
+
+        async def nothing(_: Transaction) -> list[Claim]:
+            return []
+
+        await self._flush(nothing)
+
+    async def _flush(self, more: Callable[[Transaction], Awaitable[list[Claim]]]) -> list[Claim]:
+        async with self._flushing:
+            self._wake.clear()
+            batch, self._batch = self._batch, _Batch()
+            tries = 0
+            while True:
+                try:
+                    async with self._database.transaction() as tx:
+                        closed = {} if batch.is_empty else await _store(tx, batch)
+                        claims = await more(tx)
+                    break
+                except DatabaseProblem:
+                    # a full disk may get room again; what was seen must not be forgotten before
+                    tries += 1
+                    if tries > MAX_RETRIES:
+                        raise
+                    await asyncio.sleep(RETRY_SECONDS)
+            for event in batch.events:
+                self._bus.publish(event)
+            if closed:
+                self._on_closed(closed)
+                now = time.time()
+                for job_id, status in closed.items():
+                    self._bus.publish(JobFinished(job_id, now, status, self._names.get(job_id, "")))
+            return claims
+
+
+async def _within_limits(
+    tx: Transaction,
+    wanted: Sequence[tuple[int, int, str | None]],
+    limits: Mapping[int, int],
+    denied: list[tuple[int, int]],
+) -> list[tuple[int, int, str | None]]:
+    held = await tasks.held_counts(tx, limits)
+    room = {job_id: limit - held.get(job_id, 0) for job_id, limit in limits.items()}
+    allowed = []
+    for job_id, task_id, array in wanted:
+        if job_id in room:
+            if room[job_id] <= 0:
+                denied.append((job_id, task_id))
+                continue
+            room[job_id] -= 1
+        allowed.append((job_id, task_id, array))
+    return allowed
+
+
+async def _store(tx: Transaction, batch: _Batch) -> dict[int, Status]:
+    """Store a batch; return the status of each job that has finished by it."""
+    await tasks.set_ready(tx, batch.ready)
+    await tasks.record_started(tx, list(batch.started.values()))
+    await tasks.mark_jobs_started(tx, [(start, job_id) for job_id, start in batch.job_starts.items()])
+    await tasks.record_finished(tx, batch.finished)
+    await tasks.release(tx, batch.released)
+    now = time.time()
+    for job_id, task_ids, reason in batch.skipped:
+        await tasks.end_unstarted(tx, job_id, Status.SKIPPED, reason, now, task_ids)
+    closed = await tasks.close_jobs(tx, batch.touched, now) if batch.touched else []
+    outlines = await schedule.outlines(tx, closed) if closed else {}
+    return {job_id: outline.status for job_id, outline in outlines.items()}

@@ -1,0 +1,50 @@
+"""What follows for jobs that wait, when others were stopped, deleted or submitted again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from asyncjman.model.graph import dependents
+from asyncjman.model.status import Status
+from asyncjman.scheduler.workload import JobState, Workload
+from asyncjman.store import jobs, schedule, tasks
+from asyncjman.store.database import Transaction
+
+
+class _Collected:
+    """Decisions, to be stored together."""
+
+    def __init__(self) -> None:
+        self.ready: list[int] = []
+        self.skipped: list[tuple[int, str, tuple[int, ...]]] = []
+
+    def job_ready(self, job_id: int) -> None:
+        self.ready.append(job_id)
+
+    def skip(self, job_id: int, reason: str, task_ids: tuple[int, ...] = ()) -> None:
+        self.skipped.append((job_id, reason, task_ids))
+
+
+async def settle(tx: Transaction, changed: Iterable[int]) -> None:
+    """Let go, or skip, the jobs that wait for those that changed, as far as that is decided now."""
+    found = dependents(await jobs.dependency_edges(tx), changed)
+    outlines = {i: one for i, one in (await schedule.outlines(tx, found)).items() if not one.finished}
+    waits = await schedule.dependencies(tx, outlines)
+    others = await schedule.outlines(tx, {one.job_id for some in waits.values() for one in some})
+    decisions = _Collected()
+    workload = Workload(decisions)
+    for job_id, outline in outlines.items():
+        job = JobState.of(outline, waits.get(job_id, ()))
+        counterparts = {}
+        if job.pairing is not None:
+            job.pairing.settled.update(task_id for task_id, _ in await tasks.outcomes(tx, job_id))
+            for other_id in job.pairing.with_jobs:
+                counterparts[other_id] = await tasks.outcomes(tx, other_id)
+        ended = {one.job_id: others[one.job_id] for one in job.dependencies if others[one.job_id].finished}
+        workload.add(job, ended, counterparts)
+    now = time.time()
+    await tasks.set_ready(tx, decisions.ready)
+    for job_id, reason, task_ids in decisions.skipped:
+        await tasks.end_unstarted(tx, job_id, Status.SKIPPED, reason, now, task_ids)
+    await tasks.close_jobs(tx, [job_id for job_id, _, _ in decisions.skipped], now)

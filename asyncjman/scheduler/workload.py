@@ -1,0 +1,315 @@
+"""The unfinished jobs that an engine knows of: what each waits for, and whose tasks may be taken up.
+
+All of this is in memory and without I/O: the engine tells it what happened, and is told through
+``Decisions`` what follows from that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from asyncjman.model.array import ArraySpec
+from asyncjman.model.graph import Dependency, Kind, Verdict, combine, verdict
+from asyncjman.model.job import PLAIN_TASK, JobSpec
+from asyncjman.model.status import FINISHED, Status, roll_up
+from asyncjman.store.schedule import Outline
+
+
+class Decisions(Protocol):
+    """What follows from what happened."""
+
+    def job_ready(self, job_id: int) -> None:
+        """The job waits for nothing any more."""
+
+    def skip(self, job_id: int, reason: str, task_ids: tuple[int, ...] = ()) -> None:
+        """What nobody has taken up of the job (all, or some tasks) must not run."""
+
+
+@dataclass(slots=True)
+class Pairing:
+    """Which tasks of an array may go because their counterparts in other arrays succeeded (CORR)."""
+
+    with_jobs: frozenset[int]
+    met: dict[int, set[int]]
+    settled: set[int] = field(default_factory=set)
+    """Tasks that were offered, or that ended."""
+
+    @classmethod
+    def of(cls, dependencies: Iterable[Dependency]) -> Pairing | None:
+        others = frozenset(one.job_id for one in dependencies if one.kind is Kind.CORR)
+        return cls(others, {other: set() for other in others}) if others else None
+
+    def meet(self, other: int, task_id: int) -> bool:
+        """Note a success of the other array; tell whether the task may go by it."""
+        self.met[other].add(task_id)
+        if task_id in self.settled or not all(task_id in one for one in self.met.values()):
+            return False
+        self.settled.add(task_id)
+        return True
+
+
+@dataclass(slots=True, eq=False)
+class JobState:
+    """An unfinished job."""
+
+    id: int
+    name: str
+    array: ArraySpec | None
+    task_count: int
+    stop_on_failure: bool
+    dependencies: tuple[Dependency, ...]
+    pairing: Pairing | None
+    finished: Counter[Status]
+    """How many of its tasks ended, and how."""
+    fresh: bool
+    """Whether those tasks may start that have no row in the store yet, from ``next_index`` on."""
+    next_index: int
+    has_rows: bool
+    """Whether tasks that have a row may wait to be taken up: the store knows them."""
+    offered: deque[int] = field(default_factory=deque)
+    """Single tasks that may start."""
+    last_row: int = -1
+    undecided: set[int] = field(default_factory=set)
+    """The jobs that it waits for and that haven't ended."""
+    taken: int = 0
+    """How many of its tasks this engine holds."""
+    gate: asyncio.Future[bool] | None = None
+    """For tasks taken up ahead of time: resolved with True (go) or False (skip)."""
+    spec: JobSpec | None = None
+    in_line: bool = False
+    skipped: bool = False
+
+    @classmethod
+    def of(cls, outline: Outline, dependencies: tuple[Dependency, ...]) -> JobState:
+        state = cls(
+            id=outline.id,
+            name=outline.name,
+            array=None,
+            task_count=outline.task_count,
+            stop_on_failure=outline.stop_on_failure,
+            dependencies=dependencies,
+            pairing=Pairing.of(dependencies),
+            finished=Counter(),
+            fresh=False,
+            next_index=outline.next_index,
+            has_rows=False,
+        )
+        state.follow(outline)
+        return state
+
+    def follow(self, outline: Outline) -> None:
+        """Take over what the store says of it now."""
+        self.array = ArraySpec.parse(outline.array) if outline.array else None
+        self.task_count = outline.task_count
+        self.finished = Counter({one: n for one, n in outline.counts.items() if one in FINISHED})
+        untouched = outline.task_count - sum(outline.rows.values())
+        self.fresh = untouched > 0 and outline.rest in (Status.SUBMITTED, Status.WAITING)
+        self.has_rows = any(outline.rows.get(one) for one in (Status.SUBMITTED, Status.WAITING))
+        self.last_row = -1
+
+    @property
+    def throttle(self) -> int | None:
+        return self.array.throttle if self.array else None
+
+    @property
+    def left(self) -> int:
+        """Return how many tasks haven't ended."""
+        return self.task_count - sum(self.finished.values())
+
+    @property
+    def may_give(self) -> bool:
+        """Tell whether there are tasks to be taken up now."""
+        return not self.skipped and bool(
+            self.offered or self.has_rows or (self.fresh and not self.pairing and not self._used_up)
+        )
+
+    @property
+    def all_taken(self) -> bool:
+        """Tell whether this engine holds all that is left."""
+        return self.taken == self.left
+
+    @property
+    def _used_up(self) -> bool:
+        return self.next_index >= self.task_count
+
+    def give(self, count: int) -> list[int]:
+        """Return at most ``count`` tasks to be taken up, of those that the store needn't be asked for."""
+        given = [self.offered.popleft() for _ in range(min(count, len(self.offered)))]
+        room = count - len(given)
+        if self.fresh and not self.pairing and room > 0 and not self._used_up:
+            more = self.array.slice(self.next_index, room) if self.array else [PLAIN_TASK]
+            self.next_index += len(more)
+            given += more
+        return given
+
+
+class Workload:
+    """The unfinished jobs, and the two lines of those whose tasks may be taken up."""
+
+    def __init__(self, decisions: Decisions) -> None:
+        self._decisions = decisions
+        self._waited_by: dict[int, set[int]] = {}
+        self._ended: dict[int, tuple[Status, bool]] = {}
+        self.jobs: dict[int, JobState] = {}
+        self.ready: deque[JobState] = deque()
+        """Jobs that wait for nothing."""
+        self.soon: deque[JobState] = deque()
+        """Jobs that wait only for jobs whose tasks this engine holds: they may be next in a moment."""
+
+    def add(
+        self,
+        job: JobState,
+        ended: Mapping[int, Outline],
+        counterparts: Mapping[int, Iterable[tuple[int, Status]]],
+    ) -> None:
+        """Take in a job.
+
+        ``ended`` are the jobs it waits for that have ended; ``counterparts`` the tasks that ended of
+        the arrays it is paired with.
+        """
+        self.jobs[job.id] = job
+        for one in job.dependencies:
+            self._waited_by.setdefault(one.job_id, set()).add(job.id)
+        waits_for = {one.job_id for one in job.dependencies} - self.jobs.keys()
+        known = {one: (ended[one].status, ended[one].stop_on_failure) for one in waits_for & ended.keys()}
+        known |= {one: self._ended[one] for one in waits_for & self._ended.keys()}
+        job.undecided = {one.job_id for one in job.dependencies} - known.keys()
+        for other_id, outcomes in counterparts.items():
+            for task_id, status in outcomes:
+                self.counterpart_ended(job, other_id, task_id, status)
+        for other_id, (status, stop_on_failure) in known.items():
+            self._judge(job, other_id, status, stop_on_failure=stop_on_failure)
+        self._line_up(job)
+        self._end_if_done(job)
+
+    def reopened(self, job_id: int) -> None:
+        """Hear that a job that may have ended is to run once more."""
+        self._ended.pop(job_id, None)
+
+    def changed(self, job: JobState, outline: Outline) -> None:
+        """Take over what other processes did to a job."""
+        job.follow(outline)
+        self._line_up(job)
+        self._end_if_done(job)
+
+    def claimed(self, job: JobState, count: int) -> None:
+        """Hear that this engine holds so many more of a job's tasks."""
+        job.taken += count
+        if job.all_taken:
+            for other in self._waiting_for(job.id):
+                self._line_up(other)
+
+    def task_ended(self, job: JobState, task_id: int, status: Status) -> None:
+        """Hear that a task that this engine held has ended."""
+        job.taken -= 1
+        job.finished[status] += 1
+        if job.array is not None:
+            for other in self._waiting_for(job.id):
+                if other.pairing is not None and job.id in other.pairing.with_jobs:
+                    self.counterpart_ended(other, job.id, task_id, status)
+        self._end_if_done(job)
+
+    def task_released(self, job: JobState) -> None:
+        """Hear that a task was given back."""
+        job.taken -= 1
+
+    def counterpart_ended(self, job: JobState, other: int, task_id: int, status: Status) -> None:
+        """Hear that task ``task_id`` of ``other`` ended, for which the same task of ``job`` waits."""
+        assert job.pairing is not None and job.array is not None
+        if task_id not in job.array:
+            return
+        if status is Status.SUCCESS:
+            if job.pairing.meet(other, task_id):
+                job.offered.append(task_id)
+                self._line_up(job)
+        else:
+            self._skip_tasks(job, other, [task_id])
+
+    def job_ended(self, job_id: int, status: Status, *, stop_on_failure: bool) -> None:
+        """Hear that a job ended, here or elsewhere."""
+        self._ended[job_id] = (status, stop_on_failure)
+        job = self.jobs.pop(job_id, None)
+        if job is not None:
+            job.fresh = job.has_rows = False
+            job.offered.clear()
+            for one in job.dependencies:
+                self._waited_by.get(one.job_id, set()).discard(job_id)
+        for other in self._waiting_for(job_id):
+            self._judge(other, job_id, status, stop_on_failure=stop_on_failure)
+            self._line_up(other)
+            self._end_if_done(other)
+        self._waited_by.pop(job_id, None)
+
+    def is_waited_for(self, job_id: int) -> bool:
+        return job_id in self._waited_by
+
+    def pairs_with(self, job_id: int) -> list[JobState]:
+        """Return the jobs whose tasks wait for the tasks of this one."""
+        return [
+            one
+            for one in self._waiting_for(job_id)
+            if one.pairing is not None and job_id in one.pairing.with_jobs
+        ]
+
+    def _waiting_for(self, job_id: int) -> list[JobState]:
+        ids = self._waited_by.get(job_id)
+        return [self.jobs[one] for one in sorted(ids) if one in self.jobs] if ids else []
+
+    def _judge(self, job: JobState, other: int, status: Status, *, stop_on_failure: bool) -> None:
+        """Draw the conclusion for ``job`` from the end of a job that it waits for."""
+        job.undecided.discard(other)
+        kinds = {one.kind for one in job.dependencies if one.job_id == other}
+        if Kind.CORR in kinds and status is not Status.SUCCESS:
+            kinds.discard(Kind.CORR)
+            assert job.array is not None and job.pairing is not None
+            met = job.pairing.met[other]
+            self._skip_tasks(job, other, [one for one in job.array if one not in met])
+        decision = combine(verdict(kind, status, stop_on_failure=stop_on_failure) for kind in kinds)
+        if decision is Verdict.SKIP:
+            self._skip(job, other)
+        elif not job.undecided and not job.skipped:
+            self._decisions.job_ready(job.id)
+            if job.gate is not None and not job.gate.done():
+                job.gate.set_result(True)
+
+    def _skip(self, job: JobState, other: int) -> None:
+        if job.skipped:
+            return
+        job.skipped = True
+        self._decisions.skip(job.id, f"because of job {other}")
+        job.finished[Status.SKIPPED] += job.left - job.taken
+        if job.gate is not None and not job.gate.done():
+            job.gate.set_result(False)
+
+    def _skip_tasks(self, job: JobState, other: int, task_ids: list[int]) -> None:
+        assert job.pairing is not None
+        doomed = tuple(one for one in task_ids if one not in job.pairing.settled)
+        if doomed and not job.skipped:
+            job.pairing.settled.update(doomed)
+            job.finished[Status.SKIPPED] += len(doomed)
+            self._decisions.skip(job.id, f"because of the same task of job {other}", doomed)
+            self._end_if_done(job)
+
+    def _line_up(self, job: JobState) -> None:
+        if job.in_line or not job.may_give or job.id not in self.jobs:
+            return
+        waits = {one.job_id for one in job.dependencies if one.kind is not Kind.CORR} & job.undecided
+        if not waits:
+            job.in_line = True
+            self.ready.append(job)
+        elif not job.pairing and all(other in self.jobs and self.jobs[other].all_taken for other in waits):
+            job.in_line = True
+            self.soon.append(job)
+
+    def line_up_again(self, job: JobState) -> None:
+        """Put a job that was taken out of its line back, where there is still something to take."""
+        job.in_line = False
+        self._line_up(job)
+
+    def _end_if_done(self, job: JobState) -> None:
+        if job.left <= 0 and job.id in self.jobs:
+            self.job_ended(job.id, roll_up(job.finished), stop_on_failure=job.stop_on_failure)

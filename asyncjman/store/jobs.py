@@ -1,0 +1,179 @@
+"""Jobs: store, read, delete. One verb, one query or a few."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any
+
+from asyncjman.model.graph import Dependency, Kind
+from asyncjman.model.job import Job, JobSpec, Task
+from asyncjman.model.selection import Selection
+from asyncjman.model.status import Status
+from asyncjman.store.database import Database, Transaction
+from asyncjman.store.rows import SPEC_COLUMNS, TASK_COLUMNS, job_of, spec_of, spec_values, task_of, text
+
+_BATCH = 500
+_SPEAKER_COLUMNS = ", ".join(f"task.{column}" for column in TASK_COLUMNS.split(", "))
+_HEAD_COLUMNS = "id, submitted_at, started_at, finished_at, rest, task_count"
+REVISION = "(SELECT revision FROM clock)"
+
+
+async def insert(tx: Transaction, spec: JobSpec, now: float) -> int:
+    """Store a job and return its id, one more than that of any job before."""
+    rest = Status.WAITING if spec.dependencies else Status.SUBMITTED
+    values = (rest, len(spec.array) if spec.array else 1, now, *spec_values(spec))
+    job_id = await tx.execute(
+        f"INSERT INTO job (revision, rest, task_count, submitted_at, {SPEC_COLUMNS}) "
+        f"VALUES ({REVISION}, {', '.join('?' * len(values))})",
+        values,
+    )
+    await set_dependencies(tx, job_id, spec.dependencies)
+    return job_id
+
+
+async def set_dependencies(tx: Transaction, job_id: int, dependencies: Iterable[Dependency]) -> None:
+    await tx.execute_many(
+        "INSERT OR IGNORE INTO dependency (job_id, on_job, kind) VALUES (?, ?, ?)",
+        [(job_id, one.job_id, one.kind) for one in dependencies],
+    )
+
+
+async def update_command(
+    tx: Transaction, job_id: int, command: Sequence[str], interpreter: Sequence[str]
+) -> None:
+    await tx.execute(
+        "UPDATE job SET command = ?, interpreter = ? WHERE id = ?",
+        (json.dumps(list(command)), json.dumps(list(interpreter)), job_id),
+    )
+
+
+async def existing(source: Database | Transaction, ids: Sequence[range]) -> set[int]:
+    """Return which of these ids are there."""
+    found: set[int] = set()
+    for one in ids:
+        rows = await source.fetch("SELECT id FROM job WHERE id BETWEEN ? AND ?", (one[0], one[-1]))
+        found.update(row[0] for row in rows)
+    return found
+
+
+async def count(database: Database) -> int:
+    return int((await database.fetch("SELECT count(*) FROM job"))[0][0])
+
+
+async def select_ids(database: Database, selection: Selection) -> list[int]:
+    """Return the ids of the jobs that a selection means, in order."""
+    if not selection.statuses:
+        where, values = _where(selection)
+        return [row[0] for row in await database.fetch(f"SELECT id FROM job{where} ORDER BY id", values)]
+    return [job.id async for job in select(database, selection)]
+
+
+async def select(database: Database, selection: Selection) -> AsyncIterator[Job]:
+    """Yield the jobs that a selection means, in order of id, a few hundred in memory at a time."""
+    where, values = _where(selection)
+    after = 0
+    while True:
+        rows = await database.fetch(
+            f"SELECT {_HEAD_COLUMNS}, {SPEC_COLUMNS} FROM job"
+            f"{where}{' AND' if where else ' WHERE'} id > ? ORDER BY id LIMIT {_BATCH}",
+            (*values, after),
+        )
+        for job in await _jobs_of(database, rows):
+            if not selection.statuses or job.status in selection.statuses:
+                yield job
+        if len(rows) < _BATCH:
+            return
+        after = rows[-1][0]
+
+
+async def get(source: Database | Transaction, job_ids: Iterable[int]) -> list[Job]:
+    """Return the jobs with these ids that are there."""
+    rows = await source.fetch(
+        f"SELECT {_HEAD_COLUMNS}, {SPEC_COLUMNS} FROM job "
+        "WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",
+        (json.dumps(list(job_ids)),),
+    )
+    return await _jobs_of(source, rows)
+
+
+async def specs(database: Database, job_ids: Iterable[int]) -> dict[int, JobSpec]:
+    """Return what was asked for, by job id (without the dependencies)."""
+    rows = await database.fetch(
+        f"SELECT id, {SPEC_COLUMNS} FROM job WHERE id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(job_ids)),),
+    )
+    return {row[0]: spec_of(row[1:]) for row in rows}
+
+
+async def delete(tx: Transaction, job_id: int) -> None:
+    await tx.execute("DELETE FROM job WHERE id = ?", (job_id,))
+    await tx.execute(f"INSERT INTO gone (job_id, revision) VALUES (?, {REVISION})", (job_id,))
+
+
+async def dependency_edges(source: Database | Transaction) -> dict[int, list[int]]:
+    """Return for each job that waits for others the ids of those."""
+    edges: dict[int, list[int]] = defaultdict(list)
+    for job_id, on_job in await source.fetch("SELECT DISTINCT job_id, on_job FROM dependency"):
+        edges[job_id].append(on_job)
+    return dict(edges)
+
+
+async def changed_since(database: Database, revision: int) -> tuple[list[int], int]:
+    """Return the ids of the jobs that were changed or deleted after ``revision``, and the latest one."""
+    rows = await database.fetch(
+        "SELECT id, revision FROM job WHERE revision > ?1 "
+        "UNION ALL SELECT job_id, revision FROM gone WHERE revision > ?1",
+        (revision,),
+    )
+    return [row[0] for row in rows], max((row[1] for row in rows), default=revision)
+
+
+async def latest_revision(database: Database) -> int:
+    return int((await database.fetch("SELECT revision FROM clock"))[0][0])
+
+
+def _where(selection: Selection) -> tuple[str, list[Any]]:
+    clauses: list[str] = []
+    values: list[Any] = []
+    if selection.ids:
+        clauses.append("(" + " OR ".join("id BETWEEN ? AND ?" for _ in selection.ids) + ")")
+        values.extend(end for one in selection.ids for end in (one[0], one[-1]))
+    if selection.names:
+        clauses.append(f"name IN ({', '.join('?' * len(selection.names))})")
+        values.extend(text(name) for name in selection.names)
+    if selection.executor:
+        clauses.append("executor = ?")
+        values.append(selection.executor)
+    return (" WHERE " + " AND ".join(clauses) if clauses else ""), values
+
+
+async def _jobs_of(source: Database | Transaction, rows: Sequence[Sequence[Any]]) -> list[Job]:
+    ids = (json.dumps([row[0] for row in rows]),)
+    in_ids = "IN (SELECT value FROM json_each(?))"
+    tallies: dict[int, dict[Status, tuple[int, float, int]]] = defaultdict(dict)
+    for job_id, status, *numbers in await source.fetch(
+        f"SELECT job_id, status, count, cpu_seconds, peak_memory_bytes FROM tally WHERE job_id {in_ids}", ids
+    ):
+        tallies[job_id][Status(status)] = (numbers[0], numbers[1], numbers[2])
+    dependencies: dict[int, list[Dependency]] = defaultdict(list)
+    for job_id, on_job, kind in await source.fetch(
+        f"SELECT job_id, on_job, kind FROM dependency WHERE job_id {in_ids} ORDER BY on_job", ids
+    ):
+        dependencies[job_id].append(Dependency(on_job, Kind(kind)))
+    speakers: dict[int, Task] = {
+        row[0]: task_of(row)
+        for row in await source.fetch(
+            f"SELECT {_SPEAKER_COLUMNS} FROM job JOIN task ON task.job_id = job.id AND task.task_id = "
+            "CASE WHEN job.array IS NULL THEN 0 ELSE (SELECT min(task_id) FROM task AS failed "
+            f"WHERE failed.job_id = job.id AND failed.status = 'failure') END WHERE job.id {in_ids}",
+            ids,
+        )
+    }
+    return [
+        job_of(
+            row[:6], spec_of(row[6:], tuple(dependencies[row[0]])), tallies.get(row[0], {}), speakers.get(row[0])
+        )
+        for row in rows
+    ]

@@ -1,0 +1,127 @@
+"""Rows to model and back."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from asyncjman.model.array import ArraySpec
+from asyncjman.model.graph import Dependency
+from asyncjman.model.job import Job, JobSpec, Task
+from asyncjman.model.status import Status, roll_up
+
+SPEC_COLUMNS = (
+    "executor, queue, name, array, stop_on_failure, command, interpreter, exec_dir, log_dir, "
+    "environment, git_commit, git_dirty"
+)
+TASK_COLUMNS = (
+    "job_id, task_id, status, attempt, exit_status, signal, reason, host, started_at, finished_at, "
+    "cpu_seconds, peak_memory_bytes"
+)
+
+
+def text(value: str | None) -> str | bytes | None:
+    """Return a value for a TEXT column: bytes that are no UTF-8 (surrogates, PEP 383) as a BLOB."""
+    if value is None or value.isascii():
+        return value
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(value)
+    return value
+
+
+def untext(value: str | bytes | None) -> str | None:
+    return os.fsdecode(value) if isinstance(value, bytes) else value
+
+
+def spec_values(spec: JobSpec) -> tuple[Any, ...]:
+    """Return the values of ``SPEC_COLUMNS``."""
+    return (
+        spec.executor,
+        spec.queue,
+        text(spec.name),
+        str(spec.array) if spec.array else None,
+        spec.stop_on_failure,
+        json.dumps(spec.command),
+        json.dumps(spec.interpreter),
+        text(spec.exec_dir),
+        text(spec.log_dir),
+        json.dumps(dict(spec.environment)),
+        spec.git_commit,
+        spec.git_dirty,
+    )
+
+
+def spec_of(values: Sequence[Any], dependencies: tuple[Dependency, ...] = ()) -> JobSpec:
+    """Build a spec from the values of ``SPEC_COLUMNS``."""
+    executor, queue, name, array, stop_on_failure, command, interpreter, exec_dir, log_dir = values[:9]
+    environment, git_commit, git_dirty = values[9:]
+    return JobSpec(
+        executor=executor,
+        queue=queue,
+        name=untext(name) or "",
+        array=ArraySpec.parse(array) if array else None,
+        stop_on_failure=bool(stop_on_failure),
+        command=tuple(json.loads(command)),
+        interpreter=tuple(json.loads(interpreter)),
+        exec_dir=untext(exec_dir) or "",
+        log_dir=untext(log_dir),
+        environment=json.loads(environment),
+        dependencies=dependencies,
+        git_commit=git_commit,
+        git_dirty=None if git_dirty is None else bool(git_dirty),
+    )
+
+
+def task_of(values: Sequence[Any]) -> Task:
+    """Build a task from the values of ``TASK_COLUMNS``."""
+    return Task(
+        job_id=values[0],
+        task_id=values[1],
+        status=Status(values[2]),
+        attempt=values[3],
+        exit_status=values[4],
+        signal=values[5],
+        reason=values[6],
+        host=values[7],
+        started_at=values[8],
+        finished_at=values[9],
+        cpu_seconds=values[10],
+        peak_memory_bytes=values[11],
+    )
+
+
+def job_of(
+    head: Sequence[Any],
+    spec: JobSpec,
+    tally: Mapping[Status, tuple[int, float, int]],
+    speaker: Task | None,
+) -> Job:
+    """Build a job from (id, submitted_at, started_at, finished_at, rest, task_count), its tally
+    (count, CPU seconds, peak bytes by status) and the task that speaks for it.
+    """
+    job_id, submitted_at, started_at, finished_at, rest, task_count = head
+    counts = {status: count for status, (count, _, _) in tally.items() if count}
+    left = task_count - sum(counts.values())
+    if left:
+        counts[Status(rest)] = counts.get(Status(rest), 0) + left
+    ran = started_at is not None
+    return Job(
+        id=job_id,
+        spec=spec,
+        submitted_at=submitted_at,
+        started_at=started_at,
+        finished_at=finished_at,
+        counts=counts,
+        status=roll_up(counts),
+        cpu_seconds=sum(cpu for _, cpu, _ in tally.values()) if ran else None,
+        peak_memory_bytes=max((peak for _, _, peak in tally.values()), default=0) if ran else None,
+        host=speaker.host if speaker else None,
+        exit_status=speaker.exit_status if speaker else None,
+        signal=speaker.signal if speaker else None,
+        reason=speaker.reason if speaker else None,
+        attempt=speaker.attempt if speaker else 1,
+    )

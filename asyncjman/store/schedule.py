@@ -1,0 +1,94 @@
+"""What a scheduler must know of jobs: little, so that a hundred thousand of them fit the memory."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from asyncjman.model.graph import Dependency, Kind
+from asyncjman.model.status import FINISHED, Status, roll_up
+from asyncjman.store.database import Database, Transaction
+from asyncjman.store.rows import untext
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A job as the scheduler sees it."""
+
+    id: int
+    executor: str
+    name: str
+    array: str | None
+    task_count: int
+    rest: Status
+    next_index: int
+    stop_on_failure: bool
+    finished: bool
+    counts: dict[Status, int]
+    """Of its tasks, those without a row included."""
+    rows: dict[Status, int]
+    """Of its tasks that have a row."""
+
+    @property
+    def status(self) -> Status:
+        return roll_up(self.counts)
+
+    @property
+    def unfinished(self) -> int:
+        return sum(count for status, count in self.counts.items() if status not in FINISHED)
+
+
+async def open_jobs(source: Database | Transaction) -> list[int]:
+    """Return the ids of all jobs that are not finished, in order."""
+    return [row[0] for row in await source.fetch("SELECT id FROM job WHERE finished_at IS NULL ORDER BY id")]
+
+
+async def outlines(source: Database | Transaction, job_ids: Iterable[int]) -> dict[int, Outline]:
+    """Return the outlines of those of the jobs that are there."""
+    ids = (json.dumps(list(job_ids)),)
+    tallies: dict[int, dict[Status, int]] = defaultdict(dict)
+    for job_id, status, count in await source.fetch(
+        "SELECT job_id, status, count FROM tally "
+        "WHERE count > 0 AND job_id IN (SELECT value FROM json_each(?))",
+        ids,
+    ):
+        tallies[job_id][Status(status)] = count
+    found: dict[int, Outline] = {}
+    for row in await source.fetch(
+        "SELECT id, executor, name, array, task_count, rest, next_index, stop_on_failure, "
+        "finished_at IS NOT NULL FROM job WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",
+        ids,
+    ):
+        rest, rows = Status(row[5]), tallies.get(row[0], {})
+        counts = dict(rows)
+        if left := row[4] - sum(rows.values()):
+            counts[rest] = counts.get(rest, 0) + left
+        found[row[0]] = Outline(
+            row[0],
+            row[1],
+            untext(row[2]) or "",
+            row[3],
+            row[4],
+            rest,
+            row[6],
+            bool(row[7]),
+            bool(row[8]),
+            counts,
+            rows,
+        )
+    return found
+
+
+async def dependencies(
+    source: Database | Transaction, job_ids: Iterable[int]
+) -> dict[int, tuple[Dependency, ...]]:
+    """Return what each of these jobs waits for."""
+    found: dict[int, list[Dependency]] = defaultdict(list)
+    for job_id, on_job, kind in await source.fetch(
+        "SELECT job_id, on_job, kind FROM dependency WHERE job_id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(job_ids)),),
+    ):
+        found[job_id].append(Dependency(on_job, Kind(kind)))
+    return {job_id: tuple(some) for job_id, some in found.items()}

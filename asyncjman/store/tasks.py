@@ -1,0 +1,333 @@
+"""Tasks: claim, record, stop, reset.
+
+A task that is just as ``job.rest`` says has no row. Rows come with the first claim.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+
+from asyncjman.model.array import ArraySpec
+from asyncjman.model.job import PLAIN_TASK, Task
+from asyncjman.model.status import FINISHED, Status
+from asyncjman.store.database import Database, Transaction
+from asyncjman.store.jobs import REVISION
+from asyncjman.store.rows import TASK_COLUMNS, task_of
+
+_FINISHED = "(" + ", ".join(f"'{status}'" for status in sorted(FINISHED)) + ")"
+_BLANK = (
+    "runner = NULL, pid = NULL, stop = NULL, exit_status = NULL, signal = NULL, reason = NULL, host = NULL, "
+    "started_at = NULL, finished_at = NULL, cpu_seconds = NULL, peak_memory_bytes = NULL"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A task that this runner may start, and nobody else."""
+
+    job_id: int
+    task_id: int
+    attempt: int
+
+
+async def claim(
+    tx: Transaction,
+    runner: int,
+    wanted: Sequence[tuple[int, int, str | None]],
+    next_index: Iterable[tuple[int, int]],
+) -> list[Claim]:
+    """Take up those of the wanted (job id, task id, array as it was read) that are still free.
+
+    ``next_index`` are pairs (job id, index): the array's tasks before that index have rows now.
+    """
+    rows = await tx.fetch(
+        "INSERT INTO task (job_id, task_id, status, attempt, runner) "
+        "SELECT job.id, json_extract(one.value, '$[1]'), 'queued', 1, ? "
+        "FROM json_each(?) AS one JOIN job ON job.id = json_extract(one.value, '$[0]') "
+        "WHERE job.array IS json_extract(one.value, '$[2]') "
+        "AND (job.rest IN ('submitted', 'waiting') OR EXISTS (SELECT 1 FROM task AS known "
+        "WHERE known.job_id = job.id AND known.task_id = json_extract(one.value, '$[1]'))) "
+        "ON CONFLICT (job_id, task_id) DO UPDATE SET status = 'queued', runner = excluded.runner "
+        "WHERE status IN ('submitted', 'waiting') "
+        "RETURNING job_id, task_id, attempt",
+        (runner, json.dumps(wanted)),
+    )
+    await tx.execute_many(
+        "UPDATE job SET next_index = max(next_index, ?) WHERE id = ?",
+        [(index, job_id) for job_id, index in next_index],
+    )
+    return [Claim(*row) for row in rows]
+
+
+async def held_counts(tx: Transaction, job_ids: Iterable[int]) -> dict[int, int]:
+    """Return how many tasks of each of these jobs runners hold, whichever runner."""
+    rows = await tx.fetch(
+        "SELECT job_id, sum(count) FROM tally WHERE job_id IN (SELECT value FROM json_each(?)) "
+        "AND status IN ('queued', 'executing') GROUP BY job_id",
+        (json.dumps(list(job_ids)),),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+async def record_started(tx: Transaction, rows: Sequence[tuple[float, int, str, int, int]]) -> None:
+    """Store (started_at, pid, host, job id, task id) of tasks that run now."""
+    await tx.execute_many(
+        "UPDATE task SET status = 'executing', started_at = ?, pid = ?, host = ? "
+        "WHERE job_id = ? AND task_id = ?",
+        rows,
+    )
+
+
+async def record_finished(tx: Transaction, tasks: Sequence[Task]) -> None:
+    """Store how attempts ended."""
+    await tx.execute_many(
+        "UPDATE task SET status = ?, exit_status = ?, signal = ?, reason = ?, host = ?, started_at = ?, "
+        "finished_at = ?, cpu_seconds = ?, peak_memory_bytes = ?, pid = NULL, stop = NULL, runner = NULL "
+        "WHERE job_id = ? AND task_id = ?",
+        [
+            (
+                task.status,
+                task.exit_status,
+                task.signal,
+                task.reason,
+                task.host,
+                task.started_at,
+                task.finished_at,
+                task.cpu_seconds,
+                task.peak_memory_bytes,
+                task.job_id,
+                task.task_id,
+            )
+            for task in tasks
+        ],
+    )
+
+
+async def release(tx: Transaction, claims: Sequence[tuple[int, int]]) -> None:
+    """Give back (job id, task id) that were claimed and not started."""
+    await tx.execute_many(
+        "UPDATE task SET status = 'submitted', runner = NULL, stop = NULL "
+        "WHERE job_id = ? AND task_id = ? AND status = 'queued'",
+        claims,
+    )
+
+
+async def mark_jobs_started(tx: Transaction, rows: Sequence[tuple[float, int]]) -> None:
+    """Store (started_at, job id) where the job has no start yet."""
+    await tx.execute_many("UPDATE job SET started_at = ? WHERE id = ? AND started_at IS NULL", rows)
+
+
+async def close_jobs(tx: Transaction, job_ids: Iterable[int], now: float) -> list[int]:
+    """Mark as finished those of the jobs whose tasks all are; return their ids."""
+    rows = await tx.fetch(
+        f"UPDATE job SET finished_at = ?, revision = {REVISION} "
+        "WHERE id IN (SELECT value FROM json_each(?)) AND finished_at IS NULL "
+        "AND NOT EXISTS (SELECT 1 FROM tally "
+        f"WHERE job_id = job.id AND count > 0 AND status NOT IN {_FINISHED}) "
+        f"AND (rest IN {_FINISHED} OR task_count = "
+        "(SELECT coalesce(sum(count), 0) FROM tally WHERE job_id = job.id)) RETURNING id",
+        (now, json.dumps(list(job_ids))),
+    )
+    return [row[0] for row in rows]
+
+
+async def set_rest(tx: Transaction, rows: Sequence[tuple[Status, int]]) -> None:
+    """Store (status, job id): the status of all tasks that have no row of their own."""
+    await tx.execute_many(f"UPDATE job SET rest = ?, revision = {REVISION} WHERE id = ?", rows)
+
+
+async def set_ready(tx: Transaction, job_ids: Sequence[int]) -> None:
+    """Say that these jobs wait for nothing any more."""
+    rows = [(job_id,) for job_id in job_ids]
+    await tx.execute_many("UPDATE job SET rest = 'submitted' WHERE id = ? AND rest = 'waiting'", rows)
+    await tx.execute_many(
+        "UPDATE task SET status = 'submitted' WHERE job_id = ? AND finished_at IS NULL AND status = 'waiting'",
+        rows,
+    )
+
+
+async def end_unstarted(
+    tx: Transaction, job_id: int, status: Status, reason: str, now: float, task_ids: Sequence[int] = ()
+) -> None:
+    """Set tasks that nobody has taken up to stopped or skipped: all, or only ``task_ids``."""
+    some = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
+    values = [] if not task_ids else [json.dumps(list(task_ids))]
+    await tx.execute(
+        "UPDATE task SET status = ?, reason = ?, finished_at = ? WHERE job_id = ? AND finished_at IS NULL "
+        f"AND status IN ('submitted', 'waiting'){some}",
+        (status, reason, now, job_id, *values),
+    )
+    if task_ids:
+        await tx.execute(
+            "INSERT OR IGNORE INTO task (job_id, task_id, status, attempt, reason, finished_at) "
+            "SELECT job.id, one.value, ?, 1, ?, ? FROM json_each(?) AS one JOIN job ON job.id = ? "
+            "WHERE job.rest IN ('submitted', 'waiting')",
+            (status, reason, now, *values, job_id),
+        )
+        return
+    rest = await tx.fetch(
+        "SELECT rest, array IS NULL, next_index FROM job WHERE id = ? AND rest IN ('submitted', 'waiting')",
+        (job_id,),
+    )
+    if not rest:
+        return
+    if rest[0][1]:
+        await tx.execute(
+            "INSERT OR IGNORE INTO task (job_id, task_id, status, attempt, reason, finished_at) "
+            "VALUES (?, ?, ?, 1, ?, ?)",
+            (job_id, PLAIN_TASK, status, reason, now),
+        )
+    await set_rest(tx, [(status, job_id)])
+
+
+async def ask_to_stop(tx: Transaction, job_id: int, task_ids: Sequence[int] = ()) -> int:
+    """Ask the runners of a job's tasks (all, or only ``task_ids``) to stop them; return how many."""
+    some = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
+    values = [] if not task_ids else [json.dumps(list(task_ids))]
+    rows = await tx.fetch(
+        "UPDATE task SET stop = 1 WHERE job_id = ? AND finished_at IS NULL "
+        f"AND status IN ('queued', 'executing'){some} RETURNING task_id",
+        (job_id, *values),
+    )
+    return len(rows)
+
+
+async def to_stop(database: Database, runner: int) -> list[tuple[int, int]]:
+    """Return (job id, task id) of what this runner is asked to stop."""
+    rows = await database.fetch("SELECT job_id, task_id FROM task WHERE stop = 1 AND runner = ?", (runner,))
+    return [(row[0], row[1]) for row in rows]
+
+
+async def unfinished_of(database: Database, job_id: int, task_ids: Sequence[int] = ()) -> int:
+    """Return how many tasks of a job (all, or only ``task_ids``) a runner holds."""
+    some = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
+    rows = await database.fetch(
+        "SELECT count(*) FROM task WHERE job_id = ? AND finished_at IS NULL "
+        f"AND status IN ('queued', 'executing'){some}",
+        (job_id, *([json.dumps(list(task_ids))] if task_ids else [])),
+    )
+    return int(rows[0][0])
+
+
+async def rest(database: Database, job_id: int) -> Status:
+    """Return the status of those tasks that have no row of their own."""
+    return Status((await database.fetch("SELECT rest FROM job WHERE id = ?", (job_id,)))[0][0])
+
+
+async def forget(tx: Transaction, job_id: int, task_ids: Sequence[int], array: ArraySpec) -> None:
+    """Take tasks out of an array for good; ``array`` is what is left of it."""
+    ids = json.dumps(list(task_ids))
+    for table in ("task", "attempt"):
+        await tx.execute(
+            f"DELETE FROM {table} WHERE job_id = ? AND task_id IN (SELECT value FROM json_each(?))",
+            (job_id, ids),
+        )
+    await tx.execute(
+        f"UPDATE job SET array = ?, task_count = ?, next_index = 0, revision = {REVISION} WHERE id = ?",
+        (str(array), len(array), job_id),
+    )
+
+
+async def others_hold(database: Database, runner: int) -> bool:
+    """Tell whether other runners hold tasks."""
+    rows = await database.fetch(
+        "SELECT 1 FROM task WHERE finished_at IS NULL AND status IN ('queued', 'executing') "
+        "AND runner <> ? LIMIT 1",
+        (runner,),
+    )
+    return bool(rows)
+
+
+async def outcomes(database: Database | Transaction, job_id: int) -> list[tuple[int, Status]]:
+    """Return (task id, status) of the finished tasks of a job that have rows."""
+    rows = await database.fetch(
+        "SELECT task_id, status FROM task WHERE job_id = ? AND finished_at IS NOT NULL", (job_id,)
+    )
+    return [(row[0], Status(row[1])) for row in rows]
+
+
+async def resubmitted(database: Database, job_id: int, after: int, limit: int) -> list[int]:
+    """Return tasks that have a row and wait to be taken up again, in order."""
+    rows = await database.fetch(
+        "SELECT task_id FROM task WHERE job_id = ? AND task_id > ? AND finished_at IS NULL "
+        "AND status IN ('submitted', 'waiting') ORDER BY task_id LIMIT ?",
+        (job_id, after, limit),
+    )
+    return [row[0] for row in rows]
+
+
+async def reset(
+    tx: Transaction,
+    job_id: int,
+    statuses: Iterable[Status],
+    to: Status,
+    array: ArraySpec | None,
+    now: float,
+    task_ids: Sequence[int] = (),
+) -> int:
+    """Have the tasks that are in one of ``statuses`` run once more; return how many.
+
+    What the attempt before left is kept in `attempt`.
+    """
+    wanted = (json.dumps(list(statuses)),)
+    some = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
+    values = (job_id, *wanted, *([json.dumps(list(task_ids))] if task_ids else []))
+    which = f"job_id = ? AND status IN (SELECT value FROM json_each(?)){some}"
+    await tx.execute(
+        f"INSERT OR REPLACE INTO attempt ({TASK_COLUMNS}) SELECT {TASK_COLUMNS} FROM task "
+        f"WHERE {which} AND started_at IS NOT NULL",
+        values,
+    )
+    rows = await tx.fetch(
+        f"UPDATE task SET status = ?, attempt = attempt + (started_at IS NOT NULL), {_BLANK} "
+        f"WHERE {which} RETURNING 1",
+        (to, *values),
+    )
+    changed = len(rows)
+    if not task_ids:
+        rest = await tx.fetch(
+            "UPDATE job SET rest = ? WHERE id = ? AND rest IN (SELECT value FROM json_each(?)) "
+            "RETURNING task_count - (SELECT count(*) FROM task WHERE job_id = job.id)",
+            (to, job_id, *wanted),
+        )
+        changed += rest[0][0] if rest else 0
+    elif array is not None:
+        rows = await tx.fetch(
+            "INSERT OR IGNORE INTO task (job_id, task_id, status, attempt) "
+            "SELECT job.id, one.value, ?, 1 FROM json_each(?) AS one JOIN job ON job.id = ? "
+            "WHERE job.rest IN (SELECT value FROM json_each(?)) RETURNING 1",
+            (to, values[-1], job_id, *wanted),
+        )
+        changed += len(rows)
+    if changed:
+        await tx.execute(
+            f"UPDATE job SET finished_at = NULL, started_at = NULL, submitted_at = ?, "
+            f"revision = {REVISION} WHERE id = ?",
+            (now, job_id),
+        )
+    return changed
+
+
+async def select(database: Database, job_id: int) -> AsyncIterator[Task]:
+    """Yield the tasks of a job that have rows, in order of id."""
+    async for row in database.stream(f"SELECT {TASK_COLUMNS} FROM task WHERE job_id = ? ORDER BY task_id", (job_id,)):
+        yield task_of(row)
+
+
+async def get(database: Database, job_id: int, task_id: int) -> Task | None:
+    """Return a task that has a row."""
+    rows = await database.fetch(
+        f"SELECT {TASK_COLUMNS} FROM task WHERE job_id = ? AND task_id = ?", (job_id, task_id)
+    )
+    return task_of(rows[0]) if rows else None
+
+
+async def attempts(database: Database, job_id: int, task_id: int) -> list[Task]:
+    """Return the attempts of a task before its latest, the first one first."""
+    rows = await database.fetch(
+        f"SELECT {TASK_COLUMNS} FROM attempt WHERE job_id = ? AND task_id = ? ORDER BY attempt",
+        (job_id, task_id),
+    )
+    return [task_of(row) for row in rows]
