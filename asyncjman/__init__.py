@@ -1,6 +1,6 @@
 """A job manager for people who run experiments.
 
-    from asyncjman import JobManager
+from asyncjman import JobManager
 """
 
 from __future__ import annotations

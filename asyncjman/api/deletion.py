@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 
 from asyncjman.api.logfiles import remove_folder_if_empty, remove_logs
 from asyncjman.api.stopping import stop
-from asyncjman.model.job import PLAIN_TASK, Job
+from asyncjman.model.array import ArraySpec
+from asyncjman.model.job import Job
 from asyncjman.model.status import Status
 from asyncjman.store import jobs, schedule, tasks
 from asyncjman.store.database import Database
 
 _NO_JOBS = "SELECT count(*) FROM job"
+_BATCH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,35 +43,57 @@ async def delete(
     """
     waiting = await _unfinished_dependents(database, {job.id for job in selected})
     await stop(database, selected, task_ids)
-    for job in selected:
-        whole = not task_ids or (job.spec.array is not None and not len(job.spec.array.without(task_ids)))
-        which = await _tasks_with_logs(database, job) if whole else list(task_ids)
-        result = Deleted(job, () if whole else tuple(task_ids), [])
-        if not keep_logs:
-            try:
-                result.removed.extend(remove_logs(job, which))
-            except OSError as error:
-                result.problems.append(f"can't remove {error.filename}: {error.strerror}")
-            if not keep_log_dir:
-                remove_folder_if_empty(job)
+    for start in range(0, len(selected), _BATCH):
+        batch = [_Plan.of(job, task_ids) for job in selected[start : start + _BATCH]]
+        for plan in batch:
+            if not keep_logs:
+                await _remove_logs(database, plan, keep_log_dir=keep_log_dir)
         async with database.transaction() as tx:
-            if whole:
-                affected = await schedule.outlines(tx, waiting.get(job.id, ()))
-                for one in affected.values():
-                    (result.skipped if one.status is Status.SKIPPED else result.freed).append(one.id)
-                await jobs.delete(tx, job.id)
-            elif job.spec.array is not None:
-                await tasks.forget(tx, job.id, task_ids, job.spec.array.without(task_ids))
-        yield result
+            for plan in batch:
+                if plan.left is None:
+                    affected = await schedule.outlines(tx, waiting.get(plan.job.id, ()))
+                    for one in affected.values():
+                        skipped = one.status is Status.SKIPPED
+                        (plan.result.skipped if skipped else plan.result.freed).append(one.id)
+                    await jobs.delete(tx, plan.job.id)
+                else:
+                    await tasks.forget(tx, plan.job.id, plan.result.task_ids, plan.left)
+        for plan in batch:
+            yield plan.result
     await database.remove_if(_NO_JOBS)
 
 
-async def _tasks_with_logs(database: Database, job: Job) -> list[int]:
-    if job.spec.log_dir is None:
-        return []
-    if job.spec.array is None:
-        return [PLAIN_TASK]
-    return [task.task_id async for task in tasks.select(database, job.id) if task.started_at is not None]
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is to be done with one job; ``left`` is its array without the deleted tasks, or None."""
+
+    job: Job
+    left: ArraySpec | None
+    result: Deleted
+
+    @classmethod
+    def of(cls, job: Job, task_ids: Sequence[int]) -> _Plan:
+        left = job.spec.array.without(task_ids) if task_ids and job.spec.array else None
+        if left is None or not len(left):
+            return cls(job, None, Deleted(job, (), []))
+        return cls(job, left, Deleted(job, tuple(task_ids), []))
+
+
+async def _remove_logs(database: Database, plan: _Plan, *, keep_log_dir: bool) -> None:
+    if plan.job.spec.log_dir is None:
+        return
+    which = set(plan.result.task_ids)
+    ran = [
+        (task.task_id, task.attempt)
+        async for task in tasks.select(database, plan.job.id)
+        if not which or task.task_id in which
+    ]
+    try:
+        plan.result.removed.extend(remove_logs(plan.job, ran))
+    except OSError as error:
+        plan.result.problems.append(f"can't remove {error.filename}: {error.strerror}")
+    if not keep_log_dir:
+        remove_folder_if_empty(plan.job)
 
 
 async def _unfinished_dependents(database: Database, job_ids: set[int]) -> dict[int, list[int]]:

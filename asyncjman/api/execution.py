@@ -112,7 +112,9 @@ class Execution:
 
     async def failures(self, summary: Summary) -> list[Failure]:
         """Return what a user wants to see of the tasks that failed."""
-        known = {job.id: job for job in await jobs.get(self._database, {task.job_id for task in summary.failed})}
+        known = {
+            job.id: job for job in await jobs.get(self._database, {task.job_id for task in summary.failed})
+        }
         found = []
         for task in summary.failed:
             if job := known.get(task.job_id):

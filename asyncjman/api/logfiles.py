@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,17 +11,18 @@ from asyncjman.executors.logs import earlier_log, log_paths
 from asyncjman.model.job import Job
 
 
-def remove_logs(job: Job, task_ids: Iterable[int]) -> list[str]:
-    """Delete the log files of these tasks, all attempts; return the paths of those that were there.
+def remove_logs(job: Job, attempts: Iterable[tuple[int, int]]) -> list[str]:
+    """Delete the logs of (task id, number of its latest attempt) and of all attempts before.
 
-    Raises OSError where a file can't be deleted.
+    Returns the paths of those that were there. Raises OSError where one can't be deleted.
     """
     removed = []
-    for task_id in task_ids:
-        for path in _files(job, task_id):
-            with suppress(FileNotFoundError):
-                path.unlink()
-                removed.append(str(path))
+    for task_id, attempt in attempts:
+        for log in log_paths(job.spec, job.id, task_id) or ():
+            for path in (log, *(earlier_log(log, number) for number in range(1, attempt))):
+                with suppress(FileNotFoundError, NotADirectoryError):
+                    os.unlink(path)  # noqa: PTH108 - so often that it counts
+                    removed.append(path)
     return removed
 
 
@@ -44,10 +45,3 @@ def tail(path: str, lines: int, max_bytes: int = 65536) -> list[str]:
     except OSError:
         return []
     return [line for line in content.split("\n") if line.strip()][-lines:]
-
-
-def _files(job: Job, task_id: int) -> Iterator[Path]:
-    for log in log_paths(job.spec, job.id, task_id) or ():
-        yield Path(log)
-        earlier = earlier_log(glob.escape(Path(log).name), 0)[:-1] + "*"
-        yield from sorted(Path(log).parent.glob(earlier))

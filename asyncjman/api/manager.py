@@ -166,9 +166,7 @@ class JobManager:
         if command:
             selected = await overwrite_command(self.database, selected, command)
         wanted = UNSUCCESSFUL if statuses is None else frozenset(statuses)
-        return await resubmit(
-            self.database, selected, statuses=wanted, running_too=running_too, clean=clean
-        )
+        return await resubmit(self.database, selected, statuses=wanted, running_too=running_too, clean=clean)
 
     async def wait(self, selection: Selection, timeout: float | None = None) -> list[Job]:
         """Wait until the jobs ended; return them. Raises TimeoutError after ``timeout`` seconds."""

@@ -30,9 +30,7 @@ class Resubmitted:
     removed: list[str]
 
 
-async def overwrite_command(
-    database: Database, selected: Sequence[Job], command: Sequence[str]
-) -> list[Job]:
+async def overwrite_command(database: Database, selected: Sequence[Job], command: Sequence[str]) -> list[Job]:
     """Give the one job that is selected a new command. Raises UsageError where it isn't one."""
     if len(selected) != 1:
         raise UsageError("--overwrite-command goes with one job: jman resubmit -j 3 -o COMMAND...")
@@ -68,15 +66,20 @@ async def resubmit(
             raise BadDependency(f"jobs wait for each other: {' -> '.join(map(str, cycle))}")
     done: list[Resubmitted] = []
     for job in selected:
-        affected = [
-            task async for task in tasks.select(database, job.id)
-            if task.status in wanted and (not task_ids or task.task_id in task_ids)
-        ] if clean else []
+        affected = (
+            [
+                task
+                async for task in tasks.select(database, job.id)
+                if task.status in wanted and (not task_ids or task.task_id in task_ids)
+            ]
+            if clean
+            else []
+        )
         async with database.transaction() as tx:
             target = Status.WAITING if job.spec.dependencies else Status.SUBMITTED
             changed = await tasks.reset(tx, job.id, wanted, target, job.spec.array, time.time(), task_ids)
         if not changed and job.status not in PENDING:
             continue
-        removed = remove_logs(job, [task.task_id for task in affected]) if clean else []
+        removed = remove_logs(job, [(task.task_id, task.attempt) for task in affected]) if clean else []
         done.append(Resubmitted((await jobs.get(database, [job.id]))[0], removed))
     return done

@@ -28,7 +28,9 @@ _STATUS = re.compile(r"submitted|waiting|queued|executing|success|failure|stoppe
 # options that gridtk let several values follow
 _SEVERAL: dict[str, dict[str, re.Pattern[str]]] = {
     "submit": {
-        **dict.fromkeys(("-x", "--dependencies", "--after-ok", "--after-any", "--after-notok", "--after-corr"), _IDS),
+        **dict.fromkeys(
+            ("-x", "--dependencies", "--after-ok", "--after-any", "--after-notok", "--after-corr"), _IDS
+        ),
         **dict.fromkeys(("-s", "--environment"), _KEY_VALUE),
     },
     "list": {

@@ -45,9 +45,7 @@ def delete_command(
     async def delete() -> None:
         done = 0
         async with JobManager(globals_.database, create=False) as manager:
-            async for one in manager.delete(
-                selection, tasks, keep_logs=keep_logs, keep_log_dir=keep_log_dir
-            ):
+            async for one in manager.delete(selection, tasks, keep_logs=keep_logs, keep_log_dir=keep_log_dir):
                 done += 1
                 what = "Deleting" if keep_logs else "Cleaning-up logs for"
                 which = f"task {format_ids(one.task_ids)} of " if one.task_ids else ""

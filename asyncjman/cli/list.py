@@ -26,7 +26,8 @@ def list_command(
     ids: Ids = None,
     job_ids: JobIds = None,
     names: Annotated[
-        list[str] | None, typer.Option("--names", "-n", metavar="NAME", help="Only jobs of this name; repeatable.")
+        list[str] | None,
+        typer.Option("--names", "-n", metavar="NAME", help="Only jobs of this name; repeatable."),
     ] = None,
     status: Statuses = None,
     print_array_jobs: Annotated[
@@ -48,9 +49,7 @@ def list_command(
 
     globals_: Globals = context.obj
     selection = globals_.selection(ids, job_ids, names, status)
-    details = Details(
-        times=print_times, dependencies=print_dependencies, long=long, tasks=print_array_jobs
-    )
+    details = Details(times=print_times, dependencies=print_dependencies, long=long, tasks=print_array_jobs)
     if as_json:
         asyncio.run(_print_json(globals_, selection, with_tasks=print_array_jobs))
     elif ids_only:

@@ -116,7 +116,12 @@ def _global_options(
     database: Annotated[
         Path,
         typer.Option(
-            "--database", "--db", "-d", envvar="JMAN_DATABASE", metavar="FILE", help="The file that holds all state."
+            "--database",
+            "--db",
+            "-d",
+            envvar="JMAN_DATABASE",
+            metavar="FILE",
+            help="The file that holds all state.",
         ),
     ] = Path("submitted.sql3"),
     local: Annotated[

@@ -80,7 +80,11 @@ def report_command(
             if not jobs:
                 say_none(globals_, selection, "finished jobs" if selection.is_all else "jobs")
             elif not shown:
-                say("nothing to report: no task failed or wrote errors" if errors_only else "nothing to report")
+                say(
+                    "nothing to report: no task failed or wrote errors"
+                    if errors_only
+                    else "nothing to report"
+                )
 
     asyncio.run(report())
 

@@ -43,7 +43,8 @@ def resubmit_command(
         bool, typer.Option("--failed-only", help="Only tasks that failed, not stopped or skipped ones.")
     ] = False,
     overwrite_command: Annotated[
-        bool, typer.Option("--overwrite-command", "-o", help="All that follows is the new command of the job.")
+        bool,
+        typer.Option("--overwrite-command", "-o", help="All that follows is the new command of the job."),
     ] = False,
 ) -> None:
     import asyncio

@@ -35,7 +35,9 @@ IdList = list[str] | None
 
 def submit_command(
     context: typer.Context,
-    command: Annotated[list[str], typer.Argument(metavar="COMMAND...", help="The command, with its arguments.")],
+    command: Annotated[
+        list[str], typer.Argument(metavar="COMMAND...", help="The command, with its arguments.")
+    ],
     name: Annotated[str, typer.Option("--name", "-n", help="A name, also of the log files.")] = "",
     dependencies: Annotated[
         IdList, typer.Option("--dependencies", "-x", "--after-any", metavar="IDS", help=_IDS_HELP["any"])
@@ -68,7 +70,10 @@ def submit_command(
         ),
     ] = None,
     repeat: Annotated[
-        int, typer.Option("--repeat", "-r", min=1, metavar="N", help="Submit it N times, each after the one before.")
+        int,
+        typer.Option(
+            "--repeat", "-r", min=1, metavar="N", help="Submit it N times, each after the one before."
+        ),
     ] = 1,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-z", help="Store nothing, print what would be.")
@@ -85,7 +90,10 @@ def submit_command(
     globals_: Globals = context.obj
     named = {Kind.ANY: dependencies, Kind.OK: after_ok, Kind.NOTOK: after_notok, Kind.CORR: after_corr}
     waits = tuple(
-        Dependency(job_id, kind) for kind, ids in named.items() for one in parse_ids(ids or ()) for job_id in one
+        Dependency(job_id, kind)
+        for kind, ids in named.items()
+        for one in parse_ids(ids or ())
+        for job_id in one
     )
     globals_.require_local("submit")
     spec = build_spec(

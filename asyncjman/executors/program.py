@@ -12,7 +12,9 @@ from asyncjman.errors import CommandNotFound
 _MAX_SHEBANG_BYTES = 256
 
 
-def resolve(command: tuple[str, ...], folder: Path, *, check: bool = True) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def resolve(
+    command: tuple[str, ...], folder: Path, *, check: bool = True
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the interpreter (empty where none is needed) and the command as they are to be run.
 
     A file that can be executed, and a name on PATH, run as they are. Other files run by the

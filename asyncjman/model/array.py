@@ -112,7 +112,9 @@ class ArraySpec:
 def _parse_item(item: str, text: str, *, lone: bool) -> range:
     match = _ITEM.fullmatch(item)
     if not match:
-        raise BadArray(f"bad array {text!r}: write 10, 1-10, 1-10:2 or 1,3,7-9, with %N for N tasks at a time")
+        raise BadArray(
+            f"bad array {text!r}: write 10, 1-10, 1-10:2 or 1,3,7-9, with %N for N tasks at a time"
+        )
     start, end, step = match.groups()
     if end is None:
         one = range(1, int(start) + 1) if lone else range(int(start), int(start) + 1)

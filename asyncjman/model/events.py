@@ -1,4 +1,4 @@
-"""Facts about jobs, in the past tense, in the order in which they were stored."""
+"""Facts about jobs, in the past tense. That something ended is said once that is stored."""
 
 from __future__ import annotations
 

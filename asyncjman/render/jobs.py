@@ -49,7 +49,9 @@ class Details:
 class JobTable:
     """The table that ``jman list`` prints."""
 
-    def __init__(self, jobs: Sequence[Job], details: Details, now: float, width: int | None, color: bool) -> None:
+    def __init__(
+        self, jobs: Sequence[Job], details: Details, now: float, width: int | None, color: bool
+    ) -> None:
         self._details = details
         self._now = now
         self._color = color
@@ -90,7 +92,9 @@ class JobTable:
             dependencies(spec.dependencies) if more.dependencies or more.long else "",
             text.printable(spec.exec_dir) if more.long else "",
             text.printable(spec.log_dir or "") if more.long else "",
-            text.command_line(f"{key}={value}" for key, value in spec.environment.items()) if more.long else "",
+            text.command_line(f"{key}={value}" for key, value in spec.environment.items())
+            if more.long
+            else "",
             commit(job) if more.long else "",
             text.printable(job.reason or "") if more.long or more.tasks else "",
             text.arguments(job),

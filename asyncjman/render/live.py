@@ -28,7 +28,11 @@ class LiveMonitor:
         self._slots = slots
         self._console = Console(highlight=False, soft_wrap=False)
         self._live = Live(
-            console=self._console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
+            console=self._console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
         self._running: dict[tuple[int, int], tuple[str, float]] = {}
         self._counts: Counter[Status] = Counter()

@@ -136,7 +136,9 @@ class JsonMonitor(PlainMonitor):
         self.line(dumps({"event": "interrupted", "running": running}))
 
     def close(self, totals: Totals, failures: Sequence[Failed]) -> None:
-        self.line(dumps({"event": "ended", "tasks": dict(totals.counts), "skipped_jobs": totals.skipped_jobs}))
+        self.line(
+            dumps({"event": "ended", "tasks": dict(totals.counts), "skipped_jobs": totals.skipped_jobs})
+        )
 
 
 def label(job_id: int, task_id: int, name: str) -> str:
@@ -171,7 +173,12 @@ def event_object(event: Event) -> dict[str, object]:
     common: dict[str, object] = {"time": moment(event.time), "job": event.job_id}
     match event:
         case TaskStarted():
-            return {"event": "task_started", **common, "task": event.task_id or None, "attempt": event.attempt}
+            return {
+                "event": "task_started",
+                **common,
+                "task": event.task_id or None,
+                "attempt": event.attempt,
+            }
         case TaskFinished():
             return {"event": "task_finished", **common, "task": task_object(event.task, None)}
         case JobFinished():

@@ -56,7 +56,9 @@ class Table:
         self, columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None = None
     ) -> None:
         shown = [
-            index for index, column in enumerate(columns) if not column.title or any(row[index] for row in rows)
+            index
+            for index, column in enumerate(columns)
+            if not column.title or any(row[index] for row in rows)
         ]
         self._shown = shown
         self._columns = [columns[index] for index in shown]
@@ -76,9 +78,7 @@ class Table:
         """Return one line; ``paint`` gets the number of the column and the padded cell."""
         return self._join([row[index] for index in self._shown], paint).rstrip()
 
-    def _join(
-        self, cells: Sequence[str], paint: Callable[[int, str], str] = lambda _, text: text
-    ) -> str:
+    def _join(self, cells: Sequence[str], paint: Callable[[int, str], str] = lambda _, text: text) -> str:
         parts = []
         last = len(cells) - 1
         for at, (column, cell, width) in enumerate(zip(self._columns, cells, self._widths, strict=True)):

@@ -260,9 +260,7 @@ class Engine:
         seen: Observation | None = None,
         exit_status: int | None = None,
     ) -> None:
-        task = _task(
-            claim, status, reason=reason, started=started, seen=seen, exit_status=exit_status
-        )
+        task = _task(claim, status, reason=reason, started=started, seen=seen, exit_status=exit_status)
         self._recorder.task_finished(task)
         self._workload.task_ended(job, claim.task_id, status)
         self._feed.room_for(job)
@@ -378,9 +376,7 @@ class Engine:
             if other not in self._workload.jobs
         }
         pending = await schedule.outlines(self._database, outside)
-        return not any(
-            not one.finished and one.executor != self._executor_name for one in pending.values()
-        )
+        return not any(not one.finished and one.executor != self._executor_name for one in pending.values())
 
 
 def _waited_for(job: JobState) -> str:

@@ -76,9 +76,9 @@ def left_processes(runner: Runner, held: Iterable[Held]) -> list[psutil.Process]
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
             started = known.get(process.pid)
-            if started is not None and abs(process.create_time() - started) < _CLOCK_SLACK:
-                found.append(process)
-            elif process.environ().get(RUNNER_VARIABLE) == runner.token:
+            if (
+                started is not None and abs(process.create_time() - started) < _CLOCK_SLACK
+            ) or process.environ().get(RUNNER_VARIABLE) == runner.token:
                 found.append(process)
     return found
 

@@ -65,9 +65,8 @@ class Recorder:
         self._batch.job_starts.setdefault(task.job_id, task.started_at)
         if self._bus.is_heard:
             name = self._names.get(task.job_id, "")
-            self._batch.events.append(
-                TaskStarted(task.job_id, task.started_at, task.task_id, task.attempt, name)
-            )
+            # not only once it is stored: what the task writes may be on the screen before
+            self._bus.publish(TaskStarted(task.job_id, task.started_at, task.task_id, task.attempt, name))
         self._wake.set()
 
     def task_finished(self, task: Task) -> None:

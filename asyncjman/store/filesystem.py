@@ -6,8 +6,27 @@ import os
 from pathlib import Path
 
 _NETWORK = frozenset(
-    "9p afs beegfs ceph cifs fuse.ceph fuse.glusterfs fuse.sshfs fuse.s3fs glusterfs gpfs lustre ncpfs "
-    "nfs nfs4 panfs smb2 smb3 smbfs".split()
+    [
+        "9p",
+        "afs",
+        "beegfs",
+        "ceph",
+        "cifs",
+        "fuse.ceph",
+        "fuse.glusterfs",
+        "fuse.sshfs",
+        "fuse.s3fs",
+        "glusterfs",
+        "gpfs",
+        "lustre",
+        "ncpfs",
+        "nfs",
+        "nfs4",
+        "panfs",
+        "smb2",
+        "smb3",
+        "smbfs",
+    ]
 )
 
 

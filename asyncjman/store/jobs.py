@@ -173,7 +173,10 @@ async def _jobs_of(source: Database | Transaction, rows: Sequence[Sequence[Any]]
     }
     return [
         job_of(
-            row[:6], spec_of(row[6:], tuple(dependencies[row[0]])), tallies.get(row[0], {}), speakers.get(row[0])
+            row[:6],
+            spec_of(row[6:], tuple(dependencies[row[0]])),
+            tallies.get(row[0], {}),
+            speakers.get(row[0]),
         )
         for row in rows
     ]

@@ -312,7 +312,9 @@ async def reset(
 
 async def select(database: Database, job_id: int) -> AsyncIterator[Task]:
     """Yield the tasks of a job that have rows, in order of id."""
-    async for row in database.stream(f"SELECT {TASK_COLUMNS} FROM task WHERE job_id = ? ORDER BY task_id", (job_id,)):
+    async for row in database.stream(
+        f"SELECT {TASK_COLUMNS} FROM task WHERE job_id = ? ORDER BY task_id", (job_id,)
+    ):
         yield task_of(row)
 
 

@@ -1,0 +1,43 @@
+# make demo    a real pipeline, with live progress
+# make test    the whole test suite
+# make check   format, lint, types, tests
+# All of them make .venv first; nothing but Python 3.11+ and make has to be there.
+
+PYTHON ?= python3
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo test check lint clean
+
+demo: $(VENV)/.installed
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sh examples/pipeline.sh demo
+
+test: $(VENV)/.installed-test
+	$(VENV)/bin/python -m pytest -n 2
+
+check: lint test
+
+lint: $(VENV)/.installed-check
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+clean:
+	rm -rf $(VENV) demo dist build *.egg-info
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --editable '.[test]'
+	@touch $(VENV)/.installed $@
+
+$(VENV)/.installed-check: pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --editable '.[test,check]'
+	@touch $(VENV)/.installed $(VENV)/.installed-test $@
