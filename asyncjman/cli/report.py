@@ -13,6 +13,7 @@ Examples:
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -101,9 +102,7 @@ async def _tasks(manager: JobManager, job: Job, task_ids: list[int]) -> AsyncIte
 
 
 def _has_content(path: str | None) -> bool:
-    import os
-
     try:
-        return path is not None and os.stat(path).st_size > 0
+        return path is not None and Path(path).stat().st_size > 0
     except OSError:
         return False

@@ -15,23 +15,23 @@ _COLUMNS = (
     Column("job-id", right=True, least=6),
     Column("queue", least=5),
     Column("status", least=9),
-    Column("tasks", least=5),
-    Column("age", least=3),
-    Column("submitted", least=8),
-    Column("started", least=8),
-    Column("finished", least=8),
-    Column("time", right=True, least=5),
-    Column("cpu", right=True, least=5),
-    Column("memory", right=True, least=6),
-    Column("attempt", right=True),
-    Column("name"),
-    Column("dependencies"),
-    Column("folder"),
-    Column("logs"),
-    Column("environment"),
-    Column("commit"),
-    Column("reason"),
-    Column("arguments"),
+    Column("tasks", least=5, spare=True),
+    Column("age"),
+    Column("submitted", least=8, spare=True),
+    Column("started", least=8, spare=True),
+    Column("finished", least=8, spare=True),
+    Column("time", right=True, least=6, spare=True),
+    Column("cpu", right=True, least=6, spare=True),
+    Column("memory", right=True, least=8, spare=True),
+    Column("attempt", right=True, spare=True),
+    Column("name", spare=True),
+    Column("dependencies", spare=True),
+    Column("folder", spare=True),
+    Column("logs", spare=True),
+    Column("environment", spare=True),
+    Column("commit", spare=True),
+    Column("reason", spare=True),
+    Column("arguments", least=9),
 )
 _STATUS_COLUMN = 2
 
@@ -54,6 +54,7 @@ class JobTable:
     ) -> None:
         self._details = details
         self._now = now
+        self._full_times = width is None
         self._color = color
         self._rows = {job.id: self._job_row(job) for job in jobs}
         rows = list(self._rows.values())
@@ -102,8 +103,7 @@ class JobTable:
 
     def _task_row(self, job: Job, task: Task) -> tuple[str, ...]:
         more = self._details
-        blank = ("",) * 3 if more.times else ()
-        times = (*blank[:0], *self._times(task, more))
+        times = self._times(task, more)
         attempt = str(task.attempt) if more.times and task.attempt > 1 else ""
         reason = text.printable(task.reason or "")
         return (f"{job.id}.{task.task_id}", "", task.status, "", "", *times, attempt, *("",) * 6, reason, "")
@@ -121,13 +121,16 @@ class JobTable:
         start, end = what.started_at, what.finished_at
         spent = (end if end is not None else self._now) - start if start is not None else None
         return (
-            text.clock(what.submitted_at) if isinstance(what, Job) else "",
-            text.clock(start),
-            text.clock(end),
+            self._clock(what.submitted_at) if isinstance(what, Job) else "",
+            self._clock(start),
+            self._clock(end),
             text.duration(spent) if spent is not None else "",
             text.duration(what.cpu_seconds) if what.cpu_seconds is not None else "",
             text.size(what.peak_memory_bytes) if what.peak_memory_bytes else "",
         )
+
+    def _clock(self, moment: float | None) -> str:
+        return text.clock(moment) if self._full_times else text.short_clock(moment, self._now)
 
 
 def task_counts(job: Job) -> str:

@@ -119,7 +119,7 @@ class LiveMonitor:
         return ", ".join(parts)
 
     def _time_left(self, left: int) -> str:
-        """Say how long the rest takes, as a range: by the quick and by the slow quarter of the tasks so far."""
+        """Say how long the rest takes, as a range: by the quick and by the slow quarter of the tasks."""
         if len(self._times) < 3 or not left:
             return ""
         times = sorted(self._times)

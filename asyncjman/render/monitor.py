@@ -197,9 +197,8 @@ def closing_lines(totals: Totals, failures: Sequence[Failed]) -> list[str]:
     for failed in failures:
         task = failed.task
         word = colored("failure", Status.FAILURE) if color else "failure"
-        lines.append(
-            f"{word} {label(task.job_id, task.task_id, '')}: {printable(task.reason or '')}  {arguments(failed.job)}"
-        )
+        reason = printable(task.reason or "")
+        lines.append(f"{word} {label(task.job_id, task.task_id, '')}: {reason}  {arguments(failed.job)}")
         if failed.log:
             lines.append(f"  {short_path(failed.log)}{'' if failed.tail else ' (empty)'}")
         lines += [f"  | {printable(line.expandtabs())}" for line in failed.tail]

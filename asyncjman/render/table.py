@@ -14,11 +14,15 @@ _MIN_WIDTH = 3
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column's title and side; the least width that it may be cut to."""
+    """A column's title and side, and the least width that it should be cut to.
+
+    A spare one appears only where some row has something in it, and there is room.
+    """
 
     title: str
     right: bool = False
-    least: int = 0
+    least: int = _MIN_WIDTH
+    spare: bool = False
 
 
 def terminal_width() -> int | None:
@@ -55,16 +59,14 @@ class Table:
     def __init__(
         self, columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None = None
     ) -> None:
-        shown = [
-            index
-            for index, column in enumerate(columns)
-            if not column.title or any(row[index] for row in rows)
+        self._shown = [
+            at for at, column in enumerate(columns) if not column.spare or any(row[at] for row in rows)
         ]
-        self._shown = shown
-        self._columns = [columns[index] for index in shown]
+        if width is not None:
+            self._leave_out(columns, width)
+        self._columns = [columns[at] for at in self._shown]
         self._widths = [
-            max(cell_width(columns[index].title), *(cell_width(row[index]) for row in rows), 0)
-            for index in shown
+            max([cell_width(columns[at].title), *(cell_width(row[at]) for row in rows)]) for at in self._shown
         ]
         self._fits = width is not None
         if width is not None:
@@ -91,12 +93,15 @@ class Table:
             parts.append(paint(self._shown[at], text))
         return _GAP.join(parts)
 
+    def _leave_out(self, columns: Sequence[Column], width: int) -> None:
+        """Drop spare columns, the last ones first, until the others have room when they are cut."""
+        spare = [at for at in self._shown if columns[at].spare]
+        while spare and sum(columns[at].least + len(_GAP) for at in self._shown) > width:
+            self._shown.remove(spare.pop())
+
     def _shrink(self, width: int) -> None:
-        while sum(self._widths) + len(_GAP) * (len(self._widths) - 1) > width:
-            widest = max(
-                range(len(self._widths)),
-                key=lambda at: self._widths[at] - max(self._columns[at].least, _MIN_WIDTH),
-            )
-            if self._widths[widest] <= _MIN_WIDTH:
-                return
+        gaps = len(_GAP) * (len(self._widths) - 1)
+        while sum(self._widths) + gaps > width and max(self._widths) > _MIN_WIDTH:
+            able = [at for at, wide in enumerate(self._widths) if wide > _MIN_WIDTH]
+            widest = max(able, key=lambda at: self._widths[at] - self._columns[at].least)
             self._widths[widest] -= 1

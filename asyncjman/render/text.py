@@ -99,6 +99,12 @@ def clock(moment: float | None) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment)) if moment is not None else ""
 
 
+def short_clock(moment: float | None, now: float) -> str:
+    """Write a time of today without its date, others without their seconds."""
+    written, today = clock(moment), clock(now)
+    return written[11:] if written[:10] == today[:10] else written[:16]
+
+
 def short_path(path: str) -> str:
     """Write a path relative to the current folder where it is in it."""
     try:

@@ -114,10 +114,10 @@ class Database:
             try:
                 # leaves WAL only when no other connection exists, and takes the side files along
                 await connection.execute("PRAGMA busy_timeout = 0")
-                mode = list(await connection.execute_fetchall("PRAGMA journal_mode = DELETE"))[0][0]
+                await connection.execute_fetchall("PRAGMA journal_mode = DELETE")
                 await connection.execute("BEGIN EXCLUSIVE")
-                mode = list(await connection.execute_fetchall("PRAGMA journal_mode"))[0][0]
-                left = list(await connection.execute_fetchall(empty_sql))[0][0]
+                mode = await _scalar(connection, "PRAGMA journal_mode")
+                left = await _scalar(connection, empty_sql)
                 if left or mode != "delete" or _identity(self.path) != self._identity:
                     await connection.execute("ROLLBACK")
                     return False
@@ -184,6 +184,10 @@ async def _connect(path: Path, *, in_memory: bool) -> aiosqlite.Connection:
     return connection
 
 
+async def _scalar(connection: aiosqlite.Connection, sql: str) -> Any:
+    return next(iter(await connection.execute_fetchall(sql)))[0]
+
+
 async def _transact_migration(connection: aiosqlite.Connection) -> None:
     await connection.execute("BEGIN IMMEDIATE")
     try:
@@ -195,10 +199,9 @@ async def _transact_migration(connection: aiosqlite.Connection) -> None:
 
 
 async def _set_journal_mode(connection: aiosqlite.Connection, path: Path) -> None:
-    rows = list(await connection.execute_fetchall("PRAGMA journal_mode"))
     # WAL needs shared memory, which a network file system hasn't
     wanted = "delete" if is_network(path.parent) else "wal"
-    if rows[0][0] != wanted:
+    if await _scalar(connection, "PRAGMA journal_mode") != wanted:
         try:
             await connection.execute(f"PRAGMA journal_mode = {wanted}")
         except sqlite3.OperationalError:

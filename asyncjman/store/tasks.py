@@ -143,7 +143,8 @@ async def set_ready(tx: Transaction, job_ids: Sequence[int]) -> None:
     rows = [(job_id,) for job_id in job_ids]
     await tx.execute_many("UPDATE job SET rest = 'submitted' WHERE id = ? AND rest = 'waiting'", rows)
     await tx.execute_many(
-        "UPDATE task SET status = 'submitted' WHERE job_id = ? AND finished_at IS NULL AND status = 'waiting'",
+        "UPDATE task SET status = 'submitted' "
+        "WHERE job_id = ? AND finished_at IS NULL AND status = 'waiting'",
         rows,
     )
 
