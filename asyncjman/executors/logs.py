@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path, PurePath
 
 from asyncjman.model.job import PLAIN_TASK, JobSpec
@@ -14,7 +15,7 @@ _MAX_NAME_BYTES = 150
 
 def display_name(spec: JobSpec) -> str:
     """Return the job's name; where it has none, the file name of its command."""
-    return spec.name or PurePath(spec.command[0]).name or "job"
+    return spec.name or spec.command[0].rstrip("/").rpartition("/")[2] or "job"
 
 
 def file_stem(name: str) -> str:
@@ -38,10 +39,14 @@ def log_paths(spec: JobSpec, job_id: int, task_id: int) -> tuple[str, str] | Non
     """
     if spec.log_dir is None:
         return None
-    folder = PurePath(spec.exec_dir, spec.log_dir)
-    tail = str(job_id) + (f".{task_id}" if task_id != PLAIN_TASK else "")
-    stem = file_stem(display_name(spec))
-    return str(folder / f"{stem}.o{tail}"), str(folder / f"{stem}.e{tail}")
+    start = _log_start(spec.exec_dir, spec.log_dir, display_name(spec))
+    tail = f"{job_id}.{task_id}" if task_id != PLAIN_TASK else str(job_id)
+    return f"{start}.o{tail}", f"{start}.e{tail}"
+
+
+@lru_cache(maxsize=1024)
+def _log_start(exec_dir: str, log_dir: str, name: str) -> str:
+    return str(PurePath(exec_dir, log_dir, file_stem(name)))
 
 
 def earlier_log(path: str, attempt: int) -> str:

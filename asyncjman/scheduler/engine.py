@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import anyio
-from anyio.abc import TaskGroup
 
 from asyncjman.errors import first_of
 from asyncjman.executors.base import Executor, Observation, Work
@@ -118,7 +117,8 @@ class Engine:
                 try:
                     self._revision = await jobs.latest_revision(self._database)
                     await self._load(await schedule.open_jobs(self._database))
-                    async with anyio.create_task_group() as running:
+                    # asyncio's own: half the cost of anyio's, and there is one task in it per task
+                    async with asyncio.TaskGroup() as running:
                         await self._take_up_tasks(running)
                 finally:
                     services.cancel_scope.cancel()
@@ -165,12 +165,12 @@ class Engine:
 
     # -- taking up and running ---------------------------------------------------------------------
 
-    async def _take_up_tasks(self, running: TaskGroup) -> None:
+    async def _take_up_tasks(self, running: asyncio.TaskGroup) -> None:
         while not self._stopping:
             self._wake.clear()
             free = self._options.parallel - len(self._running)
             for job, claim in await self._feed.claim(self._runner, free):
-                running.start_soon(self._run_task, job, claim)
+                running.create_task(self._run_task(job, claim))
             if self._feed.wants_more:
                 continue
             if not self._feed.held and not self._running and await self._is_over():

@@ -61,21 +61,17 @@ class LocalExecutor:
 
     async def submit(self, work: Work) -> str:
         pipes: tuple[LinePipe, ...] = ()
-        streams: Streams
         if work.stdout is None or work.stderr is None:
             pipes = (LinePipe(self._loop, 1, self._output), LinePipe(self._loop, 2, self._output))
             streams = Streams(pipes[0].write_end, pipes[1].write_end)
         else:
-            self._make_folder(work.stdout)
-            if work.attempt > 1:
-                keep_earlier_log(work.stdout, work.attempt)
-                keep_earlier_log(work.stderr, work.attempt)
             streams = Streams(work.stdout, work.stderr)
+            _make_room(work.stdout, work.stderr, work.attempt, self._made)
         environment = dict(self._base)
         for key, value in work.environment.items():
             environment[os.fsencode(key)] = os.fsencode(value)
         try:
-            pid = spawn(work, streams, environment)
+            pid = self._spawn(work, streams, environment)
         except BaseException:
             for pipe in pipes:
                 pipe.abandon()
@@ -85,6 +81,16 @@ class LocalExecutor:
         self._running[pid] = _Process(pipes)
         watch_process(self._loop, pid, self._on_end)
         return str(pid)
+
+    def _spawn(self, work: Work, streams: Streams, environment: dict[bytes, bytes]) -> int:
+        try:
+            return spawn(work, streams, environment)
+        except FileNotFoundError:
+            if work.stdout is None or work.stderr is None:
+                raise
+            # somebody may have removed the log folder meanwhile
+            _make_room(work.stdout, work.stderr, work.attempt, set())
+            return spawn(work, streams, environment)
 
     async def watch(self) -> AsyncIterator[Observation]:
         while True:
@@ -130,14 +136,19 @@ class LocalExecutor:
         )
         self._wake.set()
 
-    def _make_folder(self, log: str) -> None:
-        folder = os.path.dirname(log)  # noqa: PTH120 - on the hot path
-        if folder not in self._made or not os.path.isdir(folder):  # noqa: PTH112
-            try:
-                Path(folder).mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise OSError(error.errno, f"can't make the log folder {folder}: {error.strerror}") from error
-            self._made.add(folder)
+
+def _make_room(stdout: str, stderr: str, attempt: int, made: set[str]) -> None:
+    """Make the log folder, unless it is among those ``made``; move earlier logs out of the way."""
+    folder = stdout.rpartition("/")[0]
+    if folder not in made:
+        try:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OSError(error.errno, f"can't make the log folder {folder}: {error.strerror}") from error
+        made.add(folder)
+    if attempt > 1:
+        keep_earlier_log(stdout, attempt)
+        keep_earlier_log(stderr, attempt)
 
 
 def signal_name(number: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -98,16 +99,16 @@ def _program(work: Work, environment: Mapping[bytes, bytes]) -> str:
     path = os.fsdecode(environment.get(b"PATH", os.fsencode(os.defpath)))
     found = shutil.which(name, path=path)
     if found is None:
-        raise FileNotFoundError(2, f"command not found: {name}")
+        raise FileNotFoundError(errno.ENOENT, f"command not found: {name}")
     return str(Path(found).absolute())
 
 
 def _is_here(folder: str) -> bool:
+    """Tell whether ``folder`` is the current one: posix_spawn(3) can't change it."""
     try:
-        there, here = os.stat(folder), os.stat(".")  # noqa: PTH116 - on the hot path
+        return os.getcwd() == folder  # noqa: PTH109 - on the hot path
     except OSError:
         return False
-    return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
 
 
 def _explained(error: OSError, work: Work, streams: Streams) -> OSError:
