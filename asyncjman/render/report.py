@@ -31,6 +31,8 @@ class TextReport:
         print(f"{task_label(task)} {status}{reason}: {arguments(job)}")
         if job.spec.log_dir is None:
             print("  no log files: it writes to the terminal (submit with --log-dir to have some)")
+        if task.started_at is None:
+            return
         for title, path in (("output", output), ("errors", errors)):
             if path is not None:
                 self._log(title, path)

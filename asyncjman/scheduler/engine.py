@@ -328,6 +328,7 @@ class Engine:
                 self._workload.changed(known, outline)
                 continue
             job = JobState.of(outline, waits.get(job_id, ()))
+            self._names.setdefault(job_id, job.name)
             counterparts = {}
             if job.pairing is not None:
                 job.pairing.settled.update(
