@@ -11,36 +11,74 @@ from typing import TYPE_CHECKING, Any
 from asyncjman.version import __version__
 
 if TYPE_CHECKING:
+    from asyncjman.api.handle import JobHandle, JobResult
     from asyncjman.api.manager import JobManager
-    from asyncjman.errors import JmanError, JobFailed
+    from asyncjman.errors import CallFailed, JmanError, JobFailed, UsageError
     from asyncjman.model.array import ArraySpec
-    from asyncjman.model.job import Job, JobSpec, Task
+    from asyncjman.model.events import (
+        Event,
+        JobFinished,
+        JobSubmitted,
+        TaskFinished,
+        TaskRetried,
+        TaskStarted,
+    )
+    from asyncjman.model.job import Job, Task
+    from asyncjman.model.retry import Cause, Retry
     from asyncjman.model.selection import Selection
     from asyncjman.model.status import Status
+    from asyncjman.model.sweep import Sweep
+    from asyncjman.slices import array_slice
 
 __all__ = [
     "ArraySpec",
+    "CallFailed",
+    "Cause",
+    "Event",
     "JmanError",
     "Job",
     "JobFailed",
+    "JobFinished",
+    "JobHandle",
     "JobManager",
-    "JobSpec",
+    "JobResult",
+    "JobSubmitted",
+    "Retry",
     "Selection",
     "Status",
+    "Sweep",
     "Task",
+    "TaskFinished",
+    "TaskRetried",
+    "TaskStarted",
+    "UsageError",
     "__version__",
+    "array_slice",
 ]
 
 _HOMES = {
     "ArraySpec": "model.array",
+    "CallFailed": "errors",
+    "Cause": "model.retry",
+    "Event": "model.events",
     "JmanError": "errors",
     "Job": "model.job",
     "JobFailed": "errors",
+    "JobFinished": "model.events",
+    "JobHandle": "api.handle",
     "JobManager": "api.manager",
-    "JobSpec": "model.job",
+    "JobResult": "api.handle",
+    "JobSubmitted": "model.events",
+    "Retry": "model.retry",
     "Selection": "model.selection",
     "Status": "model.status",
+    "Sweep": "model.sweep",
     "Task": "model.job",
+    "TaskFinished": "model.events",
+    "TaskRetried": "model.events",
+    "TaskStarted": "model.events",
+    "UsageError": "errors",
+    "array_slice": "slices",
 }
 
 

@@ -9,6 +9,7 @@
     +-- EnvironmentProblem       3   the machine, the database or the cluster is in the way
     |   +-- DatabaseProblem
     +-- JobFailed                1   a job ended, and not with success
+        +-- CallFailed               a function job gave back neither value nor exception
 
 Exit codes of ``jman``, in one place:
 
@@ -20,6 +21,8 @@ Exit codes of ``jman``, in one place:
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 EXIT_DONE = 0
 EXIT_JOB_FAILED = 1
@@ -68,9 +71,27 @@ class DatabaseProblem(EnvironmentProblem):
 
 
 class JobFailed(JmanError):
-    """A job ended without success."""
+    """A job ended without success; ``result`` is its JobResult."""
 
     exit_code = EXIT_JOB_FAILED
+
+    def __init__(self, message: str | None = None, result: Any = None) -> None:
+        super().__init__(message)
+        self.result = result
+
+    @property
+    def reason(self) -> str | None:
+        """Return why it failed."""
+        return getattr(self.result, "reason", None)
+
+    @property
+    def logs(self) -> tuple[str, ...]:
+        """Return the paths of the logs of what failed."""
+        return getattr(self.result, "logs", ())
+
+
+class CallFailed(JobFailed):
+    """A function job gave back neither a value nor an exception."""
 
 
 def first_of(error: BaseException) -> BaseException:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
-from asyncjman.api.logfiles import remove_folder_if_empty, remove_logs
+from asyncjman.api.logfiles import remove_folder_if_empty, remove_logs, remove_spool
 from asyncjman.api.stopping import stop
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import Job
@@ -59,6 +59,8 @@ async def delete(
                 else:
                     await tasks.forget(tx, plan.job.id, plan.result.task_ids, plan.left)
         for plan in batch:
+            if plan.left is None:
+                remove_spool(database.path, plan.job)
             yield plan.result
     await database.remove_if(_NO_JOBS)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from asyncjman.api.logfiles import tail
@@ -69,10 +69,11 @@ class Execution:
         *,
         output: Output | None,
         on_repair: Callable[[Repair], None],
+        bus: Bus | None = None,
     ) -> None:
         token = secrets.token_hex(16)
         self._database = database
-        self._bus = Bus()
+        self._bus = bus or Bus()
         self._engine = Engine(
             database,
             LocalExecutor(token=token, output=output),
@@ -92,6 +93,10 @@ class Execution:
             await self._engine.run()
         finally:
             self._bus.close()
+
+    async def look(self, job_ids: Iterable[int]) -> None:
+        """Take in jobs that are new, or that the options let it run now."""
+        await self._engine.look(job_ids)
 
     async def stop(self, *, kill: bool = False) -> None:
         """Start nothing more, and end what runs: it is recorded as stopped."""

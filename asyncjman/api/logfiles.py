@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from asyncjman.executors.logs import earlier_log, log_paths
+from asyncjman.executors.logs import earlier_log, log_paths, spool_folder
 from asyncjman.model.job import Job
 
 
@@ -34,6 +35,15 @@ def remove_folder_if_empty(job: Job) -> bool:
         Path(job.spec.exec_dir, job.spec.log_dir).rmdir()
         return True
     return False
+
+
+def remove_spool(database: Path, job: Job) -> None:
+    """Delete the spool folder of a job, and the folder that it is in if that is empty then."""
+    folder = Path(spool_folder(str(database.absolute()), job.spec.token))
+    if job.spec.token and folder.is_dir() and not folder.is_symlink():
+        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            folder.parent.rmdir()
 
 
 def tail(path: str, lines: int, max_bytes: int = 65536) -> list[str]:

@@ -1,47 +1,81 @@
-"""The job manager: one database, and what can be done with the jobs in it."""
+"""The job manager of a user's own asyncio program."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import replace
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import Any, Literal, TypeVar
 
-from asyncjman.errors import BadSelection
-from asyncjman.executors.logs import log_paths
-from asyncjman.model.array import ArraySpec
-from asyncjman.model.job import PLAIN_TASK, Job, JobSpec, Task
-from asyncjman.model.selection import Selection, format_ids
+from asyncjman.api.calls import Calls, Input
+from asyncjman.api.execution import Execution, Options, Output
+from asyncjman.api.handle import JobHandle, JobResult
+from asyncjman.api.operations import ALL, Operations
+from asyncjman.api.specs import build_spec
+from asyncjman.api.stream import event_stream
+from asyncjman.api.watcher import Watcher
+from asyncjman.errors import JmanError, UsageError
+from asyncjman.model.events import Event, JobFinished, JobSubmitted
+from asyncjman.model.graph import Dependency, Kind
+from asyncjman.model.job import JobSpec
+from asyncjman.model.retry import Retry
+from asyncjman.model.selection import Selection
 from asyncjman.model.status import FINISHED, Status
-from asyncjman.store import jobs, tasks
-from asyncjman.store.database import Database
+from asyncjman.model.sweep import Sweep
+from asyncjman.scheduler.bus import Bus, Subscription
 
-if TYPE_CHECKING:
-    from asyncjman.api.deletion import Deleted
-    from asyncjman.api.execution import Execution, Options, Output, Repair
-    from asyncjman.api.resubmission import Resubmitted
-
-ALL = Selection()
-
-
-class _DryRun(Exception):
-    """Ends a transaction that must not be committed."""
+T = TypeVar("T")
+Earlier = Iterable["JobHandle | int"]
+OnExit = Literal["stop", "wait"]
 
 
 class JobManager:
-    """Opens the database of a folder's jobs; an async context manager.
+    """Submits jobs, runs them in the background, and lets them be awaited; an async context manager.
 
-    ``create``: whether a database that isn't there is made; if not, it looks like an empty one.
+    Local jobs that are submitted or awaited here run as soon as they can, ``parallel`` tasks at once.
+    At the end of the block those that still run are stopped, or awaited with ``on_exit="wait"``.
+
+    >>> import asyncio, tempfile
+    >>> from asyncjman import JobManager
+    >>> async def main(folder):
+    ...     async with JobManager(f"{folder}/submitted.sql3", parallel=2) as jm:
+    ...         first = await jm.submit(["sh", "-c", "echo one"], log_dir=f"{folder}/logs")
+    ...         second = await jm.submit(["sh", "-c", "exit 3"], after_ok=[first])
+    ...         await jm.wait(first, second)
+    ...         return await first.output(), second.job.exit_status
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     print(asyncio.run(main(folder)))
+    ('one\\n', 3)
     """
 
-    def __init__(self, database: str | Path = "submitted.sql3", *, create: bool = True) -> None:
-        self.path = Path(database)
-        self._create = create
+    def __init__(
+        self,
+        database: str | os.PathLike[str] = "submitted.sql3",
+        *,
+        executor: str = "local",
+        parallel: int = 1,
+        on_exit: OnExit = "stop",
+        output: Output | None = None,
+    ) -> None:
+        if executor != "local":
+            raise UsageError(f"no executor {executor!r}: there is 'local'")
+        if parallel < 1:
+            raise UsageError(f"parallel is 1 at least, not {parallel}")
+        self.operations = Operations(Path(database).absolute())
+        self._parallel = parallel
+        self._on_exit = on_exit
+        self._output = output
+        self._bus = Bus()
+        self._execution: Execution | None = None
+        self._background: list[asyncio.Task[None]] = []
+        self._mine: set[int] = set()
 
     async def __aenter__(self) -> JobManager:
-        self.database = await Database.open(self.path, create=self._create)
+        await self.operations.__aenter__()
+        self._watcher = Watcher(self.operations.database, self._bus)
+        self._calls = Calls(self.operations.path)
         return self
 
     async def __aexit__(
@@ -50,176 +84,199 @@ class JobManager:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.database.close()
-
-    async def submit(self, spec: JobSpec, *, repeat: int = 1, dry_run: bool = False) -> list[Job]:
-        """Store a job (``repeat`` times, each waiting for the one before); return it with its id.
-
-        Raises BadDependency where it waits for a job that isn't there.
-        """
-        from asyncjman.api.submission import store_repeated
-        from asyncjman.executors import git
-
-        commit, dirty = await git.describe(Path(spec.exec_dir))
-        spec = replace(spec, git_commit=commit, git_dirty=dirty)
-        stored: list[Job] = []
         try:
-            async with self.database.transaction() as tx:
-                ids = await store_repeated(tx, spec, repeat, time.time())
-                stored = await jobs.get(tx, ids)
-                if dry_run:
-                    raise _DryRun
-        except _DryRun:
-            pass
-        return stored
+            if self._on_exit == "wait" and error is None and self._execution is not None:
+                await asyncio.gather(*(self._watcher.until_ended(job_id) for job_id in self._mine))
+        finally:
+            await asyncio.shield(asyncio.ensure_future(self._close()))
 
-    async def jobs(self, selection: Selection = ALL) -> AsyncIterator[Job]:
-        """Yield the jobs that are meant, in order of id.
+    async def _close(self) -> None:
+        await self._watcher.close()
+        if self._execution is not None:
+            await self._execution.stop()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        self._bus.close()
+        await self.operations.__aexit__(None, None, None)
 
-        Raises BadSelection where an id isn't there.
-        """
-        await self._require(selection)
-        async for job in jobs.select(self.database, selection):
-            yield job
-
-    async def tasks(self, job: Job) -> AsyncIterator[Task]:
-        """Yield all tasks of a job in order of id, those that nobody has taken up included."""
-        array = job.spec.array
-        untouched = await tasks.rest(self.database, job.id)
-        pending = iter(array.sorted() if array else (PLAIN_TASK,))
-        async for task in tasks.select(self.database, job.id):
-            for task_id in pending:
-                if task_id == task.task_id:
-                    break
-                yield Task(job_id=job.id, task_id=task_id, status=untouched, attempt=1)
-            yield task
-        for task_id in pending:
-            yield Task(job_id=job.id, task_id=task_id, status=untouched, attempt=1)
-
-    async def task(self, job: Job, task_id: int) -> Task:
-        """Return one task. Raises BadSelection where the job has no such task."""
-        check_tasks(job, [task_id])
-        found = await tasks.get(self.database, job.id, task_id)
-        if found is None:
-            status = await tasks.rest(self.database, job.id)
-            return Task(job_id=job.id, task_id=task_id, status=status, attempt=1)
-        return found
-
-    def logs(self, job: Job, task_id: int) -> tuple[str, str] | None:
-        """Return the paths of a task's output and error log, None where it writes to the terminal."""
-        return log_paths(job.spec, job.id, task_id)
-
-    async def follow(self, selection: Selection) -> AsyncIterator[tuple[Task, int, bytes]]:
-        """Yield what is written to the logs of jobs, until they ended.
-
-        (task, 1 for output or 2 for errors, whole lines)
-        """
-        from asyncjman.api.following import follow
-
-        ids = [job.id for job in await self._selected(selection, ())]
-        async for piece in follow(self.database, ids):
-            yield piece
-
-    async def stop(self, selection: Selection, task_ids: Sequence[int] = ()) -> list[Job]:
-        """Stop jobs, or some tasks of one; return those that were not finished before.
-
-        Raises BadSelection, or EnvironmentProblem where the process that runs them doesn't answer.
-        """
-        from asyncjman.api.stopping import stop
-
-        selected = await self._selected(selection, task_ids)
-        return await stop(self.database, selected, task_ids)
-
-    async def delete(
+    async def submit(
         self,
-        selection: Selection,
-        task_ids: Sequence[int] = (),
+        command: Sequence[str | os.PathLike[str]],
         *,
-        keep_logs: bool = False,
-        keep_log_dir: bool = False,
-    ) -> AsyncIterator[Deleted]:
-        """Delete jobs, or some tasks of one, and their logs; yield what was done, job by job."""
-        from asyncjman.api.deletion import delete
+        name: str = "",
+        array: str | None = None,
+        exec_dir: str | os.PathLike[str] | None = None,
+        log_dir: str | os.PathLike[str] | None = None,
+        environment: Mapping[str, str] | None = None,
+        after_any: Earlier = (),
+        after_ok: Earlier = (),
+        after_notok: Earlier = (),
+        after_corr: Earlier = (),
+        stop_on_failure: bool = False,
+        sweep: Sweep | Mapping[str, Sequence[object]] | None = None,
+        retry: Retry | int | None = None,
+        timeout: float | None = None,
+        check: bool = True,
+    ) -> JobHandle:
+        """Submit a job and return at once. The options are those of ``jman submit``.
 
-        selected = await self._selected(selection, task_ids)
-        async for one in delete(
-            self.database, selected, task_ids=task_ids, keep_logs=keep_logs, keep_log_dir=keep_log_dir
-        ):
-            yield one
-
-    async def resubmit(
-        self,
-        selection: Selection,
-        *,
-        statuses: Iterable[Status] | None = None,
-        running_too: bool = False,
-        clean: bool = False,
-        command: Sequence[str] = (),
-    ) -> list[Resubmitted]:
-        """Have the tasks that are in one of ``statuses`` (default: ended without success) run again.
-
-        ``command`` is a new one for the one job that is selected.
+        ``sweep`` maps parameters to their values, which are multiplied; ``timeout`` is in seconds.
+        Raises UsageError for what makes no sense: nothing is stored then.
         """
-        from asyncjman.api.resubmission import UNSUCCESSFUL, overwrite_command, resubmit
+        spec = build_spec(
+            [os.fspath(word) for word in command],
+            name=name,
+            array=array,
+            exec_dir=Path(exec_dir) if exec_dir is not None else None,
+            log_dir=Path(log_dir) if log_dir is not None else None,
+            environment=[f"{key}={value}" for key, value in (environment or {}).items()],
+            dependencies=_dependencies(
+                {
+                    Kind.ANY: after_any,
+                    Kind.OK: after_ok,
+                    Kind.NOTOK: after_notok,
+                    Kind.CORR: after_corr,
+                }
+            ),
+            stop_on_failure=stop_on_failure,
+            sweep=Sweep.of(sweep) if isinstance(sweep, Mapping) else sweep,
+            retry=Retry(retry) if isinstance(retry, int) else retry,
+            timeout=timeout,
+            check=check,
+        )
+        return await self._store(spec)
 
-        selected = await self._selected(selection, ())
-        if command:
-            selected = await overwrite_command(self.database, selected, command)
-        wanted = UNSUCCESSFUL if statuses is None else frozenset(statuses)
-        return await resubmit(self.database, selected, statuses=wanted, running_too=running_too, clean=clean)
+    async def _store(self, spec: JobSpec) -> JobHandle:
+        job = (await self.operations.submit(spec))[0]
+        self._bus.publish(JobSubmitted(job.id, job.submitted_at))
+        await self._take_on([job.id])
+        return JobHandle(self, job)
 
-    async def wait(self, selection: Selection, timeout: float | None = None) -> list[Job]:
-        """Wait until the jobs ended; return them. Raises TimeoutError after ``timeout`` seconds."""
-        from asyncjman.scheduler.waits import until_finished
+    async def call(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+        """Run ``function(*args, **kwargs)`` as a job; return its value, or raise its exception.
 
-        selected = await self._selected(selection, ())
-        unfinished = [job.id for job in selected if job.status not in FINISHED]
-        await until_finished(self.database, unfinished, timeout)
-        return await jobs.get(self.database, [job.id for job in selected])
+        Function, arguments and value must be picklable (by cloudpickle).
+        """
+        spec, results = self._calls.prepare(function, [(args, kwargs)], name=None, log_dir=None, array=False)
+        job = await self._store(spec)
+        return results.value(await job.wait(), 0)  # type: ignore[no-any-return]
 
-    def execution(
+    async def map(
         self,
-        options: Options,
+        function: Callable[..., T],
+        items: Iterable[Any],
         *,
-        output: Output | None = None,
-        on_repair: Callable[[Repair], None] = lambda _: None,
-    ) -> Execution:
-        """Make an execution of the local jobs: to subscribe to, and then to run."""
-        from asyncjman.api.execution import Execution
+        name: str | None = None,
+        log_dir: str | os.PathLike[str] | None = None,
+        at_once: int | None = None,
+    ) -> list[T]:
+        """Run ``function(item)`` for each item, as the tasks of one array job; return the values in order.
 
-        return Execution(self.database, options, output=output, on_repair=on_repair)
+        ``at_once``: how many tasks of it may run at a time. The first exception, in order, is raised.
+        """
+        inputs: list[Input] = [((item,), {}) for item in items]
+        if not inputs:
+            return []
+        spec, results = self._calls.prepare(
+            function,
+            inputs,
+            name=name,
+            log_dir=os.fspath(log_dir) if log_dir is not None else None,
+            array=True,
+            throttle=at_once,
+        )
+        result = await (await self._store(spec)).wait()
+        return [results.value(result, index) for index in range(len(inputs))]
 
-    async def has_runner(self) -> bool:
-        """Tell whether some process runs local jobs of this database now."""
-        from asyncjman.scheduler.reconcile import is_alive
-        from asyncjman.store import runners
+    async def get(self, job_id: int) -> JobHandle:
+        """Return a job by its id, whoever submitted it. Raises BadSelection where there is none."""
+        return (await self.jobs(_only(job_id)))[0]
 
-        return any(is_alive(runner) for runner in await runners.select(self.database))
+    async def jobs(self, selection: Selection = ALL) -> list[JobHandle]:
+        """Return the jobs that are meant: all, where nothing is said."""
+        return [JobHandle(self, job) async for job in self.operations.jobs(selection)]
 
-    async def _selected(self, selection: Selection, task_ids: Sequence[int]) -> list[Job]:
-        selected = [job async for job in self.jobs(selection)]
-        for job in selected:
-            if task_ids:
-                check_tasks(job, task_ids)
-        return selected
+    async def wait(self, *jobs: JobHandle, timeout: float | None = None) -> list[JobResult]:
+        """Wait for the ends of jobs; return their results in order. Raises TimeoutError."""
+        async with asyncio.timeout(timeout):
+            return list(await asyncio.gather(*(job.wait() for job in jobs)))
 
-    async def _require(self, selection: Selection) -> None:
-        """Raise BadSelection where an id, or a whole range of ids, isn't there."""
-        if not selection.ids:
+    async def as_completed(self, *jobs: JobHandle) -> AsyncIterator[JobHandle]:
+        """Yield the jobs as they end."""
+        waits = {asyncio.ensure_future(job.wait()): job for job in jobs}
+        try:
+            while waits:
+                done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+                for one in done:
+                    one.result()
+                    yield waits.pop(one)
+        finally:
+            for one in waits:
+                one.cancel()
+
+    async def events(self, *jobs: JobHandle) -> AsyncIterator[Event]:
+        """Yield what happens to jobs, what has happened already first, until all of them ended."""
+        for job in jobs:
+            if job.status not in FINISHED:
+                await self._take_on([job.id])
+        async for event in event_stream(self.operations, self._bus, self._watcher, [job.id for job in jobs]):
+            yield event
+
+    async def until_ended(self, job: JobHandle, timeout: float | None = None) -> None:
+        """Wait for a job's end, and see to it that somebody runs it."""
+        if job.status in FINISHED:
             return
-        there = await jobs.existing(self.database, selection.ids)
-        missing = [one for one in selection.ids if not any(job_id in one for job_id in there)]
-        if missing:
-            single = format_ids({one[0] for one in missing if len(one) == 1})
-            ranges = [f"{one[0]}-{one[-1]}" for one in missing if len(one) > 1]
-            names = ", ".join(filter(None, [single, *ranges]))
-            raise BadSelection(f"no job {names} in {self.path} (jman list shows those that are there)")
+        await self._take_on([job.id])
+        async with asyncio.timeout(timeout):
+            await self._watcher.until_ended(job.id)
+
+    async def stop(self, job: JobHandle, task_ids: Sequence[int] = ()) -> None:
+        """Stop a job, or some of its tasks; returns when they have ended."""
+        await self.operations.stop(_only(job.id), task_ids)
+        await job.refresh()
+
+    async def resubmit(self, job: JobHandle, *, also_success: bool = False, clean: bool = False) -> None:
+        """Have what did not succeed of a job run once more."""
+        statuses = FINISHED if also_success else FINISHED - {Status.SUCCESS}
+        await self.operations.resubmit(_only(job.id), statuses=statuses, clean=clean)
+        await job.refresh()
+        await self._take_on([job.id], again=True)
+
+    async def _take_on(self, job_ids: Sequence[int], *, again: bool = False) -> None:
+        """Run these local jobs, and all that they wait for."""
+        new = await self.operations.with_dependencies(job_ids) - (set() if again else self._mine)
+        if not new:
+            return
+        self._mine |= new
+        if self._execution is None:
+            options = Options(parallel=self._parallel, only=self._mine, keep_running=True)
+            self._execution = self.operations.execution(options, output=self._output, bus=self._bus)
+            subscription = self._bus.subscribe()
+            self._background = [
+                asyncio.create_task(self._run(self._execution)),
+                asyncio.create_task(self._hear(subscription)),
+            ]
+        else:
+            await self._execution.look(sorted(new))
+
+    async def _run(self, execution: Execution) -> None:
+        try:
+            await execution.run()
+        except JmanError as error:
+            self._watcher.fail(error)
+
+    async def _hear(self, subscription: Subscription) -> None:
+        async for event in subscription:
+            if isinstance(event, JobFinished):
+                self._watcher.ended(event.job_id)
 
 
-def check_tasks(job: Job, task_ids: Iterable[int]) -> None:
-    """Raise BadSelection where a job has no such task."""
-    array: ArraySpec | None = job.spec.array
-    missing = [one for one in task_ids if (one != PLAIN_TASK if array is None else one not in array)]
-    if missing:
-        what = f"its tasks are {array}" if array else "it has no array"
-        raise BadSelection(f"job {job.id} has no task {format_ids(missing[:10])}: {what}")
+def _only(job_id: int) -> Selection:
+    return Selection(ids=(range(job_id, job_id + 1),))
+
+
+def _dependencies(given: Mapping[Kind, Earlier]) -> tuple[Dependency, ...]:
+    return tuple(
+        Dependency(one.id if isinstance(one, JobHandle) else one, kind)
+        for kind, jobs in given.items()
+        for one in jobs
+    )

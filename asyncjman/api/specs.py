@@ -10,6 +10,8 @@ from asyncjman.executors.program import resolve
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Dependency
 from asyncjman.model.job import JobSpec
+from asyncjman.model.retry import Retry
+from asyncjman.model.sweep import Sweep
 
 
 def build_spec(
@@ -22,6 +24,9 @@ def build_spec(
     array: str | None = None,
     dependencies: tuple[Dependency, ...] = (),
     stop_on_failure: bool = False,
+    sweep: Sweep | None = None,
+    retry: Retry | None = None,
+    timeout: float | None = None,
     check: bool = True,
 ) -> JobSpec:
     """Return the job that is asked for.
@@ -33,7 +38,10 @@ def build_spec(
     folder = Path(exec_dir or ".").absolute()
     if not folder.is_dir():
         raise UsageError(f"the folder {exec_dir} (--exec-dir) does not exist")
-    interpreter, words = resolve(tuple(command), folder, check=check)
+    spec_array = ArraySpec.parse(array) if array is not None else None
+    if sweep is not None:
+        spec_array = array_of_sweep(sweep, array)
+    interpreter, words = resolve(tuple(command), folder, check=check and not _has_field(command[0], sweep))
     return JobSpec(
         command=words,
         interpreter=interpreter,
@@ -41,7 +49,10 @@ def build_spec(
         exec_dir=str(folder),
         log_dir=str(log_dir) if log_dir is not None else None,
         environment=parse_environment(environment),
-        array=ArraySpec.parse(array) if array is not None else None,
+        array=spec_array,
+        sweep=sweep,
+        retry=retry,
+        timeout=timeout,
         dependencies=dependencies,
         stop_on_failure=stop_on_failure,
     )
@@ -56,3 +67,17 @@ def parse_environment(items: Iterable[str]) -> dict[str, str]:
             raise UsageError(f"bad variable {item!r}: write KEY=VALUE, as in -s SEED=3")
         found[key] = value
     return found
+
+
+def array_of_sweep(sweep: Sweep, array: str | None) -> ArraySpec:
+    """Return the array of a sweep's tasks; of ``array`` only the part after % may be given, as in ``%4``.
+
+    Raises UsageError for anything else.
+    """
+    if array is not None and not array.startswith("%"):
+        raise UsageError("a sweep makes its own array: give only how many at a time, as in --array %4")
+    return ArraySpec.parse(f"1-{len(sweep)}{array or ''}")
+
+
+def _has_field(word: str, sweep: Sweep | None) -> bool:
+    return sweep is not None and any(f"{{{name}}}" in word for name, _ in sweep.columns)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 
 from asyncjman.errors import BadDependency, UsageError
+from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import JobSpec
 from asyncjman.model.selection import format_ids
@@ -27,12 +30,11 @@ async def store_all(tx: Transaction, specs: Sequence[JobSpec], now: float) -> li
 
 async def store_repeated(tx: Transaction, spec: JobSpec, times: int, now: float) -> list[int]:
     """Store a job so many times, each one waiting for the one before."""
-    from dataclasses import replace
-
     ids: list[int] = []
     dependencies = spec.dependencies
     for _ in range(times):
-        one = replace(spec, dependencies=(*dependencies, *(Dependency(i, Kind.ANY) for i in ids[-1:])))
+        before = tuple(Dependency(job_id, Kind.ANY) for job_id in ids[-1:])
+        one = replace(spec, dependencies=(*dependencies, *before), token=spec.token or secrets.token_hex(8))
         ids.extend(await store_all(tx, [one], now))
     return ids
 
@@ -61,8 +63,6 @@ async def _check_dependencies(tx: Transaction, spec: JobSpec) -> None:
 
 
 def _check_pair(spec: JobSpec, other_id: int, other: str | None) -> None:
-    from asyncjman.model.array import ArraySpec
-
     if spec.array is None or other is None:
         which = "this job" if spec.array is None else f"job {other_id}"
         raise BadDependency(f"--after-corr {other_id} is between two arrays, but {which} has no array")

@@ -34,7 +34,7 @@ def delete_command(
 ) -> None:
     import asyncio
 
-    from asyncjman.api.manager import JobManager
+    from asyncjman.api.operations import Operations
     from asyncjman.model.selection import format_ids
     from asyncjman.render.text import job_line, short_path
 
@@ -44,7 +44,7 @@ def delete_command(
 
     async def delete() -> None:
         done = 0
-        async with JobManager(globals_.database, create=False) as manager:
+        async with Operations(globals_.database, create=False) as manager:
             async for one in manager.delete(selection, tasks, keep_logs=keep_logs, keep_log_dir=keep_log_dir):
                 done += 1
                 what = "Deleting" if keep_logs else "Cleaning-up logs for"

@@ -23,7 +23,7 @@ from asyncjman.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_JOB_FAILED, Usage
 
 if TYPE_CHECKING:
     from asyncjman.api.execution import Execution, Summary
-    from asyncjman.api.manager import JobManager
+    from asyncjman.api.operations import Operations
     from asyncjman.model.selection import Selection
     from asyncjman.render.monitor import Monitor
 
@@ -94,9 +94,9 @@ async def _execute(
     keep_running: bool,
 ) -> int:
     from asyncjman.api.execution import Options, Summary
-    from asyncjman.api.manager import JobManager
+    from asyncjman.api.operations import Operations
 
-    async with JobManager(globals_.database, create=keep_running) as manager:
+    async with Operations(globals_.database, create=keep_running) as manager:
         only = frozenset([job.id async for job in manager.jobs(selection)]) if selection.ids else None
         options = Options(
             parallel=parallel, nice=nice, log_files=log_files, only=only, keep_running=keep_running
@@ -147,7 +147,7 @@ async def _run(execution: Execution, monitor: Monitor, summary: Summary) -> bool
     return interrupted
 
 
-async def _say_nothing_to_do(globals_: Globals, manager: JobManager, selection: Selection) -> None:
+async def _say_nothing_to_do(globals_: Globals, manager: Operations, selection: Selection) -> None:
     from collections import Counter
 
     found = Counter([job.status async for job in manager.jobs(selection)])

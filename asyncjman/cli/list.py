@@ -59,12 +59,12 @@ def list_command(
 
 
 async def _print_table(globals_: Globals, selection: Selection, details: Details) -> None:
-    from asyncjman.api.manager import JobManager
+    from asyncjman.api.operations import Operations
     from asyncjman.render.jobs import JobTable
     from asyncjman.render.table import terminal_width
     from asyncjman.render.text import use_color
 
-    async with JobManager(globals_.database, create=False) as manager:
+    async with Operations(globals_.database, create=False) as manager:
         jobs = [job async for job in manager.jobs(selection)]
         if not jobs:
             return say_none(globals_, selection)
@@ -79,9 +79,9 @@ async def _print_table(globals_: Globals, selection: Selection, details: Details
 
 
 async def _print_ids(globals_: Globals, selection: Selection) -> None:
-    from asyncjman.api.manager import JobManager
+    from asyncjman.api.operations import Operations
 
-    async with JobManager(globals_.database, create=False) as manager:
+    async with Operations(globals_.database, create=False) as manager:
         async for job in manager.jobs(selection):
             print(job.id)
 
@@ -90,11 +90,11 @@ async def _print_json(globals_: Globals, selection: Selection, *, with_tasks: bo
     """Print job after job, and task after task: a million of them don't fill the memory."""
     import sys
 
-    from asyncjman.api.manager import JobManager
+    from asyncjman.api.operations import Operations
     from asyncjman.render.objects import dumps, job_object, task_object
 
     write = sys.stdout.write
-    async with JobManager(globals_.database, create=False) as manager:
+    async with Operations(globals_.database, create=False) as manager:
         write("[")
         separator = "\n"
         async for job in manager.jobs(selection):
@@ -106,7 +106,9 @@ async def _print_json(globals_: Globals, selection: Selection, *, with_tasks: bo
                 write(separator + dumps(shown)[:-1] + ', "tasks": [')
                 comma = "\n  "
                 async for task in manager.tasks(job):
-                    write(comma + dumps(task_object(task, manager.logs(job, task.task_id))))
+                    parameters = job.spec.parameters(task.task_id)
+                    logs = manager.logs(job, task.task_id)
+                    write(comma + dumps(task_object(task, logs, parameters)))
                     comma = ",\n  "
                 write("]}")
             separator = ",\n"

@@ -23,7 +23,7 @@ from asyncjman.model.job import Job, Task
 from asyncjman.model.status import FINISHED, Status
 
 if TYPE_CHECKING:
-    from asyncjman.api.manager import JobManager
+    from asyncjman.api.operations import Operations
 
 SUMMARY = "Show the logs of jobs."
 
@@ -50,7 +50,7 @@ def report_command(
     import asyncio
     import sys
 
-    from asyncjman.api.manager import JobManager
+    from asyncjman.api.operations import Operations
     from asyncjman.render.report import JsonReport, TextReport, follow_logs
 
     globals_: Globals = context.obj
@@ -59,7 +59,7 @@ def report_command(
     raw = raw or not sys.stdout.isatty()
 
     async def report() -> None:
-        async with JobManager(globals_.database, create=False) as manager:
+        async with Operations(globals_.database, create=False) as manager:
             jobs = [job async for job in manager.jobs(selection)]
             if follow:
                 await follow_logs(manager.follow(selection), raw=raw)
@@ -90,7 +90,7 @@ def report_command(
     asyncio.run(report())
 
 
-async def _tasks(manager: JobManager, job: Job, task_ids: list[int]) -> AsyncIterator[Task]:
+async def _tasks(manager: Operations, job: Job, task_ids: list[int]) -> AsyncIterator[Task]:
     """Yield the tasks that are asked for; without a choice those that have something to show."""
     if task_ids:
         for task_id in task_ids:

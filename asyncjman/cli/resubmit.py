@@ -20,7 +20,7 @@ from asyncjman.model.selection import Selection
 from asyncjman.model.status import FINISHED, Status
 
 if TYPE_CHECKING:
-    from asyncjman.api.manager import JobManager
+    from asyncjman.api.operations import Operations
 
 SUMMARY = "Have jobs run once more."
 
@@ -49,7 +49,7 @@ def resubmit_command(
 ) -> None:
     import asyncio
 
-    from asyncjman.api.manager import JobManager
+    from asyncjman.api.operations import Operations
     from asyncjman.render.text import job_line, short_path
 
     globals_: Globals = context.obj
@@ -60,7 +60,7 @@ def resubmit_command(
         statuses |= {Status.SUCCESS}
 
     async def resubmit() -> None:
-        async with JobManager(globals_.database, create=False) as manager:
+        async with Operations(globals_.database, create=False) as manager:
             done = await manager.resubmit(
                 selection,
                 statuses=statuses,
@@ -78,7 +78,7 @@ def resubmit_command(
     asyncio.run(resubmit())
 
 
-async def _say_why(globals_: Globals, manager: JobManager, selection: Selection) -> None:
+async def _say_why(globals_: Globals, manager: Operations, selection: Selection) -> None:
     from collections import Counter
 
     found = Counter([job.status async for job in manager.jobs(selection)])

@@ -24,7 +24,7 @@ def stop_command(
 ) -> None:
     import asyncio
 
-    from asyncjman.api.manager import JobManager
+    from asyncjman.api.operations import Operations
     from asyncjman.model.selection import format_ids
     from asyncjman.render.text import job_line
 
@@ -33,7 +33,7 @@ def stop_command(
     tasks = task_ids_of(array_ids, selection)
 
     async def stop() -> None:
-        async with JobManager(globals_.database, create=False) as manager:
+        async with Operations(globals_.database, create=False) as manager:
             stopped = await manager.stop(selection, tasks)
             for job in stopped:
                 which = f"task {format_ids(tasks)} of " if tasks else ""

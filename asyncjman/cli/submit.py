@@ -8,19 +8,26 @@ Examples:
   jman --local submit -l logs -t 1-100%8 -- sh -c 'echo task $SGE_TASK_ID'
   jman --local submit -n merge --after-ok 1-3 ./merge.sh
   jman --local submit -s LR=0.1 -s SEED=3 python train.py
+  jman --local submit --sweep lr=0.1,0.01 --sweep seed=1-3 -- python train.py --lr {lr} --seed {seed}
+  jman --local submit --from-file commands.txt --retry 2 --timeout 2h
 """
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from asyncjman.cli.context import Globals
+from asyncjman.errors import UsageError
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import Job, JobSpec
+
+if TYPE_CHECKING:
+    from asyncjman.model.retry import Retry
+    from asyncjman.model.sweep import Sweep
 
 SUMMARY = "Store a job, an array of tasks, or a chain of jobs."
 
@@ -31,13 +38,14 @@ _IDS_HELP = {
     "corr": "Task i waits for the success of task i of these arrays.",
 }
 IdList = list[str] | None
+FROM_FILE_COMMAND = ("/bin/sh", "-c", "{command}")
 
 
 def submit_command(
     context: typer.Context,
     command: Annotated[
-        list[str], typer.Argument(metavar="COMMAND...", help="The command, with its arguments.")
-    ],
+        list[str] | None, typer.Argument(metavar="COMMAND...", help="The command, with its arguments.")
+    ] = None,
     name: Annotated[str, typer.Option("--name", "-n", help="A name, also of the log files.")] = "",
     dependencies: Annotated[
         IdList, typer.Option("--dependencies", "-x", "--after-any", metavar="IDS", help=_IDS_HELP["any"])
@@ -75,6 +83,30 @@ def submit_command(
             "--repeat", "-r", min=1, metavar="N", help="Submit it N times, each after the one before."
         ),
     ] = 1,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sweep",
+            metavar="NAME=VALUES",
+            help="A task for each value: lr=0.1,0.01 or seed=1-3; {lr} in the command; several multiply.",
+        ),
+    ] = None,
+    paired: Annotated[bool, typer.Option("--zip", help="Pair the sweeps' values, don't multiply.")] = False,
+    sweep_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The sweep from a .csv, .json or .toml file.")
+    ] = None,
+    from_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A task for each line, run by sh; - is standard input.")
+    ] = None,
+    retry: Annotated[int, typer.Option(min=0, metavar="N", help="Try a task that fails N times more.")] = 0,
+    retry_on: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CAUSES", help="Only after these: failure,timeout,signal,oom,node."),
+    ] = None,
+    retry_delay: Annotated[str, typer.Option(metavar="TIME", help="Wait so long before: 10s, 5m.")] = "0",
+    timeout: Annotated[
+        str | None, typer.Option(metavar="TIME", help="End a task that takes longer: 90s, 30m, 2h.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-z", help="Store nothing, print what would be.")
     ] = False,
@@ -85,6 +117,7 @@ def submit_command(
     import asyncio
 
     from asyncjman.api.specs import build_spec
+    from asyncjman.model.retry import parse_duration
     from asyncjman.model.selection import parse_ids
 
     globals_: Globals = context.obj
@@ -96,8 +129,9 @@ def submit_command(
         for job_id in one
     )
     globals_.require_local("submit")
+    words = list(command or ())
     spec = build_spec(
-        command[1:] if command[:1] == ["--"] else command,
+        [*FROM_FILE_COMMAND] if from_file else words,
         name=name,
         exec_dir=exec_dir,
         log_dir=log_dir,
@@ -105,16 +139,46 @@ def submit_command(
         array=array,
         dependencies=waits,
         stop_on_failure=stop_on_failure,
+        sweep=_sweep(sweep, sweep_file, from_file, paired=paired, words=words),
+        retry=_retry(retry, retry_on, retry_delay),
+        timeout=parse_duration(timeout) if timeout else None,
         check=check,
     )
     jobs = asyncio.run(_submit(globals_, spec, repeat, dry_run))
     _print(jobs, print_id=print_id, as_json=as_json, verb="Would submit" if dry_run else "Submitted")
 
 
-async def _submit(globals_: Globals, spec: JobSpec, repeat: int, dry_run: bool) -> list[Job]:
-    from asyncjman.api.manager import JobManager
+def _sweep(
+    items: list[str] | None, file: Path | None, lines: str | None, *, paired: bool, words: list[str]
+) -> Sweep | None:
+    from asyncjman.api.sweepfile import read_commands, read_sweep
+    from asyncjman.model.sweep import Sweep
 
-    async with JobManager(globals_.database, create=not dry_run) as manager:
+    given = [
+        name for name, value in (("--sweep", items), ("--sweep-file", file), ("--from-file", lines)) if value
+    ]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} don't go together")
+    if lines and words:
+        raise UsageError(f"--from-file takes the commands from {lines}: leave out {words[0]!r}")
+    if lines:
+        return read_commands(lines)
+    if file:
+        return read_sweep(file, paired=paired)
+    return Sweep.parse(items, paired=paired) if items else None
+
+
+def _retry(count: int, causes: list[str] | None, delay: str) -> Retry | None:
+    from asyncjman.model.retry import Cause, Retry, parse_causes, parse_duration
+
+    chosen = parse_causes(causes) if causes else frozenset(Cause)
+    return Retry(count, chosen, parse_duration(delay)) if count else None
+
+
+async def _submit(globals_: Globals, spec: JobSpec, repeat: int, dry_run: bool) -> list[Job]:
+    from asyncjman.api.operations import Operations
+
+    async with Operations(globals_.database, create=not dry_run) as manager:
         return await manager.submit(spec, repeat=repeat, dry_run=dry_run)
 
 

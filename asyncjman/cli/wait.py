@@ -28,7 +28,7 @@ def wait_command(
 ) -> int:
     import asyncio
 
-    from asyncjman.api.manager import JobManager
+    from asyncjman.api.operations import Operations
     from asyncjman.model.selection import format_ids
     from asyncjman.model.status import FINISHED, Status
 
@@ -36,7 +36,7 @@ def wait_command(
     selection = globals_.selection(ids, job_ids)
 
     async def wait() -> int:
-        async with JobManager(globals_.database, create=False) as manager:
+        async with Operations(globals_.database, create=False) as manager:
             selected = [job async for job in manager.jobs(selection)]
             if not selected:
                 say_none(globals_, selection)

@@ -18,5 +18,8 @@ def task_environment(spec: JobSpec, job_id: int, task_id: int, attempt: int) -> 
         "SGE_TASK_STEPSIZE": str(array.step) if array else "undefined",
         "JMAN_JOB_ID": str(job_id),
         "JMAN_ATTEMPT": str(attempt),
+        "JMAN_TASK_INDEX": str(array.index(task_id) if array else 0),
+        "JMAN_TASK_COUNT": str(len(array) if array else 1),
+        **{f"JMAN_PARAM_{name}": value for name, value in spec.parameters(task_id).items()},
         **spec.environment,
     }

@@ -60,3 +60,8 @@ def keep_earlier_log(path: str, attempt: int) -> None:
     if not kept.exists():
         with suppress(FileNotFoundError):
             Path(path).rename(kept)
+
+
+def spool_folder(database: str, token: str) -> str:
+    """Return the folder, beside the database, for the files of the job with this token."""
+    return f"{database}.spool/{token}"

@@ -65,6 +65,15 @@ class ArraySpec:
         for one in self.ranges:
             yield from one
 
+    def index(self, task_id: int) -> int:
+        """Return where (from 0) a task stands in the array. Raises ValueError where it isn't in it."""
+        before = 0
+        for one in self.ranges:
+            if task_id in one:
+                return before + one.index(task_id)
+            before += len(one)
+        raise ValueError(f"{task_id} is not in {self}")
+
     def sorted(self) -> Iterable[int]:
         """Return the task ids in increasing order."""
         ordered = all(a[-1] < b[0] for a, b in pairwise(self.ranges))

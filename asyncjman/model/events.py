@@ -39,6 +39,14 @@ class TaskFinished(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class TaskRetried(Event):
+    """An attempt failed, and another one follows; ``task`` is as the attempt left it."""
+
+    task: Task
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class JobFinished(Event):
     """The last task of a job ended, or the job was stopped or skipped."""
 

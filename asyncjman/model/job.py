@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Dependency
+from asyncjman.model.retry import Retry
 from asyncjman.model.status import Status
+from asyncjman.model.sweep import Sweep, fill
 
 PLAIN_TASK = 0
 """The task id of the one task of a job with no array."""
@@ -32,15 +34,26 @@ class JobSpec:
     """The folder of the log files, absolute or relative to ``exec_dir``; None: no log files."""
     environment: Mapping[str, str] = field(default_factory=dict)
     array: ArraySpec | None = None
+    sweep: Sweep | None = None
+    """The parameters of its tasks; ``{name}`` in ``command`` stands for a value."""
+    retry: Retry | None = None
+    timeout: float | None = None
+    """Seconds that an attempt may take."""
+    token: str = ""
+    """Tells it from any other job ever; names its spool folder."""
     dependencies: tuple[Dependency, ...] = ()
     stop_on_failure: bool = False
     git_commit: str | None = None
     git_dirty: bool | None = None
 
-    @property
-    def argv(self) -> tuple[str, ...]:
-        """Return what is executed, interpreter and all."""
-        return self.interpreter + self.command
+    def argv(self, task_id: int) -> tuple[str, ...]:
+        """Return what is executed for a task, interpreter and all."""
+        words = self.interpreter + self.command
+        return fill(words, self.sweep.at(task_id - 1)) if self.sweep else words
+
+    def parameters(self, task_id: int) -> dict[str, str]:
+        """Return the parameters of a task."""
+        return self.sweep.at(task_id - 1) if self.sweep else {}
 
 
 @dataclass(frozen=True, slots=True)

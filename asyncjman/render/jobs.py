@@ -106,7 +106,11 @@ class JobTable:
         times = self._times(task, more)
         attempt = str(task.attempt) if more.times and task.attempt > 1 else ""
         reason = text.printable(task.reason or "")
-        return (f"{job.id}.{task.task_id}", "", task.status, "", "", *times, attempt, *("",) * 6, reason, "")
+        blank = ("",) * 6
+        given = text.command_line(
+            f"{name}={value}" for name, value in job.spec.parameters(task.task_id).items()
+        )
+        return (f"{job.id}.{task.task_id}", "", task.status, "", "", *times, attempt, *blank, reason, given)
 
     def _widest_task(self, job: Job) -> tuple[str, ...]:
         assert job.spec.array is not None

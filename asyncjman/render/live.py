@@ -12,9 +12,9 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from asyncjman.model.events import Event, JobFinished, TaskFinished, TaskStarted
+from asyncjman.model.events import Event, JobFinished, TaskFinished, TaskRetried, TaskStarted
 from asyncjman.model.status import Status
-from asyncjman.render.monitor import Failed, Found, Totals, Work, closing_lines, label, task_line
+from asyncjman.render.monitor import Failed, Found, Totals, Work, closing_lines, event_line, label, task_line
 from asyncjman.render.text import duration
 
 REFRESH_SECONDS = 0.1
@@ -54,6 +54,9 @@ class LiveMonitor:
                 self._times.append(task.finished_at - task.started_at)
             if task.status is not Status.SUCCESS:
                 self._notes.append(task_line(task, event.name, color=not self._console.no_color))
+        elif isinstance(event, TaskRetried):
+            self._running.pop((event.task.job_id, event.task.task_id), None)
+            self._notes.append(event_line(event) or "")
         elif isinstance(event, JobFinished) and event.status is Status.SKIPPED:
             self._notes.append(f"skipped  {label(event.job_id, 0, event.name)}")
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from asyncjman.model.events import Event, JobFinished, JobSubmitted, TaskFinished, TaskStarted
+from asyncjman.model.events import Event, JobFinished, JobSubmitted, TaskFinished, TaskRetried, TaskStarted
 from asyncjman.model.job import Job, Task
 from asyncjman.model.status import Status
 from asyncjman.render.objects import dumps, moment, task_object
@@ -153,6 +153,8 @@ def event_line(event: Event) -> str | None:
         return f"started  {label(event.job_id, event.task_id, event.name)}"
     if isinstance(event, TaskFinished):
         return task_line(event.task, event.name)
+    if isinstance(event, TaskRetried):
+        return task_line(event.task, event.name).replace(event.task.status, "retry", 1)
     if isinstance(event, JobFinished) and event.status is Status.SKIPPED:
         return f"skipped  {label(event.job_id, 0, event.name)}"
     return None
@@ -181,6 +183,8 @@ def event_object(event: Event) -> dict[str, object]:
             }
         case TaskFinished():
             return {"event": "task_finished", **common, "task": task_object(event.task, None)}
+        case TaskRetried():
+            return {"event": "task_retried", **common, "task": task_object(event.task, None)}
         case JobFinished():
             return {"event": "job_finished", **common, "status": event.status}
         case JobSubmitted():

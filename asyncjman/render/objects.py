@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,6 +31,10 @@ def job_object(job: Job) -> dict[str, Any]:
         "array": str(spec.array) if spec.array else None,
         "dependencies": [{"id": one.job_id, "kind": one.kind} for one in spec.dependencies],
         "stop_on_failure": spec.stop_on_failure,
+        "retry": {"count": spec.retry.count, "on": sorted(spec.retry.causes), "delay": spec.retry.delay}
+        if spec.retry
+        else None,
+        "timeout": spec.timeout,
         "git_commit": spec.git_commit,
         "git_dirty": spec.git_dirty,
         "submitted_at": moment(job.submitted_at),
@@ -43,7 +48,9 @@ def job_object(job: Job) -> dict[str, Any]:
     }
 
 
-def task_object(task: Task, logs: tuple[str, str] | None) -> dict[str, Any]:
+def task_object(
+    task: Task, logs: tuple[str, str] | None, parameters: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Return a task as JSON shows it; ``logs`` are the paths of its output and error log."""
     return {
         "id": task.task_id or None,
@@ -59,6 +66,7 @@ def task_object(task: Task, logs: tuple[str, str] | None) -> dict[str, Any]:
         "peak_memory_bytes": task.peak_memory_bytes,
         "stdout": logs[0] if logs else None,
         "stderr": logs[1] if logs else None,
+        **({"parameters": dict(parameters)} if parameters else {}),
     }
 
 

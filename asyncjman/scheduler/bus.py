@@ -23,9 +23,13 @@ class Subscription:
         self._events.append(event)
         self._wake.set()
 
+    def detach(self) -> None:
+        """Take in nothing more."""
+        self._bus.unsubscribe(self)
+
     def close(self) -> None:
         """End the stream, once what is in it was taken."""
-        self._bus.unsubscribe(self)
+        self.detach()
         self._closed = True
         self._wake.set()
 

@@ -8,20 +8,21 @@ commits; so that short tasks never wait for one, tasks are claimed a moment ahea
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Set
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import anyio
 
 from asyncjman.errors import first_of
-from asyncjman.executors.base import Executor, Observation, Work
+from asyncjman.executors.base import Executor, Work
 from asyncjman.executors.environment import task_environment
 from asyncjman.executors.logs import log_paths
-from asyncjman.model.job import Task
+from asyncjman.model.job import JobSpec, Task
 from asyncjman.model.selection import format_ids
 from asyncjman.model.status import Status
+from asyncjman.scheduler.attempts import STOPPED, Attempts, unstarted
 from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.feed import Feed
 from asyncjman.scheduler.reconcile import Repair, repair, this_process
@@ -34,8 +35,6 @@ from asyncjman.store.tasks import Claim
 
 POLL_SECONDS = 0.2
 REPAIR_SECONDS = 2.0
-EXIT_NOT_STARTED = 127  # what a shell says of a command that it can't start
-HOST = socket.gethostname()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +44,8 @@ class Options:
     parallel: int = 1
     nice: int = 0
     log_files: bool = True
-    only: frozenset[int] | None = None
-    """The jobs to run; None: all."""
+    only: Set[int] | None = None
+    """The jobs to run; None: all. It may grow: see ``Engine.look``."""
     keep_running: bool = False
     """Whether to wait for new jobs when none is left."""
 
@@ -76,12 +75,11 @@ class Engine:
         self._workload = Workload(self._recorder)
         self._feed = Feed(database, self._workload, self._recorder, self._names)
         self._slots = asyncio.Semaphore(options.parallel)
-        self._running: dict[tuple[int, int], str] = {}
-        self._ends: dict[str, asyncio.Future[Observation]] = {}
-        self._asked_to_stop: set[tuple[int, int]] = set()
+        self._attempts = Attempts(executor)
         self._gates: set[asyncio.Future[bool]] = set()
         self._stale: list[int] = []
-        self._stopping = False
+        self._loading = asyncio.Lock()
+        self._stopping = asyncio.Event()
         self._wake = asyncio.Event()
 
     async def run(self) -> None:
@@ -112,7 +110,7 @@ class Engine:
         try:
             async with anyio.create_task_group() as services:
                 services.start_soon(self._recorder.run)
-                services.start_soon(self._observe)
+                services.start_soon(self._attempts.observe)
                 services.start_soon(self._listen)
                 try:
                     self._revision = await jobs.latest_revision(self._database)
@@ -128,18 +126,17 @@ class Engine:
 
     async def stop(self, *, kill: bool = False) -> None:
         """Start nothing more, end what runs (recorded as stopped), and let ``run`` return."""
-        self._stopping = True
+        self._stopping.set()
         self._wake.set()
         for gate in self._gates:
             if not gate.done():
                 gate.set_result(False)
-        self._asked_to_stop.update(self._running)
-        await self._executor.cancel(list(self._running.values()), kill=kill)
+        await self._attempts.stop(kill=kill)
 
     @property
     def running(self) -> int:
         """Return how many tasks run now."""
-        return len(self._running)
+        return len(self._attempts.running)
 
     @property
     def left(self) -> int:
@@ -152,7 +149,7 @@ class Engine:
 
     async def _close(self) -> None:
         """Leave no process and no claim behind."""
-        await self._executor.cancel(list(self._running.values()))
+        await self._attempts.stop()
         await self._executor.close()
         await self._recorder.flush()
         async with self._database.transaction() as tx:
@@ -166,37 +163,55 @@ class Engine:
     # -- taking up and running ---------------------------------------------------------------------
 
     async def _take_up_tasks(self, running: asyncio.TaskGroup) -> None:
-        while not self._stopping:
+        while not self._stopping.is_set():
             self._wake.clear()
-            free = self._options.parallel - len(self._running)
+            free = self._options.parallel - self.running
             for job, claim in await self._feed.claim(self._runner, free):
                 running.create_task(self._run_task(job, claim))
             if self._feed.wants_more:
                 continue
-            if not self._feed.held and not self._running and await self._is_over():
+            if not self._feed.held and not self.running and await self._is_over():
                 break
-            if not self._stopping:
+            if not self._stopping.is_set():
                 await self._wake.wait()
 
     async def _run_task(self, job: JobState, claim: Claim) -> None:
-        """Carry one task from its claim to its end."""
-        key = (claim.job_id, claim.task_id)
+        """Carry one task from its claim to its end, over as many attempts as it may have."""
         if job.undecided and not await self._may_go(job):
             self._feed.dropped()
-            if self._stopping:
-                self._release(job, claim)
-            else:
-                self._end(job, claim, Status.SKIPPED, reason=f"because of {_waited_for(job)}")
+            self._drop(job, claim, Status.SKIPPED, f"because of {_waited_for(job)}")
             return
+        first = claim.attempt
+        while again := await self._attempt(job, claim, claim.attempt - first + 1):
+            claim = again
+            if job.spec is not None and job.spec.retry is not None:
+                await self._pause(job.spec.retry.delay)
+        self._attempts.to_stop.discard((claim.job_id, claim.task_id))
+
+    async def _attempt(self, job: JobState, claim: Claim, tries: int) -> Claim | None:
+        """Run one attempt, in a slot; return the claim of the next one where there is to be one."""
         async with self._slots:
             self._feed.dropped()
-            if self._stopping:
-                self._release(job, claim)
-            elif key in self._asked_to_stop:
-                self._end(job, claim, Status.STOPPED, reason="stopped")
-            else:
-                await self._run(job, claim)
-        self._asked_to_stop.discard(key)
+            if self._stopping.is_set() or (claim.job_id, claim.task_id) in self._attempts.to_stop:
+                self._drop(job, claim, Status.STOPPED, STOPPED)
+                return None
+            spec = job.spec
+            assert spec is not None
+            self._feed.started()
+            work = self._work(spec, claim)
+            outcome = await self._attempts.run(work, spec.timeout, self._recorder.task_started)
+            if spec.retry and spec.retry.applies(outcome.causes, tries) and not self._stopping.is_set():
+                self._recorder.task_retried(outcome.task)
+                self._feed.held += 1
+                return replace(claim, attempt=claim.attempt + 1)
+            self._end(job, outcome.task)
+            return None
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not when the engine is stopping."""
+        if seconds > 0:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), seconds)
 
     async def _may_go(self, job: JobState) -> bool:
         """Await the dependencies of a job that was taken up ahead of time."""
@@ -211,37 +226,13 @@ class Engine:
         finally:
             self._feed.waiting -= 1
 
-    async def _run(self, job: JobState, claim: Claim) -> None:
-        started = time.time()
-        try:
-            native_id = await self._executor.submit(self._work(job, claim))
-        except OSError as error:
-            reason = error.strerror or str(error)
-            self._end(
-                job, claim, Status.FAILURE, reason=reason, started=started, exit_status=EXIT_NOT_STARTED
-            )
-            return
-        key = (claim.job_id, claim.task_id)
-        self._feed.started()
-        self._running[key] = native_id
-        end = self._ends[native_id] = asyncio.get_running_loop().create_future()
-        self._recorder.task_started(_task(claim, Status.EXECUTING, started=started), int(native_id))
-        seen = await end
-        del self._running[key]
-        if key in self._asked_to_stop:
-            self._end(job, claim, Status.STOPPED, reason="stopped", started=started, seen=seen)
-        else:
-            self._end(job, claim, seen.status, reason=seen.reason, started=started, seen=seen)
-
-    def _work(self, job: JobState, claim: Claim) -> Work:
-        spec = job.spec
-        assert spec is not None
+    def _work(self, spec: JobSpec, claim: Claim) -> Work:
         logs = log_paths(spec, claim.job_id, claim.task_id) if self._options.log_files else None
         return Work(
             job_id=claim.job_id,
             task_id=claim.task_id,
             attempt=claim.attempt,
-            argv=spec.argv,
+            argv=spec.argv(claim.task_id),
             exec_dir=spec.exec_dir,
             environment=task_environment(spec, claim.job_id, claim.task_id, claim.attempt),
             stdout=logs[0] if logs else None,
@@ -249,49 +240,40 @@ class Engine:
             nice=self._options.nice,
         )
 
-    def _end(
-        self,
-        job: JobState,
-        claim: Claim,
-        status: Status,
-        *,
-        reason: str | None,
-        started: float | None = None,
-        seen: Observation | None = None,
-        exit_status: int | None = None,
-    ) -> None:
-        task = _task(claim, status, reason=reason, started=started, seen=seen, exit_status=exit_status)
+    def _end(self, job: JobState, task: Task) -> None:
         self._recorder.task_finished(task)
-        self._workload.task_ended(job, claim.task_id, status)
+        self._workload.task_ended(job, task.task_id, task.status)
         self._feed.room_for(job)
         self._wake.set()
 
-    def _release(self, job: JobState, claim: Claim) -> None:
-        self._recorder.task_released(claim.job_id, claim.task_id)
-        self._workload.task_released(job)
-
-    async def _observe(self) -> None:
-        async for seen in self._executor.watch():
-            end = self._ends.pop(seen.native_id, None)
-            if end is not None and not end.done():
-                end.set_result(seen)
+    def _drop(self, job: JobState, claim: Claim, status: Status, reason: str) -> None:
+        """End a claimed task that wasn't started; give it back where the engine is stopping."""
+        if self._stopping.is_set():
+            self._recorder.task_released(claim.job_id, claim.task_id)
+            self._workload.task_released(job)
+        else:
+            self._end(job, unstarted(claim.job_id, claim.task_id, claim.attempt, status, reason))
+        self._wake.set()
 
     # -- what other processes do -------------------------------------------------------------------
 
     async def _listen(self) -> None:
         """Hear of new jobs, of requests to stop, and of runners that died."""
-        version = await self._database.data_version()
+        version = None
         repaired = time.monotonic()
         while True:
-            await asyncio.sleep(POLL_SECONDS)
-            now = await self._database.data_version()
+            now = await self._database.change(version, POLL_SECONDS)
             if now != version or self._stale:
                 version = now
                 await self._refresh()
-            if not self._running and time.monotonic() - repaired > REPAIR_SECONDS:
+            if not self.running and time.monotonic() - repaired > REPAIR_SECONDS:
                 repaired = time.monotonic()
                 await self._repair()
                 await self._refresh()
+
+    async def look(self, job_ids: Iterable[int]) -> None:
+        """Take in jobs that were submitted, or that ``only`` lets this engine run now."""
+        await self._load(list(job_ids))
 
     async def _refresh(self) -> None:
         changed, self._revision = await jobs.changed_since(self._database, self._revision)
@@ -299,15 +281,19 @@ class Engine:
         self._stale.clear()
         to_stop = await tasks.to_stop(self._database, self._runner)
         if to_stop:
-            self._asked_to_stop.update(to_stop)
-            await self._executor.cancel([self._running[key] for key in to_stop if key in self._running])
+            await self._attempts.stop(to_stop)
         if changed:
             await self._load(changed)
         self._feed.room_for_all()
         self._wake.set()
 
-    async def _load(self, job_ids: Iterable[int]) -> None:
+    async def _load(self, job_ids: Collection[int]) -> None:
         """Read these jobs, or read them again."""
+        async with self._loading:
+            await self._load_now(job_ids)
+        self._wake.set()
+
+    async def _load_now(self, job_ids: Collection[int]) -> None:
         outlines = await self._recorder.outlines(job_ids)
         for job_id in job_ids:
             outline = outlines.get(job_id)
@@ -338,7 +324,6 @@ class Engine:
                     counterparts[other_id] = await tasks.outcomes(self._database, other_id)
             waited = {one.job_id: ended[one.job_id] for one in job.dependencies if one.job_id in ended}
             self._workload.add(job, waited, counterparts)
-        self._wake.set()
 
     def _is_mine(self, outline: Outline) -> bool:
         chosen = self._options.only is None or outline.id in self._options.only
@@ -382,28 +367,3 @@ class Engine:
 
 def _waited_for(job: JobState) -> str:
     return "job " + format_ids({one.job_id for one in job.dependencies})
-
-
-def _task(
-    claim: Claim,
-    status: Status,
-    *,
-    reason: str | None = None,
-    started: float | None = None,
-    seen: Observation | None = None,
-    exit_status: int | None = None,
-) -> Task:
-    return Task(
-        job_id=claim.job_id,
-        task_id=claim.task_id,
-        attempt=claim.attempt,
-        status=status,
-        reason=reason,
-        exit_status=seen.exit_status if seen else exit_status,
-        signal=seen.signal if seen else None,
-        host=HOST if started is not None else None,
-        started_at=started,
-        finished_at=None if status is Status.EXECUTING else (seen.time if seen else time.time()),
-        cpu_seconds=seen.usage.cpu_seconds if seen and seen.usage else None,
-        peak_memory_bytes=seen.usage.peak_memory_bytes if seen and seen.usage else None,
-    )

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from asyncjman.errors import DatabaseProblem
-from asyncjman.model.events import Event, JobFinished, TaskFinished, TaskStarted
+from asyncjman.model.events import Event, JobFinished, TaskFinished, TaskRetried, TaskStarted
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
 from asyncjman.scheduler.bus import Bus
@@ -29,6 +29,7 @@ class _Batch:
     started: dict[tuple[int, int], tuple[float, int, str, int, int]] = field(default_factory=dict)
     job_starts: dict[int, float] = field(default_factory=dict)
     finished: list[Task] = field(default_factory=list)
+    retried: list[Task] = field(default_factory=list)
     released: list[tuple[int, int]] = field(default_factory=list)
     ready: list[int] = field(default_factory=list)
     skipped: list[tuple[int, tuple[int, ...], str]] = field(default_factory=list)
@@ -37,7 +38,9 @@ class _Batch:
 
     @property
     def is_empty(self) -> bool:
-        return not (self.started or self.finished or self.released or self.ready or self.skipped)
+        return not (
+            self.started or self.finished or self.retried or self.released or self.ready or self.skipped
+        )
 
 
 class Recorder:
@@ -78,6 +81,15 @@ class Recorder:
             self._batch.events.append(
                 TaskFinished(task.job_id, task.finished_at, task, self._names.get(task.job_id, ""))
             )
+        self._wake.set()
+
+    def task_retried(self, task: Task) -> None:
+        """Store an attempt that failed; its task stays with this runner."""
+        self._batch.started.pop((task.job_id, task.task_id), None)
+        self._batch.retried.append(task)
+        assert task.finished_at is not None
+        name = self._names.get(task.job_id, "")
+        self._batch.events.append(TaskRetried(task.job_id, task.finished_at, task, name))
         self._wake.set()
 
     def task_released(self, job_id: int, task_id: int) -> None:
@@ -154,7 +166,7 @@ class Recorder:
             tries = 0
             while True:
                 try:
-                    async with self._database.transaction() as tx:
+                    async with self._database.transaction(quiet=True) as tx:
                         closed = {} if batch.is_empty else await _store(tx, batch)
                         claims = await more(tx)
                     break
@@ -196,6 +208,7 @@ async def _within_limits(
 async def _store(tx: Transaction, batch: _Batch) -> dict[int, Status]:
     """Store a batch; return the status of each job that has finished by it."""
     await tasks.set_ready(tx, batch.ready)
+    await tasks.record_retried(tx, batch.retried)
     await tasks.record_started(tx, list(batch.started.values()))
     await tasks.mark_jobs_started(tx, [(start, job_id) for job_id, start in batch.job_starts.items()])
     await tasks.record_finished(tx, batch.finished)

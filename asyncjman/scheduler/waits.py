@@ -15,13 +15,9 @@ async def until_finished(database: Database, job_ids: Iterable[int], timeout: fl
     """Return when the jobs ended or were deleted. Raises TimeoutError after ``timeout`` seconds."""
     async with asyncio.timeout(timeout):
         left = set(job_ids)
-        version, revision = -1, 0
+        version, revision = None, 0
         while left:
-            now = await database.data_version()
-            if now != version:
-                version = now
-                changed, revision = await jobs.changed_since(database, revision)
-                outlines = await schedule.outlines(database, left.intersection(changed))
-                left -= {one for one in changed if one not in outlines or outlines[one].finished}
-            if left:
-                await asyncio.sleep(POLL_SECONDS)
+            version = await database.change(version, POLL_SECONDS)
+            changed, revision = await jobs.changed_since(database, revision)
+            outlines = await schedule.outlines(database, left.intersection(changed))
+            left -= {one for one in changed if one not in outlines or outlines[one].finished}

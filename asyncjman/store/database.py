@@ -6,7 +6,7 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,8 @@ class Database:
         self._identity = identity
         self._in_memory = in_memory
         self._lock = asyncio.Lock()
+        self._commits = 0
+        self._committed = asyncio.Event()
 
     @classmethod
     async def open(cls, path: Path, *, create: bool) -> Database:
@@ -84,22 +86,42 @@ class Database:
                         yield row  # type: ignore[misc]
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        """Hold the write lock of this process and of the file; commit at the end, or roll back."""
+    async def transaction(self, *, quiet: bool = False) -> AsyncIterator[Transaction]:
+        """Hold the write lock of this process and of the file; commit at the end, or roll back.
+
+        A ``quiet`` one is no change that ``change`` tells of.
+        """
         async with self._lock:
             with _translated(self.path):
                 try:
                     await to_completion(self._begin())
                     yield Transaction(self.path, self._connection)
                     await to_completion(self._connection.execute("COMMIT"))
+                    if not quiet:
+                        self._commits += 1
+                        self._committed.set()
                 except BaseException:
                     await to_completion(self._roll_back())
                     raise
 
-    async def data_version(self) -> int:
-        """Return a number that changes whenever another connection has committed."""
+    async def change(self, seen: tuple[int, int] | None, seconds: float) -> tuple[int, int]:
+        """Return the state of the file when it is no longer the one that was ``seen``.
+
+        Commits of this process are noticed at once, those of others after ``seconds`` at most (which is
+        when this returns anyway).
+        """
+        version = await self._version()
+        if version == seen:
+            self._committed.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._committed.wait()
+            version = await self._version()
+        return version
+
+    async def _version(self) -> tuple[int, int]:
         rows = await self.fetch("PRAGMA data_version")
-        return int(rows[0][0])
+        return int(rows[0][0]), self._commits
 
     async def remove_if(self, empty_sql: str) -> bool:
         """Delete the file when ``empty_sql`` gives 0 and no other process has it open.

@@ -10,11 +10,13 @@ from typing import Any
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Dependency
 from asyncjman.model.job import Job, JobSpec, Task
+from asyncjman.model.retry import Retry
 from asyncjman.model.status import Status, roll_up
+from asyncjman.model.sweep import Sweep
 
 SPEC_COLUMNS = (
     "executor, queue, name, array, stop_on_failure, command, interpreter, exec_dir, log_dir, "
-    "environment, git_commit, git_dirty"
+    "environment, git_commit, git_dirty, sweep, retry, timeout, token"
 )
 TASK_COLUMNS = (
     "job_id, task_id, status, attempt, exit_status, signal, reason, host, started_at, finished_at, "
@@ -52,13 +54,17 @@ def spec_values(spec: JobSpec) -> tuple[Any, ...]:
         json.dumps(dict(spec.environment)),
         spec.git_commit,
         spec.git_dirty,
+        spec.sweep.dumps() if spec.sweep else None,
+        spec.retry.dumps() if spec.retry else None,
+        spec.timeout,
+        spec.token,
     )
 
 
 def spec_of(values: Sequence[Any], dependencies: tuple[Dependency, ...] = ()) -> JobSpec:
     """Build a spec from the values of ``SPEC_COLUMNS``."""
     executor, queue, name, array, stop_on_failure, command, interpreter, exec_dir, log_dir = values[:9]
-    environment, git_commit, git_dirty = values[9:]
+    environment, git_commit, git_dirty, sweep, retry, timeout, token = values[9:]
     return JobSpec(
         executor=executor,
         queue=queue,
@@ -73,6 +79,10 @@ def spec_of(values: Sequence[Any], dependencies: tuple[Dependency, ...] = ()) ->
         dependencies=dependencies,
         git_commit=git_commit,
         git_dirty=None if git_dirty is None else bool(git_dirty),
+        sweep=Sweep.loads(sweep) if sweep else None,
+        retry=Retry.loads(retry) if retry else None,
+        timeout=timeout,
+        token=token,
     )
 
 
@@ -91,6 +101,24 @@ def task_of(values: Sequence[Any]) -> Task:
         finished_at=values[9],
         cpu_seconds=values[10],
         peak_memory_bytes=values[11],
+    )
+
+
+def task_values(task: Task) -> tuple[Any, ...]:
+    """Return the values of ``TASK_COLUMNS``."""
+    return (
+        task.job_id,
+        task.task_id,
+        task.status,
+        task.attempt,
+        task.exit_status,
+        task.signal,
+        task.reason,
+        task.host,
+        task.started_at,
+        task.finished_at,
+        task.cpu_seconds,
+        task.peak_memory_bytes,
     )
 
 

@@ -14,7 +14,7 @@ from asyncjman.model.job import PLAIN_TASK, Task
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.jobs import REVISION
-from asyncjman.store.rows import TASK_COLUMNS, task_of
+from asyncjman.store.rows import TASK_COLUMNS, task_of, task_values
 
 _FINISHED = "(" + ", ".join(f"'{status}'" for status in sorted(FINISHED)) + ")"
 _BLANK = (
@@ -102,6 +102,20 @@ async def record_finished(tx: Transaction, tasks: Sequence[Task]) -> None:
             )
             for task in tasks
         ],
+    )
+
+
+async def record_retried(tx: Transaction, ended: Sequence[Task]) -> None:
+    """Store attempts that failed, whose tasks are tried again by the same runner."""
+    values = ", ".join("?" * len(TASK_COLUMNS.split(",")))
+    await tx.execute_many(
+        f"INSERT OR REPLACE INTO attempt ({TASK_COLUMNS}) VALUES ({values})",
+        [task_values(task) for task in ended],
+    )
+    await tx.execute_many(
+        "UPDATE task SET status = 'queued', attempt = ?, started_at = NULL, pid = NULL, host = NULL "
+        "WHERE job_id = ? AND task_id = ?",
+        [(task.attempt + 1, task.job_id, task.task_id) for task in ended],
     )
 
 

@@ -30,7 +30,11 @@ CREATE TABLE job (
     log_dir         TEXT,
     environment     TEXT NOT NULL,
     git_commit      TEXT,
-    git_dirty       INTEGER
+    git_dirty       INTEGER,
+    sweep           TEXT,
+    retry           TEXT,
+    timeout         REAL,
+    token           TEXT NOT NULL
 );
 CREATE INDEX job_open ON job (id) WHERE finished_at IS NULL;
 CREATE INDEX job_revision ON job (revision);

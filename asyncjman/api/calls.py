@@ -1,0 +1,109 @@
+"""Functions as jobs: what is written for the worker, and what comes back.
+
+Everything pickled lies in the spool folder, readable by its owner only, and is loaded by nobody but
+the worker and the program that made the call. The database holds none of it.
+"""
+
+from __future__ import annotations
+
+import pickle
+import secrets
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from asyncjman.api.handle import JobResult
+from asyncjman.errors import CallFailed, UsageError
+from asyncjman.executors.logs import spool_folder
+from asyncjman.model.array import ArraySpec
+from asyncjman.model.job import JobSpec
+from asyncjman.worker import FUNCTION, Failed, Returned, result_name, write_private
+
+Input = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+class RemoteTraceback(Exception):
+    """The traceback of an exception, as the worker saw it."""
+
+    def __str__(self) -> str:
+        return f"\n{self.args[0]}"
+
+
+class Calls:
+    """Makes function jobs; their files lie beside the database."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+
+    def prepare(
+        self,
+        function: Callable[..., Any],
+        inputs: Sequence[Input],
+        *,
+        name: str | None,
+        log_dir: str | None,
+        array: bool,
+        throttle: int | None = None,
+    ) -> tuple[JobSpec, Results]:
+        """Write the function and its inputs; return the job to submit, and where its values will be.
+
+        Raises UsageError where something can't be pickled.
+        """
+        import cloudpickle
+
+        token = secrets.token_hex(8)
+        label = name if name is not None else getattr(function, "__name__", "call")
+        try:
+            pickled = cloudpickle.dumps(function)
+            pieces = [cloudpickle.dumps(one) for one in inputs]
+        except Exception as error:  # pickling runs code of the user's objects
+            raise UsageError(f"{label} can't be made a job: {error}") from error
+        folder = Path(spool_folder(str(self._database), token))
+        folder.mkdir(parents=True, mode=0o700)
+        write_private(folder / FUNCTION, pickled)
+        for number, piece in enumerate(pieces):
+            write_private(folder / f"input.{number}", piece)
+        spec = JobSpec(
+            command=(
+                sys.executable,
+                "-m",
+                "asyncjman.worker",
+                str(folder),
+                "{}.{}".format(*sys.version_info[:2]),
+            ),
+            name=label,
+            exec_dir=str(Path.cwd()),
+            log_dir=log_dir,
+            array=ArraySpec((range(1, len(inputs) + 1),), throttle) if array else None,
+            token=token,
+        )
+        return spec, Results(folder, label)
+
+
+class Results:
+    """The values that the tasks of a function job gave back."""
+
+    def __init__(self, folder: Path, label: str) -> None:
+        self._folder = folder
+        self._label = label
+
+    def value(self, result: JobResult, index: int) -> Any:
+        """Return the value of input number ``index``, or raise the exception that the function raised.
+
+        Raises CallFailed where there is neither.
+        """
+        task = result.tasks[index]
+        try:
+            answer = pickle.loads((self._folder / result_name(index)).read_bytes())
+        except FileNotFoundError:
+            why = task.reason or f"it ended with {task.status}"
+            raise CallFailed(f"{self._label} gave nothing back: {why}", result) from None
+        except Exception as error:
+            raise CallFailed(f"what {self._label} gave back can't be read: {error}", result) from error
+        if isinstance(answer, Returned):
+            return answer.value
+        assert isinstance(answer, Failed)
+        if answer.error is None:
+            raise CallFailed(f"{self._label}: {answer.message}", result)
+        raise answer.error from RemoteTraceback(answer.traceback)

@@ -1,0 +1,151 @@
+"""One job, to be awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from asyncjman.errors import JmanError, JobFailed
+from asyncjman.model.job import PLAIN_TASK, Job, Task
+from asyncjman.model.status import Status
+
+if TYPE_CHECKING:
+    from asyncjman.api.manager import JobManager
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """How a job ended.
+
+    ``peak_memory`` is in bytes, ``cpu_seconds`` of all tasks together; ``logs`` are the paths of the
+    output and error log of each task that failed, or of the one task there is.
+
+    >>> from asyncjman import JobResult, Status
+    >>> JobResult(job_id=1, status=Status.SUCCESS, tasks=[]).succeeded
+    True
+    """
+
+    job_id: int
+    status: Status
+    tasks: list[Task]
+    exit_status: int | None = None
+    signal: int | None = None
+    reason: str | None = None
+    cpu_seconds: float | None = None
+    peak_memory: int | None = None
+    logs: tuple[str, ...] = ()
+
+    @property
+    def succeeded(self) -> bool:
+        return self.status is Status.SUCCESS
+
+
+class JobHandle:
+    """A job of a JobManager's. Awaiting it gives its JobResult, or raises JobFailed.
+
+    >>> import asyncio, tempfile
+    >>> from asyncjman import JobManager
+    >>> async def main(folder):
+    ...     async with JobManager(f"{folder}/submitted.sql3") as jm:
+    ...         job = await jm.submit(["true"])
+    ...         return (await job).status
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     print(asyncio.run(main(folder)))
+    success
+    """
+
+    def __init__(self, manager: JobManager, job: Job) -> None:
+        self._manager = manager
+        self._job = job
+
+    @property
+    def id(self) -> int:
+        """Return the job's id, the same that the command line shows."""
+        return self._job.id
+
+    @property
+    def job(self) -> Job:
+        """Return the job as it was when last looked at; ``refresh`` looks again."""
+        return self._job
+
+    @property
+    def status(self) -> Status:
+        """Return the status as it was when last looked at."""
+        return self._job.status
+
+    def __repr__(self) -> str:
+        return f"<JobHandle {self.id} {self.status}>"
+
+    def __await__(self) -> Generator[Any, None, JobResult]:
+        return self._succeed().__await__()
+
+    async def _succeed(self) -> JobResult:
+        result = await self.wait()
+        if not result.succeeded:
+            why = f": {result.reason}" if result.reason else ""
+            logs = f" (see {result.logs[-1]})" if result.logs else ""
+            raise JobFailed(f"job {self.id} ended with {result.status}{why}{logs}", result)
+        return result
+
+    async def wait(self, timeout: float | None = None) -> JobResult:
+        """Wait for the job's end; a failure is a result like any other.
+
+        Raises TimeoutError after ``timeout`` seconds; the job runs on.
+        """
+        await self._manager.until_ended(self, timeout)
+        await self.refresh()
+        return await self._result()
+
+    async def refresh(self) -> Job:
+        """Look at the job again. Raises JmanError where it was deleted."""
+        found = await self._manager.operations.get([self.id])
+        if not found:
+            raise JmanError(f"job {self.id} was deleted")
+        self._job = found[0]
+        return self._job
+
+    async def tasks(self) -> list[Task]:
+        """Return all tasks as they stand."""
+        return [task async for task in self._manager.operations.tasks(await self.refresh())]
+
+    async def output(self, task_id: int = PLAIN_TASK, *, errors: bool = False) -> str:
+        """Return what the job, or a task of its array, wrote to its log so far: "" without one."""
+        logs = self._manager.operations.logs(self._job, task_id)
+        if logs is None:
+            return ""
+        return await asyncio.to_thread(_read, logs[1] if errors else logs[0])
+
+    async def stop(self, task_ids: Sequence[int] = ()) -> None:
+        """Stop the job, or some of its tasks; returns when they have ended."""
+        await self._manager.stop(self, task_ids)
+
+    async def resubmit(self, *, also_success: bool = False, clean: bool = False) -> None:
+        """Have what did not succeed run once more; with ``also_success`` everything."""
+        await self._manager.resubmit(self, also_success=also_success, clean=clean)
+
+    async def _result(self) -> JobResult:
+        job = self._job
+        tasks = [task async for task in self._manager.operations.tasks(job)]
+        speaking = [task for task in tasks if task.status is Status.FAILURE] or tasks[:1]
+        logs = [self._manager.operations.logs(job, task.task_id) or () for task in speaking[:10]]
+        return JobResult(
+            job_id=job.id,
+            status=job.status,
+            tasks=tasks,
+            exit_status=job.exit_status,
+            signal=job.signal,
+            reason=job.reason,
+            cpu_seconds=job.cpu_seconds,
+            peak_memory=job.peak_memory_bytes,
+            logs=tuple(path for pair in logs for path in pair),
+        )
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8", "backslashreplace")
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,243 @@
+"""What can be done with the jobs of a database: each verb of the command line, as a method."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from asyncjman.errors import BadSelection
+from asyncjman.executors.logs import log_paths
+from asyncjman.model.array import ArraySpec
+from asyncjman.model.job import PLAIN_TASK, Job, JobSpec, Task
+from asyncjman.model.selection import Selection, format_ids
+from asyncjman.model.status import FINISHED, Status
+from asyncjman.store import jobs, tasks
+from asyncjman.store.database import Database
+
+if TYPE_CHECKING:
+    from asyncjman.api.deletion import Deleted
+    from asyncjman.api.execution import Execution, Options, Output, Repair
+    from asyncjman.api.resubmission import Resubmitted
+    from asyncjman.scheduler.bus import Bus
+
+ALL = Selection()
+
+
+class _DryRun(Exception):
+    """Ends a transaction that must not be committed."""
+
+
+class Operations:
+    """A database of jobs, open inside ``async with``.
+
+    ``create``: whether a database that isn't there is made; if not, it looks like an empty one.
+    """
+
+    def __init__(self, database: str | Path = "submitted.sql3", *, create: bool = True) -> None:
+        self.path = Path(database)
+        self._create = create
+
+    async def __aenter__(self) -> Operations:
+        self.database = await Database.open(self.path, create=self._create)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.database.close()
+
+    async def submit(self, spec: JobSpec, *, repeat: int = 1, dry_run: bool = False) -> list[Job]:
+        """Store a job (``repeat`` times, each waiting for the one before); return it with its id.
+
+        Raises BadDependency where it waits for a job that isn't there.
+        """
+        from asyncjman.api.submission import store_repeated
+        from asyncjman.executors import git
+
+        commit, dirty = await git.describe(Path(spec.exec_dir))
+        spec = replace(spec, git_commit=commit, git_dirty=dirty)
+        stored: list[Job] = []
+        try:
+            async with self.database.transaction() as tx:
+                ids = await store_repeated(tx, spec, repeat, time.time())
+                stored = await jobs.get(tx, ids)
+                if dry_run:
+                    raise _DryRun
+        except _DryRun:
+            pass
+        return stored
+
+    async def jobs(self, selection: Selection = ALL) -> AsyncIterator[Job]:
+        """Yield the jobs that are meant, in order of id.
+
+        Raises BadSelection where an id isn't there.
+        """
+        await self._require(selection)
+        async for job in jobs.select(self.database, selection):
+            yield job
+
+    async def get(self, job_ids: Iterable[int]) -> list[Job]:
+        """Return those of these jobs that are there."""
+        return await jobs.get(self.database, job_ids)
+
+    async def with_dependencies(self, job_ids: Iterable[int]) -> set[int]:
+        """Return these jobs and all that they wait for, directly or not."""
+        edges = await jobs.dependency_edges(self.database)
+        found: set[int] = set()
+        todo = list(job_ids)
+        while todo:
+            job_id = todo.pop()
+            if job_id not in found:
+                found.add(job_id)
+                todo.extend(edges.get(job_id, ()))
+        return found
+
+    async def tasks(self, job: Job) -> AsyncIterator[Task]:
+        """Yield all tasks of a job in order of id, those that nobody has taken up included."""
+        array = job.spec.array
+        untouched = await tasks.rest(self.database, job.id)
+        pending = iter(array.sorted() if array else (PLAIN_TASK,))
+        async for task in tasks.select(self.database, job.id):
+            for task_id in pending:
+                if task_id == task.task_id:
+                    break
+                yield Task(job_id=job.id, task_id=task_id, status=untouched, attempt=1)
+            yield task
+        for task_id in pending:
+            yield Task(job_id=job.id, task_id=task_id, status=untouched, attempt=1)
+
+    async def task(self, job: Job, task_id: int) -> Task:
+        """Return one task. Raises BadSelection where the job has no such task."""
+        check_tasks(job, [task_id])
+        found = await tasks.get(self.database, job.id, task_id)
+        if found is None:
+            status = await tasks.rest(self.database, job.id)
+            return Task(job_id=job.id, task_id=task_id, status=status, attempt=1)
+        return found
+
+    def logs(self, job: Job, task_id: int) -> tuple[str, str] | None:
+        """Return the paths of a task's output and error log, None where it writes to the terminal."""
+        return log_paths(job.spec, job.id, task_id)
+
+    async def follow(self, selection: Selection) -> AsyncIterator[tuple[Task, int, bytes]]:
+        """Yield what is written to the logs of jobs, until they ended.
+
+        (task, 1 for output or 2 for errors, whole lines)
+        """
+        from asyncjman.api.following import follow
+
+        ids = [job.id for job in await self._selected(selection, ())]
+        async for piece in follow(self.database, ids):
+            yield piece
+
+    async def stop(self, selection: Selection, task_ids: Sequence[int] = ()) -> list[Job]:
+        """Stop jobs, or some tasks of one; return those that were not finished before.
+
+        Raises BadSelection, or EnvironmentProblem where the process that runs them doesn't answer.
+        """
+        from asyncjman.api.stopping import stop
+
+        selected = await self._selected(selection, task_ids)
+        return await stop(self.database, selected, task_ids)
+
+    async def delete(
+        self,
+        selection: Selection,
+        task_ids: Sequence[int] = (),
+        *,
+        keep_logs: bool = False,
+        keep_log_dir: bool = False,
+    ) -> AsyncIterator[Deleted]:
+        """Delete jobs, or some tasks of one, and their logs; yield what was done, job by job."""
+        from asyncjman.api.deletion import delete
+
+        selected = await self._selected(selection, task_ids)
+        async for one in delete(
+            self.database, selected, task_ids=task_ids, keep_logs=keep_logs, keep_log_dir=keep_log_dir
+        ):
+            yield one
+
+    async def resubmit(
+        self,
+        selection: Selection,
+        *,
+        statuses: Iterable[Status] | None = None,
+        running_too: bool = False,
+        clean: bool = False,
+        command: Sequence[str] = (),
+    ) -> list[Resubmitted]:
+        """Have the tasks that are in one of ``statuses`` (default: ended without success) run again.
+
+        ``command`` is a new one for the one job that is selected.
+        """
+        from asyncjman.api.resubmission import UNSUCCESSFUL, overwrite_command, resubmit
+
+        selected = await self._selected(selection, ())
+        if command:
+            selected = await overwrite_command(self.database, selected, command)
+        wanted = UNSUCCESSFUL if statuses is None else frozenset(statuses)
+        return await resubmit(self.database, selected, statuses=wanted, running_too=running_too, clean=clean)
+
+    async def wait(self, selection: Selection, timeout: float | None = None) -> list[Job]:
+        """Wait until the jobs ended; return them. Raises TimeoutError after ``timeout`` seconds."""
+        from asyncjman.scheduler.waits import until_finished
+
+        selected = await self._selected(selection, ())
+        unfinished = [job.id for job in selected if job.status not in FINISHED]
+        await until_finished(self.database, unfinished, timeout)
+        return await jobs.get(self.database, [job.id for job in selected])
+
+    def execution(
+        self,
+        options: Options,
+        *,
+        output: Output | None = None,
+        on_repair: Callable[[Repair], None] = lambda _: None,
+        bus: Bus | None = None,
+    ) -> Execution:
+        """Make an execution of the local jobs: to subscribe to, and then to run."""
+        from asyncjman.api.execution import Execution
+
+        return Execution(self.database, options, output=output, on_repair=on_repair, bus=bus)
+
+    async def has_runner(self) -> bool:
+        """Tell whether some process runs local jobs of this database now."""
+        from asyncjman.scheduler.reconcile import is_alive
+        from asyncjman.store import runners
+
+        return any(is_alive(runner) for runner in await runners.select(self.database))
+
+    async def _selected(self, selection: Selection, task_ids: Sequence[int]) -> list[Job]:
+        selected = [job async for job in self.jobs(selection)]
+        for job in selected:
+            if task_ids:
+                check_tasks(job, task_ids)
+        return selected
+
+    async def _require(self, selection: Selection) -> None:
+        """Raise BadSelection where an id, or a whole range of ids, isn't there."""
+        if not selection.ids:
+            return
+        there = await jobs.existing(self.database, selection.ids)
+        missing = [one for one in selection.ids if not any(job_id in one for job_id in there)]
+        if missing:
+            single = format_ids({one[0] for one in missing if len(one) == 1})
+            ranges = [f"{one[0]}-{one[-1]}" for one in missing if len(one) > 1]
+            names = ", ".join(filter(None, [single, *ranges]))
+            raise BadSelection(f"no job {names} in {self.path} (jman list shows those that are there)")
+
+
+def check_tasks(job: Job, task_ids: Iterable[int]) -> None:
+    """Raise BadSelection where a job has no such task."""
+    array: ArraySpec | None = job.spec.array
+    missing = [one for one in task_ids if (one != PLAIN_TASK if array is None else one not in array)]
+    if missing:
+        what = f"its tasks are {array}" if array else "it has no array"
+        raise BadSelection(f"job {job.id} has no task {format_ids(missing[:10])}: {what}")

@@ -1,0 +1,63 @@
+"""What happens to some jobs, from their beginning to their end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+
+from asyncjman.api.operations import Operations
+from asyncjman.api.watcher import Watcher
+from asyncjman.executors.logs import display_name
+from asyncjman.model.events import Event, JobFinished, TaskFinished, TaskStarted
+from asyncjman.model.job import Job, Task
+from asyncjman.model.status import FINISHED
+from asyncjman.scheduler.bus import Bus
+
+
+async def event_stream(
+    operations: Operations, bus: Bus, watcher: Watcher, job_ids: Sequence[int]
+) -> AsyncIterator[Event]:
+    """Yield the events of jobs, each once, those that are over first, until all the jobs ended."""
+    left = set(job_ids)
+    told: set[tuple[object, ...]] = set()
+    live = bus.subscribe()  # before looking back: nothing falls in between
+    waits = [asyncio.ensure_future(watcher.until_ended(job_id)) for job_id in left]
+    try:
+        for job in await operations.get(job_ids):
+            async for event in _past(operations, job):
+                told.add(_identity(event))
+                yield event
+                if isinstance(event, JobFinished):
+                    left.discard(event.job_id)
+        while left:
+            event = await anext(live)
+            if event.job_id in left and _identity(event) not in told:
+                told.add(_identity(event))
+                yield event
+                if isinstance(event, JobFinished):
+                    left.discard(event.job_id)
+    finally:
+        live.detach()
+        for wait in waits:
+            wait.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(*waits, return_exceptions=True)
+
+
+async def _past(operations: Operations, job: Job) -> AsyncIterator[Event]:
+    name = display_name(job.spec)
+    async for task in operations.tasks(job):
+        if task.started_at is not None:
+            yield TaskStarted(job.id, task.started_at, task.task_id, task.attempt, name)
+        if task.status in FINISHED and task.finished_at is not None:
+            yield TaskFinished(job.id, task.finished_at, task, name)
+    if job.finished_at is not None:
+        yield JobFinished(job.id, job.finished_at, job.status, name)
+
+
+def _identity(event: Event) -> tuple[object, ...]:
+    task: Task | TaskStarted | None = getattr(
+        event, "task", event if isinstance(event, TaskStarted) else None
+    )
+    return (type(event), event.job_id, *((task.task_id, task.attempt) if task is not None else ()))

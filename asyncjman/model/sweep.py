@@ -1,0 +1,134 @@
+"""Parameters of the tasks of an array: products, zips, and tables of values."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from asyncjman.errors import UsageError
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_RANGE = re.compile(r"(-?\d{1,18})-(-?\d{1,18})(?::(\d{1,18}))?", re.ASCII)
+_FIELD = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}", re.ASCII)
+MAX_RANGE = 10_000_000
+
+
+class BadSweep(UsageError):
+    """The sweep can't be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """The values of each task: columns are multiplied, or paired where ``paired`` says so.
+
+    A product of a million combinations is kept as its few columns.
+
+    >>> sweep = Sweep.parse(["lr=0.1,0.01", "seed=1-3"])
+    >>> len(sweep), sweep.at(0), sweep.at(5)
+    (6, {'lr': '0.1', 'seed': '1'}, {'lr': '0.01', 'seed': '3'})
+    """
+
+    columns: tuple[tuple[str, tuple[str, ...]], ...]
+    paired: bool = False
+
+    @classmethod
+    def parse(cls, items: Iterable[str], *, paired: bool = False) -> Sweep:
+        """Read ``NAME=V1,V2`` and ``NAME=1-5:2`` items. Raises BadSweep."""
+        return cls.of(dict(_parse_item(item) for item in _distinct(items)), paired=paired)
+
+    @classmethod
+    def of(cls, columns: Mapping[str, Sequence[object]], *, paired: bool = False) -> Sweep:
+        """Make one of columns of values. Raises BadSweep for bad names, no values, unequal columns."""
+        done = tuple((name, tuple(map(str, values))) for name, values in columns.items())
+        for name, values in done:
+            if not _NAME.fullmatch(name):
+                raise BadSweep(f"bad name of a parameter {name!r}: letters, digits and _, no digit first")
+            if not values:
+                raise BadSweep(f"the parameter {name} has no value")
+        if not done:
+            raise BadSweep("the sweep has no parameter")
+        if paired and len({len(values) for _, values in done}) > 1:
+            lengths = ", ".join(f"{name} has {len(values)}" for name, values in done)
+            raise BadSweep(f"values can be paired only where there are equally many: {lengths}")
+        return cls(done, paired)
+
+    @classmethod
+    def of_rows(cls, rows: Sequence[Mapping[str, object]]) -> Sweep:
+        """Make one of a table, a task a row. Raises BadSweep where the rows' names differ."""
+        if not rows:
+            raise BadSweep("the sweep has no row")
+        names = list(rows[0])
+        for number, row in enumerate(rows, 1):
+            if set(row) != set(names):
+                raise BadSweep(f"row {number} of the sweep has other names than the first one")
+        return cls.of({name: [row[name] for row in rows] for name in names}, paired=True)
+
+    @classmethod
+    def loads(cls, text: str) -> Sweep:
+        """Read what ``dumps`` wrote."""
+        kept = json.loads(text)
+        return cls(tuple((name, tuple(values)) for name, values in kept["columns"]), kept["paired"])
+
+    def dumps(self) -> str:
+        """Write it as ASCII JSON."""
+        return json.dumps({"columns": self.columns, "paired": self.paired})
+
+    def __len__(self) -> int:
+        if self.paired:
+            return len(self.columns[0][1])
+        return prod(len(values) for _, values in self.columns)
+
+    def at(self, index: int) -> dict[str, str]:
+        """Return the values of the task with this index (from 0); the last parameter changes fastest."""
+        if self.paired:
+            return {name: values[index] for name, values in self.columns}
+        found: dict[str, str] = {}
+        for name, values in reversed(self.columns):
+            index, at = divmod(index, len(values))
+            found[name] = values[at]
+        return {name: found[name] for name, _ in self.columns}
+
+    def indexes(self, where: Mapping[str, str]) -> list[int]:
+        """Return the indexes of the tasks that have all these values. Raises BadSweep for other names."""
+        names = [name for name, _ in self.columns]
+        if unknown := where.keys() - set(names):
+            raise BadSweep(f"no parameter {', '.join(sorted(unknown))}: there are {', '.join(names)}")
+        return [index for index in range(len(self)) if where.items() <= self.at(index).items()]
+
+
+def fill(words: Iterable[str], values: Mapping[str, str]) -> tuple[str, ...]:
+    """Put values in the place of ``{name}``; braces around other words stay as they are.
+
+    >>> fill(["--lr={lr}", "{other}"], {"lr": "0.1"})
+    ('--lr=0.1', '{other}')
+    """
+    return tuple(_FIELD.sub(lambda field: values.get(field[1], field[0]), word) for word in words)
+
+
+def _distinct(items: Iterable[str]) -> list[str]:
+    found = list(items)
+    names = [item.partition("=")[0] for item in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise BadSweep(f"the parameter {name} is given twice")
+    return found
+
+
+def _parse_item(item: str) -> tuple[str, list[str]]:
+    name, equals, text = item.partition("=")
+    if not equals:
+        raise BadSweep(f"bad sweep {item!r}: write NAME=V1,V2 or NAME=1-5")
+    values: list[str] = []
+    for part in text.split(","):
+        match = _RANGE.fullmatch(part)
+        if match:
+            first, last, step = int(match[1]), int(match[2]), int(match[3] or 1)
+            if step == 0 or last < first or (last - first) // step >= MAX_RANGE:
+                raise BadSweep(f"bad sweep {item!r}: {part} is no range of numbers")
+            values.extend(map(str, range(first, last + 1, step)))
+        else:
+            values.append(part)
+    return name, values

@@ -1,0 +1,130 @@
+"""Single attempts: from a start on the executor to the end that was observed."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from asyncjman.executors.base import Executor, Observation, Work
+from asyncjman.model.job import Task
+from asyncjman.model.retry import Cause, causes_of
+from asyncjman.model.status import Status
+
+EXIT_NOT_STARTED = 127  # what a shell says of a command that it can't start
+STOPPED = "stopped"
+HOST = socket.gethostname()
+
+Key = tuple[int, int]
+"""Job id and task id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended, and, where it failed, why."""
+
+    task: Task
+    causes: frozenset[Cause] = frozenset()
+
+
+class Attempts:
+    """Runs attempts, any number at once; each is known by its job and task id."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._ends: dict[str, asyncio.Future[Observation]] = {}
+        self.running: dict[Key, str] = {}
+        """What runs, with the executor's own id of it."""
+        self.to_stop: set[Key] = set()
+        """What is to be recorded as stopped, running or not."""
+
+    async def observe(self) -> None:
+        """Take in what the executor sees, until cancelled."""
+        async for seen in self._executor.watch():
+            end = self._ends.get(seen.native_id)
+            if end is not None and not end.done():
+                end.set_result(seen)
+
+    async def run(self, work: Work, seconds: float | None, on_start: Callable[[Task, int], None]) -> Outcome:
+        """Run an attempt to its end; stop it after so many ``seconds``.
+
+        ``on_start`` is given the task as it runs, and its pid.
+        """
+        key = (work.job_id, work.task_id)
+        begun = Task(
+            job_id=work.job_id,
+            task_id=work.task_id,
+            attempt=work.attempt,
+            status=Status.EXECUTING,
+            host=HOST,
+            started_at=time.time(),
+        )
+        try:
+            native_id = await self._executor.submit(work)
+        except OSError as error:
+            return _not_started(begun, error)
+        end = self._ends[native_id] = asyncio.get_running_loop().create_future()
+        self.running[key] = native_id
+        on_start(begun, int(native_id))
+        timed_out = seconds is not None and await self._outlasts(end, seconds)
+        if timed_out:
+            await self._executor.cancel([native_id])
+        seen = await end
+        del self._ends[native_id], self.running[key]
+        if key in self.to_stop:
+            return Outcome(_ended(begun, seen, Status.STOPPED, STOPPED))
+        if timed_out:
+            reason = f"timed out after {seconds:g} seconds"
+            return Outcome(_ended(begun, seen, Status.FAILURE, reason), frozenset({Cause.TIMEOUT}))
+        causes = causes_of(signal=seen.signal) if seen.status is Status.FAILURE else frozenset()
+        return Outcome(_ended(begun, seen, seen.status, seen.reason), causes)
+
+    async def stop(self, keys: Iterable[Key] | None = None, *, kill: bool = False) -> None:
+        """Stop attempts, all where no keys are given; they end soon, as stopped."""
+        chosen = self.running.keys() if keys is None else keys
+        self.to_stop.update(chosen)
+        native_ids = [self.running[key] for key in chosen if key in self.running]
+        await self._executor.cancel(native_ids, kill=kill)
+
+    @staticmethod
+    async def _outlasts(end: asyncio.Future[Observation], seconds: float) -> bool:
+        done, _ = await asyncio.wait([end], timeout=seconds)
+        return not done
+
+
+def unstarted(job_id: int, task_id: int, attempt: int, status: Status, reason: str) -> Task:
+    """Return a task that ended without having been started."""
+    return Task(
+        job_id=job_id, task_id=task_id, attempt=attempt, status=status, reason=reason, finished_at=time.time()
+    )
+
+
+def _not_started(begun: Task, error: OSError) -> Outcome:
+    task = replace(
+        begun,
+        status=Status.FAILURE,
+        reason=error.strerror or str(error),
+        exit_status=EXIT_NOT_STARTED,
+        finished_at=time.time(),
+    )
+    return Outcome(task, frozenset({Cause.FAILURE}))
+
+
+def _ended(begun: Task, seen: Observation, status: Status, reason: str | None) -> Task:
+    # not replace(): this is on the hot path
+    return Task(
+        job_id=begun.job_id,
+        task_id=begun.task_id,
+        attempt=begun.attempt,
+        status=status,
+        reason=reason,
+        exit_status=seen.exit_status,
+        signal=seen.signal,
+        host=begun.host,
+        started_at=begun.started_at,
+        finished_at=seen.time,
+        cpu_seconds=seen.usage.cpu_seconds if seen.usage else None,
+        peak_memory_bytes=seen.usage.peak_memory_bytes if seen.usage else None,
+    )
