@@ -62,7 +62,8 @@ async def delete(
             if plan.left is None:
                 remove_spool(database.path, plan.job)
             yield plan.result
-    await database.remove_if(_NO_JOBS)
+    if selected:
+        await database.remove_if(_NO_JOBS)
 
 
 @dataclass(frozen=True, slots=True)

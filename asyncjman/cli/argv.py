@@ -47,6 +47,12 @@ _SEVERAL: dict[str, dict[str, re.Pattern[str]]] = {
         **dict.fromkeys(("-s", "--status"), _STATUS),
     },
 }
+_SUBMIT_VALUES = frozenset("nxdlstrqmpe")
+"""The letters of the options of submit that take a value."""
+_SUBMIT_LONG_VALUES = frozenset(
+    ["--name", "--dependencies", "--after-any", "--after-ok", "--after-notok", "--after-corr", "--exec-dir", "--log-dir", "--environment", "--array", "--parametric", "--repeat", "--sweep", "--sweep-file", "--from-file", "--retry", "--retry-on", "--retry-delay", "--timeout", "--queue", "--memory", "--parallel", "--pe_mth", "--sge-extra-args", "--time", "--profile"]
+)
+
 for _name in ("execute", "list", "report", "resubmit", "stop", "delete", "wait"):
     _SEVERAL.setdefault(_name, {}).update(dict.fromkeys(("-j", "--job-ids"), _IDS))
 
@@ -71,27 +77,61 @@ def normalize(argv: Sequence[str]) -> tuple[str | None, list[str]]:
     if at is None or name is None:
         return None, list(argv)
     words = list(argv[at + 1 :])
-    if name == "resubmit":
+    if name == "submit":
+        start = _start_of_command(words)
+        words = _spread(words[:start], _SEVERAL[name]) + words[start:]
+    elif name == "resubmit":
         words = _overwritten(words)
-    return name, [*argv[:at], name, *_spread(words, _SEVERAL[name], until_command=name == "submit")]
+    else:
+        words = _spread(words, _SEVERAL[name])
+    return name, [*argv[:at], name, *words]
+
+
+def _start_of_command(words: Sequence[str]) -> int:
+    """Return where the user's own command begins, or the ``--`` before it.
+
+    gridtk let several values follow one option: they are no command where ``--`` or another option
+    comes after them.
+    """
+    at = 0
+    while at < len(words):
+        word = words[at]
+        if word == "--" or not word.startswith("-") or word == "-":
+            return at
+        at += 2 if _takes_next(word) else 1
+        pattern = _SEVERAL["submit"].get(word)
+        if pattern is not None:
+            end = _end_of_values(words, at, pattern)
+            if end < len(words) and words[end].startswith("-") and words[end] != "-":
+                at = end
+    return at
+
+
+def _takes_next(word: str) -> bool:
+    """Tell whether the word after this option of submit is its value."""
+    if word.startswith("--"):
+        return word in _SUBMIT_LONG_VALUES
+    letters = word[1:]
+    first = next((index for index, letter in enumerate(letters) if letter in _SUBMIT_VALUES), None)
+    return first is not None and first == len(letters) - 1
 
 
 def _overwritten(words: list[str]) -> list[str]:
-    """All that follows ``-o`` is the new command."""
-    for option in ("-o", "--overwrite-command"):
-        if option in words:
-            at = words.index(option)
-            rest = words[at + 1 :]
-            return [*words[:at], "--overwrite-command", "--", *(rest[1:] if rest[:1] == ["--"] else rest)]
-    return words
+    """All that follows ``-o`` is the new command; plain ids before it are ids."""
+    options = [at for at, word in enumerate(words) if word in ("-o", "--overwrite-command")]
+    head = _spread(words[: options[0]] if options else words, _SEVERAL["resubmit"])
+    if not options:
+        return head
+    rest = words[options[0] + 1 :]
+    ids: list[str] = []
+    for at, word in enumerate(head):
+        plain = _IDS.fullmatch(word) and not word.startswith("-")
+        ids += ["-j", word] if plain and head[at - 1 : at] not in (["-j"], ["--job-ids"]) else [word]
+    return [*ids, "--overwrite-command", "--", *(rest[1:] if rest[:1] == ["--"] else rest)]
 
 
-def _spread(words: list[str], several: dict[str, re.Pattern[str]], *, until_command: bool) -> list[str]:
-    """Turn ``-x 1 2`` into ``-x 1 -x 2``.
-
-    Before a command of the user's (``until_command``) only where ``--`` or another option ends the
-    values: else the next word might be the command.
-    """
+def _spread(words: list[str], several: dict[str, re.Pattern[str]]) -> list[str]:
+    """Turn ``-x 1 2`` into ``-x 1 -x 2``."""
     done: list[str] = []
     at = 0
     while at < len(words):
@@ -104,13 +144,14 @@ def _spread(words: list[str], several: dict[str, re.Pattern[str]], *, until_comm
         if pattern is None or at >= len(words):
             continue
         done.append(words[at])
-        at += 1
-        end = at
-        while end < len(words) and pattern.fullmatch(words[end]) and not words[end].startswith("--"):
-            end += 1
-        if until_command and (end == len(words) or not words[end].startswith("-")):
-            return done + words[at:]
-        for value in words[at:end]:
+        end = _end_of_values(words, at + 1, pattern)
+        for value in words[at + 1 : end]:
             done += [word, value]
         at = end
     return done
+
+
+def _end_of_values(words: Sequence[str], at: int, pattern: re.Pattern[str]) -> int:
+    while at < len(words) and pattern.fullmatch(words[at]) and not words[at].startswith("-"):
+        at += 1
+    return at

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from asyncjman.cli.context import Globals, Ids, JobIds, say, say_none
+from asyncjman.errors import UsageError
 from asyncjman.model.selection import Selection
 from asyncjman.model.status import FINISHED, Status
 
@@ -54,6 +55,8 @@ def resubmit_command(
 
     globals_: Globals = context.obj
     command = (ids or []) if overwrite_command else []
+    if overwrite_command and not command:
+        raise UsageError("the new command is missing: jman resubmit -j 3 -o COMMAND [ARGUMENT]...")
     selection = globals_.selection(None if overwrite_command else ids, job_ids)
     statuses = {Status.FAILURE} if failed_only else FINISHED - {Status.SUCCESS}
     if also_success:
