@@ -50,7 +50,10 @@ _SEVERAL: dict[str, dict[str, re.Pattern[str]]] = {
 _SUBMIT_VALUES = frozenset("nxdlstrqmpe")
 """The letters of the options of submit that take a value."""
 _SUBMIT_LONG_VALUES = frozenset(
-    ["--name", "--dependencies", "--after-any", "--after-ok", "--after-notok", "--after-corr", "--exec-dir", "--log-dir", "--environment", "--array", "--parametric", "--repeat", "--sweep", "--sweep-file", "--from-file", "--retry", "--retry-on", "--retry-delay", "--timeout", "--queue", "--memory", "--parallel", "--pe_mth", "--sge-extra-args", "--time", "--profile"]
+    {"--name", "--dependencies", "--after-any", "--after-ok", "--after-notok", "--after-corr", "--exec-dir"}
+    | {"--log-dir", "--environment", "--array", "--parametric", "--repeat", "--sweep", "--sweep-file"}
+    | {"--from-file", "--retry", "--retry-on", "--retry-delay", "--timeout", "--queue", "--memory"}
+    | {"--parallel", "--pe_mth", "--sge-extra-args", "--time", "--profile"}
 )
 
 for _name in ("execute", "list", "report", "resubmit", "stop", "delete", "wait"):
