@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Dependency
@@ -41,6 +42,8 @@ class JobSpec:
     """Seconds that an attempt may take."""
     token: str = ""
     """Tells it from any other job ever; names its spool folder."""
+    resources: Mapping[str, Any] = field(default_factory=dict)
+    """What a cluster is asked for: the fields of an executor's own Resources."""
     dependencies: tuple[Dependency, ...] = ()
     stop_on_failure: bool = False
     git_commit: str | None = None
@@ -103,6 +106,10 @@ class Job:
     signal: int | None = None
     reason: str | None = None
     attempt: int = 1
+    grid_id: int | None = None
+    """The cluster's number of its latest submission."""
+    note: str | None = None
+    """What the cluster says beyond our status, as in error, suspended, held."""
 
     @property
     def task_count(self) -> int:

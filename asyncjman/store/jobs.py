@@ -171,12 +171,19 @@ async def _jobs_of(source: Database | Transaction, rows: Sequence[Sequence[Any]]
             ids,
         )
     }
+    grid = {
+        row[0]: (row[1], row[2])
+        for row in await source.fetch(
+            f"SELECT job_id, grid_id, note FROM submission WHERE job_id {in_ids} ORDER BY id", ids
+        )
+    }
     return [
         job_of(
             row[:6],
             spec_of(row[6:], tuple(dependencies[row[0]])),
             tallies.get(row[0], {}),
             speakers.get(row[0]),
+            grid.get(row[0], (None, None)),
         )
         for row in rows
     ]

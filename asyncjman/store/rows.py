@@ -16,7 +16,7 @@ from asyncjman.model.sweep import Sweep
 
 SPEC_COLUMNS = (
     "executor, queue, name, array, stop_on_failure, command, interpreter, exec_dir, log_dir, "
-    "environment, git_commit, git_dirty, sweep, retry, timeout, token"
+    "environment, git_commit, git_dirty, sweep, retry, timeout, token, resources"
 )
 TASK_COLUMNS = (
     "job_id, task_id, status, attempt, exit_status, signal, reason, host, started_at, finished_at, "
@@ -58,13 +58,14 @@ def spec_values(spec: JobSpec) -> tuple[Any, ...]:
         spec.retry.dumps() if spec.retry else None,
         spec.timeout,
         spec.token,
+        json.dumps(dict(spec.resources)) if spec.resources else None,
     )
 
 
 def spec_of(values: Sequence[Any], dependencies: tuple[Dependency, ...] = ()) -> JobSpec:
     """Build a spec from the values of ``SPEC_COLUMNS``."""
     executor, queue, name, array, stop_on_failure, command, interpreter, exec_dir, log_dir = values[:9]
-    environment, git_commit, git_dirty, sweep, retry, timeout, token = values[9:]
+    environment, git_commit, git_dirty, sweep, retry, timeout, token, resources = values[9:]
     return JobSpec(
         executor=executor,
         queue=queue,
@@ -83,6 +84,7 @@ def spec_of(values: Sequence[Any], dependencies: tuple[Dependency, ...] = ()) ->
         retry=Retry.loads(retry) if retry else None,
         timeout=timeout,
         token=token,
+        resources=json.loads(resources) if resources else {},
     )
 
 
@@ -127,9 +129,10 @@ def job_of(
     spec: JobSpec,
     tally: Mapping[Status, tuple[int, float, int]],
     speaker: Task | None,
+    grid: tuple[int | None, str | None] = (None, None),
 ) -> Job:
     """Build a job from (id, submitted_at, started_at, finished_at, rest, task_count), its tally
-    (count, CPU seconds, peak bytes by status) and the task that speaks for it.
+    (count, CPU seconds, peak bytes by status), the task that speaks for it, and (grid id, note).
     """
     job_id, submitted_at, started_at, finished_at, rest, task_count = head
     counts = {status: count for status, (count, _, _) in tally.items() if count}
@@ -152,4 +155,6 @@ def job_of(
         signal=speaker.signal if speaker else None,
         reason=speaker.reason if speaker else None,
         attempt=speaker.attempt if speaker else 1,
+        grid_id=grid[0],
+        note=grid[1],
     )

@@ -2,9 +2,9 @@
 -- Texts that are no UTF-8 (file names may be anything) are stored as BLOB, lists and maps as ASCII JSON.
 -- Times are seconds since 1970, memory is in bytes.
 
--- One row: the number of the latest write transaction.
-CREATE TABLE clock (revision INTEGER NOT NULL);
-INSERT INTO clock VALUES (0);
+-- One row: the number of the latest write transaction, and a name that no other database has.
+CREATE TABLE clock (revision INTEGER NOT NULL, token TEXT NOT NULL);
+INSERT INTO clock VALUES (0, lower(hex(randomblob(4))));
 
 CREATE TABLE job (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -34,7 +34,9 @@ CREATE TABLE job (
     sweep           TEXT,
     retry           TEXT,
     timeout         REAL,
-    token           TEXT NOT NULL
+    token           TEXT NOT NULL,
+    -- options that a cluster is asked with, as JSON
+    resources       TEXT
 );
 CREATE INDEX job_open ON job (id) WHERE finished_at IS NULL;
 CREATE INDEX job_revision ON job (revision);
@@ -85,11 +87,35 @@ CREATE TABLE task (
     finished_at       REAL,
     cpu_seconds       REAL,
     peak_memory_bytes INTEGER,
+    -- since when the cluster doesn't list it any more, although nothing says that it ended
+    missing_since     REAL,
     PRIMARY KEY (job_id, task_id)
 ) WITHOUT ROWID;
 CREATE INDEX task_unfinished ON task (job_id, task_id) WHERE finished_at IS NULL;
 CREATE INDEX task_to_stop ON task (runner) WHERE stop = 1;
 CREATE INDEX task_failed ON task (job_id, task_id) WHERE status = 'failure';
+
+-- One call of a cluster's submit command for a job. The row comes first, the call after it: what was
+-- killed in between is found by the token, which is in the job's name on the cluster.
+CREATE TABLE submission (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    job_id     INTEGER NOT NULL REFERENCES job (id) ON DELETE CASCADE,
+    token      TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    -- the process that makes the call
+    host       TEXT NOT NULL,
+    pid        INTEGER NOT NULL,
+    grid_id    INTEGER,
+    -- the task ids that the cluster's numbers 1, 2, 3... stand for, as JSON; NULL: they are the task ids
+    mapped     TEXT,
+    -- 1 until all its tasks ended
+    active     INTEGER NOT NULL DEFAULT 1,
+    -- what the cluster says beyond our status: error, suspended, held
+    note       TEXT
+);
+CREATE INDEX submission_active ON submission (job_id) WHERE active = 1;
+CREATE INDEX submission_job ON submission (job_id);
+CREATE INDEX submission_grid_id ON submission (grid_id);
 
 -- Attempts before the latest one.
 CREATE TABLE attempt (

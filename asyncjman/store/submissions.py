@@ -1,0 +1,170 @@
+"""Submissions to a cluster: intended, sent, over; and what the cluster says of their tasks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from asyncjman.model.job import Task
+from asyncjman.model.status import Status
+from asyncjman.store.database import Database, Transaction
+from asyncjman.store.jobs import REVISION
+from asyncjman.store.rows import task_values
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One call of the cluster's submit command; ``grid_id`` is None until it is known to have succeeded."""
+
+    id: int
+    job_id: int
+    token: str
+    created_at: float
+    host: str
+    pid: int
+    grid_id: int | None
+    mapped: tuple[int, ...]
+    """Task ids by the cluster's numbers 1, 2, 3…; empty where these are the task ids."""
+    note: str | None
+
+    def task_id(self, number: int) -> int:
+        """Return our task id for the cluster's number."""
+        return self.mapped[number - 1] if self.mapped else number
+
+
+_COLUMNS = "id, job_id, token, created_at, host, pid, grid_id, mapped, note"
+
+
+def _of(row: Sequence[object]) -> Submission:
+    job_id, token, created_at, host, pid, grid_id, mapped, note = row[1:]
+    numbers = tuple(json.loads(mapped)) if isinstance(mapped, str) else ()
+    return Submission(row[0], job_id, token, created_at, host, pid, grid_id, numbers, note)  # type: ignore[arg-type]
+
+
+async def database_token(source: Database | Transaction) -> str:
+    """Return the name that tells this database from all others."""
+    return str((await source.fetch("SELECT token FROM clock"))[0][0])
+
+
+async def insert(
+    tx: Transaction, *, job_id: int, token: str, now: float, host: str, pid: int, mapped: Sequence[int]
+) -> int:
+    """Store the intent to submit a job, or some tasks of it."""
+    return await tx.execute(
+        "INSERT INTO submission (job_id, token, created_at, host, pid, mapped) VALUES (?, ?, ?, ?, ?, ?)",
+        (job_id, token, now, host, pid, json.dumps(list(mapped)) if mapped else None),
+    )
+
+
+async def sent(tx: Transaction, submission_id: int, grid_id: int, status: Status) -> None:
+    """Store that the cluster took a submission, and that its tasks are queued, or waiting, there."""
+    await tx.execute("UPDATE submission SET grid_id = ? WHERE id = ?", (grid_id, submission_id))
+    await tx.execute(
+        f"UPDATE job SET rest = ?, revision = {REVISION} WHERE rest IN ('submitted', 'waiting') "
+        "AND id = (SELECT job_id FROM submission WHERE id = ? AND mapped IS NULL)",
+        (status, submission_id),
+    )
+    await tx.execute(
+        "UPDATE task SET status = ? WHERE status IN ('submitted', 'waiting') AND finished_at IS NULL "
+        "AND job_id = (SELECT job_id FROM submission WHERE id = ?)",
+        (status, submission_id),
+    )
+
+
+async def drop(tx: Transaction, submission_id: int) -> None:
+    """Forget an intent that came to nothing."""
+    await tx.execute("DELETE FROM submission WHERE id = ?", (submission_id,))
+
+
+async def active(source: Database | Transaction, job_ids: Iterable[int] | None = None) -> list[Submission]:
+    """Return the submissions that have unfinished tasks, of all jobs or of some."""
+    some = "" if job_ids is None else " AND job_id IN (SELECT value FROM json_each(?))"
+    values = [] if job_ids is None else [json.dumps(list(job_ids))]
+    rows = await source.fetch(f"SELECT {_COLUMNS} FROM submission WHERE active = 1{some} ORDER BY id", values)
+    return [_of(row) for row in rows]
+
+
+async def latest(source: Database | Transaction, job_id: int) -> Submission | None:
+    """Return the last submission of a job."""
+    rows = await source.fetch(
+        f"SELECT {_COLUMNS} FROM submission WHERE job_id = ? ORDER BY id DESC LIMIT 1", (job_id,)
+    )
+    return _of(rows[0]) if rows else None
+
+
+async def deactivate(tx: Transaction, job_ids: Iterable[int]) -> None:
+    """Say that nothing of these jobs is on the cluster any more."""
+    await tx.execute(
+        "UPDATE submission SET active = 0, note = NULL WHERE job_id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(job_ids)),),
+    )
+
+
+async def set_notes(tx: Transaction, rows: Sequence[tuple[str | None, int]]) -> None:
+    """Store (what the cluster says beyond our status, submission id)."""
+    await tx.execute_many("UPDATE submission SET note = ? WHERE id = ? AND note IS NOT ?1", rows)
+
+
+async def unsent_jobs(source: Database | Transaction, executor: str) -> list[int]:
+    """Return the jobs of a cluster that are to be submitted: they wait for nothing any more."""
+    rows = await source.fetch(
+        "SELECT id FROM job WHERE executor = ? AND finished_at IS NULL "
+        "AND (rest = 'submitted' OR EXISTS (SELECT 1 FROM task WHERE job_id = job.id "
+        "AND finished_at IS NULL AND status = 'submitted')) "
+        "AND NOT EXISTS (SELECT 1 FROM submission WHERE job_id = job.id AND active = 1) ORDER BY id",
+        (executor,),
+    )
+    return [row[0] for row in rows]
+
+
+async def unfinished_tasks(
+    source: Database | Transaction, job_id: int
+) -> dict[int, tuple[Task, float | None]]:
+    """Return the unfinished tasks of a job that have rows, with the time since which they are missing."""
+    from asyncjman.store.rows import TASK_COLUMNS, task_of
+
+    rows = await source.fetch(
+        f"SELECT {TASK_COLUMNS}, missing_since FROM task WHERE job_id = ? AND finished_at IS NULL", (job_id,)
+    )
+    return {row[1]: (task_of(row[:-1]), row[-1]) for row in rows}
+
+
+async def stop_requested(source: Database | Transaction, job_id: int) -> set[int]:
+    """Return the tasks of a job that somebody asked to stop."""
+    rows = await source.fetch("SELECT task_id FROM task WHERE job_id = ? AND stop = 1", (job_id,))
+    return {row[0] for row in rows}
+
+
+async def put_tasks(tx: Transaction, rows: Sequence[tuple[Task, float | None]]) -> None:
+    """Store (task, since when it is missing) as seen; a finished task is only changed by a later attempt."""
+    values = ", ".join("?" * 13)
+    await tx.execute_many(
+        "INSERT INTO task (job_id, task_id, status, attempt, exit_status, signal, reason, host, started_at, "
+        f"finished_at, cpu_seconds, peak_memory_bytes, missing_since) VALUES ({values}) "
+        "ON CONFLICT (job_id, task_id) DO UPDATE SET status = excluded.status, attempt = excluded.attempt, "
+        "exit_status = excluded.exit_status, signal = excluded.signal, reason = excluded.reason, "
+        "host = coalesce(excluded.host, host), started_at = coalesce(excluded.started_at, started_at), "
+        "finished_at = excluded.finished_at, cpu_seconds = coalesce(excluded.cpu_seconds, cpu_seconds), "
+        "peak_memory_bytes = coalesce(excluded.peak_memory_bytes, peak_memory_bytes), "
+        "missing_since = excluded.missing_since, "
+        "stop = CASE WHEN excluded.finished_at IS NULL THEN stop END",
+        [(*task_values(task), since) for task, since in rows],
+    )
+
+
+async def set_rest(tx: Transaction, job_id: int, status: Status) -> None:
+    """Store the status of a job's tasks that have no row, as the cluster says it."""
+    await tx.execute(
+        f"UPDATE job SET rest = ?, revision = {REVISION} WHERE id = ? AND rest <> ?1 "
+        "AND rest IN ('submitted', 'waiting', 'queued', 'executing')",
+        (status, job_id),
+    )
+
+
+async def find_by_grid_id(source: Database | Transaction, grid_id: int) -> list[int]:
+    """Return the jobs that had this number on the cluster, the latest one first."""
+    rows = await source.fetch(
+        "SELECT DISTINCT job_id FROM submission WHERE grid_id = ? ORDER BY id DESC", (grid_id,)
+    )
+    return [row[0] for row in rows]
