@@ -6,4 +6,4 @@ from asyncjman.errors import EnvironmentProblem
 
 
 class ParseError(EnvironmentProblem):
-    """The output of a Grid Engine command can't be read, so it tells nothing: not even that no job is left."""
+    """The output of a Grid Engine command can't be read, and tells nothing: not even that no job is left."""
