@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 
 from asyncjman.errors import UsageError
 
@@ -150,7 +151,7 @@ def _checked(words: tuple[str, ...]) -> tuple[str, ...]:
 
     ``-w e`` and ``-w w`` (validation) are fine; ``-w v`` and ``-w p`` submit nothing.
     """
-    for word, following in zip(words, (*words[1:], ""), strict=True):
+    for word, following in pairwise((*words, "")):
         if word == "-w" and following in ("e", "w", "n"):
             continue
         if word in _REFUSED:
