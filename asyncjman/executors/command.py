@@ -1,0 +1,202 @@
+"""The only caller of cluster commands: with a time limit, and with patience for faults that pass."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from asyncjman.errors import JmanError
+
+TIMEOUT_SECONDS = 30.0
+"""A hanging qmaster holds qstat for 122 s (measured on Son of Grid Engine 8.1.9): don't wait for that."""
+
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 5.0
+
+_PASSING = (
+    "commlib error",
+    "got select error",
+    "got send error",
+    "unable to contact qmaster",
+    "unable to send message to qmaster",
+    "failed receiving gdi request",
+    "got syncron message receive timeout",
+    "comunication_error",  # as qstat -xml spells it
+)
+_LASTING = ("access denied",)
+# the request went out and no answer came: it may have been carried out
+_AMBIGUOUS = ("failed receiving gdi request", "receive timeout", "got read error")
+_REAP_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """How a command ended; bytes that are no UTF-8 stand as surrogates (PEP 383)."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class CommandFailed(JmanError):
+    """A cluster command failed.
+
+    ``program`` is its file name, ``returncode`` its exit status, None where it ran into the time
+    limit or could not be started. ``transient`` tells whether it may work later; ``ambiguous``
+    whether the request may have been carried out although no answer came.
+    """
+
+    def __init__(
+        self,
+        program: str,
+        returncode: int | None,
+        words: str,
+        *,
+        transient: bool = False,
+        ambiguous: bool = False,
+    ) -> None:
+        status = f" (exit status {returncode})" if returncode is not None else ""
+        super().__init__(f"{program}{status}: {words or 'it said nothing'}")
+        self.program = program
+        self.returncode = returncode
+        self.words = words
+        self.transient = transient
+        self.ambiguous = ambiguous
+
+
+def is_transient(completed: Completed) -> bool:
+    """Tell whether a command failed for a reason that passes: the qmaster is away, or didn't answer.
+
+    Words of Son of Grid Engine 8.1.9. A refused host says "commlib error" too, but that lasts.
+    """
+    if completed.returncode == 0:
+        return False
+    words = _words(completed).lower()
+    return any(one in words for one in _PASSING) and not any(one in words for one in _LASTING)
+
+
+def is_ambiguous(completed: Completed) -> bool:
+    """Tell whether a failed command's request may have been carried out all the same."""
+    words = _words(completed).lower()
+    return completed.returncode != 0 and any(one in words for one in _AMBIGUOUS)
+
+
+async def run(
+    argv: Sequence[str],
+    *,
+    timeout: float = TIMEOUT_SECONDS,  # noqa: ASYNC109 - the process must be killed and reaped, not left
+    env: Mapping[str, str] | None = None,
+    stdin: bytes | None = None,
+    check: bool = True,
+) -> Completed:
+    """Run a command to its end and return what it said; ``timeout`` in seconds.
+
+    No process is left behind: not on a time-out, not when the caller is cancelled. With ``check``
+    False any exit status is returned (qmod and qdel exit with 1 after success in part).
+
+    Raises CommandFailed where it can't be started, runs into the time limit (transient and
+    ambiguous), or, with ``check``, ends with another exit status than 0.
+    """
+    program = PurePath(argv[0]).name
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=env,
+            start_new_session=True,  # a wrapper script is killed along with what it called
+        )
+    except OSError as error:
+        raise CommandFailed(program, None, f"can't be started: {error.strerror}") from error
+    try:
+        async with asyncio.timeout(timeout):
+            out, err = await process.communicate(stdin)
+    except TimeoutError as error:
+        raise CommandFailed(
+            program, None, f"no answer within {timeout:g} s", transient=True, ambiguous=True
+        ) from error
+    finally:
+        await _end(process)
+    assert process.returncode is not None
+    completed = Completed(process.returncode, _text(out), _text(err))
+    if check and completed.returncode != 0:
+        raise failure(argv, completed)
+    return completed
+
+
+async def run_with_retry(
+    argv: Sequence[str],
+    *,
+    timeout: float = TIMEOUT_SECONDS,  # noqa: ASYNC109 - see run
+    env: Mapping[str, str] | None = None,
+    stdin: bytes | None = None,
+    check: bool = True,
+    patience: float = 30.0,
+    repeatable: bool = True,
+) -> Completed:
+    """Run a command, and again while it fails for a reason that passes, ``patience`` seconds at most.
+
+    The pauses grow from 0.5 s to 5 s. A command that must not be carried out twice (qsub) is not
+    ``repeatable``: after an ambiguous failure it is not run again, and the error says so.
+
+    Raises CommandFailed like ``run``; for faults that pass, also with ``check`` False.
+    """
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + patience
+    pause = FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            left = max(deadline - clock(), min(1.0, timeout))
+            completed = await run(argv, timeout=min(timeout, left), env=env, stdin=stdin, check=False)
+            if not is_transient(completed):
+                if check and completed.returncode != 0:
+                    raise failure(argv, completed)
+                return completed
+            fault = failure(argv, completed)
+        except CommandFailed as error:
+            if not error.transient:
+                raise
+            fault = error
+        if (fault.ambiguous and not repeatable) or clock() + pause >= deadline:
+            raise fault
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+def failure(argv: Sequence[str], completed: Completed) -> CommandFailed:
+    """Return the error for a command that ended badly, in its own words."""
+    return CommandFailed(
+        PurePath(argv[0]).name,
+        completed.returncode,
+        _words(completed),
+        transient=is_transient(completed),
+        ambiguous=is_ambiguous(completed),
+    )
+
+
+def _words(completed: Completed) -> str:
+    """Return what a command said of its failure; qdel and qhold say it on standard output."""
+    words = completed.stderr.strip() or completed.stdout.strip()
+    lines = [line.strip() for line in words.splitlines() if line.strip() not in ("", "Exiting.")]
+    return "\n".join(lines)
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Kill the process where it still runs, with all that it started, and reap it."""
+    if process.returncode is not None:
+        return
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    # a killed process ends at once; the limit is for one that is stuck in the kernel
+    with suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(process.wait()), _REAP_SECONDS)

@@ -1,0 +1,231 @@
+"""The record files that job scripts write: one when a task starts, one when it ends.
+
+``start.TASK`` and ``exit.TASK`` in the job's record folder, put there by rename, hold lines of a
+word and its value and close with ``end``. ``folded`` holds what many of them said, once the
+caller has stored it: a line of task id, exit status (or ``failed``, ``skipped``) and attempt for
+each. Scripts of jobs that depend on this one look there too.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Container, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+
+from asyncjman.model.status import Status
+
+FOLDED = "folded"
+_NAME = re.compile(r"(start|exit)\.(\d{1,10})", re.ASCII)
+_MAX_BYTES = 65536
+_SIGNAL_BASES = (128, 256)
+"""What shells add to a signal's number: 128, and ksh93 256."""
+
+
+class RecordKind(StrEnum):
+    """What a record tells."""
+
+    START = "start"
+    EXIT = "exit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What one record file says; times in seconds since 1970 by the node's clock."""
+
+    kind: RecordKind
+    job_id: int
+    task_id: int
+    attempt: int
+    grid_id: int | None
+    host: str | None
+    time: float
+    """When it started, or ended."""
+    started_at: float | None = None
+    exit_status: int | None = None
+    """As the shell saw it, None where the command was never run: 128 + n may mean signal n."""
+    noted_signal: int | None = None
+    """The last signal that came to the job from outside; the command may have survived it."""
+    reason: str | None = None
+    skipped_by: int | None = None
+    stamp: tuple[int, int] = field(default=(0, 0), compare=False, repr=False)
+    """Inode and time of change of the file, to tell it from a later one of the same name."""
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.kind}.{self.task_id}"
+
+    @property
+    def signal(self) -> int | None:
+        """Return the signal that ended the command, as far as a shell can tell: from 128 + n."""
+        for base in _SIGNAL_BASES:
+            number = (self.exit_status or 0) - base
+            with suppress(ValueError):
+                return int(signal.Signals(number))
+        return None
+
+    @property
+    def status(self) -> Status:
+        if self.kind is RecordKind.START:
+            return Status.EXECUTING
+        if self.skipped_by is not None:
+            return Status.SKIPPED
+        return Status.SUCCESS if self.exit_status == 0 else Status.FAILURE
+
+
+def parse_record(kind: RecordKind, text: str, *, changed_at: float = 0.0) -> Record | None:
+    """Read one record; None for one that is cut off or is no record.
+
+    ``changed_at`` stands in for the time where the node's ``date`` gave none.
+    """
+    lines = text.split("\n")
+    if lines[0] != "jman 1" or lines[-2:] != ["end", ""]:
+        return None
+    values = dict(line.partition(" ")[::2] for line in lines[1:-2])
+    job_id, task_id, attempt = (_integer(values.get(key)) for key in ("job", "task", "attempt"))
+    if job_id is None or task_id is None or attempt is None:
+        return None
+    skipped_by = _integer(values.get("skipped"))
+    exit_status = _integer(values.get("exit_status"))
+    reason = values.get("reason") or None
+    if kind is RecordKind.EXIT and exit_status is None and skipped_by is None and reason is None:
+        return None
+    return Record(
+        kind=kind,
+        job_id=job_id,
+        task_id=task_id,
+        attempt=attempt,
+        grid_id=_integer(values.get("grid")) or None,
+        host=values.get("host") or None,
+        time=_time(values.get("time")) or changed_at,
+        started_at=_time(values.get("started")),
+        exit_status=exit_status,
+        noted_signal=_signal(values.get("signal")),
+        reason=reason,
+        skipped_by=skipped_by,
+    )
+
+
+def read(path: Path, kind: RecordKind) -> Record | None:
+    """Read one record file; None where it is missing, cut off, or no record."""
+    found = _load(os.fspath(path), kind)
+    return found if found and found.file_name == path.name else None
+
+
+def scan(folder: str | os.PathLike[str], skip: Container[str] = ()) -> Iterator[Record]:
+    """Yield the records in a folder, in one pass and in no order, but for the file names in ``skip``.
+
+    Files that can't be read, or are no records, are left out; a missing folder is an empty one.
+    """
+    try:
+        entries = os.scandir(folder)
+    except OSError:
+        return
+    with entries:
+        for entry in entries:
+            match = _NAME.fullmatch(entry.name)
+            if match and entry.name not in skip:
+                record = _load(entry.path, RecordKind(match[1]))
+                if record is not None and record.file_name == entry.name:
+                    yield record
+
+
+def fold(folder: Path, records: Iterable[Record]) -> int:
+    """Put the ends of tasks into one file and delete their record files; return how many went.
+
+    To be called once they are stored. A file that was written anew since it was read stays.
+
+    Raises OSError where the folder can't be written; nothing is lost then.
+    """
+    ends = [one for one in records if one.kind is RecordKind.EXIT]
+    if not ends:
+        return 0
+    folded = _folded(folder)
+    for one in ends:
+        folded[one.task_id] = f"{one.task_id} {_code(one)} {one.attempt}"
+    _write(folder, folded)
+    gone = 0
+    for one in ends:
+        path = folder / one.file_name
+        with suppress(OSError):
+            state = path.stat()
+            if (state.st_ino, state.st_mtime_ns) == one.stamp:
+                # the start first: an end without a start says all, a start without an end does not
+                (folder / f"{RecordKind.START}.{one.task_id}").unlink(missing_ok=True)
+                path.unlink()
+                gone += 1
+    return gone
+
+
+def clear(folder: Path, task_ids: Iterable[int]) -> None:
+    """Forget tasks that are to run again, folded ones too, before they are submitted.
+
+    Raises OSError where the folder can't be written.
+    """
+    folded = _folded(folder)
+    before = len(folded)
+    for task_id in task_ids:
+        folded.pop(task_id, None)
+        for kind in RecordKind:
+            (folder / f"{kind}.{task_id}").unlink(missing_ok=True)
+    if len(folded) != before:
+        _write(folder, folded)
+
+
+def _load(path: str, kind: RecordKind) -> Record | None:
+    try:
+        # not blocking: something else may have put a pipe there
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        state = os.fstat(descriptor)
+        data = os.read(descriptor, _MAX_BYTES)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    record = parse_record(kind, data.decode("utf-8", "surrogateescape"), changed_at=state.st_mtime)
+    return replace(record, stamp=(state.st_ino, state.st_mtime_ns)) if record else None
+
+
+def _code(record: Record) -> str:
+    if record.skipped_by is not None:
+        return "skipped"
+    return "failed" if record.exit_status is None else str(record.exit_status)
+
+
+def _folded(folder: Path) -> dict[int, str]:
+    try:
+        lines = (folder / FOLDED).read_text("ascii", "replace").splitlines()
+    except FileNotFoundError:
+        return {}
+    return {int(line.split()[0]): line for line in lines if re.match(r"\d{1,10} \S+ \d", line, re.ASCII)}
+
+
+def _write(folder: Path, folded: dict[int, str]) -> None:
+    temporary = folder / f".{FOLDED}.{os.getpid()}"
+    with temporary.open("w", encoding="ascii") as stream:
+        stream.writelines(f"{folded[task_id]}\n" for task_id in sorted(folded))
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(folder / FOLDED)
+
+
+def _integer(text: str | None) -> int | None:
+    return int(text) if text and re.fullmatch(r"-?\d{1,12}", text, re.ASCII) else None
+
+
+def _time(text: str | None) -> float | None:
+    return float(text) if text and re.fullmatch(r"\d{1,11}(\.\d{1,9})?", text, re.ASCII) else None
+
+
+def _signal(name: str | None) -> int | None:
+    try:
+        return int(signal.Signals[f"SIG{name}"]) if name else None
+    except KeyError:
+        return None

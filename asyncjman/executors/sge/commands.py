@@ -1,0 +1,132 @@
+"""Command lines of Grid Engine, built from values: nothing is run here.
+
+All first arguments ``program`` are paths of the commands (``binaries.Binaries.path``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from asyncjman.errors import UsageError
+
+SHELL = "/bin/sh"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """One call of qsub. Paths are absolute; ``work_dir`` and ``script`` are ours and hold no comma."""
+
+    name: str
+    work_dir: str
+    script: str
+    script_args: tuple[str, ...] = ()
+    stdout: str = "/dev/null"
+    """Of the script itself, which says something only where it can't write elsewhere."""
+    stderr: str = "/dev/null"
+    tasks: range | None = None
+    """Grid Engine takes one range with a step, from 1 on."""
+    throttle: int | None = None
+    hold: tuple[int, ...] = ()
+    """Grid ids of the jobs to wait for; those that Grid Engine doesn't know any more, it ignores."""
+    hold_per_task: tuple[int, ...] = ()
+    """Grid ids of arrays with the same range: task i waits for task i."""
+    account: str | None = None
+    context: Mapping[str, str] = field(default_factory=dict)
+    """Seen in ``qstat -j`` only; keys and values hold neither comma nor ``=``."""
+    options: tuple[str, ...] = ()
+    """From ``resources.options``."""
+
+
+def qsub(program: str, submission: Submission) -> list[str]:
+    """Return the command line that submits.
+
+    ``-b y -shell n`` runs ``/bin/sh SCRIPT`` with no login shell before it, and hands the
+    arguments over unchanged. The colon before a path keeps it whole where it has colons of its
+    own. ``-r n``: what ran once is not run again by the grid. The options come last, so that they win.
+
+    Raises UsageError for a path with a comma or a newline: qsub can't be told of it.
+    """
+    one = submission
+    for path in (one.work_dir, one.script, one.stdout, one.stderr):
+        if "," in path or "\n" in path:
+            raise UsageError(f"Grid Engine can't use a path with a comma or a line break: {path!r}")
+    argv = [program, "-terse", "-b", "y", "-shell", "n", "-r", "n", "-N", one.name, "-wd", one.work_dir]
+    argv += ["-o", f":{one.stdout}", "-e", f":{one.stderr}"]
+    if one.tasks is not None:
+        argv += ["-t", _range(one.tasks)]
+        if one.throttle:
+            argv += ["-tc", str(one.throttle)]
+    if one.hold:
+        argv += ["-hold_jid", ",".join(map(str, one.hold))]
+    if one.hold_per_task:
+        argv += ["-hold_jid_ad", ",".join(map(str, one.hold_per_task))]
+    if one.account:
+        argv += ["-A", one.account]
+    if one.context:
+        argv += ["-ac", ",".join(f"{key}={value}" for key, value in one.context.items())]
+    return [*argv, *one.options, SHELL, one.script, *one.script_args]
+
+
+def qsub_verify(program: str, submission: Submission) -> list[str]:
+    """Return the command line that asks whether such a job could ever run; it submits nothing."""
+    argv = qsub(program, submission)
+    return [argv[0], "-w", "v", *argv[1:]]
+
+
+def qstat(program: str, user: str) -> list[str]:
+    """Return the one command of a poll. The user is always named: a site's defaults can change it."""
+    return [program, "-u", user, "-xml"]
+
+
+def qstat_jobs(program: str, grid_ids: Iterable[int | str]) -> list[str]:
+    """Return the command that tells of jobs in detail, by grid ids or name patterns."""
+    return [program, "-j", ",".join(_some(grid_ids))]
+
+
+def qdel(program: str, grid_ids: Iterable[int]) -> list[str]:
+    """Return the command that deletes whole jobs, all in one call."""
+    return [program, *_some(grid_ids)]
+
+
+def qdel_tasks(program: str, grid_id: int, tasks: Sequence[range]) -> list[str]:
+    """Return the command that deletes tasks of one array, by Grid Engine's numbers of them."""
+    return [program, *_some(f"{grid_id}.{_range(one)}" for one in tasks)]
+
+
+def qacct_account(program: str, account: str) -> list[str]:
+    """Return the command that prints all records with this ``-A`` tag, jobs' records and all."""
+    if not account:
+        raise ValueError("an empty tag would print the whole accounting file")
+    return [program, "-A", account, "-j"]
+
+
+def qacct_names(program: str, pattern: str, *, user: str | None = None) -> list[str]:
+    """Return the command that prints the records of jobs by name or pattern, of one owner where given."""
+    if not pattern:
+        raise ValueError("an empty name would print the whole accounting file")
+    return [program, *(("-o", user) if user else ()), "-j", pattern]
+
+
+def qmod_clear(program: str, grid_ids: Iterable[int]) -> list[str]:
+    """Return the command that clears the error state; it exits with 1 although it did: judge its words."""
+    return [program, "-cj", ",".join(_some(grid_ids))]
+
+
+def qconf_queues(program: str) -> list[str]:
+    """Return the command that prints the names of all queues, one a line."""
+    return [program, "-sql"]
+
+
+def _range(tasks: range) -> str:
+    if not tasks or tasks[0] < 1:
+        raise UsageError("Grid Engine numbers tasks from 1")
+    return f"{tasks[0]}-{tasks[-1]}:{tasks.step}" if len(tasks) > 1 else f"{tasks[0]}"
+
+
+def _some(ids: Iterable[int | str]) -> list[str]:
+    """Return the ids as words; an empty list would mean all jobs to some commands."""
+    words = [str(one) for one in ids]
+    if not words or not all(words):
+        raise ValueError("no job is named")
+    return words

@@ -1,0 +1,3 @@
+from tests.cells.sge import sge_cell
+
+__all__ = ["sge_cell"]
