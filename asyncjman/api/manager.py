@@ -127,7 +127,7 @@ class JobManager:
             name=name,
             array=array,
             exec_dir=Path(exec_dir) if exec_dir is not None else None,
-            log_dir=Path(log_dir) if log_dir is not None else None,
+            log_dir=log_dir,
             environment=[f"{key}={value}" for key, value in (environment or {}).items()],
             dependencies=_dependencies(
                 {

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from asyncjman.errors import BadSelection
 from asyncjman.executors.logs import log_paths
@@ -15,14 +15,17 @@ from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import PLAIN_TASK, Job, JobSpec, Task
 from asyncjman.model.selection import Selection, format_ids
 from asyncjman.model.status import FINISHED, Status
-from asyncjman.store import jobs, tasks
+from asyncjman.store import jobs, schedule, submissions, tasks
 from asyncjman.store.database import Database
 
 if TYPE_CHECKING:
     from asyncjman.api.deletion import Deleted
     from asyncjman.api.execution import Execution, Options, Output, Repair
+    from asyncjman.api.grid import Grid
     from asyncjman.api.resubmission import Resubmitted
+    from asyncjman.errors import JmanError
     from asyncjman.scheduler.bus import Bus
+    from asyncjman.settings import Settings
 
 ALL = Selection()
 
@@ -37,9 +40,19 @@ class Operations:
     ``create``: whether a database that isn't there is made; if not, it looks like an empty one.
     """
 
-    def __init__(self, database: str | Path = "submitted.sql3", *, create: bool = True) -> None:
+    def __init__(
+        self,
+        database: str | Path = "submitted.sql3",
+        *,
+        create: bool = True,
+        settings: Settings | None = None,
+        profile: str | None = None,
+    ) -> None:
         self.path = Path(database)
         self._create = create
+        self._settings = settings
+        self._profile = profile
+        self._grid: Grid | None = None
 
     async def __aenter__(self) -> Operations:
         self.database = await Database.open(self.path, create=self._create)
@@ -53,10 +66,41 @@ class Operations:
     ) -> None:
         await self.database.close()
 
+    @property
+    def settings(self) -> Settings:
+        """Return the settings that hold here, read when they are first needed."""
+        if self._settings is None:
+            from asyncjman.settings import load
+
+            self._settings = load(Path.cwd(), profile=self._profile)
+        return self._settings
+
+    @property
+    def grid(self) -> Grid:
+        """Return what can be done with the cluster."""
+        if self._grid is None:
+            from asyncjman.api.grid import Grid
+
+            self._grid = Grid(self.database, self.settings)
+        return self._grid
+
+    async def refresh(self, *, local: bool = False) -> JmanError | None:
+        """Look at the cluster, if anything is on it; return why it did not answer, if it didn't."""
+        if local or not await self.has_grid_jobs():
+            return None
+        return (await self.grid.refresh()).problem
+
+    async def has_grid_jobs(self) -> bool:
+        """Tell whether anything is on a cluster, or is to be sent there."""
+        return await schedule.has_open(self.database, "sge") or bool(
+            await submissions.jobs_with_missing(self.database)
+        )
+
     async def submit(self, spec: JobSpec, *, repeat: int = 1, dry_run: bool = False) -> list[Job]:
         """Store a job (``repeat`` times, each waiting for the one before); return it with its id.
 
-        Raises BadDependency where it waits for a job that isn't there.
+        A job for a cluster is sent there. Raises BadDependency where it waits for a job that isn't
+        there, and CommandFailed where the cluster doesn't take it; nothing is stored then.
         """
         from asyncjman.api.submission import store_repeated
         from asyncjman.executors import git
@@ -71,8 +115,11 @@ class Operations:
                 if dry_run:
                     raise _DryRun
         except _DryRun:
-            pass
-        return stored
+            return stored
+        if spec.executor == "local":
+            return stored
+        await self.grid.send_new(stored)
+        return await jobs.get(self.database, ids)
 
     async def jobs(self, selection: Selection = ALL) -> AsyncIterator[Job]:
         """Yield the jobs that are meant, in order of id.
@@ -145,7 +192,11 @@ class Operations:
         from asyncjman.api.stopping import stop
 
         selected = await self._selected(selection, task_ids)
-        return await stop(self.database, selected, task_ids)
+        on_grid = [job for job in selected if job.spec.executor != "local" and job.status not in FINISHED]
+        if on_grid:
+            await self.grid.stop(on_grid, task_ids)
+        stopped = await stop(self.database, selected, task_ids)
+        return await jobs.get(self.database, [job.id for job in [*stopped, *on_grid]])
 
     async def delete(
         self,
@@ -159,6 +210,9 @@ class Operations:
         from asyncjman.api.deletion import delete
 
         selected = await self._selected(selection, task_ids)
+        on_grid = [job for job in selected if job.spec.executor != "local" and job.status not in FINISHED]
+        if on_grid:
+            await self.grid.stop(on_grid, task_ids)
         async for one in delete(
             self.database, selected, task_ids=task_ids, keep_logs=keep_logs, keep_log_dir=keep_log_dir
         ):
@@ -172,6 +226,9 @@ class Operations:
         running_too: bool = False,
         clean: bool = False,
         command: Sequence[str] = (),
+        task_ids: Sequence[int] = (),
+        to: str | None = None,
+        changes: Mapping[str, Any] | None = None,
     ) -> list[Resubmitted]:
         """Have the tasks that are in one of ``statuses`` (default: ended without success) run again.
 
@@ -182,8 +239,44 @@ class Operations:
         selected = await self._selected(selection, ())
         if command:
             selected = await overwrite_command(self.database, selected, command)
-        wanted = UNSUCCESSFUL if statuses is None else frozenset(statuses)
-        return await resubmit(self.database, selected, statuses=wanted, running_too=running_too, clean=clean)
+        if running_too:
+            await self.stop(Selection(ids=tuple(range(job.id, job.id + 1) for job in selected)))
+        if to is not None:
+            await self._move(selected, to)
+        done = await resubmit(
+            self.database,
+            selected,
+            statuses=UNSUCCESSFUL if statuses is None else frozenset(statuses),
+            task_ids=task_ids,
+            clean=clean,
+            changes=changes,
+        )
+        return await self._send_again(done)
+
+    async def _move(self, selected: Sequence[Job], to: str) -> None:
+        """Have jobs run on another engine from now on."""
+        queue = "local" if to == "local" else self.settings.queue
+        for job in selected:
+            if job.spec.executor == to:
+                continue
+            if job.status in (Status.QUEUED, Status.EXECUTING) or (
+                job.grid_id and job.status not in FINISHED
+            ):
+                raise BadSelection(f"job {job.id} is {job.status}: stop it before it moves to {to}")
+            log_dir = job.spec.log_dir or (self.settings.log_dir if to != "local" else None)
+            async with self.database.transaction() as tx:
+                await jobs.move(tx, job.id, executor=to, queue=queue, log_dir=log_dir)
+
+    async def _send_again(self, done: list[Resubmitted]) -> list[Resubmitted]:
+        """Send to the cluster what is to run there once more."""
+        sent = []
+        for one in done:
+            job = (await jobs.get(self.database, [one.job.id]))[0]
+            if job.spec.executor != "local" and job.status in (Status.SUBMITTED, Status.WAITING):
+                await self.grid.send(job)
+                job = (await jobs.get(self.database, [job.id]))[0]
+            sent.append(replace(one, job=job))
+        return sent
 
     async def wait(self, selection: Selection, timeout: float | None = None) -> list[Job]:
         """Wait until the jobs ended; return them. Raises TimeoutError after ``timeout`` seconds."""
@@ -191,7 +284,11 @@ class Operations:
 
         selected = await self._selected(selection, ())
         unfinished = [job.id for job in selected if job.status not in FINISHED]
-        await until_finished(self.database, unfinished, timeout)
+        waiting = until_finished(self.database, unfinished, timeout)
+        if await self.has_grid_jobs():
+            await self.grid.following(waiting)
+        else:
+            await waiting
         return await jobs.get(self.database, [job.id for job in selected])
 
     def execution(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from asyncjman.api.logfiles import remove_logs
-from asyncjman.api.stopping import stop
 from asyncjman.errors import BadDependency, UsageError
 from asyncjman.executors.program import resolve
 from asyncjman.model.graph import find_cycle
@@ -49,16 +49,15 @@ async def resubmit(
     *,
     statuses: Iterable[Status] = UNSUCCESSFUL,
     task_ids: Sequence[int] = (),
-    running_too: bool = False,
     clean: bool = False,
+    changes: Mapping[str, Any] | None = None,
 ) -> list[Resubmitted]:
     """Reset the tasks of the jobs that are in one of ``statuses``; return the jobs that now run again.
 
-    Jobs that haven't started yet count too: they are where they should be.
+    Jobs that haven't started yet count too: they are where they should be. ``changes`` are new values
+    of what a cluster is asked for (``queue`` among them).
     """
     await repair(database)
-    if running_too:
-        await stop(database, selected, task_ids)
     wanted = frozenset(statuses)
     edges = await jobs.dependency_edges(database)
     for job in selected:
@@ -77,6 +76,10 @@ async def resubmit(
         )
         async with database.transaction() as tx:
             target = Status.WAITING if job.spec.dependencies else Status.SUBMITTED
+            if changes:
+                resources = {**job.spec.resources, **changes}
+                queue = resources.pop("queue", job.spec.queue)
+                await jobs.update_resources(tx, job.id, queue, resources)
             changed = await tasks.reset(tx, job.id, wanted, target, job.spec.array, time.time(), task_ids)
         if not changed and job.status not in PENDING:
             continue

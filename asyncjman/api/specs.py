@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ def build_spec(
     *,
     name: str = "",
     exec_dir: Path | None = None,
-    log_dir: Path | None = None,
+    log_dir: str | os.PathLike[str] | None = None,
     environment: Iterable[str] = (),
     array: str | None = None,
     dependencies: tuple[Dependency, ...] = (),
@@ -35,6 +36,8 @@ def build_spec(
     """
     if not command or not command[0]:
         raise UsageError("a command is missing: jman submit [OPTIONS] COMMAND [ARGUMENT]...")
+    if log_dir is not None and not os.fspath(log_dir):
+        raise UsageError("the log folder (--log-dir) has no name; write . for the current one")
     folder = Path(exec_dir or ".").absolute()
     if not folder.is_dir():
         raise UsageError(f"the folder {exec_dir} (--exec-dir) does not exist")
@@ -47,7 +50,7 @@ def build_spec(
         interpreter=interpreter,
         name=name,
         exec_dir=str(folder),
-        log_dir=str(log_dir) if log_dir is not None else None,
+        log_dir=os.fspath(log_dir) if log_dir is not None else None,
         environment=parse_environment(environment),
         array=spec_array,
         sweep=sweep,

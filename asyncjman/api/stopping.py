@@ -1,4 +1,4 @@
-"""Stopping jobs: what hasn't started at once, what runs by the process that runs it."""
+"""Stopping local jobs: what hasn't started at once, what runs by the process that runs it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ GRACE_SECONDS = 20.0
 
 
 async def stop(database: Database, selected: Sequence[Job], task_ids: Sequence[int] = ()) -> list[Job]:
-    """Stop those of the jobs (or only some of their tasks) that aren't finished; return these.
+    """Stop those of the local jobs (or only some of their tasks) that aren't finished; return these.
 
     Returns when nothing of them runs any more. Raises EnvironmentProblem where a runner doesn't
     answer.
     """
-    unfinished = [job.id for job in selected if job.status not in FINISHED]
+    unfinished = [job.id for job in selected if job.status not in FINISHED and job.spec.executor == "local"]
     if not unfinished:
         return []
     await repair(database)

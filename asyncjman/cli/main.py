@@ -70,7 +70,11 @@ def _exit_code(error: BaseException, name: str | None) -> int:
         what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
         return _complain(error, EXIT_ENVIRONMENT, what)
     if hasattr(error, "format_message"):  # of the parser; typer has these in a private module
-        return _complain(error, EXIT_USAGE, f"{error.format_message()} (see jman {name or ''} --help)")
+        return _complain(
+            error,
+            EXIT_USAGE,
+            f"{error.format_message()} (see {' '.join(filter(None, ['jman', name, '--help']))})",
+        )
     raise error
 
 

@@ -60,7 +60,7 @@ def submit_command(
         Path | None, typer.Option("--exec-dir", "-d", metavar="DIR", help="Run it there (default: here).")
     ] = None,
     log_dir: Annotated[
-        Path | None,
+        str | None,
         typer.Option("--log-dir", "-l", metavar="DIR", help="Log files go there (default: to the terminal)."),
     ] = None,
     environment: Annotated[

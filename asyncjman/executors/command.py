@@ -89,7 +89,7 @@ def is_ambiguous(completed: Completed) -> bool:
 async def run(
     argv: Sequence[str],
     *,
-    timeout: float = TIMEOUT_SECONDS,  # noqa: ASYNC109 - the process must be killed and reaped, not left
+    timeout: float = TIMEOUT_SECONDS,
     env: Mapping[str, str] | None = None,
     stdin: bytes | None = None,
     check: bool = True,
@@ -133,7 +133,7 @@ async def run(
 async def run_with_retry(
     argv: Sequence[str],
     *,
-    timeout: float = TIMEOUT_SECONDS,  # noqa: ASYNC109 - see run
+    timeout: float = TIMEOUT_SECONDS,
     env: Mapping[str, str] | None = None,
     stdin: bytes | None = None,
     check: bool = True,

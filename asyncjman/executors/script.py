@@ -20,6 +20,7 @@ from asyncjman.executors.logs import display_name, earlier_log, log_paths
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Kind
 from asyncjman.model.job import PLAIN_TASK, JobSpec
+from asyncjman.model.sweep import Sweep, fill
 
 MISSING_SECONDS = 120
 """How long a record of a job that ended may take to be seen on another node (NFS)."""
@@ -57,6 +58,8 @@ class Script:
     """The output log; for an array without the ``.TASK`` at its end. None: output is dropped."""
     stderr: str | None = None
     array: ArraySpec | None = None
+    sweep: Sweep | None = None
+    """The parameters of the tasks; ``{name}`` in ``argv`` stands for a value."""
     attempt: int = 1
     mapped: tuple[tuple[int, int], ...] = ()
     """(task id, attempt) for each of the grid's task numbers 1, 2, 3…; empty where these are the task ids."""
@@ -77,7 +80,8 @@ def script_of(
     return Script(
         job_id=job_id,
         records=records,
-        argv=spec.argv,
+        argv=spec.interpreter + spec.command,
+        sweep=spec.sweep,
         exec_dir=spec.exec_dir,
         name=display_name(spec),
         environment=spec.environment,
@@ -124,10 +128,12 @@ def _task_part(script: Script) -> str:
     if script.mapped:
         lines.append("case $SGE_TASK_ID in")
         for number, (task_id, its_attempt) in enumerate(script.mapped, 1):
-            lines.append(f"{number}) jman_task={task_id} jman_attempt={its_attempt};;")
+            index = script.array.index(task_id)
+            lines.append(f"{number}) jman_task={task_id} jman_attempt={its_attempt} jman_index={index};;")
         lines.append("*) exit 1;;\nesac")
     else:
         lines.append("jman_task=$SGE_TASK_ID\ncase $jman_task in ''|*[!0-9]*) exit 1;; esac")
+        lines.append(f"jman_index=$(((jman_task - {script.array.first}) / {script.array.step}))")
     lines.append("jman_tail=.$jman_task")
     return "\n".join(lines)
 
@@ -278,12 +284,14 @@ def _command_part(script: Script) -> str:
     lines.append(f'export JMAN_JOB_ID={script.job_id} JMAN_ATTEMPT="$jman_attempt"')
     if array := script.array:
         lines.append('export SGE_TASK_ID="$jman_task"')
+        lines.append(f'export JMAN_TASK_INDEX="$jman_index" JMAN_TASK_COUNT={len(array)}')
         lines.append(
             f"export SGE_TASK_FIRST={array.first} SGE_TASK_LAST={array.last} SGE_TASK_STEPSIZE={array.step}"
         )
     else:
         names = ("SGE_TASK_ID", "SGE_TASK_FIRST", "SGE_TASK_LAST", "SGE_TASK_STEPSIZE")
         lines.append("export " + " ".join(f"{name}=undefined" for name in names))
+        lines.append("export JMAN_TASK_INDEX=0 JMAN_TASK_COUNT=1")
     by_env: list[str] = []
     for key, value in script.environment.items():
         if not key or "=" in key:
@@ -293,6 +301,9 @@ def _command_part(script: Script) -> str:
         else:
             by_env.append(quote(f"{key}={value}"))
     argv = " ".join(map(quote, script.argv))
+    if script.sweep is not None:
+        lines.append(_sweep_part(script, script.sweep))
+        argv = '"$@"'
     if by_env:
         if "=" in script.argv[0]:
             raise UsageError(f"{script.argv[0]!r} can't be run with a variable that is no name of the shell")
@@ -305,6 +316,18 @@ case $jman_signal in TERM|USR2|XCPU) jman_fail "stopped before it started";; esa
 {body}
 ) </dev/null >>"$jman_out" 2>>"$jman_err"
 jman_status=$?""".lstrip("\n")
+
+
+def _sweep_part(script: Script, sweep: Sweep) -> str:
+    """Set the parameters of the task, and its command as the arguments of the shell."""
+    assert script.array is not None
+    lines = ["case $jman_task in"]
+    for task_id in script.array:
+        values = sweep.at(task_id - 1)
+        exports = " ".join(f"JMAN_PARAM_{name}={quote(value)}" for name, value in values.items())
+        words = " ".join(map(quote, fill(script.argv, values)))
+        lines.append(f"{task_id}) export {exports}; set -- {words};;")
+    return "\n".join([*lines, "esac"])
 
 
 # Grid Engine would start a job that exits with 99 again, and put one that exits with 100 into Eqw

@@ -177,7 +177,7 @@ class Engine:
 
     async def _run_task(self, job: JobState, claim: Claim) -> None:
         """Carry one task from its claim to its end, over as many attempts as it may have."""
-        if job.undecided and not await self._may_go(job):
+        if job.blocked_by and not await self._may_go(job):
             self._feed.dropped()
             self._drop(job, claim, Status.SKIPPED, f"because of {_waited_for(job)}")
             return
@@ -351,7 +351,7 @@ class Engine:
         if self._options.keep_running:
             return False
         await self._refresh()
-        if self._workload.ready or self._workload.soon:
+        if any(job.line is not None for job in self._workload.jobs.values()):
             return False
         if await tasks.others_hold(self._database, self._runner):
             return False

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from itertools import chain, zip_longest
 
 from asyncjman.executors.logs import display_name
 from asyncjman.scheduler.recorder import Recorder
-from asyncjman.scheduler.workload import JobState, Workload
+from asyncjman.scheduler.workload import JobState, Line, Workload
 from asyncjman.store import jobs, tasks
 from asyncjman.store.database import Database
 from asyncjman.store.tasks import Claim
@@ -55,7 +54,7 @@ class Feed:
         """Hear that a task of a job has ended."""
         if job.id in self._full:
             self._full.discard(job.id)
-            self._workload.line_up_again(job)
+            self._workload.line_up(job)
 
     def room_for_all(self) -> None:
         """Hear that other processes did something."""
@@ -71,8 +70,8 @@ class Feed:
         startable = self.held - self.waiting
         if startable > max(ahead // 2, 0) and startable >= free:
             return []
-        picked = await self._pick(self._workload.ready, free + ahead - startable)
-        picked += await self._pick(self._workload.soon, ahead - self.waiting)
+        picked = await self._pick(Line.READY, free + ahead - startable)
+        picked += await self._pick(Line.SOON, ahead - self.waiting)
         if not picked:
             return []
         order = _in_turn(picked)
@@ -87,7 +86,7 @@ class Feed:
         for job_id, task_id in denied:
             by_id[job_id].offered.append(task_id)
             self._full.add(job_id)
-            self._take_out(by_id[job_id])
+            by_id[job_id].line = None  # out of its line until a task of it has ended
         self.wants_more = len(claims) + len(denied) < len(order)
         await self._read_specs(by_id)
         taken = {(one.job_id, one.task_id): one for one in claims}
@@ -99,16 +98,21 @@ class Feed:
                 result.append((job, one))
         return result
 
-    async def _pick(self, line: deque[JobState], room: int) -> list[tuple[JobState, list[int]]]:
+    async def _pick(self, which: Line, room: int) -> list[tuple[JobState, list[int]]]:
+        line = self._workload.lines[which]
         picked: list[tuple[JobState, list[int]]] = []
         share = max(1, room // max(len(line), 1))
         while line and room > 0:
             job = line.popleft()
+            if job.line is not which:
+                continue
+            job.line = None
             count = min(share, room)
             if job.throttle:
-                count = min(count, job.throttle - job.taken)
+                count = min(
+                    count, job.throttle - job.taken - sum(len(ids) for one, ids in picked if one is job)
+                )
                 if count <= 0:
-                    job.in_line = False
                     self._full.add(job.id)
                     continue
             ids = job.give(count)
@@ -117,9 +121,7 @@ class Feed:
             if ids:
                 picked.append((job, ids))
                 room -= len(ids)
-            job.in_line = job.may_give
-            if job.in_line:
-                line.append(job)
+            self._workload.line_up(job)
         return picked
 
     async def _resubmitted(self, job: JobState, count: int) -> list[int]:
@@ -134,12 +136,6 @@ class Feed:
             for job_id, spec in (await jobs.specs(self._database, missing)).items():
                 by_id[job_id].spec = spec
                 self._names[job_id] = display_name(spec)
-
-    def _take_out(self, job: JobState) -> None:
-        for line in (self._workload.ready, self._workload.soon):
-            if job in line:
-                line.remove(job)
-        job.in_line = False
 
     def _look_ahead(self) -> int:
         now = time.monotonic()

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from asyncjman.model.graph import dependents
 from asyncjman.model.status import Status
 from asyncjman.scheduler.workload import JobState, Workload
-from asyncjman.store import jobs, schedule, tasks
+from asyncjman.store import jobs, schedule, submissions, tasks
 from asyncjman.store.database import Transaction
 
 
@@ -26,8 +26,11 @@ class _Collected:
         self.skipped.append((job_id, reason, task_ids))
 
 
-async def settle(tx: Transaction, changed: Iterable[int]) -> None:
-    """Let go, or skip, the jobs that wait for those that changed, as far as that is decided now."""
+async def settle(tx: Transaction, changed: Iterable[int]) -> list[int]:
+    """Let go, or skip, the jobs that wait for those that changed, as far as that is decided now.
+
+    Returns the jobs that were skipped; what a cluster has of them is to be deleted there.
+    """
     found = dependents(await jobs.dependency_edges(tx), changed)
     outlines = {i: one for i, one in (await schedule.outlines(tx, found)).items() if not one.finished}
     waits = await schedule.dependencies(tx, outlines)
@@ -44,7 +47,11 @@ async def settle(tx: Transaction, changed: Iterable[int]) -> None:
         ended = {one.job_id: others[one.job_id] for one in job.dependencies if others[one.job_id].finished}
         workload.add(job, ended, counterparts)
     now = time.time()
-    await tasks.set_ready(tx, decisions.ready)
+    # what is on a cluster is released there
+    held_there = {one.job_id for one in await submissions.active(tx, decisions.ready)}
+    await tasks.set_ready(tx, [job_id for job_id in decisions.ready if job_id not in held_there])
     for job_id, reason, task_ids in decisions.skipped:
         await tasks.end_unstarted(tx, job_id, Status.SKIPPED, reason, now, task_ids)
-    await tasks.close_jobs(tx, [job_id for job_id, _, _ in decisions.skipped], now)
+    skipped = [job_id for job_id, _, _ in decisions.skipped]
+    await tasks.close_jobs(tx, skipped, now)
+    return skipped

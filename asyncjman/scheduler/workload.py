@@ -10,6 +10,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Protocol
 
 from asyncjman.model.array import ArraySpec
@@ -52,6 +53,15 @@ class Pairing:
         return True
 
 
+class Line(Enum):
+    """Where jobs wait for their tasks to be taken up."""
+
+    READY = "ready"
+    """They wait for nothing."""
+    SOON = "soon"
+    """They wait only for jobs whose tasks this engine holds: they may be next in a moment."""
+
+
 @dataclass(slots=True, eq=False)
 class JobState:
     """An unfinished job."""
@@ -80,7 +90,8 @@ class JobState:
     gate: asyncio.Future[bool] | None = None
     """For tasks taken up ahead of time: resolved with True (go) or False (skip)."""
     spec: JobSpec | None = None
-    in_line: bool = False
+    line: Line | None = None
+    """The line it stands in; it may stand in the other one too, and is passed over there."""
     skipped: bool = False
 
     @classmethod
@@ -128,6 +139,13 @@ class JobState:
         )
 
     @property
+    def blocked_by(self) -> set[int]:
+        """Return the jobs that must end before any task of this one may start."""
+        if self.pairing is None:
+            return self.undecided
+        return {one.job_id for one in self.dependencies if one.kind is not Kind.CORR} & self.undecided
+
+    @property
     def all_taken(self) -> bool:
         """Tell whether this engine holds all that is left."""
         return self.taken == self.left
@@ -155,10 +173,7 @@ class Workload:
         self._waited_by: dict[int, set[int]] = {}
         self._ended: dict[int, tuple[Status, bool]] = {}
         self.jobs: dict[int, JobState] = {}
-        self.ready: deque[JobState] = deque()
-        """Jobs that wait for nothing."""
-        self.soon: deque[JobState] = deque()
-        """Jobs that wait only for jobs whose tasks this engine holds: they may be next in a moment."""
+        self.lines: dict[Line, deque[JobState]] = {Line.READY: deque(), Line.SOON: deque()}
 
     def add(
         self,
@@ -183,7 +198,7 @@ class Workload:
                 self.counterpart_ended(job, other_id, task_id, status)
         for other_id, (status, stop_on_failure) in known.items():
             self._judge(job, other_id, status, stop_on_failure=stop_on_failure)
-        self._line_up(job)
+        self.line_up(job)
         self._end_if_done(job)
 
     def reopened(self, job_id: int) -> None:
@@ -193,7 +208,7 @@ class Workload:
     def changed(self, job: JobState, outline: Outline) -> None:
         """Take over what other processes did to a job."""
         job.follow(outline)
-        self._line_up(job)
+        self.line_up(job)
         self._end_if_done(job)
 
     def claimed(self, job: JobState, count: int) -> None:
@@ -201,7 +216,7 @@ class Workload:
         job.taken += count
         if job.all_taken:
             for other in self._waiting_for(job.id):
-                self._line_up(other)
+                self.line_up(other)
 
     def task_ended(self, job: JobState, task_id: int, status: Status) -> None:
         """Hear that a task that this engine held has ended."""
@@ -225,7 +240,7 @@ class Workload:
         if status is Status.SUCCESS:
             if job.pairing.meet(other, task_id):
                 job.offered.append(task_id)
-                self._line_up(job)
+                self.line_up(job)
         else:
             self._skip_tasks(job, other, [task_id])
 
@@ -240,7 +255,7 @@ class Workload:
                 self._waited_by.get(one.job_id, set()).discard(job_id)
         for other in self._waiting_for(job_id):
             self._judge(other, job_id, status, stop_on_failure=stop_on_failure)
-            self._line_up(other)
+            self.line_up(other)
             self._end_if_done(other)
         self._waited_by.pop(job_id, None)
 
@@ -273,8 +288,8 @@ class Workload:
             self._skip(job, other)
         elif not job.undecided and not job.skipped:
             self._decisions.job_ready(job.id)
-            if job.gate is not None and not job.gate.done():
-                job.gate.set_result(True)
+        if not job.skipped and not job.blocked_by and job.gate is not None and not job.gate.done():
+            job.gate.set_result(True)
 
     def _skip(self, job: JobState, other: int) -> None:
         if job.skipped:
@@ -294,21 +309,19 @@ class Workload:
             self._decisions.skip(job.id, f"because of the same task of job {other}", doomed)
             self._end_if_done(job)
 
-    def _line_up(self, job: JobState) -> None:
-        if job.in_line or not job.may_give or job.id not in self.jobs:
+    def line_up(self, job: JobState) -> None:
+        """Put a job into the line where it belongs, if it has tasks to be taken up."""
+        if not job.may_give or job.id not in self.jobs:
             return
-        waits = {one.job_id for one in job.dependencies if one.kind is not Kind.CORR} & job.undecided
+        waits = job.blocked_by
+        line: Line | None = None
         if not waits:
-            job.in_line = True
-            self.ready.append(job)
-        elif not job.pairing and all(other in self.jobs and self.jobs[other].all_taken for other in waits):
-            job.in_line = True
-            self.soon.append(job)
-
-    def line_up_again(self, job: JobState) -> None:
-        """Put a job that was taken out of its line back, where there is still something to take."""
-        job.in_line = False
-        self._line_up(job)
+            line = Line.READY
+        elif not job.pairing and all(one in self.jobs and self.jobs[one].all_taken for one in waits):
+            line = Line.SOON
+        if line is not None and line is not job.line:
+            job.line = line
+            self.lines[line].append(job)
 
     def _end_if_done(self, job: JobState) -> None:
         if job.left <= 0 and job.id in self.jobs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 from asyncjman.model.graph import Dependency, Kind
@@ -46,6 +46,20 @@ async def update_command(
     await tx.execute(
         "UPDATE job SET command = ?, interpreter = ? WHERE id = ?",
         (json.dumps(list(command)), json.dumps(list(interpreter)), job_id),
+    )
+
+
+async def move(tx: Transaction, job_id: int, *, executor: str, queue: str, log_dir: str | None) -> None:
+    """Have a job run on another executor from now on."""
+    await tx.execute(
+        f"UPDATE job SET executor = ?, queue = ?, log_dir = ?, revision = {REVISION} WHERE id = ?",
+        (executor, queue, text(log_dir), job_id),
+    )
+
+
+async def update_resources(tx: Transaction, job_id: int, queue: str, resources: Mapping[str, Any]) -> None:
+    await tx.execute(
+        "UPDATE job SET queue = ?, resources = ? WHERE id = ?", (queue, json.dumps(dict(resources)), job_id)
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import aiosqlite
 
-from asyncjman.store.header import APPLICATION_ID
+APPLICATION_ID = 0x6A6D616E  # "jman"
 
 
 @cache

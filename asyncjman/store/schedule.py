@@ -45,6 +45,14 @@ async def open_jobs(source: Database | Transaction) -> list[int]:
     return [row[0] for row in await source.fetch("SELECT id FROM job WHERE finished_at IS NULL ORDER BY id")]
 
 
+async def has_open(source: Database | Transaction, executor: str) -> bool:
+    """Tell whether an executor has jobs that are not finished."""
+    rows = await source.fetch(
+        "SELECT 1 FROM job WHERE finished_at IS NULL AND executor = ? LIMIT 1", (executor,)
+    )
+    return bool(rows)
+
+
 async def outlines(source: Database | Transaction, job_ids: Iterable[int]) -> dict[int, Outline]:
     """Return the outlines of those of the jobs that are there."""
     ids = (json.dumps(list(job_ids)),)

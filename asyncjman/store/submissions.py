@@ -10,7 +10,7 @@ from asyncjman.model.job import Task
 from asyncjman.model.status import Status
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.jobs import REVISION
-from asyncjman.store.rows import task_values
+from asyncjman.store.rows import TASK_COLUMNS, task_of, task_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ async def sent(tx: Transaction, submission_id: int, grid_id: int, status: Status
     await tx.execute("UPDATE submission SET grid_id = ? WHERE id = ?", (grid_id, submission_id))
     await tx.execute(
         f"UPDATE job SET rest = ?, revision = {REVISION} WHERE rest IN ('submitted', 'waiting') "
-        "AND id = (SELECT job_id FROM submission WHERE id = ? AND mapped IS NULL)",
+        "AND id = (SELECT job_id FROM submission WHERE id = ?)",
         (status, submission_id),
     )
     await tx.execute(
@@ -112,7 +112,8 @@ async def unsent_jobs(source: Database | Transaction, executor: str) -> list[int
         "SELECT id FROM job WHERE executor = ? AND finished_at IS NULL "
         "AND (rest = 'submitted' OR EXISTS (SELECT 1 FROM task WHERE job_id = job.id "
         "AND finished_at IS NULL AND status = 'submitted')) "
-        "AND NOT EXISTS (SELECT 1 FROM submission WHERE job_id = job.id AND active = 1) ORDER BY id",
+        "AND NOT EXISTS (SELECT 1 FROM submission WHERE job_id = job.id AND active = 1 "
+        "AND grid_id IS NULL) ORDER BY id",
         (executor,),
     )
     return [row[0] for row in rows]
@@ -122,8 +123,6 @@ async def unfinished_tasks(
     source: Database | Transaction, job_id: int
 ) -> dict[int, tuple[Task, float | None]]:
     """Return the unfinished tasks of a job that have rows, with the time since which they are missing."""
-    from asyncjman.store.rows import TASK_COLUMNS, task_of
-
     rows = await source.fetch(
         f"SELECT {TASK_COLUMNS}, missing_since FROM task WHERE job_id = ? AND finished_at IS NULL", (job_id,)
     )
@@ -151,6 +150,14 @@ async def put_tasks(tx: Transaction, rows: Sequence[tuple[Task, float | None]]) 
         "stop = CASE WHEN excluded.finished_at IS NULL THEN stop END",
         [(*task_values(task), since) for task, since in rows],
     )
+
+
+async def jobs_with_missing(source: Database | Transaction) -> list[int]:
+    """Return the jobs with tasks that ended without a word: their records may come late."""
+    rows = await source.fetch(
+        "SELECT DISTINCT job_id FROM task WHERE missing_since IS NOT NULL AND finished_at IS NOT NULL"
+    )
+    return [row[0] for row in rows]
 
 
 async def set_rest(tx: Transaction, job_id: int, status: Status) -> None:

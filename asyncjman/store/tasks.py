@@ -164,31 +164,39 @@ async def set_ready(tx: Transaction, job_ids: Sequence[int]) -> None:
 
 
 async def end_unstarted(
-    tx: Transaction, job_id: int, status: Status, reason: str, now: float, task_ids: Sequence[int] = ()
+    tx: Transaction,
+    job_id: int,
+    status: Status,
+    reason: str,
+    now: float,
+    task_ids: Sequence[int] = (),
+    *,
+    queued_too: bool = False,
 ) -> None:
-    """Set tasks that nobody has taken up to stopped or skipped: all, or only ``task_ids``."""
+    """Set tasks that nobody has taken up to stopped or skipped: all, or only ``task_ids``.
+
+    ``queued_too``: also those that are queued, which on a cluster have been deleted there.
+    """
+    states = "('submitted', 'waiting', 'queued')" if queued_too else "('submitted', 'waiting')"
     some = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
     values = [] if not task_ids else [json.dumps(list(task_ids))]
     await tx.execute(
         "UPDATE task SET status = ?, reason = ?, finished_at = ? WHERE job_id = ? AND finished_at IS NULL "
-        f"AND status IN ('submitted', 'waiting'){some}",
+        f"AND status IN {states}{some}",
         (status, reason, now, job_id, *values),
     )
     if task_ids:
         await tx.execute(
             "INSERT OR IGNORE INTO task (job_id, task_id, status, attempt, reason, finished_at) "
             "SELECT job.id, one.value, ?, 1, ?, ? FROM json_each(?) AS one JOIN job ON job.id = ? "
-            "WHERE job.rest IN ('submitted', 'waiting')",
+            f"WHERE job.rest IN {states}",
             (status, reason, now, *values, job_id),
         )
         return
-    rest = await tx.fetch(
-        "SELECT rest, array IS NULL, next_index FROM job WHERE id = ? AND rest IN ('submitted', 'waiting')",
-        (job_id,),
-    )
+    rest = await tx.fetch(f"SELECT array IS NULL FROM job WHERE id = ? AND rest IN {states}", (job_id,))
     if not rest:
         return
-    if rest[0][1]:
+    if rest[0][0]:
         await tx.execute(
             "INSERT OR IGNORE INTO task (job_id, task_id, status, attempt, reason, finished_at) "
             "VALUES (?, ?, ?, 1, ?, ?)",

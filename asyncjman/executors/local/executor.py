@@ -106,6 +106,10 @@ class LocalExecutor:
             self._ending.setdefault(pid, self._loop.time() + TERM_SECONDS)
             if not kill:
                 self._loop.call_later(TERM_SECONDS, self._kill_if_ending, pid)
+        if kill:
+            # also what is left of tasks that were asked to end before, and whose own process has ended
+            for pid in list(self._ending):
+                self._kill_if_ending(pid)
 
     def _kill_if_ending(self, pid: int) -> None:
         if self._ending.pop(pid, None) is not None:

@@ -93,6 +93,7 @@ CREATE TABLE task (
 ) WITHOUT ROWID;
 CREATE INDEX task_unfinished ON task (job_id, task_id) WHERE finished_at IS NULL;
 CREATE INDEX task_to_stop ON task (runner) WHERE stop = 1;
+CREATE INDEX task_missing ON task (job_id) WHERE missing_since IS NOT NULL AND finished_at IS NOT NULL;
 CREATE INDEX task_failed ON task (job_id, task_id) WHERE status = 'failure';
 
 -- One call of a cluster's submit command for a job. The row comes first, the call after it: what was

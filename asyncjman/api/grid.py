@@ -1,0 +1,102 @@
+"""What a database's jobs have to do with the cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import TypeVar
+
+from asyncjman.errors import JmanError
+from asyncjman.executors.command import CommandFailed
+from asyncjman.executors.sge.executor import Preview, SgeExecutor
+from asyncjman.model.job import Job
+from asyncjman.scheduler.grid.cancel import cancel
+from asyncjman.scheduler.grid.dispatch import dispatch, preview_order
+from asyncjman.scheduler.grid.poller import follow_grid
+from asyncjman.scheduler.grid.refresh import Refreshed, refresh
+from asyncjman.settings import Settings
+from asyncjman.store import jobs
+from asyncjman.store.database import Database
+
+T = TypeVar("T")
+
+
+class Grid:
+    """Sends jobs to the cluster, follows them there, deletes them there."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._settings = settings
+        self.executor = SgeExecutor(settings.resources)
+
+    async def send_new(self, stored: Sequence[Job]) -> None:
+        """Send jobs that were stored a moment ago; those that the cluster doesn't take are deleted again."""
+        left = list(stored)
+        try:
+            while left:
+                await self.send(left[0])
+                left.pop(0)
+        except (JmanError, OSError) as error:
+            if isinstance(error, CommandFailed) and error.ambiguous:
+                raise CommandFailed(
+                    "qsub",
+                    None,
+                    f"{error.words}; it is not known whether job {left[0].id} was taken: jman list finds out",
+                    transient=True,
+                    ambiguous=True,
+                ) from error
+            async with self._database.transaction() as tx:
+                for job in left:
+                    await jobs.delete(tx, job.id)
+            raise
+
+    async def send(self, job: Job) -> int | None:
+        """Send a job; return its grid id, None where it waits here for a local job first."""
+        return await dispatch(self._database, self.executor, job)
+
+    async def preview(self, job: Job) -> Preview:
+        """Return what ``send`` would do."""
+        return await self.executor.preview(await preview_order(self._database, job))
+
+    async def refresh(self, *, patience: float = 0.0) -> Refreshed:
+        """Look at all jobs on the cluster once."""
+        return await refresh(
+            self._database, self.executor, grace=self._settings.vanish_grace, patience=patience
+        )
+
+    async def stop(self, selected: Sequence[Job], task_ids: Sequence[int] = ()) -> None:
+        """Delete jobs, or some tasks of one, from the cluster."""
+        await cancel(
+            self._database,
+            self.executor,
+            [job.id for job in selected],
+            task_ids,
+            grace=self._settings.vanish_grace,
+        )
+
+    async def follow(self, on_refresh: Callable[[Refreshed], None] = lambda _: None) -> None:
+        """Look at the cluster again and again, until cancelled."""
+        await follow_grid(
+            self._database,
+            self.executor,
+            interval=self._settings.poll_interval,
+            interval_max=self._settings.poll_interval_max,
+            grace=self._settings.vanish_grace,
+            on_refresh=on_refresh,
+        )
+
+    async def following(self, work: Awaitable[T]) -> T:
+        """Follow the cluster while ``work`` is awaited."""
+        poll = asyncio.create_task(self.follow())
+        main = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait([poll, main], return_when=asyncio.FIRST_COMPLETED)
+            if not main.done():
+                poll.result()  # raises what ended it
+            return await main
+        finally:
+            poll.cancel()
+            main.cancel()
+            with suppress(asyncio.CancelledError):
+                await poll

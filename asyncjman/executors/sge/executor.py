@@ -1,0 +1,225 @@
+"""Sun Grid Engine: submits job scripts, asks for the state of all of them at once, deletes."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from asyncjman.errors import UsageError
+from asyncjman.executors.command import CommandFailed, Completed, run, run_with_retry
+from asyncjman.executors.script import Script, native_range, text_of
+from asyncjman.executors.sge import commands
+from asyncjman.executors.sge.binaries import Binaries, locate
+from asyncjman.executors.sge.names import grid_name
+from asyncjman.executors.sge.parse import (
+    AccountingRecord,
+    JobDetail,
+    ParseError,
+    QueueEntry,
+    latest,
+    parse_qacct,
+    parse_qstat,
+    parse_qstat_j,
+    parse_qsub,
+)
+from asyncjman.executors.sge.resources import QueueOption, ResourceRules, Resources, options
+from asyncjman.model.job import PLAIN_TASK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A job, or some tasks of it, to be submitted."""
+
+    script: Script
+    token: str
+    """Goes into the job's name, by which it is found again."""
+    folder: str
+    """The job's spool folder, absolute."""
+    resources: Mapping[str, Any]
+    hold: tuple[int, ...] = ()
+    hold_per_task: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would be run to submit a job, and the script that would be submitted."""
+
+    command: list[str]
+    script: bytes
+
+
+class SgeExecutor:
+    """Grid Engine, as this host's commands reach it."""
+
+    name = "sge"
+
+    def __init__(self, resource_rules: Mapping[str, Any] | None = None) -> None:
+        self._rules = make_rules(resource_rules or {})
+        self._found: Binaries | None = None
+        self._queues: Collection[str] | None = None
+
+    @property
+    def user(self) -> str:
+        return getpass.getuser()
+
+    async def submit(self, order: Order, *, patience: float = 30.0) -> int:
+        """Write the job script, submit it, and return the grid id.
+
+        Raises CommandFailed with qsub's own words; it may be ``ambiguous``: the job may be there.
+        """
+        await asyncio.to_thread(_write, Path(self._script_path(order)), text_of(order.script))
+        argv = commands.qsub(self._binaries.path("qsub"), await self._submission(order))
+        done = await run_with_retry(argv, env=self._binaries.environment, patience=patience, repeatable=False)
+        try:
+            return parse_qsub(done.stdout)
+        except ParseError as error:
+            raise CommandFailed("qsub", done.returncode, str(error), ambiguous=True) from error
+
+    async def preview(self, order: Order) -> Preview:
+        """Return what ``submit`` would do."""
+        argv = commands.qsub(self._binaries.path("qsub"), await self._submission(order))
+        return Preview(argv, text_of(order.script))
+
+    async def verify(self, order: Order) -> str | None:
+        """Return why the cluster could never run this, None where it could."""
+        argv = commands.qsub_verify(self._binaries.path("qsub"), await self._submission(order))
+        done = await self._run(argv, check=False)
+        return None if done.returncode == 0 else (done.stdout + done.stderr).strip()
+
+    async def query(self, *, patience: float = 0.0) -> list[QueueEntry]:
+        """Return what the cluster says of all this user's jobs, from one qstat.
+
+        Raises CommandFailed where it doesn't answer, or nothing that can be read: nothing is known then.
+        """
+        argv = commands.qstat(self._binaries.path("qstat"), self.user)
+        done = await run_with_retry(argv, env=self._binaries.environment, patience=patience)
+        try:
+            return parse_qstat(done.stdout)
+        except ParseError as error:
+            raise CommandFailed("qstat", 0, str(error), transient=True) from error
+
+    async def delete(self, jobs: Iterable[int], tasks: Mapping[int, Sequence[range]]) -> None:
+        """Delete whole jobs, and single tasks (the cluster's numbers) of others.
+
+        What isn't there any more is no error. Raises CommandFailed where the cluster doesn't answer.
+        """
+        whole = sorted(set(jobs))
+        calls = [commands.qdel(self._binaries.path("qdel"), whole)] if whole else []
+        for grid_id, some in tasks.items():
+            calls.append(commands.qdel_tasks(self._binaries.path("qdel"), grid_id, some))
+        for argv in calls:
+            await run_with_retry(argv, env=self._binaries.environment, check=False)
+
+    async def account(self, pattern: str) -> dict[tuple[int, int], AccountingRecord]:
+        """Return what accounting has on jobs by the pattern of their names; nothing where it has none.
+
+        By grid id and the cluster's task number, 0 for a job with no array.
+        """
+        try:
+            argv = commands.qacct_names(self._binaries.path("qacct"), pattern, user=self.user)
+            done = await self._run(argv, check=False)
+            return latest(parse_qacct(done.stdout))
+        except (CommandFailed, ParseError):
+            return {}
+
+    async def detail(self, grid_ids: Iterable[int]) -> list[JobDetail]:
+        """Return what the cluster says of single jobs in detail; nothing of those it doesn't know."""
+        argv = commands.qstat_jobs(self._binaries.path("qstat"), grid_ids)
+        done = await self._run(argv, check=False)
+        try:
+            return parse_qstat_j(done.stdout)
+        except ParseError:
+            return []
+
+    async def queues(self) -> Collection[str]:
+        """Return the names of the cluster's queues, none where it doesn't say."""
+        if self._queues is None:
+            try:
+                done = await self._run(commands.qconf_queues(self._binaries.path("qconf")), check=False)
+            except CommandFailed:
+                return ()
+            self._queues = done.stdout.split() if done.returncode == 0 else ()
+        return self._queues
+
+    @property
+    def _binaries(self) -> Binaries:
+        if self._found is None:
+            self._found = locate()
+        return self._found
+
+    async def _run(self, argv: list[str], *, check: bool = True) -> Completed:
+        return await run(argv, env=self._binaries.environment, check=check)
+
+    async def _submission(self, order: Order) -> commands.Submission:
+        script = order.script
+        resources = make_resources(order.resources)
+        known = await self.queues() if resources.queue not in self._rules.default_queues else ()
+        tasks = None
+        if script.mapped:
+            tasks = range(1, len(script.mapped) + 1)
+        elif script.array is not None:
+            tasks = native_range(script.array)
+        return commands.Submission(
+            name=grid_name(script.job_id, f"{order.token}_{script.name}"),
+            work_dir=order.folder,
+            script=self._script_path(order),
+            stdout=str(Path(order.folder, "output")),
+            stderr=str(Path(order.folder, "output")),
+            tasks=tasks,
+            throttle=script.array.throttle if script.array else None,
+            hold=order.hold,
+            hold_per_task=order.hold_per_task,
+            options=options(resources, self._rules, queues=known),
+        )
+
+    @staticmethod
+    def _script_path(order: Order) -> str:
+        return str(Path(order.folder, f"script.{order.token}"))
+
+
+def _write(path: Path, text: bytes) -> None:
+    """Write a script, which nothing must be in the place of."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
+        file.write(text)
+
+
+def make_resources(values: Mapping[str, Any]) -> Resources:
+    """Build Resources from what is stored; a list becomes a tuple."""
+    known = {one.name for one in fields(Resources)}
+    found: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in values.items()
+        if key in known
+    }
+    return Resources(**found)
+
+
+def make_rules(values: Mapping[str, Any]) -> ResourceRules:
+    """Build a site's rules from its settings. Raises UsageError for a setting that isn't there."""
+    known = {one.name for one in fields(ResourceRules)}
+    if unknown := values.keys() - known:
+        raise UsageError(
+            f"no setting [resources] {', '.join(sorted(unknown))}: there are {', '.join(sorted(known))}"
+        )
+    changed: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+    }
+    if "queue_option" in changed:
+        try:
+            changed["queue_option"] = QueueOption(changed["queue_option"])
+        except ValueError:
+            raise UsageError("[resources] queue-option is auto, -l or -q") from None
+    return ResourceRules(**changed)
+
+
+def number_of(task_id: int, mapped: Sequence[int]) -> int:
+    """Return the cluster's number of a task, 0 for the one task of a job with no array."""
+    if task_id == PLAIN_TASK or not mapped:
+        return task_id
+    return mapped.index(task_id) + 1

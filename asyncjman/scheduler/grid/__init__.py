@@ -1,0 +1,1 @@
+"""Jobs on a cluster: sending them, and following what becomes of them."""

@@ -1,0 +1,287 @@
+"""What a submission's records, the queue and accounting say together. Pure.
+
+Records come first: they are written by the job script itself. The queue says what is pending,
+running or held; a task that it doesn't list, and that left no record, is missing: one absence proves
+nothing. Accounting decides then, and after a grace the task counts as failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from asyncjman.executors.records import Record, RecordKind
+from asyncjman.executors.sge.accounting import AccountingRecord
+from asyncjman.executors.sge.letters import is_error, note_of, status_of
+from asyncjman.executors.sge.qstat import QueueEntry
+from asyncjman.model.array import ArraySpec
+from asyncjman.model.job import PLAIN_TASK, Task
+from asyncjman.model.retry import Cause
+from asyncjman.model.status import FINISHED, Status
+from asyncjman.store.submissions import Submission
+
+VANISHED = "vanished from the grid"
+ASK_ACCOUNTING_SECONDS = 5.0
+YOUNG_SECONDS = 20.0
+"""A job may be unknown to qstat for a moment after it was submitted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """All that is known of one submission, at one moment (``now``, seconds since 1970)."""
+
+    submission: Submission
+    array: ArraySpec | None
+    rest: Status
+    """The status of the job's tasks that have no row."""
+    rows: Mapping[int, tuple[Task, float | None]]
+    """Unfinished tasks that have a row, and since when they are missing."""
+    finished: frozenset[int]
+    """Tasks that ended, and whose end is known."""
+    to_stop: frozenset[int]
+    records: Sequence[Record]
+    entries: Sequence[QueueEntry] | None
+    """What the queue says; None: it did not answer."""
+    accounting: Mapping[tuple[int, int], AccountingRecord] = field(default_factory=dict)
+    now: float
+    grace: float
+
+
+@dataclass(slots=True)
+class Findings:
+    """What is to be stored."""
+
+    tasks: list[tuple[Task, float | None]] = field(default_factory=list)
+    rest: Status | None = None
+    note: str | None = None
+    ask_accounting: bool = False
+    """Whether accounting may tell of a task that is missing."""
+
+
+def interpret(view: View) -> Findings:
+    """Conclude what the tasks of a submission are doing."""
+    found = Findings()
+    ended = _from_records(view, found)
+    if view.entries is None:
+        found.note = view.submission.note
+        return found
+    listed = _from_queue(view, found, ended)
+    _judge_missing(view, found, ended, listed)
+    return found
+
+
+def causes_on_grid(task: Task) -> frozenset[Cause]:
+    """Return what may have caused a failure on a cluster."""
+    reason = task.reason or ""
+    if "limit" in reason:
+        return frozenset({Cause.TIMEOUT, Cause.OOM} if "h_vmem" in reason else {Cause.TIMEOUT})
+    if reason.startswith(VANISHED):
+        return frozenset({Cause.NODE})
+    if task.signal is not None:
+        return frozenset({Cause.SIGNAL, Cause.OOM} if task.signal == 9 else {Cause.SIGNAL})
+    return frozenset({Cause.FAILURE})
+
+
+def members(submission: Submission, array: ArraySpec | None) -> Iterable[int]:
+    """Return the task ids of a submission."""
+    if submission.mapped:
+        return submission.mapped
+    return array if array is not None else (PLAIN_TASK,)
+
+
+def _from_records(view: View, found: Findings) -> set[int]:
+    """Take in what the job script wrote; return the tasks that it says have ended."""
+    latest: dict[int, Record] = {}
+    for record in view.records:
+        known = latest.get(record.task_id)
+        if known is None or (record.attempt, record.kind is RecordKind.EXIT) > (
+            known.attempt,
+            known.kind is RecordKind.EXIT,
+        ):
+            latest[record.task_id] = record
+    ended: set[int] = set()
+    for task_id, record in latest.items():
+        row = view.rows.get(task_id)
+        attempt = row[0].attempt if row else 1
+        if record.attempt != attempt or task_id in view.finished:
+            continue
+        if record.kind is RecordKind.EXIT:
+            ended.add(task_id)
+            found.tasks.append((_ended(view, record), None))
+        elif row is None or row[0].status is not Status.EXECUTING or row[0].started_at is None:
+            found.tasks.append((_started(view, record), row[1] if row else None))
+    return ended
+
+
+def _started(view: View, record: Record) -> Task:
+    return Task(
+        job_id=view.submission.job_id,
+        task_id=record.task_id,
+        attempt=record.attempt,
+        status=Status.EXECUTING,
+        host=record.host,
+        started_at=record.started_at or record.time,
+    )
+
+
+def _ended(view: View, record: Record) -> Task:
+    status, reason = record.status, record.reason
+    if record.task_id in view.to_stop and status is not Status.SUCCESS:
+        status, reason = Status.STOPPED, "stopped"
+    elif status is Status.FAILURE and reason is None:
+        reason = f"exit status {record.exit_status}"
+        if record.signal is not None:
+            reason += f", as after signal {record.signal}"
+    return Task(
+        job_id=view.submission.job_id,
+        task_id=record.task_id,
+        attempt=record.attempt,
+        status=status,
+        exit_status=record.exit_status,
+        signal=record.signal,
+        reason=reason,
+        host=record.host,
+        started_at=None if status is Status.SKIPPED else record.started_at or record.time,
+        finished_at=record.time,
+    )
+
+
+def _from_queue(view: View, found: Findings, ended: set[int]) -> set[int]:
+    """Take in what the queue lists; return the tasks that it lists."""
+    assert view.entries is not None
+    listed: set[int] = set()
+    told = {task.task_id for task, _ in found.tasks}
+    pending: list[tuple[int, Status]] = []
+    for entry in view.entries:
+        status = status_of(entry.letters)
+        if note := note_of(entry.letters):
+            found.note = found.note if found.note == "error" else note
+        for task_id in _task_ids(view.submission, entry):
+            listed.add(task_id)
+            if status is None or task_id in ended or task_id in told or task_id in view.finished:
+                continue
+            if status is Status.EXECUTING:
+                _note_running(view, found, task_id, entry)
+            else:
+                pending.append((len(pending), status))
+                row = view.rows.get(task_id)
+                if row is not None and (row[0].status is not status or row[1] is not None):
+                    back = replace(row[0], status=status, started_at=None, host=None)
+                    found.tasks.append((replace(back, reason=_reason(entry)), None))
+    statuses = [status for _, status in pending]
+    if statuses and not view.submission.mapped and view.rest not in FINISHED:
+        common = max(set(statuses), key=statuses.count)
+        found.rest = common if common is not view.rest else None
+    return listed
+
+
+def _note_running(view: View, found: Findings, task_id: int, entry: QueueEntry) -> None:
+    row = view.rows.get(task_id)
+    if row is None:
+        task = Task(
+            job_id=view.submission.job_id,
+            task_id=task_id,
+            attempt=1,
+            status=Status.EXECUTING,
+            host=entry.host,
+            started_at=entry.started_at,
+        )
+        found.tasks.append((task, None))
+    elif row[0].status is not Status.EXECUTING or row[1] is not None:
+        started = row[0].started_at or entry.started_at
+        task = replace(row[0], status=Status.EXECUTING, host=entry.host, started_at=started)
+        found.tasks.append((task, None))
+
+
+def _judge_missing(view: View, found: Findings, ended: set[int], listed: set[int]) -> None:
+    """Decide on tasks that the queue doesn't list and no record speaks of."""
+    if view.submission.grid_id is None:
+        return
+    young = view.now - view.submission.created_at < min(YOUNG_SECONDS, view.grace)
+    for task_id in members(view.submission, view.array):
+        if task_id in listed or task_id in ended or task_id in view.finished:
+            continue
+        row = view.rows.get(task_id)
+        if row is None and view.rest in FINISHED:
+            continue
+        task, since = row or (_untouched(view, task_id), None)
+        if task_id in view.to_stop:
+            found.tasks.append((_over(task, view.now, Status.STOPPED, "stopped"), None))
+        elif not young:
+            _judge_one(view, found, task, since)
+
+
+def _judge_one(view: View, found: Findings, task: Task, since: float | None) -> None:
+    number = _number(view.submission, task.task_id)
+    assert view.submission.grid_id is not None
+    accounted = view.accounting.get((view.submission.grid_id, number))
+    if since is None:
+        found.tasks.append((task, view.now))
+    elif accounted is not None:
+        found.tasks.append((from_accounting(task, accounted), None))
+    elif view.now - since >= view.grace:
+        ended = _over(
+            task, view.now, Status.FAILURE, f"{VANISHED}: neither a record nor accounting tells why"
+        )
+        # it stays marked as missing: a record that comes late corrects this
+        found.tasks.append((ended, since))
+    elif view.now - since >= min(ASK_ACCOUNTING_SECONDS, view.grace):
+        found.ask_accounting = True
+
+
+def from_accounting(task: Task, record: AccountingRecord) -> Task:
+    """Return a task as accounting says it ended; the program's own record is missing."""
+    reason = None
+    if not record.succeeded:
+        reason = _accounting_reason(record)
+    return replace(
+        task,
+        status=Status.SUCCESS if record.succeeded else Status.FAILURE,
+        exit_status=record.exit_status if record.signal is None else None,
+        signal=record.signal,
+        reason=reason,
+        host=record.host or task.host,
+        started_at=task.started_at or record.started_at,
+        finished_at=record.finished_at or record.started_at or task.started_at or record.submitted_at or 0.0,
+        cpu_seconds=record.cpu_seconds,
+        peak_memory_bytes=record.peak_memory_bytes,
+    )
+
+
+def _accounting_reason(record: AccountingRecord) -> str:
+    if record.failed == 37:
+        ran = ""
+        if record.started_at is not None and record.finished_at is not None:
+            ran = f" after {record.finished_at - record.started_at:.0f} seconds"
+        return f"a limit of the queue or the job was hit{ran} ({record.failed_text})"
+    if record.failed == 100 and record.signal is not None:
+        return f"killed by signal {record.signal} (by qdel, for its memory, or by hand)"
+    if record.failed:
+        return f"the grid could not run it: {record.failed} {record.failed_text}"
+    return f"exit status {record.exit_status}"
+
+
+def _task_ids(submission: Submission, entry: QueueEntry) -> Iterable[int]:
+    if entry.tasks is None:
+        yield submission.task_id(1) if submission.mapped else PLAIN_TASK
+        return
+    for one in entry.tasks:
+        for number in one:
+            if not submission.mapped or number <= len(submission.mapped):
+                yield submission.task_id(number)
+
+
+def _number(submission: Submission, task_id: int) -> int:
+    return submission.mapped.index(task_id) + 1 if submission.mapped else task_id
+
+
+def _untouched(view: View, task_id: int) -> Task:
+    return Task(job_id=view.submission.job_id, task_id=task_id, attempt=1, status=view.rest)
+
+
+def _over(task: Task, now: float, status: Status, reason: str) -> Task:
+    return replace(task, status=status, reason=reason, finished_at=now)
+
+
+def _reason(entry: QueueEntry) -> str | None:
+    return "in error state on the grid (jman why tells more)" if is_error(entry.letters) else None

@@ -1,0 +1,303 @@
+"""One look at the cluster for all jobs: what is seen is stored, what follows from it is done."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from asyncjman.errors import JmanError
+from asyncjman.executors import records
+from asyncjman.executors.command import CommandFailed
+from asyncjman.executors.logs import spool_folder
+from asyncjman.executors.records import Record, RecordKind
+from asyncjman.executors.sge.executor import SgeExecutor
+from asyncjman.executors.sge.qstat import QueueEntry
+from asyncjman.model.job import Job, Task
+from asyncjman.model.status import FINISHED, Status
+from asyncjman.scheduler.grid.dispatch import dispatch
+from asyncjman.scheduler.grid.interpret import Findings, View, causes_on_grid, interpret
+from asyncjman.scheduler.settle import settle
+from asyncjman.store import jobs, submissions, tasks
+from asyncjman.store.database import Database, Transaction
+from asyncjman.store.submissions import Submission
+
+_TOKEN = re.compile(r"jm\d+_([0-9a-f]{14})(?:_|$)", re.ASCII)
+ORPHAN_SECONDS = 60.0
+"""How long a call of qsub may go on after the process that made it, on another host, was killed."""
+
+
+@dataclass(slots=True)
+class Refreshed:
+    """What a look at the cluster gave."""
+
+    ended: list[int] = field(default_factory=list)
+    """Jobs that ended."""
+    seen: list[Task] = field(default_factory=list)
+    """Tasks of which something new was seen."""
+    pending: int = 0
+    """How many submissions still have unfinished tasks."""
+    problem: JmanError | None = None
+    """Why the cluster did not answer, or did not take a job."""
+
+
+async def refresh(
+    database: Database, executor: SgeExecutor, *, grace: float, patience: float = 0.0
+) -> Refreshed:
+    """Find out what all jobs on the cluster are doing: one qstat, however many there are.
+
+    ``grace``: seconds until a task that vanished counts as failed; ``patience``: seconds for which a
+    cluster that doesn't answer is asked again.
+    """
+    result = Refreshed()
+    active = await submissions.active(database)
+    if active:
+        entries = await _query(executor, patience, result)
+        active = await _adopt(database, active, entries)
+        await _look(database, executor, active, entries, grace, result)
+    await _correct_missing(database, active, result)
+    await _send_rest(database, executor, result)
+    result.pending = len(await submissions.active(database))
+    return result
+
+
+async def _query(
+    executor: SgeExecutor, patience: float, result: Refreshed
+) -> dict[str, list[QueueEntry]] | None:
+    try:
+        entries = await executor.query(patience=patience)
+    except JmanError as error:
+        result.problem = error
+        return None
+    by_token: dict[str, list[QueueEntry]] = defaultdict(list)
+    for entry in entries:
+        if match := _TOKEN.match(entry.name):
+            by_token[match[1]].append(entry)
+    return by_token
+
+
+# -- intents that a killed process left --------------------------------------------------------------
+
+
+async def _adopt(
+    database: Database, active: Sequence[Submission], entries: Mapping[str, Sequence[QueueEntry]] | None
+) -> list[Submission]:
+    """Find out of each intent whether the cluster has it; return the submissions that it has."""
+    sent: list[Submission] = []
+    for one in active:
+        if one.grid_id is not None:
+            sent.append(one)
+            continue
+        grid_id = await _find(database, one, entries)
+        async with database.transaction() as tx:
+            if grid_id is not None:
+                await submissions.sent(tx, one.id, grid_id, Status.QUEUED)
+            elif entries is not None and await asyncio.to_thread(_is_abandoned, one):
+                # nobody can still be submitting it: it is submitted anew with the rest
+                await submissions.drop(tx, one.id)
+    if len(sent) != len(active):
+        return [one for one in await submissions.active(database) if one.grid_id is not None]
+    return sent
+
+
+async def _find(
+    database: Database, one: Submission, entries: Mapping[str, Sequence[QueueEntry]] | None
+) -> int | None:
+    if entries and (listed := entries.get(one.token)):
+        return listed[0].grid_id
+    found = await jobs.get(database, [one.job_id])
+    folder = spool_folder(str(database.path.absolute()), found[0].spec.token)
+    seen = [record.grid_id for record in await asyncio.to_thread(_records, folder)]
+    return next((grid_id for grid_id in seen if grid_id is not None), None)
+
+
+def _is_abandoned(one: Submission) -> bool:
+    """Tell whether no process can be at work on this intent any more."""
+    import psutil
+
+    if one.host != socket.gethostname():
+        return time.time() - one.created_at > ORPHAN_SECONDS
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            created_before = process.create_time() <= one.created_at + 1
+            if process.pid == one.pid and created_before:
+                return False
+            if any(one.token in word for word in process.cmdline()):
+                return False  # a qsub that outlives the jman that called it
+    return True
+
+
+# -- what the active ones are doing ------------------------------------------------------------------
+
+
+async def _look(
+    database: Database,
+    executor: SgeExecutor,
+    active: Sequence[Submission],
+    entries: Mapping[str, Sequence[QueueEntry]] | None,
+    grace: float,
+    result: Refreshed,
+) -> None:
+    known = {job.id: job for job in await jobs.get(database, {one.job_id for one in active})}
+    folders = {job.id: _folder(database, job) for job in known.values()}
+    read = await asyncio.to_thread(lambda: {job_id: _records(path) for job_id, path in folders.items()})
+    found = await _interpret_all(database, active, known, read, entries, grace)
+    if any(one.ask_accounting for one in found.values()):
+        pattern = f"jm*_{await submissions.database_token(database)}*"
+        accounting = await executor.account(pattern)
+        found = await _interpret_all(database, active, known, read, entries, grace, accounting)
+    doomed = await _store(database, active, found, result)
+    for job_id, some in read.items():
+        with suppress(OSError):
+            await asyncio.to_thread(records.fold, Path(folders[job_id]), some)
+    await _retry(database, known, result)
+    if doomed:
+        with suppress(CommandFailed):
+            await executor.delete(doomed, {})
+
+
+async def _interpret_all(
+    database: Database,
+    active: Sequence[Submission],
+    known: Mapping[int, Job],
+    read: Mapping[int, Sequence[Record]],
+    entries: Mapping[str, Sequence[QueueEntry]] | None,
+    grace: float,
+    accounting: Mapping[tuple[int, int], object] | None = None,
+) -> dict[int, Findings]:
+    found: dict[int, Findings] = {}
+    now = time.time()
+    for one in active:
+        job = known[one.job_id]
+        mine = set(one.mapped)
+        view = View(
+            submission=one,
+            array=job.spec.array,
+            rest=await tasks.rest(database, job.id),
+            rows=await submissions.unfinished_tasks(database, job.id),
+            finished=frozenset([task_id for task_id, _ in await tasks.outcomes(database, job.id)]),
+            to_stop=frozenset(await submissions.stop_requested(database, job.id)),
+            records=[record for record in read[job.id] if not mine or record.task_id in mine],
+            entries=None if entries is None else entries.get(one.token, ()),
+            accounting=accounting or {},  # type: ignore[arg-type]
+            now=now,
+            grace=grace,
+        )
+        found[one.id] = interpret(view)
+    return found
+
+
+async def _store(
+    database: Database, active: Sequence[Submission], found: Mapping[int, Findings], result: Refreshed
+) -> list[int]:
+    """Store what was found; return the grid ids of what must not run because of it."""
+    seen = [pair for findings in found.values() for pair in findings.tasks]
+    notes = [(found[one.id].note, one.id) for one in active if found[one.id].note != one.note]
+    rests = [(one.job_id, rest) for one in active if (rest := found[one.id].rest) is not None]
+    if not (seen or notes or rests):
+        return []
+    async with database.transaction() as tx:
+        await submissions.put_tasks(tx, seen)
+        await submissions.set_notes(tx, notes)
+        for job_id, rest in rests:
+            await submissions.set_rest(tx, job_id, rest)
+        started = [(task.started_at, task.job_id) for task, _ in seen if task.started_at is not None]
+        await tasks.mark_jobs_started(tx, started)
+        doomed = await _close(tx, {task.job_id for task, _ in seen}, result)
+    result.seen.extend(task for task, _ in seen)
+    return doomed
+
+
+async def _close(tx: Transaction, touched: Iterable[int], result: Refreshed) -> list[int]:
+    closed = await tasks.close_jobs(tx, touched, time.time())
+    skipped = await settle(tx, closed) if closed else []
+    doomed = [one.grid_id for one in await submissions.active(tx, skipped) if one.grid_id is not None]
+    await submissions.deactivate(tx, [*closed, *skipped])
+    result.ended.extend([*closed, *skipped])
+    return doomed
+
+
+async def _retry(database: Database, known: Mapping[int, Job], result: Refreshed) -> None:
+    """Have tasks that failed run again, where that was asked for."""
+    again: dict[int, list[int]] = defaultdict(list)
+    for task in result.seen:
+        retry = known[task.job_id].spec.retry if task.job_id in known else None
+        failed = task.status is Status.FAILURE
+        if failed and retry is not None and retry.applies(causes_on_grid(task), task.attempt):
+            again[task.job_id].append(task.task_id)
+    for job_id, task_ids in again.items():
+        job = known[job_id]
+        async with database.transaction() as tx:
+            await tasks.reset(
+                tx, job_id, [Status.FAILURE], Status.SUBMITTED, job.spec.array, time.time(), task_ids
+            )
+        if job_id in result.ended:
+            result.ended.remove(job_id)
+
+
+async def _correct_missing(database: Database, active: Sequence[Submission], result: Refreshed) -> None:
+    """Correct tasks that were given up, and whose records came late after all."""
+    for job in await jobs.get(database, await submissions.jobs_with_missing(database)):
+        late = [
+            record
+            for record in await asyncio.to_thread(_records, _folder(database, job))
+            if record.kind is RecordKind.EXIT
+        ]
+        corrected = []
+        for record in late:
+            task = await tasks.get(database, job.id, record.task_id)
+            if task is not None and task.status in FINISHED and task.attempt == record.attempt:
+                ended = Task(
+                    job_id=job.id,
+                    task_id=task.task_id,
+                    attempt=task.attempt,
+                    status=record.status,
+                    exit_status=record.exit_status,
+                    signal=record.signal,
+                    reason=record.reason
+                    or (f"exit status {record.exit_status}" if record.exit_status else None),
+                    host=record.host,
+                    started_at=record.started_at,
+                    finished_at=record.time,
+                )
+                corrected.append((ended, None))
+        if corrected:
+            async with database.transaction() as tx:
+                await submissions.put_tasks(tx, corrected)
+            result.seen.extend(task for task, _ in corrected)
+
+
+async def _send_rest(database: Database, executor: SgeExecutor, result: Refreshed) -> None:
+    """Submit jobs that waited here for something that the cluster doesn't know of."""
+    for job_id in await submissions.unsent_jobs(database, executor.name):
+        job = (await jobs.get(database, [job_id]))[0]
+        try:
+            await dispatch(database, executor, job, patience=0.0)
+        except CommandFailed as error:
+            if error.transient:
+                result.problem = error
+                return
+            await _refuse(database, job, str(error), result)
+        except JmanError as error:
+            await _refuse(database, job, str(error), result)
+
+
+async def _refuse(database: Database, job: Job, reason: str, result: Refreshed) -> None:
+    """Record that the cluster doesn't take a job."""
+    async with database.transaction() as tx:
+        await tasks.end_unstarted(tx, job.id, Status.FAILURE, reason, time.time())
+        await _close(tx, [job.id], result)
+
+
+def _records(folder: str) -> list[Record]:
+    return list(records.scan(folder))
+
+
+def _folder(database: Database, job: Job) -> str:
+    return spool_folder(str(database.path.absolute()), job.spec.token)
