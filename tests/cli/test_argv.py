@@ -81,7 +81,7 @@ def test_forms_of_gridtk(argv: str, expected: str) -> None:
 
 WORDS = st.lists(
     st.one_of(
-        st.sampled_from(["-x", "-s", "-j", "-n", "-a", "-o", "--", "-", "", "1", "2-3", "10+2", "A=1", "=", "-k",
+        st.sampled_from(["-x", "-s", "-j", "-n", "-a", "-o", "--", "-", "", "1", "2-3", "10+2", "A=1", "=", "-k",  # noqa: E501
                          "--help", "--after-ok", "--json", "success", "cmd", "--environment=A=1", "submit"]),
         st.text(st.characters(exclude_categories=()), max_size=4),
     ),

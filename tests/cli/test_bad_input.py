@@ -37,7 +37,20 @@ def check(result: Result, *named: str) -> None:
 USAGE: list[tuple[list[str], str]] = [
     *(
         (["-l", "submit", "-t", spec, "true"], spec)
-        for spec in ("0", "0-3", "5-2", "1-5:0", "a", "1-", "1,1", "1-3,2", "1%0", "1%x", "99999999999", "1-2-3")
+        for spec in (
+            "0",
+            "0-3",
+            "5-2",
+            "1-5:0",
+            "a",
+            "1-",
+            "1,1",
+            "1-3,2",
+            "1%0",
+            "1%x",
+            "99999999999",
+            "1-2-3",
+        )
     ),
     (["-l", "submit", "-t", "", "true"], "array"),
     (["-l", "submit", "-x", "99", "true"], "99"),

@@ -111,16 +111,6 @@ def test_keep_running_takes_new_jobs(jman: Jman) -> None:
     assert process.wait(20) == 130
 
 
-def test_takes_what_is_submitted_meanwhile(jman: Jman) -> None:
-    jman.submit("sh", "-c", "until [ -e go ]; do sleep 0.05; done")
-    process = jman.start("execute")
-    wait_until(lambda: jman.status()[1] == "executing")
-    jman.submit("true")
-    (jman.folder / "go").touch()
-    assert process.wait(30) == 0
-    assert jman.status() == {1: "success", 2: "success"}
-
-
 def test_json_lines(jman: Jman) -> None:
     jman.submit("echo", "hello")
     jman.submit(*STATUS_7)
@@ -164,7 +154,9 @@ def test_table_at_the_end(jman: Jman) -> None:
 
 
 def test_failures_with_reason_log_and_last_lines(jman: Jman) -> None:
-    jman.submit("-l", "logs", "-n", "bad", "sh", "-c", "for i in 1 2 3 4 5 6 7 8 9; do echo line $i >&2; done; exit 7")
+    jman.submit(
+        "-l", "logs", "-n", "bad", "sh", "-c", "for i in 1 2 3 4 5 6 7 8 9; do echo line $i >&2; done; exit 7"
+    )
     done = jman("execute", code=1)
     assert "failure 1: exit status 7" in done.out
     assert "logs/bad.e1" in done.out
@@ -182,7 +174,10 @@ def test_a_signal_is_named(jman: Jman) -> None:
 def test_ten_failures_then_how_many_more(jman: Jman) -> None:
     jman.submit("-t", "13", *STATUS_7)
     done = jman("execute", "-p", "4", code=1)
-    assert len([line for line in done.lines if line.startswith("failure 1.") and "exit status 7  sh" in line]) == 10
+    assert (
+        len([line for line in done.lines if line.startswith("failure 1.") and "exit status 7  sh" in line])
+        == 10
+    )
     assert "and 3 more" in done.out
 
 
@@ -196,7 +191,9 @@ def test_success_runs_only_once(jman: Jman) -> None:
 
 
 def test_what_is_recorded_of_a_task(jman: Jman) -> None:
-    jman.submit(sys.executable, "-c", "x = bytearray(60_000_000); s = sum(range(3_000_000)); raise SystemExit(3)")
+    jman.submit(
+        sys.executable, "-c", "x = bytearray(60_000_000); s = sum(range(3_000_000)); raise SystemExit(3)"
+    )
     jman("execute", code=1)
     job = jman.job()
     assert job["exit_status"] == 3

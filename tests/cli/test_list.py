@@ -46,7 +46,9 @@ def test_columns_appear_with_something_to_show(ran: Jman) -> None:
     assert "0/2" in ran("list", "6").out
 
 
-@pytest.mark.parametrize("words", [["-j", "2,4-5"], ["--job-ids", "2", "4+1"], ["2", "4-5"], ["-j", "2", "4", "5"]])
+@pytest.mark.parametrize(
+    "words", [["-j", "2,4-5"], ["--job-ids", "2", "4+1"], ["2", "4-5"], ["-j", "2", "4", "5"]]
+)
 def test_job_ids(ran: Jman, words: list[str]) -> None:
     assert ids(ran, *words) == [2, 4, 5]
 
@@ -116,13 +118,42 @@ def test_ids_only(ran: Jman, option: str) -> None:
     assert ran("list", option).out == "1\n2\n3\n4\n5\n6\n"
 
 
-NAMES = (
-    "id grid_id name executor queue status exit_status signal reason command exec_dir log_dir array dependencies "
-    "submitted_at started_at finished_at cpu_seconds peak_memory_bytes host tasks"
-).split()
-TASK_NAMES = (
-    "id status exit_status signal attempt started_at finished_at cpu_seconds peak_memory_bytes stdout stderr"
-).split()
+NAMES = [
+    "id",
+    "grid_id",
+    "name",
+    "executor",
+    "queue",
+    "status",
+    "exit_status",
+    "signal",
+    "reason",
+    "command",
+    "exec_dir",
+    "log_dir",
+    "array",
+    "dependencies",
+    "submitted_at",
+    "started_at",
+    "finished_at",
+    "cpu_seconds",
+    "peak_memory_bytes",
+    "host",
+    "tasks",
+]
+TASK_NAMES = [
+    "id",
+    "status",
+    "exit_status",
+    "signal",
+    "attempt",
+    "started_at",
+    "finished_at",
+    "cpu_seconds",
+    "peak_memory_bytes",
+    "stdout",
+    "stderr",
+]
 
 
 def test_json(ran: Jman) -> None:

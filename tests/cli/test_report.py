@@ -16,7 +16,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jman]:
     jman = Jman(tmp_path_factory.mktemp("report") / "work")
     jman.folder.mkdir()
     jman.submit("-n", "one", "-l", "logs", "sh", "-c", "echo out of one")
-    jman.submit("-t", "1-7:2", "-l", "logs", "sh", "-c", 'echo out $SGE_TASK_ID; [ $SGE_TASK_ID != 3 ]')
+    jman.submit("-t", "1-7:2", "-l", "logs", "sh", "-c", "echo out $SGE_TASK_ID; [ $SGE_TASK_ID != 3 ]")
     jman.submit("-n", "warns", "-l", "logs", "sh", "-c", "echo a warning >&2")
     jman("execute", "-p", "2", code=1)
     jman.submit("-n", "late", "-l", "logs", "true")

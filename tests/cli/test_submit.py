@@ -47,7 +47,9 @@ def test_dependencies(jman: Jman) -> None:
         (["-x", "1,1-2"], [1, 2]),
     ):
         job = jman.submit(*words, "echo", "3")
-        assert [(one["id"], one["kind"]) for one in job["dependencies"]] == [(one, "any") for one in ids], words
+        assert [(one["id"], one["kind"]) for one in job["dependencies"]] == [(one, "any") for one in ids], (
+            words
+        )
         assert job["command"] == ["echo", "3"], words
         assert job["status"] == "waiting"
 
@@ -61,7 +63,9 @@ def test_kinds_of_dependencies(jman: Jman) -> None:
 
 def test_after_corr(jman: Jman) -> None:
     jman.submit("-t", "1-4", "true")
-    assert jman.submit("-t", "2-3", "--after-corr", "1", "true")["dependencies"] == [{"id": 1, "kind": "corr"}]
+    assert jman.submit("-t", "2-3", "--after-corr", "1", "true")["dependencies"] == [
+        {"id": 1, "kind": "corr"}
+    ]
 
 
 @pytest.mark.parametrize("option", ["-k", "--stop-on-failure"])
@@ -223,7 +227,9 @@ def test_git_commit_of_the_folder(jman: Jman, tmp_path: Path) -> None:
     (jman.folder / ".gitignore").write_text("submitted.sql3*\n")
     for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
         subprocess.run([*git, *words], cwd=jman.folder, env=jman.environment(), check=True)
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=jman.folder, capture_output=True, text=True, check=True)
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=jman.folder, capture_output=True, text=True, check=True
+    )
     job = jman.submit("true")
     assert (job["git_commit"], job["git_dirty"]) == (head.stdout.strip(), False)
     (jman.folder / "file").write_text("2")

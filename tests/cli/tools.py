@@ -52,7 +52,9 @@ def wait_dead(*pids: int, timeout: float = 10.0) -> None:
 
 def pid_in(path: Path, timeout: float = 20.0) -> int:
     """Return the process id that a task writes to a file."""
-    text = wait_until(lambda: path.is_file() and path.read_text().endswith("\n") and path.read_text(), timeout, path.name)
+    text = wait_until(
+        lambda: path.is_file() and path.read_text().endswith("\n") and path.read_text(), timeout, path.name
+    )
     return int(str(text))
 
 
@@ -111,7 +113,9 @@ class Jman:
             assert result.code == code, (words, result)
         return result
 
-    def start(self, *words: str | bytes | int, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+    def start(
+        self, *words: str | bytes | int, env: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
         """Start it; its output goes to files named after its pid (`output_of`)."""
         number = len(self.started)
         out = self.folder.parent / f"{self.folder.name}.out{number}"
@@ -207,7 +211,9 @@ class Terminal:
         try:
             while self._read(deadline - time.monotonic()):
                 pass
-            return self.process.wait(max(deadline - time.monotonic(), 1)), _text(self._data.replace(b"\r\n", b"\n"))
+            return self.process.wait(max(deadline - time.monotonic(), 1)), _text(
+                self._data.replace(b"\r\n", b"\n")
+            )
         finally:
             if self.process.poll() is None:
                 self.process.kill()
@@ -225,9 +231,7 @@ class Terminal:
         return bool(data)
 
 
-_TAKE_TERMINAL = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
-)
+_TAKE_TERMINAL = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"  # noqa: E501
 
 
 def on_terminal(
