@@ -1,0 +1,136 @@
+"""jman resubmit: every option."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.tools import Jman
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def failed_array(jman: Jman) -> None:
+    """Leave an array whose task 3 failed, with logs."""
+    jman.submit(
+        "-t", "1-7:2", "-l", "logs", "sh", "-c", "echo $SGE_TASK_ID $JMAN_ATTEMPT; [ $SGE_TASK_ID != 3 ]"
+    )
+    jman("execute", "-p", "2", code=1)
+
+
+@pytest.mark.parametrize("name", ["resubmit", "reset", "requeue", "re"])
+def test_names_of_the_command(jman: Jman, name: str) -> None:
+    jman.submit("false")
+    jman("execute", code=1)
+    done = jman("--local", name)
+    assert done.out.startswith("Re-submitted 1 @local (")
+    assert jman.status() == {1: "submitted"}
+
+
+def test_only_what_did_not_succeed(jman: Jman) -> None:
+    jman.submit("true")
+    jman.submit("false")
+    jman("execute", code=1)
+    assert "Re-submitted 2 " in jman("resubmit").out
+    assert jman.status() == {1: "success", 2: "submitted"}
+    assert "success" in jman("resubmit", "1").err
+
+
+@pytest.mark.parametrize("words", [["-j", "1,3"], ["--job-ids", "1", "3"], ["1", "3"]])
+def test_job_ids(jman: Jman, words: list[str]) -> None:
+    jman("--local", "submit", "-r", "3", "false")
+    jman("execute", code=1)
+    jman("resubmit", *words)
+    assert [status in ("submitted", "waiting") for status in jman.status().values()] == [True, False, True]
+
+
+def test_failed_only_touches_the_failed_task(jman: Jman) -> None:
+    failed_array(jman)
+    before = jman.tasks()
+    jman("resubmit", "--failed-only")
+    after = jman.tasks()
+    assert after[3]["status"] == "submitted"
+    assert {i: after[i] for i in (1, 5, 7)} == {i: before[i] for i in (1, 5, 7)}
+    jman("execute", code=1)
+    again = jman.tasks()
+    assert {i: again[i]["attempt"] for i in again} == {1: 1, 3: 2, 5: 1, 7: 1}
+    logs = jman.folder / "logs"
+    assert (logs / "sh.o1.3").read_text() == "3 2\n"
+    assert [path.read_text() for path in logs.glob("sh.o1.3?*")] == ["3 1\n"], "the log of the first attempt"
+
+
+def test_failed_only_leaves_stopped_jobs(jman: Jman) -> None:
+    jman.submit("false")
+    jman("execute", code=1)
+    jman.submit("true")
+    jman("stop", "2")
+    jman("resubmit", "--failed-only")
+    assert jman.status() == {1: "submitted", 2: "stopped"}
+
+
+def test_clean_removes_logs_of_what_runs_again_only(jman: Jman) -> None:
+    failed_array(jman)
+    logs = jman.folder / "logs"
+    before = names(logs)
+    done = jman("--local", "resubmit", "--clean")
+    assert done.lines[1:] == ["  removed `logs/sh.o1.3'", "  removed `logs/sh.e1.3'"]
+    assert names(logs) == [name for name in before if not name.endswith(".3")]
+
+
+@pytest.mark.parametrize("words", [["-k"], ["--keep-logs"], ["--clean", "-k"], []])
+def test_keep_logs(jman: Jman, words: list[str]) -> None:
+    failed_array(jman)
+    before = names(jman.folder / "logs")
+    assert "removed" not in jman("resubmit", *words).out
+    assert names(jman.folder / "logs") == before
+
+
+@pytest.mark.parametrize("option", ["-s", "--also-success"])
+def test_also_success(jman: Jman, option: str) -> None:
+    jman.submit("sh", "-c", "echo x >> file")
+    jman("execute")
+    jman("resubmit", option)
+    jman("execute")
+    assert (jman.folder / "file").read_text() == "x\nx\n"
+    assert jman.tasks()[None]["attempt"] == 2  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["-j", "1", "-o", "echo", "new one", "-j", "9"],
+        ["-j", "1", "--overwrite-command", "echo", "new one", "-j", "9"],
+    ],
+)
+def test_overwrite_command(jman: Jman, words: list[str]) -> None:
+    jman.submit("-n", "kept", "false")
+    jman("execute", code=1)
+    jman("resubmit", *words)
+    job = jman.job()
+    assert (job["command"], job["name"], job["status"]) == (
+        ["echo", "new one", "-j", "9"],
+        "kept",
+        "submitted",
+    )
+    assert "new one -j 9" in jman("execute").lines
+
+
+def test_overwrite_command_of_the_only_job(jman: Jman) -> None:
+    jman.submit("false")
+    jman("re", "-o", "--", "true", "--clean")
+    assert jman.job()["command"] == ["true", "--clean"]
+
+
+def test_skipped_jobs_run_after_their_dependency_does(jman: Jman) -> None:
+    jman.submit("sh", "-c", "[ -e there ]")
+    jman.submit("--after-ok", "1", "true")
+    jman("execute", code=1)
+    assert jman.status() == {1: "failure", 2: "skipped"}
+    (jman.folder / "there").touch()
+    jman("resubmit")
+    assert jman.status() == {1: "submitted", 2: "waiting"}
+    jman("execute")
+    assert jman.status() == {1: "success", 2: "success"}

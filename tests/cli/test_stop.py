@@ -1,0 +1,50 @@
+"""jman stop: every option."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.tools import Jman, pid_in, wait_dead
+
+SLEEPER = ("sh", "-c", "echo $$ > pid.$SGE_TASK_ID; exec sleep 1000")
+
+
+@pytest.mark.parametrize("words", [["-j", "1,3"], ["--job-ids", "1", "3"], ["1", "3"]])
+def test_job_ids(jman: Jman, words: list[str]) -> None:
+    for _ in range(3):
+        jman.submit("true")
+    assert [line[:9] for line in jman("--local", "stop", *words).lines] == ["Stopped 1", "Stopped 3"]
+    jman("execute")
+    assert jman.status() == {1: "stopped", 2: "success", 3: "stopped"}
+
+
+def test_all(jman: Jman) -> None:
+    jman("--local", "submit", "-r", "2", "true")
+    jman("stop")
+    assert jman.status() == {1: "stopped", 2: "stopped"}
+    assert "ended" in jman("stop").err
+
+
+@pytest.mark.parametrize("option", ["-a", "--array-ids"])
+def test_array_ids(jman: Jman, option: str) -> None:
+    jman.submit("-t", "4", "true")
+    jman("stop", "-j", "1", option, "2", "4")
+    jman("execute", code=None)
+    assert {i: task["status"] for i, task in jman.tasks().items()} == {
+        1: "success",
+        2: "stopped",
+        3: "success",
+        4: "stopped",
+    }
+
+
+def test_a_running_job(jman: Jman) -> None:
+    jman.submit("-l", "logs", *SLEEPER)
+    jman.submit("echo", "the next one")
+    process = jman.start("execute")
+    pid = pid_in(jman.folder / "pid.undefined")
+    jman("stop", "1")
+    wait_dead(pid)
+    assert process.wait(20) == 1
+    assert jman.status() == {1: "stopped", 2: "success"}
+    assert (jman.folder / "logs/sh.o1").exists()

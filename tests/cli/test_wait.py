@@ -1,0 +1,35 @@
+"""jman wait: every option, and its exit codes."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.cli.tools import Jman
+
+
+def test_exit_codes(jman: Jman) -> None:
+    jman.submit("true")
+    jman.submit("sh", "-c", "exit 7")
+    jman("execute", code=1)
+    jman("wait", "1")
+    done = jman("wait", code=1)
+    assert "job 2: failure (exit status 7)" in done.err
+
+
+@pytest.mark.parametrize("words", [["-j", "1,3"], ["--job-ids", "1", "3"], ["1", "3"]])
+def test_job_ids(jman: Jman, words: list[str]) -> None:
+    for command in ("true", "false", "true"):
+        jman.submit(command)
+    jman("execute", code=1)
+    jman("wait", *words)
+
+
+def test_timeout(jman: Jman) -> None:
+    jman.submit("true")
+    began = time.monotonic()
+    done = jman("wait", "--timeout", "0.2", code=3)
+    assert time.monotonic() - began < 10
+    assert "0.2 seconds" in done.err
+    assert "execute" in done.err, "nobody runs it: that is said"

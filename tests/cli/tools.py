@@ -1,0 +1,265 @@
+"""Running the real command, waiting for conditions, terminals."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+
+T = TypeVar("T")
+
+COMMAND = (sys.executable, "-m", "asyncjman")
+TIMEOUT = 60.0
+
+
+def wait_until(condition: Callable[[], T], timeout: float = 20.0, what: str = "") -> T:
+    """Return what ``condition`` returns once that is true; else fail with what it returned last."""
+    deadline = time.monotonic() + timeout
+    while True:
+        seen = condition()
+        if seen:
+            return seen
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout} seconds: {what or condition}; last seen: {seen!r}")
+        time.sleep(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process runs (a zombie does not)."""
+    try:
+        return psutil.Process(pid).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def wait_dead(*pids: int, timeout: float = 10.0) -> None:
+    wait_until(lambda: not [pid for pid in pids if is_alive(pid)], timeout, f"the end of {pids}")
+
+
+def pid_in(path: Path, timeout: float = 20.0) -> int:
+    """Return the process id that a task writes to a file."""
+    text = wait_until(
+        lambda: path.is_file() and path.read_text().endswith("\n") and path.read_text(), timeout, path.name
+    )
+    return int(str(text))
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass
+class Jman:
+    """Runs ``jman`` in a folder."""
+
+    folder: Path
+    variables: dict[str, str] = field(default_factory=dict)
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "submitted.sql3"
+
+    def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        unwanted = ("JMAN_", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "PYTEST_", "GIT_")
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(unwanted)}
+        return {**kept, "TERM": "xterm", "LC_ALL": "C.UTF-8", **self.variables, **(more or {})}
+
+    def __call__(
+        self,
+        *words: str | bytes | int,
+        code: int | None = 0,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> Result:
+        """Run it to its end; it must end with ``code`` (None: with any)."""
+        done = subprocess.run(
+            [*COMMAND, *self._words(words)],
+            cwd=cwd or self.folder,
+            env=self.environment(env),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=TIMEOUT,
+        )
+        result = Result(done.returncode, _text(done.stdout), _text(done.stderr))
+        assert "Traceback" not in result.err, result.err
+        if code is not None:
+            assert result.code == code, (words, result)
+        return result
+
+    def start(
+        self, *words: str | bytes | int, env: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start it; its output goes to files named after its pid (`output_of`)."""
+        number = len(self.started)
+        out = self.folder.parent / f"{self.folder.name}.out{number}"
+        with out.open("wb") as stream:
+            process = subprocess.Popen(
+                [*COMMAND, *self._words(words)],
+                cwd=self.folder,
+                env=self.environment(env),
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.started.append(process)
+        return process
+
+    def output_of(self, process: subprocess.Popen[bytes]) -> str:
+        """Return standard output and error so far of what `start` started."""
+        number = self.started.index(process)
+        return _text((self.folder.parent / f"{self.folder.name}.out{number}").read_bytes())
+
+    def submit(self, *words: str | bytes | int) -> dict[str, Any]:
+        """Submit a local job; return its JSON object."""
+        found: dict[str, Any] = self("--local", "submit", "--json", *words).json()
+        return found
+
+    def list(self, *words: str | int) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self("list", "--json", *words).json()
+        return found
+
+    def job(self, job_id: int = 1) -> dict[str, Any]:
+        return self.list(job_id)[0]
+
+    def tasks(self, job_id: int = 1) -> dict[int, dict[str, Any]]:
+        return {task["id"]: task for task in self.list("-a", job_id)[0]["tasks"]}
+
+    def status(self) -> dict[int, str]:
+        return {job["id"]: job["status"] for job in self.list()}
+
+    def close(self) -> None:
+        for process in self.started:
+            if process.poll() is None:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    for child in psutil.Process(process.pid).children(recursive=True):
+                        with contextlib.suppress(psutil.NoSuchProcess):
+                            child.kill()
+                process.kill()
+            process.wait()
+
+    @staticmethod
+    def _words(words: tuple[str | bytes | int, ...]) -> Iterator[str | bytes]:
+        return (str(word) if isinstance(word, int) else word for word in words)
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+class Terminal:
+    """A program on a terminal of its own."""
+
+    def __init__(
+        self, words: list[str], folder: Path, env: Mapping[str, str], columns: int = 80, rows: int = 24
+    ) -> None:
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _TAKE_TERMINAL, *words],
+            cwd=folder,
+            env=dict(env),
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+        )
+        os.close(slave)
+        self._data = b""
+
+    def type(self, data: bytes) -> None:
+        os.write(self._master, data)
+
+    def read_until(self, wanted: bytes, timeout: float = 20.0) -> str:
+        """Return all the output so far, once ``wanted`` is in it."""
+        deadline = time.monotonic() + timeout
+        while wanted not in self._data:
+            left = deadline - time.monotonic()
+            assert left > 0 and self._read(left), f"no {wanted!r} on the terminal, but {self._data!r}"
+        return _text(self._data)
+
+    def finish(self, timeout: float = TIMEOUT) -> tuple[int, str]:
+        """Return exit code and all the output, carriage returns of the terminal's taken away."""
+        deadline = time.monotonic() + timeout
+        try:
+            while self._read(deadline - time.monotonic()):
+                pass
+            return self.process.wait(max(deadline - time.monotonic(), 1)), _text(
+                self._data.replace(b"\r\n", b"\n")
+            )
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+            os.close(self._master)
+
+    def _read(self, timeout: float) -> bool:
+        if timeout <= 0 or not select.select([self._master], [], [], timeout)[0]:
+            return False
+        try:
+            data = os.read(self._master, 65536)
+        except OSError:  # Linux says EIO when the other side was closed
+            return False
+        self._data += data
+        return bool(data)
+
+
+_TAKE_TERMINAL = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"  # noqa: E501
+
+
+def on_terminal(
+    jman: Jman, *words: str, columns: int = 80, rows: int = 24, env: Mapping[str, str] | None = None
+) -> Terminal:
+    return Terminal([*COMMAND, *words], jman.folder, jman.environment(env), columns, rows)
+
+
+# a task's program: waits until that many files of a name exist, so that it ends only beside others
+BARRIER = """
+import glob, sys, time
+name, count = sys.argv[1], int(sys.argv[2])
+open(f"{name}.{__import__('os').environ['JOB_ID']}.{__import__('os').environ['SGE_TASK_ID']}", "w").close()
+deadline = time.time() + 15
+while len(glob.glob(name + ".*")) < count:
+    if time.time() > deadline:
+        sys.exit(9)
+    time.sleep(0.01)
+"""
+
+
+def overlaps(tasks: list[dict[str, Any]]) -> int:
+    """Return how many of the tasks ran at once at most, by their recorded times."""
+    moments = sorted(
+        [(task["started_at"], 1) for task in tasks] + [(task["finished_at"], -1) for task in tasks],
+    )
+    most = now = 0
+    for _, change in moments:
+        now += change
+        most = max(most, now)
+    return most
