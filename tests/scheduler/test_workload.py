@@ -109,8 +109,8 @@ class World:
 
     @property
     def lined_up(self) -> list[int]:
-        """Return the jobs in either line: one whose dependencies end may stand in ``soon`` already."""
-        return [*self.ready, *self.soon]
+        """Return the jobs that may be taken up, from either line: some stand in ``soon`` already."""
+        return [job.id for job in (*self.load.ready, *self.load.soon) if job.may_give]
 
     @property
     def left(self) -> list[int]:
