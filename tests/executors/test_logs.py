@@ -84,6 +84,8 @@ def test_variables_of_a_task() -> None:
         "SGE_TASK_STEPSIZE": "undefined",
         "JMAN_JOB_ID": "4",
         "JMAN_ATTEMPT": "2",
+        "JMAN_TASK_COUNT": "1",
+        "JMAN_TASK_INDEX": "0",
     }
     array = task_environment(spec_of("1-9:2"), 4, 3, 1)
     assert [array[f"SGE_TASK_{one}"] for one in ("ID", "FIRST", "LAST", "STEPSIZE")] == ["3", "1", "9", "2"]

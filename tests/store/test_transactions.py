@@ -121,19 +121,19 @@ async def test_two_connections_count_without_losing_one(database: Database, othe
     assert (await other.fetch("SELECT revision FROM clock"))[0][0] == start + 80
 
 
-async def test_data_version_changes_when_another_commits(database: Database, other: Database) -> None:
-    before = await database.data_version()
-    await add_jobs(database, spec_of())
-    assert await database.data_version() == before, "not by our own commits"
+async def test_a_change_by_another_connection_is_heard(database: Database, other: Database) -> None:
+    seen = await database.change(None, 0)
     await add_jobs(other, spec_of())
-    assert await database.data_version() != before
+    async with asyncio.timeout(20):
+        assert (now := await database.change(seen, 600)) != seen
+    assert await database.change(now, 0) == now
 
 
 async def test_a_lock_held_by_another_program(
     database: Database, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("asyncjman.store.database.BUSY_SECONDS", 0.05)
-    await database.data_version()  # see the fixture
+    await database.fetch("SELECT 1")  # see the fixture
     impatient = await Database.open(path, create=False)
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
