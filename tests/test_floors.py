@@ -31,7 +31,8 @@ ROOMS: dict[str, frozenset[str]] = {
     "cli": frozenset({"api", "render", "model", "settings", "errors"}),
     # python -m asyncjman is the command line
     "__main__": frozenset({"cli"}),
-    # not in the design: worker runs a function job in a process of its own, slices is for a task's own program
+    # not in the design's table: worker runs a function job in a process of its own, slices is for the
+    # program that a task runs
     "worker": frozenset(),
     "slices": frozenset(),
     # the public names
