@@ -1,0 +1,30 @@
+"""A real database file, and a second connection to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from asyncjman.store.database import Database
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "jobs.sql3"
+
+
+@pytest.fixture
+async def database(path: Path) -> AsyncIterator[Database]:
+    opened = await Database.open(path, create=True)
+    await opened.fetch("SELECT 1")  # one idle since its opening locks others out: a found bug
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def other(path: Path, database: Database) -> AsyncIterator[Database]:
+    opened = await Database.open(path, create=False)
+    yield opened
+    await opened.close()

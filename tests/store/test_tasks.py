@@ -1,0 +1,345 @@
+"""Tasks: taken up by one runner only, recorded, counted, reset."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections import Counter
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asyncjman.model.array import ArraySpec
+from asyncjman.model.job import Task
+from asyncjman.model.status import FINISHED, UNFINISHED, Status
+from asyncjman.store import jobs, runners, schedule, tasks
+from asyncjman.store.database import Database, Transaction
+from asyncjman.store.tasks import Claim
+from tests.making import add_jobs, add_runner, spec_of
+
+
+def _ended(job_id: int, task_id: int, status: Status, *, attempt: int = 1, cpu: float = 0.5) -> Task:
+    return Task(
+        job_id=job_id,
+        task_id=task_id,
+        status=status,
+        attempt=attempt,
+        exit_status=0 if status is Status.SUCCESS else 3,
+        reason=None if status is Status.SUCCESS else "exit status 3",
+        host="here",
+        started_at=10.0,
+        finished_at=11.0,
+        cpu_seconds=cpu,
+        peak_memory_bytes=4096,
+    )
+
+
+async def _claim(
+    database: Database, runner: int, job_id: int, ids: list[int], array: str | None = None
+) -> list[Claim]:
+    async with database.transaction() as tx:
+        return await tasks.claim(tx, runner, [(job_id, one, array) for one in ids], [])
+
+
+async def test_two_runners_that_want_the_same_tasks_share_them(database: Database, other: Database) -> None:
+    spec = ArraySpec.parse("200")
+    await add_jobs(database, spec_of("200"))
+    mine, theirs = await add_runner(database, "a"), await add_runner(other, "b")
+    chance = random.Random(2)
+
+    async def take(each: Database, runner: int) -> list[int]:
+        taken: list[int] = []
+        for start in range(0, 200, 10):
+            wanted = spec.slice(start, 10)
+            chance.shuffle(wanted)
+            taken += [one.task_id for one in await _claim(each, runner, 1, wanted[:7], "1-200")]
+            taken += [one.task_id for one in await _claim(each, runner, 1, wanted, "1-200")]
+        return taken
+
+    first, second = await asyncio.gather(take(database, mine), take(other, theirs))
+    assert Counter(first + second) == Counter(spec)
+    held = {
+        runner: {one.task_id for one in await runners.held(database, runner)} for runner in (mine, theirs)
+    }
+    assert held == {mine: set(first), theirs: set(second)}
+
+
+@pytest.mark.parametrize("status", [Status.SUCCESS, Status.FAILURE, Status.STOPPED, Status.SKIPPED])
+async def test_what_ended_is_not_taken_up(database: Database, status: Status) -> None:
+    await add_jobs(database, spec_of("3"), spec_of())
+    runner = await add_runner(database)
+    await _claim(database, runner, 1, [1], "1-3")
+    async with database.transaction() as tx:
+        await tasks.record_finished(tx, [_ended(1, 1, status)])
+        await tasks.end_unstarted(tx, 2, Status.STOPPED, "stopped", 5.0)
+    assert [one.task_id for one in await _claim(database, runner, 1, [1, 2], "1-3")] == [2]
+    assert await _claim(database, runner, 2, [0]) == []
+
+
+async def test_an_array_that_was_changed_or_deleted_gives_nothing(database: Database) -> None:
+    await add_jobs(database, spec_of("3"))
+    runner = await add_runner(database)
+    assert await _claim(database, runner, 1, [1], "1-4") == []
+    assert await _claim(database, runner, 1, [0], None) == []
+    assert await _claim(database, runner, 9, [1], "1-3") == []
+    assert await database.fetch("SELECT * FROM task") == []
+
+
+async def test_started_and_finished(database: Database) -> None:
+    await add_jobs(database, spec_of())
+    runner = await add_runner(database)
+    assert await _claim(database, runner, 1, [0]) == [Claim(1, 0, 1)]
+    async with database.transaction() as tx:
+        await tasks.record_started(tx, [(10.0, 77, "here", 1, 0)])
+        await tasks.mark_jobs_started(tx, [(10.0, 1)])
+    assert [(one.pid, one.executing) for one in await runners.held(database, runner)] == [(77, True)]
+    async with database.transaction() as tx:
+        assert await tasks.close_jobs(tx, [1], 11.0) == []
+        await tasks.record_finished(tx, [_ended(1, 0, Status.FAILURE)])
+        assert await tasks.close_jobs(tx, [1], 11.0) == [1]
+        assert await tasks.close_jobs(tx, [1], 12.0) == []
+    job = (await jobs.get(database, [1]))[0]
+    assert (job.status, job.exit_status, job.reason, job.host) == (Status.FAILURE, 3, "exit status 3", "here")
+    assert (job.started_at, job.finished_at, job.cpu_seconds, job.peak_memory_bytes) == (
+        10.0,
+        11.0,
+        0.5,
+        4096,
+    )
+    assert await tasks.get(database, 1, 0) == _ended(1, 0, Status.FAILURE)
+    assert await schedule.open_jobs(database) == []
+
+
+async def test_the_first_failed_task_speaks_for_an_array(database: Database) -> None:
+    await add_jobs(database, spec_of("4"))
+    runner = await add_runner(database)
+    await _claim(database, runner, 1, [1, 2, 3, 4], "1-4")
+    async with database.transaction() as tx:
+        await tasks.record_finished(
+            tx, [_ended(1, one, Status.SUCCESS if one < 3 else Status.FAILURE) for one in range(1, 5)]
+        )
+    job = (await jobs.get(database, [1]))[0]
+    assert (job.exit_status, job.reason) == (3, "exit status 3")
+    assert job.counts == {Status.SUCCESS: 2, Status.FAILURE: 2}
+
+
+async def test_attempts_are_kept(database: Database) -> None:
+    await add_jobs(database, spec_of())
+    runner = await add_runner(database)
+    for attempt in (1, 2, 3):
+        assert await _claim(database, runner, 1, [0]) == [Claim(1, 0, attempt)]
+        async with database.transaction() as tx:
+            await tasks.record_finished(tx, [_ended(1, 0, Status.FAILURE)])
+            await tasks.close_jobs(tx, [1], 11.0)
+            assert await tasks.reset(tx, 1, FINISHED, Status.SUBMITTED, None, 20.0) == 1
+    assert await tasks.attempts(database, 1, 0) == [
+        _ended(1, 0, Status.FAILURE, attempt=n) for n in (1, 2, 3)
+    ]
+    now = await tasks.get(database, 1, 0)
+    assert now == Task(job_id=1, task_id=0, status=Status.SUBMITTED, attempt=4)
+    job = (await jobs.get(database, [1]))[0]
+    assert (job.status, job.finished_at, job.started_at, job.submitted_at) == (
+        Status.SUBMITTED,
+        None,
+        None,
+        20.0,
+    )
+
+
+async def test_reset_of_some_tasks_and_of_those_that_never_ran(database: Database) -> None:
+    array = ArraySpec.parse("6")
+    await add_jobs(database, spec_of("6"))
+    runner = await add_runner(database)
+    await _claim(database, runner, 1, [1, 2], "1-6")
+    async with database.transaction() as tx:
+        await tasks.record_finished(tx, [_ended(1, 1, Status.SUCCESS), _ended(1, 2, Status.FAILURE)])
+        await tasks.end_unstarted(tx, 1, Status.STOPPED, "stopped", 5.0)
+        assert await tasks.close_jobs(tx, [1], 6.0) == [1]
+        not_success = FINISHED - {Status.SUCCESS}
+        assert await tasks.reset(tx, 1, not_success, Status.SUBMITTED, array, 9.0, [1, 5]) == 1
+        assert await tasks.reset(tx, 1, not_success, Status.SUBMITTED, array, 9.0) == 4
+    assert await tasks.resubmitted(database, 1, 0, 10) == [2, 5]
+    counts = (await jobs.get(database, [1]))[0].counts
+    assert counts == {Status.SUCCESS: 1, Status.SUBMITTED: 5}
+    assert [one.task_id for one in await _claim(database, runner, 1, [1, 2, 3, 4, 5, 6], "1-6")] == [
+        2,
+        3,
+        4,
+        5,
+        6,
+    ]
+
+
+async def test_stop_of_what_runs_and_of_what_does_not(database: Database) -> None:
+    await add_jobs(database, spec_of("5"))
+    mine, theirs = await add_runner(database, "a"), await add_runner(database, "b")
+    await _claim(database, mine, 1, [1, 2], "1-5")
+    await _claim(database, theirs, 1, [3], "1-5")
+    async with database.transaction() as tx:
+        assert await tasks.ask_to_stop(tx, 1, [2, 4]) == 1
+        assert await tasks.ask_to_stop(tx, 1) == 3
+        await tasks.end_unstarted(tx, 1, Status.STOPPED, "stopped", 5.0, [4])
+    assert sorted(await tasks.to_stop(database, mine)) == [(1, 1), (1, 2)]
+    assert await tasks.to_stop(database, theirs) == [(1, 3)]
+    assert await tasks.unfinished_of(database, 1) == 3
+    assert await tasks.unfinished_of(database, 1, [2, 5]) == 1
+    assert [one.task_id for one in await _claim(database, mine, 1, [4, 5], "1-5")] == [5]
+
+
+async def test_give_back(database: Database) -> None:
+    await add_jobs(database, spec_of("4"))
+    dead, alive = await add_runner(database, "dead"), await add_runner(database, "alive")
+    await _claim(database, dead, 1, [1, 2, 3], "1-4")
+    await _claim(database, alive, 1, [4], "1-4")
+    async with database.transaction() as tx:
+        await tasks.record_started(
+            tx, [(10.0, 71, "here", 1, 1), (10.0, 73, "here", 1, 3), (10.0, 74, "here", 1, 4)]
+        )
+        await tasks.ask_to_stop(tx, 1, [3])
+        await runners.give_back(tx, dead, "killed", 20.0)
+        await runners.delete(tx, dead)
+    found = {task.task_id: task async for task in tasks.select(database, 1)}
+    assert found[1] == Task(job_id=1, task_id=1, status=Status.SUBMITTED, attempt=2)
+    assert found[2] == Task(job_id=1, task_id=2, status=Status.SUBMITTED, attempt=1)
+    assert (found[3].status, found[3].finished_at) == (Status.STOPPED, 20.0)
+    assert found[4].status is Status.EXECUTING
+    [lost] = await tasks.attempts(database, 1, 1)
+    assert (lost.status, lost.reason, lost.attempt, lost.finished_at) == (Status.FAILURE, "killed", 1, 20.0)
+    assert await tasks.attempts(database, 1, 2) == []
+    assert [one.id for one in await runners.select(database)] == [alive]
+    assert await tasks.others_hold(database, dead) is True
+    assert await tasks.others_hold(database, alive) is False
+
+
+# -- counts ------------------------------------------------------------------------------------------
+
+
+async def _recount(database: Database) -> dict[tuple[int, str], tuple[int, object]]:
+    rows = await database.fetch(
+        "SELECT job_id, status, count(*), coalesce(sum(cpu_seconds), 0) FROM task GROUP BY job_id, status"
+    )
+    return {(row[0], row[1]): (row[2], pytest.approx(row[3], abs=1e-9)) for row in rows}
+
+
+async def _operate(tx: Transaction, chance: random.Random, runner: int) -> None:
+    job_id = chance.choice([1, 2, 3])
+    array = {1: "1-6", 2: None, 3: "2-8:2"}[job_id]
+    spec = ArraySpec.parse(array) if array else None
+    ids = chance.sample(list(spec), 2) if spec else [0]
+    some = chance.sample(sorted(Status), chance.randint(1, 8))
+    match chance.randrange(8):
+        case 0 | 1:
+            await tasks.claim(tx, runner, [(job_id, one, array) for one in ids], [])
+        case 2:
+            await tasks.record_started(
+                tx,
+                [
+                    (one.started_at or 5.0, 9, "h", one.job_id, one.task_id)
+                    for one in await runners.held(tx, runner)
+                ],
+            )
+        case 3 | 4:
+            held = await runners.held(tx, runner)
+            status = chance.choice([Status.SUCCESS, Status.FAILURE, Status.STOPPED])
+            await tasks.record_finished(
+                tx, [_ended(one.job_id, one.task_id, status, cpu=chance.random()) for one in held[:3]]
+            )
+        case 5:
+            await tasks.reset(
+                tx, job_id, some, Status.SUBMITTED, spec, 9.0, ids if chance.random() < 0.5 else ()
+            )
+        case 6:
+            await tasks.end_unstarted(
+                tx, job_id, Status.SKIPPED, "x", 9.0, ids if chance.random() < 0.5 and spec else ()
+            )
+        case 7:
+            await runners.give_back(tx, runner, "killed", 9.0)
+    await tasks.close_jobs(tx, [1, 2, 3], 9.0)
+
+
+@settings(max_examples=12)
+@given(seed=st.integers(0, 10**6))
+async def test_tallies_are_a_recount_whatever_happens(seed: int, database: Database) -> None:
+    chance = random.Random(seed)
+    async with database.transaction() as tx:
+        for job_id in await jobs.existing(tx, [range(1, 100)]):
+            await tx.execute("DELETE FROM job WHERE id = ?", (job_id,))
+        await tx.execute("DELETE FROM sqlite_sequence WHERE name = 'job'")
+    assert await add_jobs(database, spec_of("1-6"), spec_of(), spec_of("2-8:2")) == [1, 2, 3]
+    runner = await add_runner(database)
+    for _ in range(25):
+        with suppress(ZeroDivisionError):
+            async with database.transaction() as tx:
+                await _operate(tx, chance, runner)
+                if chance.random() < 0.1:
+                    raise ZeroDivisionError  # rolled back: the tallies with it
+        tallies = await database.fetch(
+            "SELECT job_id, status, count, cpu_seconds FROM tally WHERE count <> 0"
+        )
+        assert {(row[0], row[1]): (row[2], row[3]) for row in tallies} == await _recount(database)
+        for job in await jobs.get(database, [1, 2, 3]):
+            assert sum(job.counts.values()) == job.task_count
+            unfinished = sum(job.counts.get(status, 0) for status in UNFINISHED)
+            assert (job.finished_at is not None) == (unfinished == 0)
+
+
+# -- query plans -------------------------------------------------------------------------------------
+
+
+class _Spy:
+    """Notes the SQL that a function sends."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.sent: list[tuple[str, tuple[object, ...]]] = []
+
+    async def fetch(self, sql: str, parameters: object = ()) -> list[tuple[object, ...]]:
+        assert isinstance(parameters, tuple | list)
+        self.sent.append((sql, tuple(parameters)))
+        return await self.database.fetch(sql, parameters) if sql.startswith("SELECT") else []
+
+    async def execute(self, sql: str, parameters: object = ()) -> int:
+        await self.fetch(sql, parameters)
+        return 0
+
+    async def execute_many(self, sql: str, rows: list[tuple[object, ...]]) -> None:
+        for row in rows:
+            await self.fetch(sql, row)
+
+    async def plans(self) -> list[str]:
+        assert self.sent
+        return [
+            f"{row[3]}   <-   {sql}"
+            for sql, values in self.sent
+            for row in await self.database.fetch(f"EXPLAIN QUERY PLAN {sql}", values)
+        ]
+
+
+async def test_no_query_of_the_hot_path_reads_all_tasks(database: Database) -> None:
+    spy = _Spy(database)
+    source: Database = spy  # type: ignore[assignment]
+    tx: Transaction = spy  # type: ignore[assignment]
+    await tasks.claim(tx, 1, [(1, 1, "1-3")], [(1, 2)])
+    await tasks.held_counts(tx, [1])
+    await tasks.record_started(tx, [(1.0, 1, "h", 1, 1)])
+    await tasks.record_finished(tx, [_ended(1, 1, Status.SUCCESS)])
+    await tasks.release(tx, [(1, 1)])
+    await tasks.set_ready(tx, [1])
+    await tasks.close_jobs(tx, [1], 1.0)
+    await tasks.to_stop(source, 1)
+    await tasks.resubmitted(source, 1, 0, 10)
+    await tasks.unfinished_of(source, 1)
+    await tasks.ask_to_stop(tx, 1)
+    await tasks.end_unstarted(tx, 1, Status.STOPPED, "x", 1.0)
+    await jobs.changed_since(source, 5)
+    await jobs.get(source, [1])
+    await jobs.specs(source, [1])
+    await schedule.outlines(source, [1])
+    await schedule.dependencies(source, [1])
+    plans = [plan for plan in await spy.plans() if not plan.startswith("SCAN one")]
+    tables = ("task", "known", "failed", "attempt", "tally", "dependency", "job", "gone")
+    assert [plan for plan in plans if plan.startswith(tuple(f"SCAN {table} " for table in tables))] == []
+    assert sum("SEARCH task" in plan for plan in plans) >= 8, json.dumps(plans)

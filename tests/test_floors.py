@@ -1,0 +1,192 @@
+"""The floors of the design: which room may import which, and no circles.
+
+Every import counts: those inside of functions, those under ``if TYPE_CHECKING`` (what a room knows of
+another by name it depends on, whether at run time or not), and ``import_module`` of a name of ours.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import asyncjman
+
+PACKAGE = Path(asyncjman.__file__).parent
+
+ROOMS: dict[str, frozenset[str]] = {
+    "errors": frozenset(),
+    "version": frozenset(),
+    "settings": frozenset({"errors"}),
+    "model": frozenset({"errors"}),
+    "store": frozenset({"model", "errors"}),
+    "executors": frozenset({"model", "settings", "errors"}),
+    # the design says executors.base; the variables of a task (environment), the paths of its logs (logs)
+    # and two constants of the local executor are told by executors too, so the whole room is allowed
+    "scheduler": frozenset({"store", "executors", "model", "settings", "errors"}),
+    "api": frozenset({"scheduler", "store", "executors", "model", "settings", "errors", "worker"}),
+    "render": frozenset({"model", "errors"}),
+    "cli": frozenset({"api", "render", "model", "settings", "errors"}),
+    # python -m asyncjman is the command line
+    "__main__": frozenset({"cli"}),
+    # not in the design's table: worker runs a function job in a process of its own, slices is for the
+    # program that a task runs
+    "worker": frozenset(),
+    "slices": frozenset(),
+    # the public names
+    "": frozenset({"api", "model", "errors", "settings", "slices"}),
+}
+
+
+def modules(package: Path) -> dict[str, Path]:
+    """Return all modules by their dotted name."""
+    found = {}
+    for file in sorted(package.rglob("*.py")):
+        parts = [package.name, *file.relative_to(package).with_suffix("").parts]
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return found
+
+
+def imports(package: Path) -> dict[str, set[str]]:
+    """Return for each module the modules of ours that it imports."""
+    names = modules(package)
+    found: dict[str, set[str]] = {}
+    for name, file in names.items():
+        tree = ast.parse(file.read_text("utf-8"))
+        found[name] = {
+            target
+            for imported in _imported(tree, package.name, name, is_package=file.name == "__init__.py")
+            if (target := _module_of(imported, names)) is not None and target != name
+        }
+    return found
+
+
+def _imported(tree: ast.AST, package: str, module: str, *, is_package: bool) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (one.name for one in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = module.split(".")
+                up = parts[: len(parts) - node.level + is_package]
+                base = ".".join([*up, base] if base else up)
+            yield from (f"{base}.{one.name}" for one in node.names)
+        elif isinstance(node, ast.Call) and node.args and _is_import_module(node.func):
+            yield _literal_start(node.args[0])
+
+
+def _is_import_module(function: ast.expr) -> bool:
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    return name in ("import_module", "__import__")
+
+
+def _literal_start(argument: ast.expr) -> str:
+    """Return the part of a name that is known before the program runs."""
+    if isinstance(argument, ast.Constant):
+        return str(argument.value)
+    if isinstance(argument, ast.JoinedStr) and isinstance(argument.values[0], ast.Constant):
+        return str(argument.values[0].value).rstrip(".")
+    return ""
+
+
+def _module_of(imported: str, names: dict[str, Path]) -> str | None:
+    """Return the module that an imported name is, or is in."""
+    while imported:
+        if imported in names:
+            return imported
+        imported = imported.rpartition(".")[0]
+    return None
+
+
+def room(module: str) -> str:
+    """Return the room of a module: the first part of its name after the package's."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def wrong_arrows(found: dict[str, set[str]]) -> list[str]:
+    """Return the imports that the table does not allow."""
+    return [
+        f"{name} imports {target}"
+        for name, targets in found.items()
+        for target in sorted(targets)
+        if room(target) not in ROOMS.get(room(name), frozenset()) | {room(name), "version"}
+    ]
+
+
+def circle(found: dict[str, set[str]]) -> list[str] | None:
+    """Return modules that import each other in a circle, the first one twice."""
+    done: set[str] = set()
+
+    def visit(name: str, path: list[str]) -> list[str] | None:
+        if name in path:
+            return [*path[path.index(name) :], name]
+        if name in done:
+            return None
+        for target in sorted(found.get(name, ())):
+            if seen := visit(target, [*path, name]):
+                return seen
+        done.add(name)
+        return None
+
+    return next((seen for name in found if (seen := visit(name, []))), None)
+
+
+def test_every_room_is_in_the_table() -> None:
+    assert {room(name) for name in modules(PACKAGE)} <= ROOMS.keys()
+
+
+def test_imports_go_one_way() -> None:
+    assert wrong_arrows(imports(PACKAGE)) == []
+
+
+def test_the_rooms_have_no_circle() -> None:
+    assert circle({name: set(targets) for name, targets in ROOMS.items()}) is None
+
+
+def test_the_walk_sees_the_package() -> None:
+    found = imports(PACKAGE)
+    assert "asyncjman.store.database" in found["asyncjman.scheduler.feed"]
+    assert "asyncjman.cli.main" in found["asyncjman.__main__"]
+    assert "asyncjman.api.specs" in found["asyncjman.cli.submit"], "an import inside of a function"
+    assert "asyncjman.store.jobs" in found["asyncjman.scheduler.feed"], "from a package, a module"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import fake.cli.main",
+        "from fake.cli import main",
+        "from fake.cli.main import run",
+        "from ..cli import main",
+        "def later():\n    from fake.cli import main",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from fake.cli import main",
+        "from importlib import import_module\nimport_module(f'fake.cli.{1}')",
+    ],
+)
+def test_a_wrong_arrow_is_found(tmp_path: Path, line: str) -> None:
+    package = tmp_path / "fake"
+    for name in ("store", "cli"):
+        (package / name).mkdir(parents=True)
+        (package / name / "__init__.py").write_text("")
+    (package / "__init__.py").write_text("")
+    (package / "cli" / "main.py").write_text("")
+    (package / "store" / "jobs.py").write_text(line + "\n")
+    arrows = wrong_arrows(imports(package))
+    assert len(arrows) == 1
+    assert arrows[0].startswith("fake.store.jobs imports fake.cli")
+
+
+def test_a_circle_is_found(tmp_path: Path) -> None:
+    package = tmp_path / "fake"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    for name, other in (("one", "two"), ("two", "three"), ("three", "one")):
+        (package / f"{name}.py").write_text(f"def lazy():\n    from fake import {other}\n")
+    seen = circle(imports(package))
+    assert seen is not None
+    assert len(seen) == 4
+    assert seen[0] == seen[-1]
+    assert set(seen) == {"fake.one", "fake.two", "fake.three"}
