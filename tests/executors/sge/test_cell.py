@@ -207,7 +207,7 @@ def test_what_a_job_asks_for(sge_cell: Cell) -> None:
     assert (detail.queues, detail.environment) == (("q1d",), ("pe_mth", "2"))
     assert (detail.context, detail.name) == ({"jman": "token"}, "jm14_x")
     sge_cell.wait_gone(grid_id)
-    with pytest.raises(CommandFailed, match="mem_free"):
+    with pytest.raises(CommandFailed, match="no suitable queues"):
         sge_cell.call(commands.qsub_verify(sge_cell.binaries.path("qsub"), submission))
 
 
