@@ -18,6 +18,7 @@ from asyncjman.executors.command import (
     run,
     run_with_retry,
 )
+from tests.cells.sge import wait_until
 
 DOWN = (
     'error: commlib error: got select error (Connection refused)\nUnable to run job: unable to send '
@@ -88,6 +89,20 @@ async def test_a_cancelled_command_is_killed_and_reaped(tmp_path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert not alive(tmp_path / "self")
+
+
+@pytest.mark.parametrize("seconds", [0, 0.001, 0.005])
+def test_a_loop_that_is_shut_down_meanwhile_is_not_held(tmp_path: Path, seconds: float) -> None:
+    path = tool(tmp_path, "exec sleep 100")
+
+    async def leave() -> asyncio.Task[Completed]:
+        task = asyncio.create_task(run([path]))
+        await asyncio.sleep(seconds)
+        return task
+
+    begin = time.monotonic()
+    assert asyncio.run(leave()).cancelled()
+    assert time.monotonic() - begin < 5
 
 
 @pytest.mark.parametrize(
