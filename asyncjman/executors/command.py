@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ _PASSING = (
 _LASTING = ("access denied",)
 # the request went out and no answer came: it may have been carried out
 _AMBIGUOUS = ("failed receiving gdi request", "receive timeout", "got read error")
-_REAP_SECONDS = 5.0
+_REAP_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,26 +105,17 @@ async def run(
     """
     program = PurePath(argv[0]).name
     try:
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=env,
-            start_new_session=True,  # a wrapper script is killed along with what it called
-        )
+        process = _start(argv, env, stdin)
     except OSError as error:
         raise CommandFailed(program, None, f"can't be started: {error.strerror}") from error
     try:
-        async with asyncio.timeout(timeout):
-            out, err = await process.communicate(stdin)
-    except TimeoutError as error:
+        out, err = await asyncio.to_thread(_talk, process, stdin, timeout)
+    except subprocess.TimeoutExpired as error:
         raise CommandFailed(
             program, None, f"no answer within {timeout:g} s", transient=True, ambiguous=True
         ) from error
     finally:
-        await _end(process)
-    assert process.returncode is not None
+        _end(process)
     completed = Completed(process.returncode, _text(out), _text(err))
     if check and completed.returncode != 0:
         raise failure(argv, completed)
@@ -191,12 +183,39 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+def _start(
+    argv: Sequence[str], env: Mapping[str, str] | None, stdin: bytes | None
+) -> subprocess.Popen[bytes]:
+    """Start the process: not by asyncio, whose own way hangs for good when the loop is shut down meanwhile.
+
+    Seen on Python 3.11: asyncio.run cancels the task that connects the pipes, and then waits for them.
+    """
+    return subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=env,
+        start_new_session=True,  # a wrapper script is killed along with what it called
+    )
+
+
+def _talk(process: subprocess.Popen[bytes], stdin: bytes | None, seconds: float) -> tuple[bytes, bytes]:
+    try:
+        return process.communicate(stdin, seconds)
+    finally:
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe:
+                with suppress(OSError):
+                    pipe.close()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
     """Kill the process where it still runs, with all that it started, and reap it."""
-    if process.returncode is not None:
+    if process.poll() is not None:
         return
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     # a killed process ends at once; the limit is for one that is stuck in the kernel
-    with suppress(TimeoutError):
-        await asyncio.wait_for(asyncio.shield(process.wait()), _REAP_SECONDS)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_REAP_SECONDS)

@@ -18,10 +18,11 @@ from asyncjman.executors.command import (
     run,
     run_with_retry,
 )
+from tests.cells.sge import wait_until
 
 DOWN = (
-    'error: commlib error: got select error (Connection refused)\nUnable to run job: unable to send message to '
-    'qmaster using port 7777 on host "localhost": got send error\nExiting.\n'
+    'error: commlib error: got select error (Connection refused)\nUnable to run job: unable to send '
+    'message to qmaster using port 7777 on host "localhost": got send error\nExiting.\n'
 )  # fmt: skip
 NO_ANSWER = (
     "error: failed receiving gdi request response for mid=1 (got syncron message receive timeout error)."
@@ -83,12 +84,25 @@ async def test_a_hanging_command_is_killed_with_its_children(tmp_path: Path) -> 
 async def test_a_cancelled_command_is_killed_and_reaped(tmp_path: Path) -> None:
     path = tool(tmp_path, f"echo $$ > {tmp_path}/.self; mv {tmp_path}/.self {tmp_path}/self; exec sleep 100")
     task = asyncio.create_task(run([path]))
-    while not (tmp_path / "self").exists():
-        await asyncio.sleep(0.01)
+    await asyncio.to_thread(wait_until, (tmp_path / "self").exists)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert not alive(tmp_path / "self")
+
+
+@pytest.mark.parametrize("seconds", [0, 0.001, 0.005])
+def test_a_loop_that_is_shut_down_meanwhile_is_not_held(tmp_path: Path, seconds: float) -> None:
+    path = tool(tmp_path, "exec sleep 100")
+
+    async def leave() -> asyncio.Task[Completed]:
+        task = asyncio.create_task(run([path]))
+        await asyncio.sleep(seconds)
+        return task
+
+    begin = time.monotonic()
+    assert asyncio.run(leave()).cancelled()
+    assert time.monotonic() - begin < 5
 
 
 @pytest.mark.parametrize(

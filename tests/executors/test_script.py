@@ -188,7 +188,8 @@ def test_signals_of_the_group_reach_the_command_once(tmp_path: Path, shell: list
     program.write_text(
         "import signal, sys\nsignal.signal(signal.SIGUSR1, lambda *_: print('usr1', flush=True))\n"
         "signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))\n"
-        "print('up', signal.getsignal(signal.SIGINT) is signal.default_int_handler, flush=True)\nwhile True: signal.pause()\n"
+        "print('up', signal.getsignal(signal.SIGINT) is signal.default_int_handler, flush=True)\n"
+        "while True: signal.pause()\n"
     )
     (tmp_path / "job.sh").write_bytes(text_of(make(tmp_path, sys.executable, str(program))))
     process = subprocess.Popen([*shell, tmp_path / "job.sh"], start_new_session=True)

@@ -18,24 +18,57 @@ BASE = commands.Submission(name="jm1_x", work_dir="/spool/1", script="/spool/1/j
 
 
 def test_qsub() -> None:
-    assert (
-        commands.qsub("/b/qsub", BASE)
-        == (
-            "/b/qsub -terse -b y -shell n -r n -N jm1_x -wd /spool/1 -o :/dev/null -e :/dev/null "
-            "/bin/sh /spool/1/job.sh"
-        ).split()
-    )
+    assert commands.qsub("/b/qsub", BASE) == [
+        "/b/qsub",
+        "-terse",
+        "-b",
+        "y",
+        "-shell",
+        "n",
+        "-r",
+        "n",
+        "-N",
+        "jm1_x",
+        "-wd",
+        "/spool/1",
+        "-o",
+        ":/dev/null",
+        "-e",
+        ":/dev/null",
+        "/bin/sh",
+        "/spool/1/job.sh",
+    ]
 
 
 def test_qsub_with_all() -> None:
     submission = commands.Submission(
-        name="jm1_x", work_dir="/s", script="/s/job.sh", stdout="/s/a b:c", tasks=range(1, 10, 2), throttle=4,
-        hold=(7, 8), hold_per_task=(9,), account="tag", context={"jman": "t"}, options=("-P", "p"), script_args=("x",),
+        name="jm1_x", work_dir="/s", script="/s/job.sh", stdout="/s/a b:c", tasks=range(1, 10, 2),
+        throttle=4,
+        hold=(7, 8), hold_per_task=(9,), account="tag", context={"jman": "t"},
+        options=("-P", "p"), script_args=("x",),
     )  # fmt: skip
     argv = commands.qsub("qsub", submission)
     assert argv[argv.index("-o") + 1] == ":/s/a b:c"
     assert argv[argv.index("-t") :] == (
-        "-t 1-9:2 -tc 4 -hold_jid 7,8 -hold_jid_ad 9 -A tag -ac jman=t -P p /bin/sh /s/job.sh x".split()
+        [
+            "-t",
+            "1-9:2",
+            "-tc",
+            "4",
+            "-hold_jid",
+            "7,8",
+            "-hold_jid_ad",
+            "9",
+            "-A",
+            "tag",
+            "-ac",
+            "jman=t",
+            "-P",
+            "p",
+            "/bin/sh",
+            "/s/job.sh",
+            "x",
+        ]
     )
     assert commands.qsub_verify("qsub", submission)[:3] == ["qsub", "-w", "v"]
 
@@ -96,9 +129,8 @@ def test_queues_by_name() -> None:
     assert options(Resources(queue="q1d"), queues=["q1d"]) == ("-q", "q1d")
     assert options(Resources(queue="q1d"), ResourceRules(queue_option=QueueOption.NAME)) == ("-q", "q1d")
     rules = ResourceRules(queue_option=QueueOption.REQUEST, prepend=("-P", "p"))
-    assert options(Resources(queue="q1d", extra=("-p", "1")), rules, queues=["q1d"]) == tuple(
-        "-P p -l q1d -p 1".split()
-    )
+    wanted = Resources(queue="q1d", extra=("-p", "1"))
+    assert options(wanted, rules, queues=["q1d"]) == tuple(["-P", "p", "-l", "q1d", "-p", "1"])
 
 
 @pytest.mark.parametrize(

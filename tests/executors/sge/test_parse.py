@@ -76,7 +76,8 @@ def test_qstat_with_no_job() -> None:
 
 
 def test_qstat_of_other_versions() -> None:
-    entry = "<job_list x='y'><state>r</state><new>1</new><JB_job_number>5</JB_job_number><JB_name>a%lt;b</JB_name>"
+    entry = "<job_list x='y'><state>r</state><new>1</new><JB_job_number>5</JB_job_number>"
+    entry += "<JB_name>a%lt;b</JB_name>"
     entry += "<JAT_start_time>2026-11-22T21:42:58.843834</JAT_start_time></job_list>"
     (found,) = parse_qstat(f"<a:job_info xmlns:a='z'>{entry}</a:job_info>")
     assert (found.name, found.slots) == ("a<b", 1)
