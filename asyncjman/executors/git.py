@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from pathlib import Path
+
+from asyncjman.executors.command import CommandFailed, run
 
 TIMEOUT_SECONDS = 5.0
 
@@ -14,27 +15,14 @@ async def describe(folder: Path) -> tuple[str | None, bool | None]:
     if not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
         return None, None
     try:
-        git = await asyncio.create_subprocess_exec(
-            "git",
-            "status",
-            "--porcelain=v2",
-            "--branch",
-            "--untracked-files=no",
-            cwd=folder,
+        done = await run(
+            ["git", "-C", str(folder), "status", "--porcelain=v2", "--branch", "--untracked-files=no"],
             env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
+            timeout=TIMEOUT_SECONDS,
         )
-    except OSError:  # no git here
+    except CommandFailed:  # no git here, no answer, or a folder that git doesn't trust
         return None, None
-    try:
-        out, _ = await asyncio.wait_for(git.communicate(), TIMEOUT_SECONDS)
-    except TimeoutError:
-        git.kill()
-        await git.wait()
-        return None, None
-    return parse(out) if git.returncode == 0 else (None, None)
+    return parse(done.stdout.encode("utf-8", "surrogateescape"))
 
 
 def parse(status: bytes) -> tuple[str | None, bool | None]:

@@ -25,6 +25,7 @@ BUSY_SECONDS = 30.0
 Identity = tuple[int, int]
 """Device and inode of a file: whether a path still leads to the file that was opened."""
 
+_LEAST_BYTES = 512  # the smallest page there is
 _GRIDTK_TABLES = {"Job", "ArrayJob"}
 
 
@@ -76,17 +77,20 @@ async def scalar(connection: aiosqlite.Connection, sql: str) -> Any:
 def _is_missing(path: Path) -> bool:
     """Tell whether there is nothing there yet; raise DatabaseProblem where nothing can be."""
     try:
-        mode = path.stat().st_mode
+        found = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         if not path.parent.is_dir():
             raise DatabaseProblem(f"the folder of the database {path} does not exist") from None
         return True
     except OSError as error:
         raise DatabaseProblem(f"can't read the database {path}: {error.strerror}") from error
-    if stat.S_ISDIR(mode):
+    if stat.S_ISDIR(found.st_mode):
         raise DatabaseProblem(f"the database {path} is a folder: name a file with --database")
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(found.st_mode):
         raise DatabaseProblem(f"the database {path} is no file: name one with --database")
+    if 0 < found.st_size < _LEAST_BYTES:
+        # SQLite would take it for an empty one, and write it over
+        raise DatabaseProblem(f"{path} is not a database: name another file with --database")
     if not os.access(path, os.R_OK):
         raise DatabaseProblem(f"can't read the database {path}: Permission denied")
     return False
@@ -158,7 +162,7 @@ async def _set_journal_mode(connection: aiosqlite.Connection, path: Path) -> Non
 
 
 _ADVICE = {
-    "file is not a database": "it is no database of jobs: name another file with --database",
+    "file is not a database": "the file is not a database: name another one with --database",
     "database disk image is malformed": "it is damaged: restore it from a copy, or delete it to start anew",
     "database or disk is full": "the disk is full, nothing was changed",
     "database is locked": f"another process has held it for {BUSY_SECONDS:.0f} seconds; try again",

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -12,9 +14,9 @@ import pytest
 
 from asyncjman.errors import DatabaseProblem
 from asyncjman.model.selection import Selection
-from asyncjman.store import header, jobs
+from asyncjman.store import jobs
 from asyncjman.store.database import Database
-from asyncjman.store.migrate import latest_version, migrations, statements
+from asyncjman.store.migrate import APPLICATION_ID, latest_version, migrations, statements
 from tests.making import add_jobs, spec_of
 
 
@@ -46,10 +48,26 @@ async def test_nothing_is_made_where_nothing_is_to_be_stored(path: Path) -> None
     assert list(path.parent.iterdir()) == []
 
 
-async def test_the_header_says_whose_it_is(path: Path, database: Database) -> None:
-    head = path.read_bytes()[: header.HEADER_BYTES]
-    assert header.kind_of(head) is header.Kind.OURS
-    assert header.schema_version(head) == latest_version()
+async def test_another_connection_of_the_process_takes_no_lock_away(path: Path, database: Database) -> None:
+    """POSIX locks go with the first descriptor of the file that is closed, whoever opened it."""
+    second = await Database.open(path, create=False)
+    await second.close()
+    locker = subprocess.run(
+        [sys.executable, "-c", _LOCKED, str(path)], capture_output=True, text=True, check=True
+    )
+    assert locker.stdout.strip() == "in use"
+
+
+# a process that finds itself alone may leave WAL, which deletes the log that the others write to
+_LOCKED = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], timeout=0)
+try:
+    connection.execute("PRAGMA journal_mode = DELETE")
+    print("alone")
+except sqlite3.OperationalError:
+    print("in use")
+"""
 
 
 async def test_settings_of_a_connection(database: Database) -> None:
@@ -99,7 +117,7 @@ def _newer(path: Path) -> None:
     _sql(
         path,
         "CREATE TABLE job (id INTEGER)",
-        f"PRAGMA application_id = {header.APPLICATION_ID}",
+        f"PRAGMA application_id = {APPLICATION_ID}",
         f"PRAGMA user_version = {latest_version() + 1}",
     )
 
@@ -130,8 +148,8 @@ def _sql(path: Path, *lines: str) -> None:
         (_short, "is not a database"),
         (_folder, "is a folder"),
         (_gridtk, "a database of gridtk"),
-        (_foreign, "some other program's"),
-        (_foreign_with_a_version, "some other program's"),
+        (_foreign, "another program's"),
+        (_foreign_with_a_version, "another program's"),
         (_newer, "newer asyncjman"),
         (_damaged, "damaged"),
         (_loop, "can't read"),
