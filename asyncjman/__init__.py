@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from asyncjman.version import __version__
 
 if TYPE_CHECKING:
-    from asyncjman.api.handle import JobHandle, JobResult
+    from asyncjman.api.handle import JobHandle
     from asyncjman.api.manager import JobManager
+    from asyncjman.api.result import JobResult
     from asyncjman.errors import CallFailed, JmanError, JobFailed, UsageError
     from asyncjman.model.array import ArraySpec
     from asyncjman.model.events import (
@@ -67,7 +68,7 @@ _HOMES = {
     "JobFinished": "model.events",
     "JobHandle": "api.handle",
     "JobManager": "api.manager",
-    "JobResult": "api.handle",
+    "JobResult": "api.result",
     "JobSubmitted": "model.events",
     "Retry": "model.retry",
     "Selection": "model.selection",

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from asyncjman.api.handle import JobResult
+from asyncjman.api.result import JobResult
 from asyncjman.errors import CallFailed, UsageError
 from asyncjman.executors.logs import spool_folder
 from asyncjman.model.array import ArraySpec

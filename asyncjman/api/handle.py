@@ -4,43 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from asyncjman.api.operations import Operations
+from asyncjman.api.result import JobResult
 from asyncjman.errors import JmanError, JobFailed
 from asyncjman.model.job import PLAIN_TASK, Job, Task
 from asyncjman.model.status import Status
 
-if TYPE_CHECKING:
-    from asyncjman.api.manager import JobManager
 
+class Manager(Protocol):
+    """What a handle needs of the JobManager that it came from."""
 
-@dataclass(frozen=True, slots=True)
-class JobResult:
-    """How a job ended.
+    operations: Operations
 
-    ``peak_memory`` is in bytes, ``cpu_seconds`` of all tasks together; ``logs`` are the paths of the
-    output and error log of each task that failed, or of the one task there is.
-
-    >>> from asyncjman import JobResult, Status
-    >>> JobResult(job_id=1, status=Status.SUCCESS, tasks=[]).succeeded
-    True
-    """
-
-    job_id: int
-    status: Status
-    tasks: list[Task]
-    exit_status: int | None = None
-    signal: int | None = None
-    reason: str | None = None
-    cpu_seconds: float | None = None
-    peak_memory: int | None = None
-    logs: tuple[str, ...] = ()
-
-    @property
-    def succeeded(self) -> bool:
-        return self.status is Status.SUCCESS
+    async def until_ended(self, job: JobHandle, timeout: float | None = None) -> None: ...
+    async def stop(self, job: JobHandle, task_ids: Sequence[int] = ()) -> None: ...
+    async def resubmit(self, job: JobHandle, *, also_success: bool = False, clean: bool = False) -> None: ...
 
 
 class JobHandle:
@@ -57,7 +38,7 @@ class JobHandle:
     success
     """
 
-    def __init__(self, manager: JobManager, job: Job) -> None:
+    def __init__(self, manager: Manager, job: Job) -> None:
         self._manager = manager
         self._job = job
 

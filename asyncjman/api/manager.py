@@ -11,8 +11,9 @@ from typing import Any, Literal, TypeVar
 
 from asyncjman.api.calls import Calls, Input
 from asyncjman.api.execution import Execution, Options, Output
-from asyncjman.api.handle import JobHandle, JobResult
+from asyncjman.api.handle import JobHandle
 from asyncjman.api.operations import ALL, Operations
+from asyncjman.api.result import JobResult
 from asyncjman.api.specs import build_spec
 from asyncjman.api.stream import event_stream
 from asyncjman.api.watcher import Watcher

@@ -62,14 +62,11 @@ def execute_command(
 ) -> int:
     import asyncio
 
-    from asyncjman.render.monitor import make_monitor
-
     globals_: Globals = context.obj
     slots = _slots(parallel)
     selection = globals_.selection(ids, job_ids)
-    monitor = make_monitor(
-        live=sys.stdout.isatty() if progress is None else progress, json_lines=json_lines, slots=slots
-    )
+    live = sys.stdout.isatty() if progress is None else progress
+    monitor = _monitor(live=live, json_lines=json_lines, slots=slots)
     return asyncio.run(
         _execute(
             globals_,
@@ -155,6 +152,18 @@ async def _say_nothing_to_do(globals_: Globals, manager: Operations, selection: 
         return say_none(globals_, selection)
     states = ", ".join(f"{count} {status}" for status, count in found.items())
     say(f"nothing to run: {states} (jman resubmit has jobs run once more)")
+
+
+def _monitor(*, live: bool, json_lines: bool, slots: int) -> Monitor:
+    from asyncjman.render.monitor import JsonMonitor, PlainMonitor
+
+    if json_lines:
+        return JsonMonitor()
+    if live:
+        from asyncjman.render.live import LiveMonitor
+
+        return LiveMonitor(slots)
+    return PlainMonitor()
 
 
 def _slots(text: str) -> int:

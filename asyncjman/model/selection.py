@@ -45,7 +45,7 @@ def parse_ids(texts: Iterable[str]) -> tuple[range, ...]:
             if last < int(first):
                 raise BadSelection(f"bad ids {item!r}: the first is greater than the last")
             found.append(range(int(first), last + 1))
-        if not text.strip(", \t\n"):
+        if not text.replace(",", " ").split():
             raise BadSelection("an id is missing: write 3, 1-4 or 10+2")
     return tuple(found)
 

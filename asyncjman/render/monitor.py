@@ -74,17 +74,6 @@ class Monitor(Protocol):
     def close(self, totals: Totals, failures: Sequence[Failed]) -> None: ...
 
 
-def make_monitor(*, live: bool, json_lines: bool, slots: int) -> Monitor:
-    """Return the monitor that fits the output."""
-    if json_lines:
-        return JsonMonitor()
-    if live:
-        from asyncjman.render.live import LiveMonitor
-
-        return LiveMonitor(slots)
-    return PlainMonitor()
-
-
 class PlainMonitor:
     """A line per event."""
 

@@ -13,6 +13,7 @@ from asyncjman.model.job import Task
 from asyncjman.model.status import Status
 from asyncjman.scheduler.bus import Bus
 from asyncjman.store import schedule, tasks
+from asyncjman.store.completion import to_completion
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.schedule import Outline
 from asyncjman.store.tasks import Claim
@@ -160,6 +161,10 @@ class Recorder:
         await self._flush(nothing)
 
     async def _flush(self, more: Callable[[Transaction], Awaitable[list[Claim]]]) -> list[Claim]:
+        # once begun it is carried out: a batch that was taken must not be lost with a cancelled waiter
+        return await to_completion(self._flush_now(more))
+
+    async def _flush_now(self, more: Callable[[Transaction], Awaitable[list[Claim]]]) -> list[Claim]:
         async with self._flushing:
             self._wake.clear()
             batch, self._batch = self._batch, _Batch()

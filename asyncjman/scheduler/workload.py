@@ -114,6 +114,8 @@ class JobState:
 
     def follow(self, outline: Outline) -> None:
         """Take over what the store says of it now."""
+        if str(self.array or "") != (outline.array or ""):
+            self.next_index = outline.next_index  # tasks were taken out of the array
         self.array = ArraySpec.parse(outline.array) if outline.array else None
         self.task_count = outline.task_count
         self.finished = Counter({one: n for one, n in outline.counts.items() if one in FINISHED})
@@ -172,6 +174,7 @@ class Workload:
         self._decisions = decisions
         self._waited_by: dict[int, set[int]] = {}
         self._ended: dict[int, tuple[Status, bool]] = {}
+        self._ends: deque[tuple[int, Status, bool]] = deque()
         self.jobs: dict[int, JobState] = {}
         self.lines: dict[Line, deque[JobState]] = {Line.READY: deque(), Line.SOON: deque()}
 
@@ -246,11 +249,20 @@ class Workload:
 
     def job_ended(self, job_id: int, status: Status, *, stop_on_failure: bool) -> None:
         """Hear that a job ended, here or elsewhere."""
+        self._ends.append((job_id, status, stop_on_failure))
+        if len(self._ends) > 1:
+            return  # one end has led to another: a loop below, as deep recursion has its limit
+        while self._ends:
+            self._take_in_end(*self._ends[0])
+            self._ends.popleft()
+
+    def _take_in_end(self, job_id: int, status: Status, stop_on_failure: bool) -> None:
         self._ended[job_id] = (status, stop_on_failure)
         job = self.jobs.pop(job_id, None)
         if job is not None:
             job.fresh = job.has_rows = False
             job.offered.clear()
+            job.line = None
             for one in job.dependencies:
                 self._waited_by.get(one.job_id, set()).discard(job_id)
         for other in self._waiting_for(job_id):

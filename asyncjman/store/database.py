@@ -110,33 +110,44 @@ class Database:
         if self._in_memory:
             return False
         async with self._lock:
-            connection = self._connection
-            try:
-                # leaves WAL only when no other connection exists, and takes the side files along
-                await connection.execute("PRAGMA busy_timeout = 0")
-                await connection.execute_fetchall("PRAGMA journal_mode = DELETE")
-                await connection.execute("BEGIN EXCLUSIVE")
-                mode = await scalar(connection, "PRAGMA journal_mode")
-                left = await scalar(connection, empty_sql)
-                if left or mode != "delete" or identity(self.path) != self._identity:
-                    await connection.execute("ROLLBACK")
-                    return False
+            return await to_completion(self._remove_if(empty_sql))
+
+    async def _remove_if(self, empty_sql: str) -> bool:
+        connection = self._connection
+        try:
+            # leaves WAL only when no other connection exists, and takes the side files along
+            await connection.execute_fetchall("PRAGMA busy_timeout = 0")
+            await connection.execute_fetchall("PRAGMA journal_mode = DELETE")
+            await connection.execute("BEGIN EXCLUSIVE")
+            mode = await scalar(connection, "PRAGMA journal_mode")
+            left = await scalar(connection, empty_sql)
+            removable = not left and mode == "delete" and identity(self.path) == self._identity
+            if removable:
                 self.path.unlink()
-                await connection.execute("ROLLBACK")
-            except (sqlite3.OperationalError, OSError):
-                return False
-            finally:
-                await connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
-        return True
+            await connection.execute("ROLLBACK")
+            return removable
+        except (sqlite3.OperationalError, OSError):
+            await self._roll_back()
+            return False
+        finally:
+            await connection.execute_fetchall(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
 
     async def _begin(self) -> None:
         while True:
-            await self._connection.execute("BEGIN IMMEDIATE")
-            if self._in_memory or identity(self.path) == self._identity:
-                await self._connection.execute("UPDATE clock SET revision = revision + 1")
-                return
-            await self._connection.execute("ROLLBACK")
+            try:
+                await self._connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                if self._is_at_its_path():  # SQLite doesn't write to a file that was deleted
+                    raise
+            else:
+                if self._is_at_its_path():
+                    await self._connection.execute("UPDATE clock SET revision = revision + 1")
+                    return
+                await self._connection.execute("ROLLBACK")
             await self._reopen()
+
+    def _is_at_its_path(self) -> bool:
+        return self._in_memory or identity(self.path) == self._identity
 
     async def _reopen(self) -> None:
         fresh = await Database.open(self.path, create=True)

@@ -52,8 +52,11 @@ async def open_connection(path: Path, *, create: bool) -> Opened:
             await _prepare(connection, path)
             if found is not None:
                 await _set_journal_mode(connection, path)
-        except BaseException:
+        except BaseException as error:
             await connection.close()
+            deleted = found is not None and identity(path) != found
+            if deleted and isinstance(error, sqlite3.OperationalError):
+                continue
             raise
         if found == (None if found is None else identity(path)):
             return Opened(connection, found)
@@ -123,7 +126,8 @@ async def _connect(path: Path | None) -> aiosqlite.Connection:
 
 async def _prepare(connection: aiosqlite.Connection, path: Path) -> None:
     """Refuse what is no database of ours; bring the schema to the latest version."""
-    ours = await scalar(connection, "PRAGMA application_id") == APPLICATION_ID
+    application = await scalar(connection, "PRAGMA application_id")
+    ours = application == APPLICATION_ID
     version = await scalar(connection, "PRAGMA user_version")
     if ours and version > latest_version():
         raise DatabaseProblem(
@@ -138,7 +142,8 @@ async def _prepare(connection: aiosqlite.Connection, path: Path) -> None:
                 "or name another file with --database"
             )
         # another process may have made ours in this moment
-        if tables and await scalar(connection, "PRAGMA application_id") != APPLICATION_ID:
+        foreign = tables or version or application
+        if foreign and await scalar(connection, "PRAGMA application_id") != APPLICATION_ID:
             raise DatabaseProblem(f"{path} is another program's database: name another file with --database")
     if not ours or version < latest_version():
         await connection.execute("BEGIN IMMEDIATE")
@@ -155,7 +160,8 @@ async def _set_journal_mode(connection: aiosqlite.Connection, path: Path) -> Non
     wanted = "delete" if is_network(path.parent) else "wal"
     if await scalar(connection, "PRAGMA journal_mode") != wanted:
         try:
-            await connection.execute(f"PRAGMA journal_mode = {wanted}")
+            # fetched: a statement that is not at its end keeps its lock
+            await connection.execute_fetchall(f"PRAGMA journal_mode = {wanted}")
         except sqlite3.OperationalError:
             if wanted == "delete":
                 raise

@@ -14,7 +14,7 @@ from asyncjman.model.job import PLAIN_TASK, Task
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.jobs import REVISION
-from asyncjman.store.rows import TASK_COLUMNS, task_of, task_values
+from asyncjman.store.rows import TASK_COLUMNS, task_of, task_values, text
 
 _FINISHED = "(" + ", ".join(f"'{status}'" for status in sorted(FINISHED)) + ")"
 _BLANK = (
@@ -91,8 +91,8 @@ async def record_finished(tx: Transaction, tasks: Sequence[Task]) -> None:
                 task.status,
                 task.exit_status,
                 task.signal,
-                task.reason,
-                task.host,
+                text(task.reason),
+                text(task.host),
                 task.started_at,
                 task.finished_at,
                 task.cpu_seconds,

@@ -18,7 +18,6 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 async def database(path: Path) -> AsyncIterator[Database]:
     opened = await Database.open(path, create=True)
-    await opened.fetch("SELECT 1")  # one idle since its opening locks others out: a found bug
     yield opened
     await opened.close()
 

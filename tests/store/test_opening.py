@@ -3,6 +3,7 @@
 # ruff: noqa: ASYNC240 - a look at a local file takes no time
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import subprocess
 import sys
@@ -50,11 +51,11 @@ async def test_nothing_is_made_where_nothing_is_to_be_stored(path: Path) -> None
 
 async def test_another_connection_of_the_process_takes_no_lock_away(path: Path, database: Database) -> None:
     """POSIX locks go with the first descriptor of the file that is closed, whoever opened it."""
+    assert await jobs.count(database) == 0  # holds its lock from its first look on
     second = await Database.open(path, create=False)
     await second.close()
-    locker = subprocess.run(
-        [sys.executable, "-c", _LOCKED, str(path)], capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, "-c", _LOCKED, str(path)]
+    locker = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
     assert locker.stdout.strip() == "in use"
 
 

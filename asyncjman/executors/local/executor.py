@@ -119,6 +119,8 @@ class LocalExecutor:
         process = self._running.pop(pid)
         for pipe in process.pipes:
             pipe.finish()
+        if pid in self._ending and not _signal_group(pid, 0):
+            del self._ending[pid]  # nothing of it is left: its number may soon be another one's
         reason: str | None
         if ended.exit_status is None and ended.signal is None:
             reason = "its exit status was taken by another part of this program"

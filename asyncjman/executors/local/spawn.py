@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,10 +39,13 @@ def spawn(work: Work, streams: Streams, environment: Mapping[bytes, bytes]) -> i
             pid = _posix_spawn(program, work, streams, environment)
         else:
             pid = _popen(program, work, streams, environment)
+    except ValueError as error:  # a NUL, which no process can be given
+        raise OSError(errno.EINVAL, f"can't start {work.argv[0]!r}: {error}") from error
     except OSError as error:
         raise _explained(error, work, streams) from error
     if work.nice:
-        os.setpriority(os.PRIO_PROCESS, pid, work.nice)
+        with suppress(OSError):  # it has ended already
+            os.setpriority(os.PRIO_PROCESS, pid, work.nice)
     return pid
 
 
