@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 import subprocess
 import sys
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, os.environ.get("CLONE", "/tmp/tests"))
 import asyncjman
 from asyncjman.errors import BadSelection, DatabaseProblem
 from asyncjman.executors.base import Work
