@@ -8,6 +8,7 @@ what stands outside of profiles.
 from __future__ import annotations
 
 import os
+import shlex
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -114,3 +115,17 @@ def _value(old: Any, value: Any, name: str, source: Path) -> Any:
     if not isinstance(value, str):
         raise UsageError(f"{source}: {name} must be a text, not {value!r}")
     return value
+
+
+def extra_options(settings: Settings, given: str | None) -> list[str]:
+    """Return further options of qsub, one word each. Raises UsageError for quotes that don't match."""
+    words: list[str] = []
+    for text in (
+        settings.sge_extra_args_prepend,
+        settings.sge_extra_args_default if given is None else given,
+    ):
+        try:
+            words += shlex.split(text)
+        except ValueError as error:
+            raise UsageError(f"bad options of qsub {text!r}: {error}") from None
+    return words

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from asyncjman.errors import BadSelection
 from asyncjman.executors.logs import log_paths
 from asyncjman.model.array import ArraySpec
+from asyncjman.model.graph import Dependency
 from asyncjman.model.job import PLAIN_TASK, Job, JobSpec, Task
 from asyncjman.model.selection import Selection, format_ids
 from asyncjman.model.status import FINISHED, Status
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from asyncjman.api.grid import Grid
     from asyncjman.api.resubmission import Resubmitted
     from asyncjman.errors import JmanError
+    from asyncjman.executors.sge.executor import Preview
     from asyncjman.scheduler.bus import Bus
     from asyncjman.settings import Settings
 
@@ -121,13 +123,31 @@ class Operations:
         await self.grid.send_new(stored)
         return await jobs.get(self.database, ids)
 
+    async def preview(self, spec: JobSpec) -> Preview:
+        """Return how a job would be submitted to the cluster."""
+        job = Job(id=0, spec=spec, submitted_at=time.time(), counts={}, status=Status.SUBMITTED)
+        return await self.grid.preview(job)
+
+    async def resolve_dependencies(self, some: Sequence[Dependency]) -> tuple[Dependency, ...]:
+        """Return dependencies by job ids, where a number may have been the cluster's."""
+        found = []
+        for one in some:
+            number = range(one.job_id, one.job_id + 1)
+            if await jobs.existing(self.database, [number]) or not await submissions.by_grid_id(
+                self.database, number
+            ):
+                found.append(one)
+            else:
+                ids = (await self.resolve(Selection(either=(number,)))).ids
+                found.append(replace(one, job_id=ids[0][0]))
+        return tuple(found)
+
     async def jobs(self, selection: Selection = ALL) -> AsyncIterator[Job]:
         """Yield the jobs that are meant, in order of id.
 
         Raises BadSelection where an id isn't there.
         """
-        await self._require(selection)
-        async for job in jobs.select(self.database, selection):
+        async for job in jobs.select(self.database, await self.resolve(selection)):
             yield job
 
     async def get(self, job_ids: Iterable[int]) -> list[Job]:
@@ -229,6 +249,7 @@ class Operations:
         task_ids: Sequence[int] = (),
         to: str | None = None,
         changes: Mapping[str, Any] | None = None,
+        where: Mapping[str, str] | None = None,
     ) -> list[Resubmitted]:
         """Have the tasks that are in one of ``statuses`` (default: ended without success) run again.
 
@@ -239,6 +260,8 @@ class Operations:
         selected = await self._selected(selection, ())
         if command:
             selected = await overwrite_command(self.database, selected, command)
+        if where:
+            selected, task_ids = where_tasks(selected, where)
         if running_too:
             await self.stop(Selection(ids=tuple(range(job.id, job.id + 1) for job in selected)))
         if to is not None:
@@ -318,17 +341,33 @@ class Operations:
                 check_tasks(job, task_ids)
         return selected
 
-    async def _require(self, selection: Selection) -> None:
-        """Raise BadSelection where an id, or a whole range of ids, isn't there."""
-        if not selection.ids:
-            return
-        there = await jobs.existing(self.database, selection.ids)
-        missing = [one for one in selection.ids if not any(job_id in one for job_id in there)]
-        if missing:
-            single = format_ids({one[0] for one in missing if len(one) == 1})
-            ranges = [f"{one[0]}-{one[-1]}" for one in missing if len(one) > 1]
-            names = ", ".join(filter(None, [single, *ranges]))
-            raise BadSelection(f"no job {names} in {self.path} (jman list shows those that are there)")
+    async def resolve(self, selection: Selection) -> Selection:
+        """Return the selection by job ids. Raises BadSelection where an id isn't there, or means two jobs."""
+        if not (selection.ids or selection.either or selection.grid_ids):
+            return selection
+        from asyncjman.api.ids import resolve_ids
+
+        ids = await resolve_ids(self.database, self.path, selection)
+        return replace(selection, ids=ids, either=(), grid_ids=())
+
+    async def last_seen(self) -> float | None:
+        """Return when the cluster last answered, in seconds since 1970."""
+        return await submissions.last_seen(self.database)
+
+
+def where_tasks(selected: Sequence[Job], where: Mapping[str, str]) -> tuple[list[Job], list[int]]:
+    """Return the one sweep that is selected, and its tasks whose parameters have these values.
+
+    Raises BadSelection where there is none, or more than one job.
+    """
+    swept = [job for job in selected if job.spec.sweep is not None]
+    if len(swept) != 1:
+        raise BadSelection("--where goes with one job that was submitted with --sweep")
+    assert swept[0].spec.sweep is not None
+    found = [index + 1 for index in swept[0].spec.sweep.indexes(where)]
+    if not found:
+        raise BadSelection(f"no task of job {swept[0].id} has these parameters")
+    return swept, found
 
 
 def check_tasks(job: Job, task_ids: Iterable[int]) -> None:

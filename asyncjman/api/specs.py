@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from asyncjman.errors import UsageError
@@ -21,6 +21,9 @@ def build_spec(
     name: str = "",
     exec_dir: Path | None = None,
     log_dir: str | os.PathLike[str] | None = None,
+    executor: str = "local",
+    queue: str = "local",
+    resources: Mapping[str, object] | None = None,
     environment: Iterable[str] = (),
     array: str | None = None,
     dependencies: tuple[Dependency, ...] = (),
@@ -49,6 +52,9 @@ def build_spec(
         command=words,
         interpreter=interpreter,
         name=name,
+        executor=executor,
+        queue=queue,
+        resources=resources or {},
         exec_dir=str(folder),
         log_dir=os.fspath(log_dir) if log_dir is not None else None,
         environment=parse_environment(environment),

@@ -20,7 +20,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 _CANONICAL = {alias: name for name, aliases in COMMANDS.items() for alias in (name, *aliases)}
 _GLOBAL_VALUES = {"-d": "d", "--database": "d", "--db": "d"}
 
-_IDS = re.compile(r"[\d,+-]+", re.ASCII)
+_IDS = re.compile(r"(?:(?:job|grid):)?[\d,+-]+", re.ASCII)
 _KEY_VALUE = re.compile(r"[^-=][^=]*=.*", re.DOTALL)
 _WORD = re.compile(r"[^-].*", re.DOTALL)
 _STATUS = re.compile(r"submitted|waiting|queued|executing|success|failure|stopped|skipped")

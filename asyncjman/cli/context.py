@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asyncjman.errors import BadSelection, EnvironmentProblem
-from asyncjman.model.selection import Selection, parse_ids
+from asyncjman.errors import BadSelection, UsageError
+from asyncjman.model.selection import Selection, parse_any_ids, parse_ids
 from asyncjman.model.status import Status
+from asyncjman.render.text import ago
+
+if TYPE_CHECKING:
+    from asyncjman.api.operations import Operations
 
 Ids = Annotated[
     list[str] | None,
@@ -38,11 +43,6 @@ class Globals:
     local: bool
     verbose: int
 
-    def require_local(self, command: str) -> None:
-        """Raise EnvironmentProblem for what there is no cluster for yet."""
-        if not self.local:
-            raise EnvironmentProblem(f"no cluster is set up: run it on this machine, jman --local {command}")
-
     def selection(
         self,
         ids: Iterable[str] | None = None,
@@ -51,8 +51,11 @@ class Globals:
         statuses: Iterable[Status] | None = None,
     ) -> Selection:
         """Return the jobs that are meant; with ``--local`` local ones only."""
+        named = parse_any_ids([*(job_ids or ()), *(ids or ())])
         return Selection(
-            ids=parse_ids([*(job_ids or ()), *(ids or ())]),
+            ids=named.jobs,
+            either=named.either,
+            grid_ids=named.grid,
             names=tuple(names or ()),
             statuses=frozenset(statuses or ()),
             executor="local" if self.local else None,
@@ -66,12 +69,33 @@ def task_ids_of(array_ids: list[str] | None, selection: Selection) -> list[int]:
     """
     if not array_ids:
         return []
-    if len(selection.ids) != 1 or len(selection.ids[0]) != 1:
+    named = (*selection.ids, *selection.either, *selection.grid_ids)
+    if len(named) != 1 or len(named[0]) != 1:
         raise BadSelection("--array-ids goes with one job: jman COMMAND -j 3 -a 1-4")
     ranges = parse_ids(array_ids)
     if sum(len(one) for one in ranges) > 10_000_000:
         raise BadSelection("--array-ids names more than ten million tasks")
     return sorted({task_id for one in ranges for task_id in one})
+
+
+def parse_where(items: Iterable[str] | None) -> dict[str, str]:
+    """Read NAME=VALUE items. Raises UsageError for anything else."""
+    found = {}
+    for item in items or ():
+        name, equals, value = item.partition("=")
+        if not equals or not name:
+            raise UsageError(f"bad --where {item!r}: write NAME=VALUE, as in lr=0.1")
+        found[name] = value
+    return found
+
+
+async def refresh(operations: Operations, globals_: Globals) -> None:
+    """Look at the cluster, if anything is on it; say so where it doesn't answer."""
+    problem = await operations.refresh(local=globals_.local)
+    if problem is not None:
+        since = await operations.last_seen()
+        age = f"; what is shown is {ago(time.time() - since).removesuffix(' ago')} old" if since else ""
+        say(f"jman: {problem}{age}")
 
 
 def say(text: str) -> None:

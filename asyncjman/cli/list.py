@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from asyncjman.cli.context import Globals, Ids, JobIds, Statuses, say_none
+from asyncjman.cli.context import Globals, Ids, JobIds, Statuses, refresh, say_none
 from asyncjman.model.selection import Selection
 from asyncjman.render.jobs import Details
 
@@ -65,6 +65,7 @@ async def _print_table(globals_: Globals, selection: Selection, details: Details
     from asyncjman.render.text import use_color
 
     async with Operations(globals_.database, create=False) as manager:
+        await refresh(manager, globals_)
         jobs = [job async for job in manager.jobs(selection)]
         if not jobs:
             return say_none(globals_, selection)
@@ -82,6 +83,7 @@ async def _print_ids(globals_: Globals, selection: Selection) -> None:
     from asyncjman.api.operations import Operations
 
     async with Operations(globals_.database, create=False) as manager:
+        await refresh(manager, globals_)
         async for job in manager.jobs(selection):
             print(job.id)
 
@@ -95,6 +97,7 @@ async def _print_json(globals_: Globals, selection: Selection, *, with_tasks: bo
 
     write = sys.stdout.write
     async with Operations(globals_.database, create=False) as manager:
+        await refresh(manager, globals_)
         write("[")
         separator = "\n"
         async for job in manager.jobs(selection):

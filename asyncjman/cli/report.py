@@ -18,7 +18,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asyncjman.cli.context import ArrayIds, Globals, Ids, JobIds, Statuses, say, say_none, task_ids_of
+from asyncjman.cli.context import (
+    ArrayIds,
+    Globals,
+    Ids,
+    JobIds,
+    Statuses,
+    refresh,
+    say,
+    say_none,
+    task_ids_of,
+)
 from asyncjman.model.job import Job, Task
 from asyncjman.model.status import FINISHED, Status
 
@@ -60,6 +70,7 @@ def report_command(
 
     async def report() -> None:
         async with Operations(globals_.database, create=False) as manager:
+            await refresh(manager, globals_)
             jobs = [job async for job in manager.jobs(selection)]
             if follow:
                 await follow_logs(manager.follow(selection), raw=raw)

@@ -5,6 +5,8 @@ Examples:
   jman resubmit                  all that ended without success
   jman resubmit 3 --failed-only  the failed tasks of job 3
   jman resubmit --clean -s 3     job 3 whole, its logs deleted
+  jman resubmit 3 --to sge       the same job, on the cluster
+  jman resubmit 3 --where lr=0.1 the tasks with this parameter
   jman resubmit -j 3 -o python train.py --epochs 20
 """
 
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asyncjman.cli.context import Globals, Ids, JobIds, say, say_none
+from asyncjman.cli.context import Globals, Ids, JobIds, parse_where, refresh, say, say_none
 from asyncjman.errors import UsageError
 from asyncjman.model.selection import Selection
 from asyncjman.model.status import FINISHED, Status
@@ -43,6 +45,28 @@ def resubmit_command(
     failed_only: Annotated[
         bool, typer.Option("--failed-only", help="Only tasks that failed, not stopped or skipped ones.")
     ] = False,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="sge|local", help="Move the jobs to this engine.")
+    ] = None,
+    queue: Annotated[
+        str | None, typer.Option("--queue", "-q", metavar="NAME", help="Grid: a new queue.")
+    ] = None,
+    memory: Annotated[
+        str | None, typer.Option("--memory", "-m", metavar="SIZE", help="Grid: new memory of a slot.")
+    ] = None,
+    parallel: Annotated[
+        int | None, typer.Option("--parallel", "-p", "--pe_mth", min=1, metavar="N", help="Grid: new slots.")
+    ] = None,
+    io_big: Annotated[
+        bool | None, typer.Option("--io-big/--no-io-big", "-i/-I", help="Grid: a host for much I/O, or not.")
+    ] = None,
+    time_limit: Annotated[
+        str | None, typer.Option("--time", metavar="TIME", help="Grid: a new limit of run time (h_rt).")
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Only tasks with this parameter."),
+    ] = None,
     overwrite_command: Annotated[
         bool,
         typer.Option("--overwrite-command", "-o", help="All that follows is the new command of the job."),
@@ -62,10 +86,18 @@ def resubmit_command(
     if also_success:
         statuses |= {Status.SUCCESS}
 
+    if to not in (None, "sge", "local"):
+        raise UsageError(f"bad --to {to!r}: there are sge and local")
+    changes = {"queue": queue, "memory": memory, "slots": parallel, "io_big": io_big, "time": time_limit}
+
     async def resubmit() -> None:
         async with Operations(globals_.database, create=False) as manager:
+            await refresh(manager, globals_)
             done = await manager.resubmit(
                 selection,
+                to=to,
+                where=parse_where(where),
+                changes={key: value for key, value in changes.items() if value is not None},
                 statuses=statuses,
                 running_too=running_jobs,
                 clean=clean and not keep_logs,

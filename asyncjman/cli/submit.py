@@ -1,4 +1,4 @@
-"""Store a job, to be run by `jman execute`.
+"""Store a job: with --local to be run by `jman execute`, else it is sent to Sun Grid Engine.
 
 All options come before the command; everything from its first word on belongs to it.
 
@@ -9,12 +9,14 @@ Examples:
   jman --local submit -n merge --after-ok 1-3 ./merge.sh
   jman --local submit -s LR=0.1 -s SEED=3 python train.py
   jman --local submit --sweep lr=0.1,0.01 --sweep seed=1-3 -- python train.py --lr {lr} --seed {seed}
+  jman submit -q all.q -m 4G --time 8:0:0 python train.py
   jman --local submit --from-file commands.txt --retry 2 --timeout 2h
 """
 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +30,7 @@ from asyncjman.model.job import Job, JobSpec
 if TYPE_CHECKING:
     from asyncjman.model.retry import Retry
     from asyncjman.model.sweep import Sweep
+    from asyncjman.settings import Settings
 
 SUMMARY = "Store a job, an array of tasks, or a chain of jobs."
 
@@ -107,6 +110,26 @@ def submit_command(
     timeout: Annotated[
         str | None, typer.Option(metavar="TIME", help="End a task that takes longer: 90s, 30m, 2h.")
     ] = None,
+    queue: Annotated[
+        str | None, typer.Option("--queue", "-q", metavar="NAME", help="Grid: the queue (default: all.q).")
+    ] = None,
+    memory: Annotated[
+        str | None, typer.Option("--memory", "-m", metavar="SIZE", help="Grid: memory of a slot: 4G, 500M.")
+    ] = None,
+    parallel: Annotated[
+        int | None, typer.Option("--parallel", "-p", "--pe_mth", min=1, metavar="N", help="Grid: slots.")
+    ] = None,
+    io_big: Annotated[bool, typer.Option("--io-big", "-i", help="Grid: a host for much I/O.")] = False,
+    time_limit: Annotated[
+        str | None,
+        typer.Option("--time", metavar="TIME", help="Grid: most run time (h_rt): 3600, 8:0:0."),
+    ] = None,
+    sge_extra_args: Annotated[
+        str | None, typer.Option("--sge-extra-args", "-e", metavar="OPTIONS", help="Grid: more for qsub.")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Grid: settings of [profiles.NAME].")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-z", help="Store nothing, print what would be.")
     ] = False,
@@ -119,6 +142,7 @@ def submit_command(
     from asyncjman.api.specs import build_spec
     from asyncjman.model.retry import parse_duration
     from asyncjman.model.selection import parse_ids
+    from asyncjman.settings import Settings, extra_options, load
 
     globals_: Globals = context.obj
     named = {Kind.ANY: dependencies, Kind.OK: after_ok, Kind.NOTOK: after_notok, Kind.CORR: after_corr}
@@ -128,13 +152,23 @@ def submit_command(
         for one in parse_ids(ids or ())
         for job_id in one
     )
-    globals_.require_local("submit")
+    settings = load(Path.cwd(), profile=profile) if not globals_.local else Settings()
+    resources = {
+        "memory": memory,
+        "slots": parallel,
+        "io_big": io_big or None,
+        "time": time_limit,
+        "extra": extra_options(settings, sge_extra_args),
+    }
     words = list(command or ())
     spec = build_spec(
         [*FROM_FILE_COMMAND] if from_file else words,
         name=name,
         exec_dir=exec_dir,
-        log_dir=log_dir,
+        log_dir=log_dir if globals_.local else log_dir or settings.log_dir,
+        executor="local" if globals_.local else "sge",
+        queue="local" if globals_.local else queue or settings.queue,
+        resources={} if globals_.local else {key: one for key, one in resources.items() if one},
         environment=environment or (),
         array=array,
         dependencies=waits,
@@ -144,7 +178,10 @@ def submit_command(
         timeout=parse_duration(timeout) if timeout else None,
         check=check,
     )
-    jobs = asyncio.run(_submit(globals_, spec, repeat, dry_run))
+    if dry_run and not globals_.local:
+        asyncio.run(_preview(globals_, spec, settings))
+        return
+    jobs = asyncio.run(_submit(globals_, spec, settings, repeat, dry_run))
     _print(jobs, print_id=print_id, as_json=as_json, verb="Would submit" if dry_run else "Submitted")
 
 
@@ -175,11 +212,29 @@ def _retry(count: int, causes: list[str] | None, delay: str) -> Retry | None:
     return Retry(count, chosen, parse_duration(delay)) if count else None
 
 
-async def _submit(globals_: Globals, spec: JobSpec, repeat: int, dry_run: bool) -> list[Job]:
+async def _submit(
+    globals_: Globals, spec: JobSpec, settings: Settings, repeat: int, dry_run: bool
+) -> list[Job]:
     from asyncjman.api.operations import Operations
 
-    async with Operations(globals_.database, create=not dry_run) as manager:
+    async with Operations(globals_.database, create=not dry_run, settings=settings) as manager:
+        spec = replace(spec, dependencies=await manager.resolve_dependencies(spec.dependencies))
         return await manager.submit(spec, repeat=repeat, dry_run=dry_run)
+
+
+async def _preview(globals_: Globals, spec: JobSpec, settings: Settings) -> None:
+    """Print the qsub command line, and the job script."""
+    import shlex
+
+    from asyncjman.api.operations import Operations
+    from asyncjman.render.text import printable
+
+    async with Operations(globals_.database, create=False, settings=settings) as manager:
+        spec = replace(spec, dependencies=await manager.resolve_dependencies(spec.dependencies))
+        preview = await manager.preview(spec)
+    print(printable(shlex.join(preview.command)))
+    for line in preview.script.decode("utf-8", "surrogateescape").rstrip("\n").split("\n"):
+        print(f"  | {printable(line)}")
 
 
 def _print(jobs: list[Job], *, print_id: bool, as_json: bool, verb: str) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from asyncjman.cli.context import Globals, Ids, JobIds, say, say_none
+from asyncjman.cli.context import Globals, Ids, JobIds, refresh, say, say_none
 from asyncjman.errors import EXIT_DONE, EXIT_JOB_FAILED, EnvironmentProblem
 
 SUMMARY = "Wait until jobs ended."
@@ -37,6 +37,7 @@ def wait_command(
 
     async def wait() -> int:
         async with Operations(globals_.database, create=False) as manager:
+            await refresh(manager, globals_)
             selected = [job async for job in manager.jobs(selection)]
             if not selected:
                 say_none(globals_, selection)

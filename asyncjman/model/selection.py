@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from asyncjman.errors import BadSelection
 from asyncjman.model.status import Status
 
-_IDS = re.compile(r"(\d{1,18})(?:([-+])(\d{1,18}))?", re.ASCII)
+_IDS = re.compile(r"(?:(job|grid):)?(\d{1,18})(?:([-+])(\d{1,18}))?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,37 +17,61 @@ class Selection:
     """The jobs that a command means; what is None or empty doesn't narrow it."""
 
     ids: tuple[range, ...] = ()
+    """Job ids."""
+    either: tuple[range, ...] = ()
+    """Job ids, or grid ids where there is no such job."""
+    grid_ids: tuple[range, ...] = ()
     names: tuple[str, ...] = ()
     statuses: frozenset[Status] = frozenset()
     executor: str | None = None
 
     @property
     def is_all(self) -> bool:
-        return not (self.ids or self.names or self.statuses)
+        return not (self.ids or self.either or self.grid_ids or self.names or self.statuses)
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """Ids as they were written: ``job:7`` and ``grid:7`` say which they are, ``7`` may be either."""
+
+    either: tuple[range, ...] = ()
+    jobs: tuple[range, ...] = ()
+    grid: tuple[range, ...] = ()
+
+
+def parse_any_ids(texts: Iterable[str]) -> Ids:
+    """Read ids as a user writes them: ``3``, ``1-4``, ``10+2`` (10, 11, 12), commas or spaces between.
+
+    Raises BadSelection for anything else.
+    """
+    found: dict[str | None, list[range]] = {None: [], "job": [], "grid": []}
+    for text in texts:
+        for item in text.replace(",", " ").split():
+            match = _IDS.fullmatch(item)
+            if not match:
+                raise BadSelection(f"bad id {item!r}: write 3, 1-4 or 10+2, with commas or spaces between")
+            kind, first, sign, second = match.groups()
+            last = int(first) if second is None else int(second) + (int(first) if sign == "+" else 0)
+            if last < int(first):
+                raise BadSelection(f"bad ids {item!r}: the first is greater than the last")
+            found[kind].append(range(int(first), last + 1))
+        if not text.replace(",", " ").split():
+            raise BadSelection("an id is missing: write 3, 1-4 or 10+2")
+    return Ids(tuple(found[None]), tuple(found["job"]), tuple(found["grid"]))
 
 
 def parse_ids(texts: Iterable[str]) -> tuple[range, ...]:
-    """Read ids as a user writes them: ``3``, ``1-4``, ``10+2`` (10, 11, 12), commas or spaces between.
+    """Read ids that can be of one kind only, such as those of tasks.
 
     >>> parse_ids(["1,4-6", "10+2"])
     (range(1, 2), range(4, 7), range(10, 13))
 
     Raises BadSelection for anything else.
     """
-    found: list[range] = []
-    for text in texts:
-        for item in text.replace(",", " ").split():
-            match = _IDS.fullmatch(item)
-            if not match:
-                raise BadSelection(f"bad id {item!r}: write 3, 1-4 or 10+2, with commas or spaces between")
-            first, sign, second = match.groups()
-            last = int(first) if second is None else int(second) + (int(first) if sign == "+" else 0)
-            if last < int(first):
-                raise BadSelection(f"bad ids {item!r}: the first is greater than the last")
-            found.append(range(int(first), last + 1))
-        if not text.replace(",", " ").split():
-            raise BadSelection("an id is missing: write 3, 1-4 or 10+2")
-    return tuple(found)
+    ids = parse_any_ids(texts)
+    if ids.jobs or ids.grid:
+        raise BadSelection("job: and grid: go before ids of jobs only")
+    return ids.either
 
 
 def format_ids(ids: Iterable[int]) -> str:

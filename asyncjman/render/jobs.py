@@ -13,10 +13,12 @@ from asyncjman.render.table import Column, Table
 
 _COLUMNS = (
     Column("job-id", right=True, least=6),
+    Column("grid-id", right=True, least=7, spare=True),
     Column("queue", least=5),
     Column("status", least=9),
     Column("tasks", least=5, spare=True),
     Column("age"),
+    Column("host", spare=True),
     Column("submitted", least=8, spare=True),
     Column("started", least=8, spare=True),
     Column("finished", least=8, spare=True),
@@ -33,7 +35,7 @@ _COLUMNS = (
     Column("reason", spare=True),
     Column("arguments", least=9),
 )
-_STATUS_COLUMN = 2
+_STATUS_COLUMN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +85,12 @@ class JobTable:
         spec, more = job.spec, self._details
         return (
             str(job.id),
+            str(job.grid_id or ""),
             text.printable(spec.queue),
-            job.status,
+            f"{job.status} ({job.note})" if job.note else job.status,
             task_counts(job),
             text.age(self._now - job.submitted_at),
+            text.printable(job.host or "") if job.grid_id else "",
             *self._times(job, more),
             str(job.attempt) if more.times and job.attempt > 1 else "",
             text.printable(spec.name),
@@ -110,7 +114,9 @@ class JobTable:
         given = text.command_line(
             f"{name}={value}" for name, value in job.spec.parameters(task.task_id).items()
         )
-        return (f"{job.id}.{task.task_id}", "", task.status, "", "", *times, attempt, *blank, reason, given)
+        number = f"{job.id}.{task.task_id}"
+        host = text.printable(task.host or "") if job.grid_id else ""
+        return (number, "", "", task.status, "", "", host, *times, attempt, *blank, reason, given)
 
     def _widest_task(self, job: Job) -> tuple[str, ...]:
         assert job.spec.array is not None

@@ -15,7 +15,7 @@ def job_object(job: Job) -> dict[str, Any]:
     spec = job.spec
     return {
         "id": job.id,
-        "grid_id": None,
+        "grid_id": job.grid_id,
         "name": spec.name or None,
         "executor": spec.executor,
         "queue": spec.queue,
@@ -23,6 +23,7 @@ def job_object(job: Job) -> dict[str, Any]:
         "exit_status": job.exit_status,
         "signal": job.signal,
         "reason": job.reason,
+        "grid_state": job.note,
         "command": list(spec.command),
         "interpreter": list(spec.interpreter),
         "exec_dir": spec.exec_dir,
@@ -35,6 +36,7 @@ def job_object(job: Job) -> dict[str, Any]:
         if spec.retry
         else None,
         "timeout": spec.timeout,
+        "resources": dict(spec.resources),
         "git_commit": spec.git_commit,
         "git_dirty": spec.git_dirty,
         "submitted_at": moment(job.submitted_at),

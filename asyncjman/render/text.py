@@ -114,8 +114,12 @@ def short_path(path: str) -> str:
 
 
 def job_line(job: Job, now: float) -> str:
-    """Write a job in one line: ``1 @local (0 seconds ago) -S /usr/bin/python3 myscript.py``."""
-    return f"{job.id} @{printable(job.spec.queue)} ({ago(now - job.submitted_at)}) {arguments(job)}"
+    """Write a job in one line: ``1 @local (0 seconds ago) -S /usr/bin/python3 myscript.py``.
+
+    A job on a cluster is known by its number there.
+    """
+    number, when = job.grid_id or job.id, ago(now - job.submitted_at)
+    return f"{number} @{printable(job.spec.queue)} ({when}) {arguments(job)}"
 
 
 def use_color(stream: object = None) -> bool:

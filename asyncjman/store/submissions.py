@@ -169,9 +169,22 @@ async def set_rest(tx: Transaction, job_id: int, status: Status) -> None:
     )
 
 
-async def find_by_grid_id(source: Database | Transaction, grid_id: int) -> list[int]:
-    """Return the jobs that had this number on the cluster, the latest one first."""
+async def by_grid_id(source: Database | Transaction, grid_ids: range) -> set[int]:
+    """Return the jobs whose latest submission has one of these numbers on the cluster."""
     rows = await source.fetch(
-        "SELECT DISTINCT job_id FROM submission WHERE grid_id = ? ORDER BY id DESC", (grid_id,)
+        "SELECT job_id FROM submission AS one WHERE grid_id BETWEEN ? AND ? "
+        "AND id = (SELECT max(id) FROM submission WHERE job_id = one.job_id)",
+        (grid_ids[0], grid_ids[-1]),
     )
-    return [row[0] for row in rows]
+    return {row[0] for row in rows}
+
+
+async def answered(tx: Transaction, now: float) -> None:
+    """Store that the cluster has answered."""
+    await tx.execute("UPDATE clock SET cluster_seen = ?", (now,))
+
+
+async def last_seen(source: Database | Transaction) -> float | None:
+    """Return when the cluster last answered, in seconds since 1970."""
+    seen: float | None = (await source.fetch("SELECT cluster_seen FROM clock"))[0][0]
+    return seen

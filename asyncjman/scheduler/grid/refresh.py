@@ -59,6 +59,9 @@ async def refresh(
     active = await submissions.active(database)
     if active:
         entries = await _query(executor, patience, result)
+        if entries is not None:
+            async with database.transaction(quiet=True) as tx:
+                await submissions.answered(tx, time.time())
         active = await _adopt(database, active, entries)
         await _look(database, executor, active, entries, grace, result)
     await _correct_missing(database, active, result)

@@ -2,9 +2,10 @@
 -- Texts that are no UTF-8 (file names may be anything) are stored as BLOB, lists and maps as ASCII JSON.
 -- Times are seconds since 1970, memory is in bytes.
 
--- One row: the number of the latest write transaction, and a name that no other database has.
-CREATE TABLE clock (revision INTEGER NOT NULL, token TEXT NOT NULL);
-INSERT INTO clock VALUES (0, lower(hex(randomblob(4))));
+-- One row: the number of the latest write transaction, a name that no other database has, and when the
+-- cluster last answered.
+CREATE TABLE clock (revision INTEGER NOT NULL, token TEXT NOT NULL, cluster_seen REAL);
+INSERT INTO clock VALUES (0, lower(hex(randomblob(4))), NULL);
 
 CREATE TABLE job (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,
