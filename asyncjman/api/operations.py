@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -10,7 +11,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from asyncjman.errors import BadSelection
-from asyncjman.executors.logs import log_paths
+from asyncjman.executors.environment import task_environment
+from asyncjman.executors.logs import earlier_log, log_paths
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Dependency
 from asyncjman.model.job import PLAIN_TASK, Job, JobSpec, Task
@@ -125,7 +127,9 @@ class Operations:
 
     async def preview(self, spec: JobSpec) -> Preview:
         """Return how a job would be submitted to the cluster."""
-        job = Job(id=0, spec=spec, submitted_at=time.time(), counts={}, status=Status.SUBMITTED)
+        from asyncjman.scheduler.grid.dispatch import NOT_STORED
+
+        job = Job(id=NOT_STORED, spec=spec, submitted_at=time.time(), counts={}, status=Status.SUBMITTED)
         return await self.grid.preview(job)
 
     async def resolve_dependencies(self, some: Sequence[Dependency]) -> tuple[Dependency, ...]:
@@ -189,9 +193,27 @@ class Operations:
             return Task(job_id=job.id, task_id=task_id, status=status, attempt=1)
         return found
 
-    def logs(self, job: Job, task_id: int) -> tuple[str, str] | None:
-        """Return the paths of a task's output and error log, None where it writes to the terminal."""
-        return log_paths(job.spec, job.id, task_id)
+    def launch(self, job: Job, task: Task) -> tuple[str, tuple[str, ...], dict[str, str]]:
+        """Return folder, command and environment of a task, to run it by hand."""
+        own = task_environment(job.spec, job.id, task.task_id, task.attempt)
+        return job.spec.exec_dir, job.spec.argv(task.task_id), {**os.environ, **own}
+
+    async def attempt(self, task: Task, number: int) -> Task | None:
+        """Return an attempt of a task by its number; None where there was none."""
+        if task.attempt == number:
+            return task
+        earlier = await tasks.attempts(self.database, task.job_id, task.task_id)
+        return next((one for one in earlier if one.attempt == number), None)
+
+    def logs(self, job: Job, task_id: int, *, earlier: int | None = None) -> tuple[str, str] | None:
+        """Return the paths of a task's output and error log, None where it writes to the terminal.
+
+        ``earlier``: those of an attempt before the latest one.
+        """
+        paths = log_paths(job.spec, job.id, task_id)
+        if paths is None or earlier is None:
+            return paths
+        return earlier_log(paths[0], earlier), earlier_log(paths[1], earlier)
 
     async def follow(self, selection: Selection) -> AsyncIterator[tuple[Task, int, bytes]]:
         """Yield what is written to the logs of jobs, until they ended.

@@ -14,6 +14,10 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "stop": (),
     "delete": ("del", "rm", "remove"),
     "wait": (),
+    "why": ("explain",),
+    "debug": (),
+    "communicate": ("com",),
+    "doctor": (),
 }
 """Each command with its other names."""
 
@@ -56,7 +60,7 @@ _SUBMIT_LONG_VALUES = frozenset(
     | {"--parallel", "--pe_mth", "--sge-extra-args", "--time", "--profile"}
 )
 
-for _name in ("execute", "list", "report", "resubmit", "stop", "delete", "wait"):
+for _name in ("execute", "list", "report", "resubmit", "stop", "delete", "wait", "why", "communicate"):
     _SEVERAL.setdefault(_name, {}).update(dict.fromkeys(("-j", "--job-ids"), _IDS))
 
 
@@ -86,7 +90,7 @@ def normalize(argv: Sequence[str]) -> tuple[str | None, list[str]]:
     elif name == "resubmit":
         words = _overwritten(words)
     else:
-        words = _spread(words, _SEVERAL[name])
+        words = _spread(words, _SEVERAL.get(name, {}))
     return name, [*argv[:at], name, *words]
 
 

@@ -24,6 +24,7 @@ from asyncjman.cli.context import (
     Ids,
     JobIds,
     Statuses,
+    parse_where,
     refresh,
     say,
     say_none,
@@ -52,6 +53,12 @@ def report_command(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on printing what is written, until the jobs ended.")
     ] = False,
+    attempt: Annotated[
+        int | None, typer.Option("--attempt", min=1, metavar="N", help="Logs of an earlier attempt.")
+    ] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Only tasks with this parameter.")
+    ] = None,
     raw: Annotated[
         bool, typer.Option("--raw", help="Print control characters as they are, also to a terminal.")
     ] = False,
@@ -60,7 +67,7 @@ def report_command(
     import asyncio
     import sys
 
-    from asyncjman.api.operations import Operations
+    from asyncjman.api.operations import Operations, where_tasks
     from asyncjman.render.report import JsonReport, TextReport, follow_logs
 
     globals_: Globals = context.obj
@@ -77,11 +84,16 @@ def report_command(
                 return
             if selection.is_all:
                 jobs = [job for job in jobs if job.status in FINISHED]
+            if where:
+                jobs, tasks[:] = where_tasks(jobs, parse_where(where))
             printer = JsonReport() if as_json else TextReport(raw=raw)
             shown = 0
             for job in jobs:
-                async for task in _tasks(manager, job, tasks):
-                    logs = manager.logs(job, task.task_id)
+                async for latest in _tasks(manager, job, tasks):
+                    task = await manager.attempt(latest, attempt) if attempt else latest
+                    if task is None:
+                        continue
+                    logs = manager.logs(job, task.task_id, earlier=attempt if task != latest else None)
                     out = logs[0] if logs and not errors_only else None
                     err = logs[1] if logs and not output_only else None
                     if errors_only and task.status is Status.SUCCESS and not _has_content(err):

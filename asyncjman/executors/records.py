@@ -161,6 +161,18 @@ def fold(folder: Path, records: Iterable[Record]) -> int:
     return gone
 
 
+def note(folder: Path, ends: Iterable[tuple[int, bool, int]]) -> None:
+    """Write down (task id, success, attempt) of tasks that ended without a record of their own.
+
+    The scripts of jobs that depend on them need not wait for one then. Raises OSError where the
+    folder can't be written.
+    """
+    folded = _folded(folder)
+    for task_id, success, attempt in ends:
+        folded[task_id] = f"{task_id} {'0' if success else 'failed'} {attempt}"
+    _write(folder, folded)
+
+
 def clear(folder: Path, task_ids: Iterable[int]) -> None:
     """Forget tasks that are to run again, folded ones too, before they are submitted.
 

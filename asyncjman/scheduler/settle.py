@@ -29,7 +29,8 @@ class _Collected:
 async def settle(tx: Transaction, changed: Iterable[int]) -> list[int]:
     """Let go, or skip, the jobs that wait for those that changed, as far as that is decided now.
 
-    Returns the jobs that were skipped; what a cluster has of them is to be deleted there.
+    Returns the jobs that ended by it; what a cluster has of them is to be deleted there. A task that
+    runs there already looks at its dependencies itself.
     """
     found = dependents(await jobs.dependency_edges(tx), changed)
     outlines = {i: one for i, one in (await schedule.outlines(tx, found)).items() if not one.finished}
@@ -52,6 +53,4 @@ async def settle(tx: Transaction, changed: Iterable[int]) -> list[int]:
     await tasks.set_ready(tx, [job_id for job_id in decisions.ready if job_id not in held_there])
     for job_id, reason, task_ids in decisions.skipped:
         await tasks.end_unstarted(tx, job_id, Status.SKIPPED, reason, now, task_ids)
-    skipped = [job_id for job_id, _, _ in decisions.skipped]
-    await tasks.close_jobs(tx, skipped, now)
-    return skipped
+    return await tasks.close_jobs(tx, [job_id for job_id, _, _ in decisions.skipped], now)

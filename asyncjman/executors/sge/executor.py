@@ -91,6 +91,15 @@ class SgeExecutor:
         done = await self._run(argv, check=False)
         return None if done.returncode == 0 else (done.stdout + done.stderr).strip()
 
+    async def may_submit(self) -> str | None:
+        """Return why this user can't submit from this host, None where it works (nothing is submitted)."""
+        argv = [self._binaries.path("qsub"), "-w", "v", "-b", "y", "-shell", "n", "/bin/true"]
+        try:
+            done = await self._run(argv, check=False)
+        except CommandFailed as error:
+            return str(error)
+        return None if done.returncode == 0 else (done.stderr or done.stdout).strip()
+
     async def query(self, *, patience: float = 0.0) -> list[QueueEntry]:
         """Return what the cluster says of all this user's jobs, from one qstat.
 

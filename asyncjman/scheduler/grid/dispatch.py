@@ -23,6 +23,9 @@ from asyncjman.store import jobs, schedule, submissions, tasks
 from asyncjman.store.database import Database
 from asyncjman.store.submissions import Submission
 
+NOT_STORED = 0
+"""The id of a job that is only looked at, to see how it would be submitted."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
@@ -126,6 +129,8 @@ async def _tasks(database: Database, job: Job) -> tuple[int, tuple[tuple[int, in
     """
     folder = Path(spool_folder(str(database.path.absolute()), job.spec.token))
     array = job.spec.array
+    if job.id == NOT_STORED:
+        return 1, () if array is None or native_range(array) else tuple((one, 1) for one in array)
     if array is None:
         row = await tasks.get(database, job.id, PLAIN_TASK)
         if row is not None:

@@ -157,8 +157,14 @@ async def _look(
         found = await _interpret_all(database, active, known, read, entries, grace, accounting)
     doomed = await _store(database, active, found, result)
     for job_id, some in read.items():
+        by_record = {record.task_id for record in some if record.kind is RecordKind.EXIT}
+        silent = [
+            (task.task_id, task.status is Status.SUCCESS, task.attempt)
+            for task in result.seen
+            if task.job_id == job_id and task.status in FINISHED and task.task_id not in by_record
+        ]
         with suppress(OSError):
-            await asyncio.to_thread(records.fold, Path(folders[job_id]), some)
+            await asyncio.to_thread(_tidy, Path(folders[job_id]), some, silent)
     await _retry(database, known, result)
     if doomed:
         with suppress(CommandFailed):
@@ -296,6 +302,13 @@ async def _refuse(database: Database, job: Job, reason: str, result: Refreshed) 
     async with database.transaction() as tx:
         await tasks.end_unstarted(tx, job.id, Status.FAILURE, reason, time.time())
         await _close(tx, [job.id], result)
+
+
+def _tidy(folder: Path, some: Sequence[Record], silent: Sequence[tuple[int, bool, int]]) -> None:
+    """Fold stored records away, and write down the ends that left none."""
+    records.fold(folder, some)
+    if silent:
+        records.note(folder, silent)
 
 
 def _records(folder: str) -> list[Record]:

@@ -1,0 +1,75 @@
+"""Whether all that jman needs is there: each finding says what to do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from asyncjman.api.operations import Operations
+from asyncjman.errors import JmanError
+from asyncjman.executors.command import CommandFailed
+from asyncjman.executors.sge.binaries import locate
+from asyncjman.store.filesystem import file_system, is_network
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; ``advice`` is None where it is fine."""
+
+    subject: str
+    state: str
+    advice: str | None = None
+
+
+async def examine(operations: Operations) -> AsyncIterator[Finding]:
+    """Look at the database's folder, the logs' folder and the cluster."""
+    folder = operations.path.absolute().parent
+    kind = file_system(folder) or "unknown"
+    if is_network(folder):
+        yield Finding("database", f"on a network file system ({kind}): no write-ahead log is used there")
+    else:
+        yield Finding("database", f"on a local file system ({kind}): write-ahead log")
+    yield _writable("database folder", folder)
+    yield _writable("log folder", folder / operations.settings.log_dir)
+    async for finding in _cluster(operations):
+        yield finding
+
+
+def _writable(subject: str, folder: Path) -> Finding:
+    there = folder
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+        return Finding(subject, f"{folder} can be written")
+    return Finding(subject, f"{folder} can't be written", "choose another one, or ask for the permission")
+
+
+async def _cluster(operations: Operations) -> AsyncIterator[Finding]:
+    try:
+        path = locate().path("qsub")
+    except JmanError as error:
+        yield Finding("qsub", "not here", str(error))
+        return
+    yield Finding("qsub", path)
+    executor = operations.grid.executor
+    try:
+        await executor.query()
+    except CommandFailed as error:
+        yield Finding("qmaster", "does not answer", error.words)
+        return
+    yield Finding("qmaster", "answers")
+    queues = await executor.queues()
+    wanted = operations.settings.queue
+    if not queues:
+        yield Finding("queue", "the cluster does not say which there are")
+    elif wanted in queues:
+        yield Finding("queue", f"{wanted} is there")
+    else:
+        yield Finding("queue", f"there is no {wanted}", f"set queue to one of {', '.join(sorted(queues))}")
+    refusal = await executor.may_submit()
+    if refusal is None:
+        yield Finding("submission", "this host and user may submit")
+    else:
+        yield Finding("submission", "refused", refusal)

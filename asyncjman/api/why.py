@@ -1,0 +1,143 @@
+"""Why a job is in the state that it is in, with the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from asyncjman.api.logfiles import tail
+from asyncjman.api.operations import Operations
+from asyncjman.errors import JmanError
+from asyncjman.executors.sge.parse import JobDetail
+from asyncjman.model.graph import Kind
+from asyncjman.model.job import Job, Task
+from asyncjman.model.status import FINISHED, Status
+
+_TAIL_LINES = 5
+_MAX_TASKS = 5
+_NEEDS = {
+    Kind.ANY: "to end",
+    Kind.OK: "to succeed",
+    Kind.NOTOK: "to fail",
+    Kind.CORR: "to succeed, task by task",
+}
+
+
+async def explain(operations: Operations, job: Job) -> list[str]:
+    """Return lines that say why a job is as it is: evidence first, advice where there is some."""
+    lines = await _dependencies(operations, job)
+    if job.status is Status.SUCCESS:
+        lines.append("all of it succeeded")
+    elif job.spec.executor == "local":
+        lines += await _local(operations, job)
+    elif job.status not in FINISHED:
+        lines += await _on_grid(operations, job)
+    if job.status in (Status.FAILURE, Status.STOPPED, Status.SKIPPED) or job.counts.get(Status.FAILURE):
+        lines += await _failures(operations, job)
+    return lines
+
+
+async def _dependencies(operations: Operations, job: Job) -> list[str]:
+    if job.status in FINISHED:
+        return []
+    others = {one.id: one for one in await operations.get([one.job_id for one in job.spec.dependencies])}
+    lines = []
+    for one in job.spec.dependencies:
+        other = others.get(one.job_id)
+        if other is not None and other.status not in FINISHED:
+            lines.append(f"waits for job {other.id} {_NEEDS[one.kind]}; that one is {other.status}")
+    return lines
+
+
+async def _local(operations: Operations, job: Job) -> list[str]:
+    if job.status in (Status.SUBMITTED, Status.QUEUED) or (
+        job.status is Status.WAITING and not job.spec.dependencies
+    ):
+        if await operations.has_runner():
+            return ["waits for a free slot of the jman execute that runs"]
+        return ["no jman execute runs: jman --local execute --parallel N runs it"]
+    if job.status is Status.EXECUTING:
+        return [f"runs on {job.host or 'this machine'}"]
+    return []
+
+
+async def _on_grid(operations: Operations, job: Job) -> list[str]:
+    if job.grid_id is None:
+        return ["has not been sent to the cluster yet"]
+    try:
+        details = await operations.grid.executor.detail([job.grid_id])
+    except JmanError as error:
+        return [f"the cluster does not answer: {error}"]
+    if not details:
+        return [f"the cluster does not list {job.grid_id} any more; its end is not known yet"]
+    return _of_detail(details, job)
+
+
+def _of_detail(details: Sequence[JobDetail], job: Job) -> list[str]:
+    lines = []
+    for detail in details:
+        for number, reasons in list(detail.error_reasons.items())[:_MAX_TASKS]:
+            task = f" of task {number}" if job.spec.array else ""
+            lines += [f"error{task}: {reason}" for reason in reasons]
+            lines += _advice(reasons)
+        if detail.error_reasons:
+            lines.append(
+                f"it stays so until somebody acts: mend the cause, then qmod -cj {detail.grid_id}; "
+                f"or jman stop {job.id} and jman resubmit {job.id}"
+            )
+        if detail.hold:
+            lines.append(f"held on the grid by {', '.join(map(str, detail.hold))}")
+        lines += list(dict.fromkeys(detail.scheduling))[:10]
+    if job.note == "suspended":
+        lines.append("suspended: somebody with the right to (qmod -usj) can let it go on")
+    if not lines and job.status is Status.QUEUED:
+        lines.append("waits in the queue; the scheduler says nothing more (schedd_job_info may be off)")
+    if not lines and job.status is Status.EXECUTING:
+        lines.append(f"runs on {job.host or 'the grid'}")
+    return lines
+
+
+def _advice(reasons: Sequence[str]) -> list[str]:
+    text = " ".join(reasons)
+    if "can't chdir" in text:
+        return ["the working folder is missing on the node"]
+    if "can't open output file" in text or "can't open error file" in text:
+        return ["the log folder is missing on the node, or can't be written there"]
+    if "execvlp" in text or "unable to find shell" in text:
+        return ["the command is missing on the node, or its #! line is wrong"]
+    return []
+
+
+async def _failures(operations: Operations, job: Job) -> list[str]:
+    lines: list[str] = []
+    count = 0
+    async for task in operations.tasks(job):
+        if task.status not in (Status.FAILURE, Status.STOPPED, Status.SKIPPED):
+            continue
+        count += 1
+        if count <= _MAX_TASKS:
+            lines += _failure(operations, job, task)
+    if count > _MAX_TASKS:
+        lines.append(f"and {count - _MAX_TASKS} more tasks (jman report -e {job.id})")
+    return lines
+
+
+def _failure(operations: Operations, job: Job, task: Task) -> list[str]:
+    name = f"{job.id}.{task.task_id}" if task.task_id else f"{job.id}"
+    what = [f"{name} {task.status}: {task.reason or 'no reason is known'}"]
+    if task.started_at is not None and task.finished_at is not None:
+        what.append(f"ran {task.finished_at - task.started_at:.1f} seconds on {task.host or 'some host'}")
+    if task.cpu_seconds is not None:
+        what.append(f"used {task.cpu_seconds:.1f} CPU seconds")
+    if task.peak_memory_bytes:
+        what.append(f"{task.peak_memory_bytes / 2**20:.0f} MiB at its peak")
+    limits = {key: job.spec.resources[key] for key in ("time", "memory") if key in job.spec.resources}
+    if limits:
+        what.append("asked for " + ", ".join(f"{key} {value}" for key, value in limits.items()))
+    lines = ["; ".join(what)]
+    logs = operations.logs(job, task.task_id)
+    if logs is not None and task.started_at is not None:
+        for log in reversed(logs):
+            if last := tail(log, _TAIL_LINES):
+                lines += [f"  {log}", *(f"  | {line}" for line in last)]
+                break
+    return lines

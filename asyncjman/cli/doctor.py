@@ -1,0 +1,37 @@
+"""Look whether all that jman needs is there; each line is ok, or says what to do.
+
+\b
+Example:
+  jman doctor
+"""
+
+from __future__ import annotations
+
+import typer
+
+from asyncjman.cli.context import Globals
+
+SUMMARY = "Look whether all that is needed is there."
+
+
+def doctor_command(context: typer.Context) -> int:
+    import asyncio
+
+    from asyncjman.api.doctor import examine
+    from asyncjman.api.operations import Operations
+    from asyncjman.errors import EXIT_DONE, EXIT_ENVIRONMENT
+    from asyncjman.render.text import printable
+
+    globals_: Globals = context.obj
+
+    async def doctor() -> int:
+        troubles = 0
+        async with Operations(globals_.database, create=False) as manager:
+            async for one in examine(manager):
+                print(f"{'ok' if one.advice is None else '!!'}  {one.subject}: {printable(one.state)}")
+                if one.advice is not None:
+                    troubles += 1
+                    print(f"      {printable(one.advice)}")
+        return EXIT_ENVIRONMENT if troubles else EXIT_DONE
+
+    return asyncio.run(doctor())

@@ -1,0 +1,42 @@
+"""Say why jobs are in the state that they are in: what they wait for, or what went wrong.
+
+\b
+Example:
+  jman why 3
+"""
+
+from __future__ import annotations
+
+import typer
+
+from asyncjman.cli.context import Globals, Ids, JobIds, refresh, say_none
+
+SUMMARY = "Say why a job waits, or failed."
+
+
+def why_command(context: typer.Context, ids: Ids = None, job_ids: JobIds = None) -> None:
+    import asyncio
+
+    from asyncjman.api.operations import Operations
+    from asyncjman.api.why import explain
+    from asyncjman.render.text import arguments, colored, printable, use_color
+
+    globals_: Globals = context.obj
+    selection = globals_.selection(ids, job_ids)
+
+    async def why() -> None:
+        color = use_color()
+        async with Operations(globals_.database, create=False) as manager:
+            await refresh(manager, globals_)
+            jobs = [job async for job in manager.jobs(selection)]
+            for job in jobs:
+                status = colored(job.status, job.status) if color else str(job.status)
+                note = f" ({job.note})" if job.note else ""
+                grid = f" (grid {job.grid_id})" if job.grid_id else ""
+                print(f"job {job.id}{grid} is {status}{note}: {arguments(job)}")
+                for line in await explain(manager, job):
+                    print(f"  {printable(line)}")
+            if not jobs:
+                say_none(globals_, selection)
+
+    asyncio.run(why())
