@@ -15,6 +15,7 @@ from asyncjman.scheduler.grid.cancel import cancel
 from asyncjman.scheduler.grid.dispatch import dispatch, preview_order
 from asyncjman.scheduler.grid.poller import follow_grid
 from asyncjman.scheduler.grid.refresh import Refreshed, refresh
+from asyncjman.scheduler.grid.usage import look_up_usage
 from asyncjman.settings import Settings
 from asyncjman.store import jobs
 from asyncjman.store.database import Database
@@ -64,6 +65,10 @@ class Grid:
         return await refresh(
             self._database, self.executor, grace=self._settings.vanish_grace, patience=patience
         )
+
+    async def look_up_usage(self) -> None:
+        """Learn from accounting what tasks that ended have used."""
+        await look_up_usage(self._database, self.executor)
 
     async def stop(self, selected: Sequence[Job], task_ids: Sequence[int] = ()) -> None:
         """Delete jobs, or some tasks of one, from the cluster."""

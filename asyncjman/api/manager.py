@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TypeVar
@@ -18,7 +19,7 @@ from asyncjman.api.specs import build_spec
 from asyncjman.api.stream import event_stream
 from asyncjman.api.watcher import Watcher
 from asyncjman.errors import JmanError, UsageError
-from asyncjman.model.events import Event, JobFinished, JobSubmitted
+from asyncjman.model.events import Event, JobFinished, JobSubmitted, TaskFinished, TaskStarted
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import JobSpec
 from asyncjman.model.retry import Retry
@@ -26,17 +27,22 @@ from asyncjman.model.selection import Selection
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.model.sweep import Sweep
 from asyncjman.scheduler.bus import Bus, Subscription
+from asyncjman.scheduler.grid.refresh import Refreshed
+from asyncjman.settings import Settings
 
 T = TypeVar("T")
 Earlier = Iterable["JobHandle | int"]
-OnExit = Literal["stop", "wait"]
+OnExit = Literal["stop", "wait", "leave"]
 
 
 class JobManager:
     """Submits jobs, runs them in the background, and lets them be awaited; an async context manager.
 
-    Local jobs that are submitted or awaited here run as soon as they can, ``parallel`` tasks at once.
-    At the end of the block those that still run are stopped, or awaited with ``on_exit="wait"``.
+    Local jobs that are submitted or awaited here run as soon as they can, ``parallel`` tasks at once;
+    with ``executor="sge"`` jobs are sent to the cluster, and followed there. At the end of the block
+    local jobs that still run are stopped, those on the cluster live on (``on_exit="leave"``);
+    ``on_exit="wait"`` awaits, ``on_exit="stop"`` stops what was submitted here. ``profile`` names
+    settings for the cluster.
 
     >>> import asyncio, tempfile
     >>> from asyncjman import JobManager
@@ -55,23 +61,28 @@ class JobManager:
         self,
         database: str | os.PathLike[str] = "submitted.sql3",
         *,
-        executor: str = "local",
+        executor: Literal["local", "sge"] = "local",
         parallel: int = 1,
-        on_exit: OnExit = "stop",
+        on_exit: OnExit | None = None,
         output: Output | None = None,
+        profile: str | None = None,
     ) -> None:
-        if executor != "local":
-            raise UsageError(f"no executor {executor!r}: there is 'local'")
+        if executor not in ("local", "sge"):
+            raise UsageError(f"no executor {executor!r}: there are 'local' and 'sge'")
         if parallel < 1:
             raise UsageError(f"parallel is 1 at least, not {parallel}")
-        self.operations = Operations(Path(database).absolute())
+        self.operations = Operations(Path(database).absolute(), profile=profile)
+        self._executor = executor
         self._parallel = parallel
-        self._on_exit = on_exit
+        self._on_exit: OnExit = on_exit or ("stop" if executor == "local" else "leave")
         self._output = output
         self._bus = Bus()
         self._execution: Execution | None = None
         self._background: list[asyncio.Task[None]] = []
         self._mine: set[int] = set()
+        """Jobs that somebody waits for here, or that were submitted here."""
+        self._submitted_to_grid: set[int] = set()
+        self._following: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> JobManager:
         await self.operations.__aenter__()
@@ -86,13 +97,18 @@ class JobManager:
         traceback: TracebackType | None,
     ) -> None:
         try:
-            if self._on_exit == "wait" and error is None and self._execution is not None:
+            if self._on_exit == "wait" and error is None:
                 await asyncio.gather(*(self._watcher.until_ended(job_id) for job_id in self._mine))
+            elif self._on_exit == "stop" and self._submitted_to_grid:
+                await self.operations.stop(Selection(ids=_ranges(self._submitted_to_grid)))
         finally:
             await asyncio.shield(asyncio.ensure_future(self._close()))
 
     async def _close(self) -> None:
         await self._watcher.close()
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
         if self._execution is not None:
             await self._execution.stop()
         await asyncio.gather(*self._background, return_exceptions=True)
@@ -116,11 +132,15 @@ class JobManager:
         sweep: Sweep | Mapping[str, Sequence[object]] | None = None,
         retry: Retry | int | None = None,
         timeout: float | None = None,
+        queue: str | None = None,
+        resources: Mapping[str, object] | None = None,
         check: bool = True,
     ) -> JobHandle:
         """Submit a job and return at once. The options are those of ``jman submit``.
 
-        ``sweep`` maps parameters to their values, which are multiplied; ``timeout`` is in seconds.
+        ``sweep`` maps parameters to their values, which are multiplied; ``timeout`` is in seconds;
+        ``queue`` and ``resources`` (``memory``, ``slots``, ``time``, ``io_big``, ``extra``) are for the
+        cluster.
         Raises UsageError for what makes no sense: nothing is stored then.
         """
         spec = build_spec(
@@ -128,7 +148,10 @@ class JobManager:
             name=name,
             array=array,
             exec_dir=Path(exec_dir) if exec_dir is not None else None,
-            log_dir=log_dir,
+            log_dir=log_dir if log_dir is not None else self._default_log_dir,
+            executor=self._executor,
+            queue="local" if self._executor == "local" else queue or self._settings.queue,
+            resources=resources or {},
             environment=[f"{key}={value}" for key, value in (environment or {}).items()],
             dependencies=_dependencies(
                 {
@@ -146,8 +169,24 @@ class JobManager:
         )
         return await self._store(spec)
 
+    @property
+    def _settings(self) -> Settings:
+        return self.operations.settings
+
+    @property
+    def _default_log_dir(self) -> str | None:
+        return None if self._executor == "local" else self._settings.log_dir
+
+    def _for_engine(self, spec: JobSpec) -> JobSpec:
+        """Return a job as it is sent to this manager's engine."""
+        if self._executor == "local":
+            return spec
+        return replace(spec, executor=self._executor, queue=self._settings.queue)
+
     async def _store(self, spec: JobSpec) -> JobHandle:
         job = (await self.operations.submit(spec))[0]
+        if job.spec.executor != "local":
+            self._submitted_to_grid.add(job.id)
         self._bus.publish(JobSubmitted(job.id, job.submitted_at))
         await self._take_on([job.id])
         return JobHandle(self, job)
@@ -157,8 +196,10 @@ class JobManager:
 
         Function, arguments and value must be picklable (by cloudpickle).
         """
-        spec, results = self._calls.prepare(function, [(args, kwargs)], name=None, log_dir=None, array=False)
-        job = await self._store(spec)
+        spec, results = self._calls.prepare(
+            function, [(args, kwargs)], name=None, log_dir=self._default_log_dir, array=False
+        )
+        job = await self._store(self._for_engine(spec))
         return results.value(await job.wait(), 0)  # type: ignore[no-any-return]
 
     async def map(
@@ -181,11 +222,11 @@ class JobManager:
             function,
             inputs,
             name=name,
-            log_dir=os.fspath(log_dir) if log_dir is not None else None,
+            log_dir=os.fspath(log_dir) if log_dir is not None else self._default_log_dir,
             array=True,
             throttle=at_once,
         )
-        result = await (await self._store(spec)).wait()
+        result = await (await self._store(self._for_engine(spec))).wait()
         return [results.value(result, index) for index in range(len(inputs))]
 
     async def get(self, job_id: int) -> JobHandle:
@@ -248,6 +289,11 @@ class JobManager:
         if not new:
             return
         self._mine |= new
+        known = await self.operations.get(new)
+        if any(job.spec.executor != "local" for job in known):
+            self._follow_grid()
+        if all(job.spec.executor != "local" for job in known):
+            return
         if self._execution is None:
             options = Options(parallel=self._parallel, only=self._mine, keep_running=True)
             self._execution = self.operations.execution(options, output=self._output, bus=self._bus)
@@ -259,6 +305,24 @@ class JobManager:
         else:
             await self._execution.look(sorted(new))
 
+    def _follow_grid(self) -> None:
+        if self._following is None or self._following.done():
+            self._following = asyncio.create_task(self._follow())
+
+    async def _follow(self) -> None:
+        try:
+            await self.operations.grid.follow(self._publish)
+        except JmanError as error:
+            self._watcher.fail(error)
+
+    def _publish(self, seen: Refreshed) -> None:
+        """Tell of what was seen on the cluster; ends of jobs are told by those who wait for them."""
+        for task in seen.seen:
+            if task.started_at is not None and task.status is Status.EXECUTING:
+                self._bus.publish(TaskStarted(task.job_id, task.started_at, task.task_id, task.attempt, ""))
+            elif task.status in FINISHED and task.finished_at is not None:
+                self._bus.publish(TaskFinished(task.job_id, task.finished_at, task, ""))
+
     async def _run(self, execution: Execution) -> None:
         try:
             await execution.run()
@@ -269,6 +333,10 @@ class JobManager:
         async for event in subscription:
             if isinstance(event, JobFinished):
                 self._watcher.ended(event.job_id)
+
+
+def _ranges(job_ids: Iterable[int]) -> tuple[range, ...]:
+    return tuple(range(job_id, job_id + 1) for job_id in sorted(job_ids))
 
 
 def _only(job_id: int) -> Selection:

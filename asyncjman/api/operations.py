@@ -94,6 +94,11 @@ class Operations:
             return None
         return (await self.grid.refresh()).problem
 
+    async def look_up_usage(self) -> None:
+        """Learn from the cluster's accounting what tasks that ended there have used."""
+        if await submissions.unaccounted(self.database):
+            await self.grid.look_up_usage()
+
     async def has_grid_jobs(self) -> bool:
         """Tell whether anything is on a cluster, or is to be sent there."""
         return await schedule.has_open(self.database, "sge") or bool(

@@ -32,6 +32,13 @@ async def event_stream(
                     left.discard(event.job_id)
         while left:
             event = await anext(live)
+            if event.job_id in left and isinstance(event, JobFinished):
+                # an end may be known before all that led to it was told
+                for job in await operations.get([event.job_id]):
+                    async for earlier in _past(operations, job):
+                        if _identity(earlier) not in told and not isinstance(earlier, JobFinished):
+                            told.add(_identity(earlier))
+                            yield earlier
             if event.job_id in left and _identity(event) not in told:
                 told.add(_identity(event))
                 yield event

@@ -66,6 +66,8 @@ async def _print_table(globals_: Globals, selection: Selection, details: Details
 
     async with Operations(globals_.database, create=False) as manager:
         await refresh(manager, globals_)
+        if details.times and not globals_.local:
+            await manager.look_up_usage()
         jobs = [job async for job in manager.jobs(selection)]
         if not jobs:
             return say_none(globals_, selection)

@@ -28,6 +28,8 @@ def why_command(context: typer.Context, ids: Ids = None, job_ids: JobIds = None)
         color = use_color()
         async with Operations(globals_.database, create=False) as manager:
             await refresh(manager, globals_)
+            if not globals_.local:
+                await manager.look_up_usage()
             jobs = [job async for job in manager.jobs(selection)]
             for job in jobs:
                 status = colored(job.status, job.status) if color else str(job.status)

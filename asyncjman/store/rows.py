@@ -139,7 +139,7 @@ def job_of(
     left = task_count - sum(counts.values())
     if left:
         counts[Status(rest)] = counts.get(Status(rest), 0) + left
-    ran = started_at is not None
+    peak = max((bytes_ for _, _, bytes_ in tally.values()), default=0)
     return Job(
         id=job_id,
         spec=spec,
@@ -148,8 +148,8 @@ def job_of(
         finished_at=finished_at,
         counts=counts,
         status=roll_up(counts),
-        cpu_seconds=sum(cpu for _, cpu, _ in tally.values()) if ran else None,
-        peak_memory_bytes=max((peak for _, _, peak in tally.values()), default=0) if ran else None,
+        cpu_seconds=sum(cpu for _, cpu, _ in tally.values()) if peak else None,
+        peak_memory_bytes=peak or None,
         host=speaker.host if speaker else None,
         exit_status=speaker.exit_status if speaker else None,
         signal=speaker.signal if speaker else None,

@@ -169,6 +169,37 @@ async def set_rest(tx: Transaction, job_id: int, status: Status) -> None:
     )
 
 
+async def unaccounted(source: Database | Transaction) -> list[Submission]:
+    """Return the submissions that are over, and whose tasks' usage was not looked up yet."""
+    rows = await source.fetch(
+        f"SELECT {_COLUMNS} FROM submission WHERE active = 0 AND accounted = 0 AND grid_id IS NOT NULL"
+    )
+    return [_of(row) for row in rows]
+
+
+async def put_usage(tx: Transaction, rows: Sequence[tuple[float | None, int | None, int, int]]) -> None:
+    """Store (CPU seconds, peak bytes, job id, task id) that accounting knows."""
+    await tx.execute_many(
+        "UPDATE task SET cpu_seconds = ?, peak_memory_bytes = ? "
+        "WHERE job_id = ? AND task_id = ? AND cpu_seconds IS NULL",
+        rows,
+    )
+    for job_id in {row[2] for row in rows}:
+        await tx.execute(
+            "UPDATE tally SET (cpu_seconds, peak_memory_bytes) = (SELECT coalesce(sum(cpu_seconds), 0), "
+            "coalesce(max(peak_memory_bytes), 0) FROM task WHERE task.job_id = tally.job_id "
+            "AND task.status = tally.status) WHERE job_id = ?",
+            (job_id,),
+        )
+
+
+async def set_accounted(tx: Transaction, submission_ids: Iterable[int]) -> None:
+    """Say that the usage of these submissions' tasks need not be looked up again."""
+    await tx.execute_many(
+        "UPDATE submission SET accounted = 1 WHERE id = ?", [(one,) for one in submission_ids]
+    )
+
+
 async def by_grid_id(source: Database | Transaction, grid_ids: range) -> set[int]:
     """Return the jobs whose latest submission has one of these numbers on the cluster."""
     rows = await source.fetch(

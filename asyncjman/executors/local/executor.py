@@ -19,6 +19,7 @@ from asyncjman.executors.local.console import LinePipe, Output
 from asyncjman.executors.local.reap import Ended, watch_process
 from asyncjman.executors.local.spawn import Streams, spawn
 from asyncjman.executors.logs import keep_earlier_log
+from asyncjman.model.signals import signal_name
 from asyncjman.model.status import Status
 
 TERM_SECONDS = 5.0
@@ -155,14 +156,6 @@ def _make_room(stdout: str, stderr: str, attempt: int, made: set[str]) -> None:
     if attempt > 1:
         keep_earlier_log(stdout, attempt)
         keep_earlier_log(stderr, attempt)
-
-
-def signal_name(number: int) -> str:
-    """Return a signal's name, as in ``SIGKILL``."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def _signal_group(group: int, number: int) -> bool:

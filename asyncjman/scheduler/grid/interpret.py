@@ -17,6 +17,7 @@ from asyncjman.executors.sge.qstat import QueueEntry
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import PLAIN_TASK, Task
 from asyncjman.model.retry import Cause
+from asyncjman.model.signals import signal_name
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.store.submissions import Submission
 
@@ -131,7 +132,7 @@ def _ended(view: View, record: Record) -> Task:
     elif status is Status.FAILURE and reason is None:
         reason = f"exit status {record.exit_status}"
         if record.signal is not None:
-            reason += f", as after signal {record.signal}"
+            reason += f", as after {signal_name(record.signal)}"
     return Task(
         job_id=view.submission.job_id,
         task_id=record.task_id,
@@ -255,7 +256,7 @@ def _accounting_reason(record: AccountingRecord) -> str:
             ran = f" after {record.finished_at - record.started_at:.0f} seconds"
         return f"a limit of the queue or the job was hit{ran} ({record.failed_text})"
     if record.failed == 100 and record.signal is not None:
-        return f"killed by signal {record.signal} (by qdel, for its memory, or by hand)"
+        return f"killed by {signal_name(record.signal)} (by qdel, for its memory, or by hand)"
     if record.failed:
         return f"the grid could not run it: {record.failed} {record.failed_text}"
     return f"exit status {record.exit_status}"

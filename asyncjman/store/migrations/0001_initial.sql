@@ -113,9 +113,12 @@ CREATE TABLE submission (
     -- 1 until all its tasks ended
     active     INTEGER NOT NULL DEFAULT 1,
     -- what the cluster says beyond our status: error, suspended, held
-    note       TEXT
+    note       TEXT,
+    -- 1 once its tasks' usage is known from accounting, or will never be
+    accounted  INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX submission_active ON submission (job_id) WHERE active = 1;
+CREATE INDEX submission_unaccounted ON submission (job_id) WHERE active = 0 AND accounted = 0;
 CREATE INDEX submission_job ON submission (job_id);
 CREATE INDEX submission_grid_id ON submission (grid_id);
 
