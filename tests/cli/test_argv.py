@@ -133,3 +133,27 @@ def test_all_ids_arrive(ids: list[str]) -> None:
     for command in ("list", "report", "stop", "delete", "execute", "resubmit", "wait"):
         words = normalize([command, "-j", *ids])[1]
         assert words == [command, *(word for one in ids for word in ("-j", one))]
+
+
+@pytest.mark.parametrize("command", [["echo", "-x", "1", "2", "-n"], ["sort", "-s", "A=1", "B=2", "-r"]])
+def test_the_users_command_stays_without_dashes_too(command: list[str]) -> None:
+    words = normalize(["submit", "-k", *command])[1]
+    assert words == ["submit", "-k", *command]
+
+
+def test_a_new_command_may_hold_dash_o() -> None:
+    words = normalize(["resubmit", "-j", "1", "--overwrite-command", "sort", "-o", "out", "in"])[1]
+    assert words == ["resubmit", "-j", "1", "--overwrite-command", "--", "sort", "-o", "out", "in"]
+
+
+def test_a_value_that_looks_like_an_option() -> None:
+    assert normalize(["submit", "-n", "-x", "--", "1", "2"])[1] == ["submit", "-n", "-x", "--", "1", "2"]
+    # the name is "-s", what follows is the user's command
+    assert normalize(["submit", "-n", "-s", "A=1", "B=2", "-k"])[1] == [
+        "submit",
+        "-n",
+        "-s",
+        "A=1",
+        "B=2",
+        "-k",
+    ]

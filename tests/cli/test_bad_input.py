@@ -206,3 +206,31 @@ def test_a_cycle_through_a_hand_made_database_is_refused(jman: Jman) -> None:
     make_database(jman.database, "INSERT INTO dependency (job_id, on_job, kind) VALUES (1, 2, 'any');")
     done = jman("resubmit", "1", code=2)
     check(done, "1 -> 2")
+
+
+def test_damaged_database(jman: Jman) -> None:
+    jman.submit("true")
+    data = jman.database.read_bytes()
+    jman.database.write_bytes(data[:4096] + b"\xff" * (len(data) - 4096))
+    before = jman.database.read_bytes()
+    for words in (["list"], ["-l", "submit", "true"]):
+        check(jman(*words, code=3), "submitted.sql3")
+        assert jman.database.read_bytes() == before
+
+
+def test_overwrite_without_a_command(jman: Jman) -> None:
+    jman.submit("true")
+    check(jman("resubmit", "-j", "1", "-o", code=2), "command")
+
+
+def test_overwrite_with_a_plain_id(jman: Jman) -> None:
+    jman.submit("true")
+    jman("resubmit", "1", "-o", "echo", "hi")
+    assert jman.job()["command"] == ["echo", "hi"]
+
+
+def test_delete_that_matches_nothing_changes_nothing(jman: Jman) -> None:
+    jman.submit("true")
+    before = jman.database.read_bytes()
+    jman("delete", "-s", "success")
+    assert jman.database.read_bytes() == before

@@ -219,3 +219,13 @@ def test_a_program_that_lives_on_in_the_background_does_not_hold_execute(jman: J
     done = jman("execute")
     assert "done" in done.lines
     assert jman.status() == {1: "success"}
+
+
+def test_takes_what_is_submitted_meanwhile(jman: Jman) -> None:
+    jman.submit("sh", "-c", "until [ -e go ]; do sleep 0.05; done")
+    process = jman.start("execute")
+    wait_until(lambda: jman.status()[1] == "executing")
+    jman.submit("true")
+    (jman.folder / "go").touch()
+    assert process.wait(30) == 0
+    assert jman.status() == {1: "success", 2: "success"}

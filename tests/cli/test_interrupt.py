@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.tools import Jman, pid_in, wait_dead
+from tests.cli.tools import Jman, pid_in, wait_dead, wait_until
 
 SLEEPER = ("sh", "-c", "echo $$ > pid.$SGE_TASK_ID; exec sleep 1000")
 # a task whose child ignores SIGTERM
@@ -64,3 +64,31 @@ def test_a_task_that_left_its_session_is_found_after_a_kill(jman: Jman) -> None:
     jman("stop")
     wait_dead(pid)
     assert jman.status() == {1: "stopped"}
+
+
+def test_the_second_interrupt_kills_at_once(jman: Jman) -> None:
+    jman.submit(*STUBBORN)
+    process = jman.start("execute")
+    pids = [pid_in(jman.folder / name) for name in ("parent", "child")]
+    process.send_signal(signal.SIGINT)
+    wait_until(lambda: "stopping" in jman.output_of(process), what="the answer to the first")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(4) == 130
+    wait_dead(*pids, timeout=2)
+    assert jman.status() == {1: "stopped"}
+
+
+def test_execute_after_a_killed_one(jman: Jman) -> None:
+    jman.submit("sh", "-c", "echo $$ >> pid; [ $JMAN_ATTEMPT != 1 ] || exec sleep 1000")
+    jman.submit("sh", "-c", "echo x >> second")
+    process = jman.start("execute")
+    pid = pid_in(jman.folder / "pid")
+    wait_until(lambda: jman.status()[1] == "executing")
+    process.kill()
+    process.wait()
+    done = jman("execute")
+    assert "was killed" in done.out
+    wait_dead(pid)
+    assert jman.status() == {1: "success", 2: "success"}
+    assert (jman.folder / "second").read_text() == "x\n"
+    assert len((jman.folder / "pid").read_text().splitlines()) == 2

@@ -72,3 +72,27 @@ def test_after_corr_skips_the_task_of_a_failed_one(jman: Jman) -> None:
         2: "skipped",
         3: "success",
     }
+
+
+def test_diamond(jman: Jman) -> None:
+    jman.submit(*NAP)
+    jman.submit("-x", "1", *NAP)
+    jman.submit("-x", "1", *NAP)
+    jman.submit("-x", "2,3", *NAP)
+    jman("execute", "-p", "4")
+    top, left, right, bottom = jman.list()
+    after(left, top)
+    after(right, top)
+    after(bottom, left, right)
+    assert left["started_at"] < right["finished_at"]
+    assert right["started_at"] < left["finished_at"]
+
+
+def test_after_corr(jman: Jman) -> None:
+    jman.submit("-t", "4", "sh", "-c", "[ $SGE_TASK_ID = 2 ] || sleep 0.$SGE_TASK_ID")
+    jman.submit("-t", "4", "--after-corr", "1", *NAP)
+    jman("execute", "-p", "4")
+    first, second = jman.tasks(1), jman.tasks(2)
+    for i in range(1, 5):
+        after(second[i], first[i])
+    assert second[2]["started_at"] < first[4]["finished_at"], "it waited for the whole array"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.tools import Jman
+from tests.cli.tools import Jman, wait_until
 
 
 def names(folder: Path) -> list[str]:
@@ -134,3 +134,16 @@ def test_skipped_jobs_run_after_their_dependency_does(jman: Jman) -> None:
     assert jman.status() == {1: "submitted", 2: "waiting"}
     jman("execute")
     assert jman.status() == {1: "success", 2: "success"}
+
+
+@pytest.mark.parametrize("option", ["-a", "--running-jobs"])
+def test_running_jobs(jman: Jman, option: str) -> None:
+    jman.submit("sh", "-c", "echo x >> file; [ $JMAN_ATTEMPT = 2 ] || sleep 1000")
+    process = jman.start("execute", "--keep-running")
+    wait_until(lambda: jman.status()[1] == "executing")
+    assert "executing" in jman("resubmit").err
+    jman("resubmit", option)
+    jman("wait", "--timeout", "20")
+    assert (jman.folder / "file").read_text() == "x\nx\n"
+    process.terminate()
+    assert process.wait(20) == 130

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.tools import Jman, pid_in, wait_dead
+from tests.cli.tools import Jman, pid_in, wait_dead, wait_until
 
 SLEEPER = ("sh", "-c", "echo $$ > pid.$SGE_TASK_ID; exec sleep 1000")
 
@@ -48,3 +48,16 @@ def test_a_running_job(jman: Jman) -> None:
     assert process.wait(20) == 1
     assert jman.status() == {1: "stopped", 2: "success"}
     assert (jman.folder / "logs/sh.o1").exists()
+
+
+def test_a_running_task(jman: Jman) -> None:
+    jman.submit("-t", "2", *SLEEPER)
+    process = jman.start("execute", "-p", "2")
+    first, second = (pid_in(jman.folder / f"pid.{i}") for i in (1, 2))
+    jman("stop", "1", "-a", "1")
+    wait_dead(first)
+    assert {i: task["status"] for i, task in jman.tasks().items()} == {1: "stopped", 2: "executing"}
+    jman("stop")
+    wait_dead(second)
+    process.wait(20)
+    wait_until(lambda: jman.status() == {1: "stopped"})

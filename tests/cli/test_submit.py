@@ -274,3 +274,7 @@ def test_verbose(jman: Jman) -> None:
     for words in (["-v", "-l"], ["-vvl"], ["-v", "-v", "-v", "--local"], ["--verbose", "-l"]):
         jman(*words, "submit", "true")
     assert len(jman.list()) == 4
+
+
+def test_the_second_dashes_belong_to_the_command(jman: Jman) -> None:
+    assert jman.submit("--no-check", "--", "--", "a")["command"] == ["--", "a"]

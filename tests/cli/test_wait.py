@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.cli.tools import Jman
+from tests.cli.tools import Jman, wait_until
 
 
 def test_exit_codes(jman: Jman) -> None:
@@ -33,3 +33,15 @@ def test_timeout(jman: Jman) -> None:
     assert time.monotonic() - began < 10
     assert "0.2 seconds" in done.err
     assert "execute" in done.err, "nobody runs it: that is said"
+
+
+def test_waits_until_the_end(jman: Jman) -> None:
+    jman.submit("sh", "-c", "until [ -e go ]; do sleep 0.02; done")
+    runner = jman.start("execute")
+    wait_until(lambda: jman.status()[1] == "executing")
+    waiter = jman.start("wait")
+    with pytest.raises(AssertionError, match="not within"):
+        wait_until(lambda: waiter.poll() is not None, 1.0)
+    (jman.folder / "go").touch()
+    assert waiter.wait(20) == 0
+    assert runner.wait(20) == 0
