@@ -94,7 +94,7 @@ async def _execute(
     from asyncjman.api.operations import Operations
 
     async with Operations(globals_.database, create=keep_running) as manager:
-        only = frozenset([job.id async for job in manager.jobs(selection)]) if selection.ids else None
+        only = frozenset([job.id async for job in manager.jobs(selection)]) if not selection.is_all else None
         options = Options(
             parallel=parallel, nice=nice, log_files=log_files, only=only, keep_running=keep_running
         )

@@ -131,18 +131,20 @@ class Recorder:
         return await self._flush(claims), denied
 
     async def outlines(self, job_ids: Iterable[int]) -> dict[int, Outline]:
-        """Read jobs as they are once all that was seen so far is stored."""
+        """Read jobs as they are with all that was seen so far, stored or not yet."""
         found: dict[int, Outline] = {}
 
         async def read(tx: Transaction) -> list[Claim]:
             found.update(await schedule.outlines(tx, job_ids))
             return []
 
-        await self._flush(read)
-        for task in self._batch.finished:  # seen since, while the commit was under way
-            if outline := found.get(task.job_id):
-                outline.counts[Status.EXECUTING] = outline.counts.get(Status.EXECUTING, 0) - 1
-                outline.counts[task.status] = outline.counts.get(task.status, 0) + 1
+        def add_newest() -> None:
+            for task in self._batch.finished:  # seen while the commit was under way
+                if outline := found.get(task.job_id):
+                    outline.counts[Status.EXECUTING] = outline.counts.get(Status.EXECUTING, 0) - 1
+                    outline.counts[task.status] = outline.counts.get(task.status, 0) + 1
+
+        await self._flush(read, add_newest)
         return found
 
     async def run(self) -> None:
@@ -160,11 +162,18 @@ class Recorder:
 
         await self._flush(nothing)
 
-    async def _flush(self, more: Callable[[Transaction], Awaitable[list[Claim]]]) -> list[Claim]:
+    async def _flush(
+        self,
+        more: Callable[[Transaction], Awaitable[list[Claim]]],
+        then: Callable[[], None] = lambda: None,
+    ) -> list[Claim]:
         # once begun it is carried out: a batch that was taken must not be lost with a cancelled waiter
-        return await to_completion(self._flush_now(more))
+        return await to_completion(self._flush_now(more, then))
 
-    async def _flush_now(self, more: Callable[[Transaction], Awaitable[list[Claim]]]) -> list[Claim]:
+    async def _flush_now(
+        self, more: Callable[[Transaction], Awaitable[list[Claim]]], then: Callable[[], None]
+    ) -> list[Claim]:
+        """Store the batch and do ``more`` in one transaction; ``then`` is called before the next one."""
         async with self._flushing:
             self._wake.clear()
             batch, self._batch = self._batch, _Batch()
@@ -188,6 +197,7 @@ class Recorder:
                 now = time.time()
                 for job_id, status in closed.items():
                     self._bus.publish(JobFinished(job_id, now, status, self._names.get(job_id, "")))
+            then()
             return claims
 
 

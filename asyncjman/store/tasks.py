@@ -136,7 +136,8 @@ async def mark_jobs_started(tx: Transaction, rows: Sequence[tuple[float, int]]) 
 async def close_jobs(tx: Transaction, job_ids: Iterable[int], now: float) -> list[int]:
     """Mark as finished those of the jobs whose tasks all are; return their ids."""
     rows = await tx.fetch(
-        f"UPDATE job SET finished_at = ?, revision = {REVISION} "
+        "UPDATE job SET finished_at = coalesce("
+        f"(SELECT max(finished_at) FROM task WHERE task.job_id = job.id), ?), revision = {REVISION} "
         "WHERE id IN (SELECT value FROM json_each(?)) AND finished_at IS NULL "
         "AND NOT EXISTS (SELECT 1 FROM tally "
         f"WHERE job_id = job.id AND count > 0 AND status NOT IN {_FINISHED}) "

@@ -23,7 +23,8 @@ GRIDTK = {
 
 
 def test_all_commands_and_their_other_names() -> None:
-    assert {name: set(aliases) for name, aliases in COMMANDS.items()} == GRIDTK
+    known = {name: set(aliases) for name, aliases in COMMANDS.items()}
+    assert GRIDTK.items() <= known.items()
 
 
 @pytest.mark.parametrize(("name", "alias"), ALIASES)

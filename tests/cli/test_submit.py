@@ -23,10 +23,10 @@ def test_ids_start_from_one_and_grow(jman: Jman) -> None:
     assert [jman.submit("true")["id"] for _ in range(2)] == [1, 2]
 
 
-def test_without_local_there_is_no_cluster(jman: Jman) -> None:
-    done = jman("submit", "true", code=3)
-    assert "--local" in done.err
-    assert not jman.database.exists()
+def test_without_local_there_must_be_a_cluster(jman: Jman, tmp_path: Path) -> None:
+    jman.variables["PATH"] = str(tmp_path)
+    done = jman("submit", "--no-check", "true", code=3)
+    assert "qsub is not on PATH" in done.err
 
 
 @pytest.mark.parametrize("option", ["-n", "--name"])

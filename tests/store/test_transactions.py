@@ -132,7 +132,7 @@ async def test_a_change_by_another_connection_is_heard(database: Database, other
 async def test_a_lock_held_by_another_program(
     database: Database, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("asyncjman.store.database.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("asyncjman.store.opening.BUSY_SECONDS", 0.05)
     await database.fetch("SELECT 1")  # see the fixture
     impatient = await Database.open(path, create=False)
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:
