@@ -69,8 +69,11 @@ class Recorder:
         self._batch.job_starts.setdefault(task.job_id, task.started_at)
         if self._bus.is_heard:
             name = self._names.get(task.job_id, "")
-            # not only once it is stored: what the task writes may be on the screen before
-            self._bus.publish(TaskStarted(task.job_id, task.started_at, task.task_id, task.attempt, name))
+            event = TaskStarted(task.job_id, task.started_at, task.task_id, task.attempt, name)
+            if self._batch.events:  # after what it may have waited for
+                self._batch.events.append(event)
+            else:  # at once: what the task writes may be on the screen before it is stored
+                self._bus.publish(event)
         self._wake.set()
 
     def task_finished(self, task: Task) -> None:

@@ -137,9 +137,9 @@ async def dependency_edges(source: Database | Transaction) -> dict[int, list[int
 async def changed_since(database: Database, revision: int) -> tuple[list[int], int]:
     """Return the ids of the jobs that were changed or deleted after ``revision``, and the latest one."""
     rows = await database.fetch(
-        "SELECT id, revision FROM job WHERE revision > ?1 "
-        "UNION ALL SELECT job_id, revision FROM gone WHERE revision > ?1",
-        (revision,),
+        "SELECT id, revision FROM job WHERE revision > ? "
+        "UNION ALL SELECT job_id, revision FROM gone WHERE revision > ?",
+        (revision, revision),
     )
     return [row[0] for row in rows], max((row[1] for row in rows), default=revision)
 

@@ -103,7 +103,7 @@ async def deactivate(tx: Transaction, job_ids: Iterable[int]) -> None:
 
 async def set_notes(tx: Transaction, rows: Sequence[tuple[str | None, int]]) -> None:
     """Store (what the cluster says beyond our status, submission id)."""
-    await tx.execute_many("UPDATE submission SET note = ? WHERE id = ? AND note IS NOT ?1", rows)
+    await tx.execute_many("UPDATE submission SET note = ? WHERE id = ?", rows)
 
 
 async def unsent_jobs(source: Database | Transaction, executor: str) -> list[int]:
@@ -163,7 +163,7 @@ async def jobs_with_missing(source: Database | Transaction) -> list[int]:
 async def set_rest(tx: Transaction, job_id: int, status: Status) -> None:
     """Store the status of a job's tasks that have no row, as the cluster says it."""
     await tx.execute(
-        f"UPDATE job SET rest = ?, revision = {REVISION} WHERE id = ? AND rest <> ?1 "
+        f"UPDATE job SET rest = ?, revision = {REVISION} WHERE id = ? "
         "AND rest IN ('submitted', 'waiting', 'queued', 'executing')",
         (status, job_id),
     )
