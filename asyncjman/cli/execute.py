@@ -44,7 +44,7 @@ def execute_command(
         bool, typer.Option("--no-log-files", "-l", help="All output to the terminal, none to log files.")
     ] = False,
     nice: Annotated[
-        int, typer.Option("--nice", "-n", min=0, max=19, help="Lower the tasks' priority by so much.")
+        int, typer.Option("--nice", "-n", min=0, max=19, help="Lower the priority by so much.")
     ] = 0,
     keep_running: Annotated[
         bool, typer.Option("--keep-running/--die-when-finished", " /-x", help="Stay when nothing is left.")
@@ -64,6 +64,7 @@ def execute_command(
 
     globals_: Globals = context.obj
     slots = _slots(parallel)
+    os.nice(nice)  # the tasks inherit it; set later, the first moments of each would run without
     selection = globals_.selection(ids, job_ids)
     live = sys.stdout.isatty() if progress is None else progress
     monitor = _monitor(live=live, json_lines=json_lines, slots=slots)
@@ -73,7 +74,6 @@ def execute_command(
             selection,
             monitor,
             parallel=slots,
-            nice=nice,
             log_files=not no_log_files,
             keep_running=keep_running,
         )
@@ -86,7 +86,6 @@ async def _execute(
     monitor: Monitor,
     *,
     parallel: int,
-    nice: int,
     log_files: bool,
     keep_running: bool,
 ) -> int:
@@ -95,9 +94,7 @@ async def _execute(
 
     async with Operations(globals_.database, create=keep_running) as manager:
         only = frozenset([job.id async for job in manager.jobs(selection)]) if not selection.is_all else None
-        options = Options(
-            parallel=parallel, nice=nice, log_files=log_files, only=only, keep_running=keep_running
-        )
+        options = Options(parallel=parallel, log_files=log_files, only=only, keep_running=keep_running)
         execution = manager.execution(options, output=monitor.output, on_repair=monitor.repaired)
         summary = Summary()
         interrupted = await _run(execution, monitor, summary)

@@ -25,7 +25,6 @@ class Work:
     environment: Mapping[str, str]
     stdout: str | None
     stderr: str | None
-    nice: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,6 @@ class Options:
     """How an engine runs."""
 
     parallel: int = 1
-    nice: int = 0
     log_files: bool = True
     only: Set[int] | None = None
     """The jobs to run; None: all. It may grow: see ``Engine.look``."""
@@ -237,7 +236,6 @@ class Engine:
             environment=task_environment(spec, claim.job_id, claim.task_id, claim.attempt),
             stdout=logs[0] if logs else None,
             stderr=logs[1] if logs else None,
-            nice=self._options.nice,
         )
 
     def _end(self, job: JobState, task: Task) -> None:

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,9 +42,6 @@ def spawn(work: Work, streams: Streams, environment: Mapping[bytes, bytes]) -> i
         raise OSError(errno.EINVAL, f"can't start {work.argv[0]!r}: {error}") from error
     except OSError as error:
         raise _explained(error, work, streams) from error
-    if work.nice:
-        with suppress(OSError):  # it has ended already
-            os.setpriority(os.PRIO_PROCESS, pid, work.nice)
     return pid
 
 
