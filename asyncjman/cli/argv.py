@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 COMMANDS: dict[str, tuple[str, ...]] = {
     "submit": ("sub",),
@@ -21,34 +20,69 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 }
 """Each command with its other names."""
 
+SUMMARIES = {
+    "submit": "Store a job, an array of tasks, or a chain of jobs.",
+    "execute": "Run local jobs.",
+    "list": "List jobs.",
+    "report": "Show the logs of jobs.",
+    "resubmit": "Have jobs run once more.",
+    "stop": "Stop jobs, and keep their logs.",
+    "delete": "Delete jobs and their logs.",
+    "wait": "Wait until jobs ended.",
+    "why": "Say why a job waits, or failed.",
+    "debug": "Run one task here, in the foreground.",
+    "communicate": "Ask the cluster how the jobs are.",
+    "doctor": "Look whether all that is needed is there.",
+}
+
 _CANONICAL = {alias: name for name, aliases in COMMANDS.items() for alias in (name, *aliases)}
 _GLOBAL_VALUES = {"-d": "d", "--database": "d", "--db": "d"}
 
-_IDS = re.compile(r"(?:(?:job|grid):)?[\d,+-]+", re.ASCII)
-_KEY_VALUE = re.compile(r"[^-=][^=]*=.*", re.DOTALL)
-_WORD = re.compile(r"[^-].*", re.DOTALL)
-_STATUS = re.compile(r"submitted|waiting|queued|executing|success|failure|stopped|skipped")
+_STATUSES = frozenset(
+    ["submitted", "waiting", "queued", "executing", "success", "failure", "stopped", "skipped"]
+)
+
+
+def _is_ids(word: str) -> bool:
+    digits = word.removeprefix("job:").removeprefix("grid:")
+    return bool(digits) and not digits.startswith("-") and not digits.strip("0123456789,+-")
+
+
+def _is_key_value(word: str) -> bool:
+    return "=" in word and word[0] not in "-="
+
+
+def _is_word(word: str) -> bool:
+    return not word.startswith("-")
+
+
+def _is_status(word: str) -> bool:
+    return word in _STATUSES
+
+
+# no regular expressions in here: compiling them would take longer than all the rest of a start
+Values = Callable[[str], bool]
 
 # options that gridtk let several values follow
-_SEVERAL: dict[str, dict[str, re.Pattern[str]]] = {
+_SEVERAL: dict[str, dict[str, Values]] = {
     "submit": {
         **dict.fromkeys(
-            ("-x", "--dependencies", "--after-ok", "--after-any", "--after-notok", "--after-corr"), _IDS
+            ("-x", "--dependencies", "--after-ok", "--after-any", "--after-notok", "--after-corr"), _is_ids
         ),
-        **dict.fromkeys(("-s", "--environment"), _KEY_VALUE),
+        **dict.fromkeys(("-s", "--environment"), _is_key_value),
     },
     "list": {
-        **dict.fromkeys(("-n", "--names"), _WORD),
-        **dict.fromkeys(("-s", "--status"), _STATUS),
+        **dict.fromkeys(("-n", "--names"), _is_word),
+        **dict.fromkeys(("-s", "--status"), _is_status),
     },
     "report": {
-        **dict.fromkeys(("-a", "--array-ids"), _IDS),
-        **dict.fromkeys(("-s", "--status"), _STATUS),
+        **dict.fromkeys(("-a", "--array-ids"), _is_ids),
+        **dict.fromkeys(("-s", "--status"), _is_status),
     },
-    "stop": dict.fromkeys(("-a", "--array-ids"), _IDS),
+    "stop": dict.fromkeys(("-a", "--array-ids"), _is_ids),
     "delete": {
-        **dict.fromkeys(("-a", "--array-ids"), _IDS),
-        **dict.fromkeys(("-s", "--status"), _STATUS),
+        **dict.fromkeys(("-a", "--array-ids"), _is_ids),
+        **dict.fromkeys(("-s", "--status"), _is_status),
     },
 }
 _SUBMIT_VALUES = frozenset("nxdlstrqmpe")
@@ -61,7 +95,7 @@ _SUBMIT_LONG_VALUES = frozenset(
 )
 
 for _name in ("execute", "list", "report", "resubmit", "stop", "delete", "wait", "why", "communicate"):
-    _SEVERAL.setdefault(_name, {}).update(dict.fromkeys(("-j", "--job-ids"), _IDS))
+    _SEVERAL.setdefault(_name, {}).update(dict.fromkeys(("-j", "--job-ids"), _is_ids))
 
 
 def find_command(argv: Sequence[str]) -> int | None:
@@ -71,10 +105,15 @@ def find_command(argv: Sequence[str]) -> int | None:
         word = argv[at]
         if not word.startswith("-") or word == "-":
             return at
-        if word in _GLOBAL_VALUES or (re.fullmatch(r"-[lvV]*d", word)):
+        if word in _GLOBAL_VALUES or _ends_in_database(word):
             at += 1
         at += 1
     return None
+
+
+def _ends_in_database(word: str) -> bool:
+    """Tell whether a cluster of short options such as ``-lvd`` ends in the one that takes a value."""
+    return not word.startswith("--") and word.endswith("d") and not word[1:-1].strip("lvV")
 
 
 def normalize(argv: Sequence[str]) -> tuple[str | None, list[str]]:
@@ -106,9 +145,9 @@ def _start_of_command(words: Sequence[str]) -> int:
         if word == "--" or not word.startswith("-") or word == "-":
             return at
         at += 2 if _takes_next(word) else 1
-        pattern = _SEVERAL["submit"].get(word)
-        if pattern is not None:
-            end = _end_of_values(words, at, pattern)
+        fits = _SEVERAL["submit"].get(word)
+        if fits is not None:
+            end = _end_of_values(words, at, fits)
             if end < len(words) and words[end].startswith("-") and words[end] != "-":
                 at = end
     return at
@@ -132,12 +171,12 @@ def _overwritten(words: list[str]) -> list[str]:
     rest = words[options[0] + 1 :]
     ids: list[str] = []
     for at, word in enumerate(head):
-        plain = _IDS.fullmatch(word) and not word.startswith("-")
+        plain = _is_ids(word)
         ids += ["-j", word] if plain and head[at - 1 : at] not in (["-j"], ["--job-ids"]) else [word]
     return [*ids, "--overwrite-command", "--", *(rest[1:] if rest[:1] == ["--"] else rest)]
 
 
-def _spread(words: list[str], several: dict[str, re.Pattern[str]]) -> list[str]:
+def _spread(words: list[str], several: dict[str, Values]) -> list[str]:
     """Turn ``-x 1 2`` into ``-x 1 -x 2``."""
     done: list[str] = []
     at = 0
@@ -145,20 +184,20 @@ def _spread(words: list[str], several: dict[str, re.Pattern[str]]) -> list[str]:
         word = words[at]
         if word == "--":
             return done + words[at:]
-        pattern = several.get(word)
+        fits = several.get(word)
         done.append(word)
         at += 1
-        if pattern is None or at >= len(words):
+        if fits is None or at >= len(words):
             continue
         done.append(words[at])
-        end = _end_of_values(words, at + 1, pattern)
+        end = _end_of_values(words, at + 1, fits)
         for value in words[at + 1 : end]:
             done += [word, value]
         at = end
     return done
 
 
-def _end_of_values(words: Sequence[str], at: int, pattern: re.Pattern[str]) -> int:
-    while at < len(words) and pattern.fullmatch(words[at]) and not words[at].startswith("-"):
+def _end_of_values(words: Sequence[str], at: int, fits: Values) -> int:
+    while at < len(words) and fits(words[at]):
         at += 1
     return at

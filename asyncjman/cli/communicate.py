@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import typer
 
-from asyncjman.cli.context import Globals, Ids, JobIds, say
-
-SUMMARY = "Ask the cluster how the jobs are."
+from asyncjman.cli.context import Ids, JobIds, say
+from asyncjman.cli.globals import Globals
 
 
 def communicate_command(context: typer.Context, ids: Ids = None, job_ids: JobIds = None) -> int:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from asyncjman.cli.globals import Globals
 from asyncjman.errors import BadSelection, UsageError
-from asyncjman.model.selection import Selection, parse_any_ids, parse_ids
+from asyncjman.model.selection import Selection, parse_ids
 from asyncjman.model.status import Status
-from asyncjman.render.text import ago
 
 if TYPE_CHECKING:
     from asyncjman.api.operations import Operations
@@ -33,33 +31,6 @@ ArrayIds = Annotated[
 Statuses = Annotated[
     list[Status] | None, typer.Option("--status", "-s", help="Only jobs of this status; repeatable.")
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Globals:
-    """The options before the command."""
-
-    database: Path
-    local: bool
-    verbose: int
-
-    def selection(
-        self,
-        ids: Iterable[str] | None = None,
-        job_ids: Iterable[str] | None = None,
-        names: Iterable[str] | None = None,
-        statuses: Iterable[Status] | None = None,
-    ) -> Selection:
-        """Return the jobs that are meant; with ``--local`` local ones only."""
-        named = parse_any_ids([*(job_ids or ()), *(ids or ())])
-        return Selection(
-            ids=named.jobs,
-            either=named.either,
-            grid_ids=named.grid,
-            names=tuple(names or ()),
-            statuses=frozenset(statuses or ()),
-            executor="local" if self.local else None,
-        )
 
 
 def task_ids_of(array_ids: list[str] | None, selection: Selection) -> list[int]:
@@ -94,6 +65,8 @@ async def refresh(operations: Operations, globals_: Globals) -> None:
     problem = await operations.refresh(local=globals_.local)
     if problem is not None:
         since = await operations.last_seen()
+        from asyncjman.render.text import ago
+
         age = f"; what is shown is {ago(time.time() - since).removesuffix(' ago')} old" if since else ""
         say(f"jman: {problem}{age}")
 

@@ -15,10 +15,9 @@ from typing import Annotated
 
 import typer
 
-from asyncjman.cli.context import Globals
+from asyncjman.cli.globals import Globals
 from asyncjman.errors import BadSelection, EnvironmentProblem
 
-SUMMARY = "Run one task here, in the foreground."
 _TASK = re.compile(r"(?:job:)?(\d{1,18})(?:\.(\d{1,10}))?", re.ASCII)
 
 

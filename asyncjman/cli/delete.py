@@ -16,9 +16,8 @@ from typing import Annotated
 
 import typer
 
-from asyncjman.cli.context import ArrayIds, Globals, Ids, JobIds, Statuses, say, say_none, task_ids_of
-
-SUMMARY = "Delete jobs and their logs."
+from asyncjman.cli.context import ArrayIds, Ids, JobIds, Statuses, say, say_none, task_ids_of
+from asyncjman.cli.globals import Globals
 
 
 def delete_command(

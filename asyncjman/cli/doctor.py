@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import typer
 
-from asyncjman.cli.context import Globals
-
-SUMMARY = "Look whether all that is needed is there."
+from asyncjman.cli.globals import Globals
 
 
 def doctor_command(context: typer.Context) -> int:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asyncjman.cli.context import Globals, Ids, JobIds, say, say_none
+from asyncjman.cli.context import Ids, JobIds, say, say_none
+from asyncjman.cli.globals import Globals
 from asyncjman.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_JOB_FAILED, UsageError
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from asyncjman.api.operations import Operations
     from asyncjman.model.selection import Selection
     from asyncjman.render.monitor import Monitor
-
-SUMMARY = "Run local jobs."
 
 
 def execute_command(

@@ -14,11 +14,10 @@ from typing import Annotated
 
 import typer
 
-from asyncjman.cli.context import Globals, Ids, JobIds, Statuses, refresh, say_none
+from asyncjman.cli.context import Ids, JobIds, Statuses, refresh, say_none
+from asyncjman.cli.globals import Globals
 from asyncjman.model.selection import Selection
 from asyncjman.render.jobs import Details
-
-SUMMARY = "List jobs."
 
 
 def list_command(

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from asyncjman.cli.argv import COMMANDS, normalize
-from asyncjman.cli.context import Globals
+from asyncjman.cli.argv import COMMANDS, SUMMARIES, normalize
+from asyncjman.cli.globals import Globals
 from asyncjman.errors import (
     EXIT_DONE,
     EXIT_ENVIRONMENT,
@@ -20,7 +20,6 @@ from asyncjman.errors import (
     JmanError,
     first_of,
 )
-from asyncjman.render.text import printable
 from asyncjman.version import __version__
 
 _HELP = """Submit jobs, run them on this machine, and know how each one ended.
@@ -83,6 +82,8 @@ def _complain(error: BaseException, code: int, text: str) -> int:
         import traceback
 
         traceback.print_exception(error)
+    from asyncjman.render.text import printable
+
     sys.stdout.flush()
     lines = text.split("\n")
     print("jman: " + "\n".join(printable(line) for line in lines), file=sys.stderr)
@@ -90,7 +91,7 @@ def _complain(error: BaseException, code: int, text: str) -> int:
 
 
 def _application(name: str | None) -> Any:
-    """Build the parser, of one command or of all."""
+    """Build the parser, of one command, or of all as far as their names go."""
     app = typer.Typer(
         rich_markup_mode=None,
         add_completion=False,
@@ -99,14 +100,19 @@ def _application(name: str | None) -> Any:
         no_args_is_help=True,
     )
     app.callback(help=_HELP)(_global_options)
-    for command in [name] if name else COMMANDS:
-        module = import_module(f"asyncjman.cli.{command}")
-        settings = {**_SETTINGS, **_COMMAND_SETTINGS.get(command, {})}
-        aliases = f" (also: {', '.join(COMMANDS[command])})" if COMMANDS[command] else ""
-        app.command(
-            command, help=module.__doc__, short_help=module.SUMMARY + aliases, context_settings=settings
-        )(getattr(module, f"{command}_command"))
+    if name is not None:
+        module = import_module(f"asyncjman.cli.{name}")
+        settings = {**_SETTINGS, **_COMMAND_SETTINGS.get(name, {})}
+        app.command(name, help=module.__doc__, context_settings=settings)(getattr(module, f"{name}_command"))
+        return app
+    for command, aliases in COMMANDS.items():
+        also = f" (also: {', '.join(aliases)})" if aliases else ""
+        app.command(command, short_help=SUMMARIES[command] + also)(_unknown)
     return app
+
+
+def _unknown() -> None:
+    """Stand for a command in the list of all of them; nobody gets here."""
 
 
 def _version(value: bool) -> None:

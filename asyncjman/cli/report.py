@@ -20,7 +20,6 @@ import typer
 
 from asyncjman.cli.context import (
     ArrayIds,
-    Globals,
     Ids,
     JobIds,
     Statuses,
@@ -30,13 +29,12 @@ from asyncjman.cli.context import (
     say_none,
     task_ids_of,
 )
+from asyncjman.cli.globals import Globals
 from asyncjman.model.job import Job, Task
 from asyncjman.model.status import FINISHED, Status
 
 if TYPE_CHECKING:
     from asyncjman.api.operations import Operations
-
-SUMMARY = "Show the logs of jobs."
 
 
 def report_command(

@@ -17,15 +17,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asyncjman.cli.context import Globals, Ids, JobIds, parse_where, refresh, say, say_none
+from asyncjman.cli.context import Ids, JobIds, parse_where, refresh, say, say_none
+from asyncjman.cli.globals import Globals
 from asyncjman.errors import UsageError
 from asyncjman.model.selection import Selection
 from asyncjman.model.status import FINISHED, Status
 
 if TYPE_CHECKING:
     from asyncjman.api.operations import Operations
-
-SUMMARY = "Have jobs run once more."
 
 
 def resubmit_command(

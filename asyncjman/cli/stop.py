@@ -14,9 +14,8 @@ import time
 
 import typer
 
-from asyncjman.cli.context import ArrayIds, Globals, Ids, JobIds, say, say_none, task_ids_of
-
-SUMMARY = "Stop jobs, and keep their logs."
+from asyncjman.cli.context import ArrayIds, Ids, JobIds, say, say_none, task_ids_of
+from asyncjman.cli.globals import Globals
 
 
 def stop_command(

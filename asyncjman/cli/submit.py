@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asyncjman.cli.context import Globals
+from asyncjman.cli.globals import Globals
 from asyncjman.errors import UsageError
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import Job, JobSpec
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from asyncjman.model.sweep import Sweep
     from asyncjman.settings import Settings
 
-SUMMARY = "Store a job, an array of tasks, or a chain of jobs."
 
 _IDS_HELP = {
     "any": "Wait for the end of these jobs, however they end: 1,2,5-7; repeatable.",

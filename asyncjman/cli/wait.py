@@ -12,10 +12,9 @@ from typing import Annotated
 
 import typer
 
-from asyncjman.cli.context import Globals, Ids, JobIds, refresh, say, say_none
+from asyncjman.cli.context import Ids, JobIds, refresh, say, say_none
+from asyncjman.cli.globals import Globals
 from asyncjman.errors import EXIT_DONE, EXIT_JOB_FAILED, EnvironmentProblem
-
-SUMMARY = "Wait until jobs ended."
 
 
 def wait_command(

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import typer
 
-from asyncjman.cli.context import Globals, Ids, JobIds, refresh, say_none
-
-SUMMARY = "Say why a job waits, or failed."
+from asyncjman.cli.context import Ids, JobIds, refresh, say_none
+from asyncjman.cli.globals import Globals
 
 
 def why_command(context: typer.Context, ids: Ids = None, job_ids: JobIds = None) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 
 from asyncjman.model.job import PLAIN_TASK, JobSpec
 
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\\x80-\x9f]")
+_UNSAFE = r"[\x00-\x1f\x7f/\\\x80-\x9f]"
 _MAX_NAME_BYTES = 150
 
 
@@ -24,7 +24,7 @@ def file_stem(name: str) -> str:
     >>> file_stem("../a/b"), file_stem(".."), file_stem("my job")
     ('.._a_b', '__', 'my job')
     """
-    stem = _UNSAFE.sub("_", name)
+    stem = re.sub(_UNSAFE, "_", name)
     if stem in (".", "..", ""):
         stem = "_" * max(len(stem), 1)
     while len(stem.encode("utf-8", "surrogateescape")) > _MAX_NAME_BYTES:

@@ -13,8 +13,8 @@ from asyncjman.errors import BadArray
 
 MAX_TASK_ID = 2**31 - 1
 
-_ITEM = re.compile(r"(\d{1,10})(?:-(\d{1,10})(?::(\d{1,10}))?)?", re.ASCII)
-_THROTTLE = re.compile(r"[1-9]\d{0,9}", re.ASCII)
+_ITEM = r"(\d{1,10})(?:-(\d{1,10})(?::(\d{1,10}))?)?"
+_THROTTLE = r"[1-9]\d{0,9}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class ArraySpec:
         Raises BadArray when the text is none of these, names a task twice, or a task below 1.
         """
         body, percent, limit = text.strip().partition("%")
-        if percent and not _THROTTLE.fullmatch(limit):
+        if percent and not re.fullmatch(_THROTTLE, limit, re.ASCII):
             raise BadArray(f"bad array {text!r}: after % goes the number of tasks at a time, as in 1-10%4")
         items = [item.strip() for item in body.split(",")]
         ranges = tuple(_parse_item(item, text, lone=len(items) == 1) for item in items)
@@ -119,7 +119,7 @@ class ArraySpec:
 
 
 def _parse_item(item: str, text: str, *, lone: bool) -> range:
-    match = _ITEM.fullmatch(item)
+    match = re.fullmatch(_ITEM, item, re.ASCII)
     if not match:
         raise BadArray(
             f"bad array {text!r}: write 10, 1-10, 1-10:2 or 1,3,7-9, with %N for N tasks at a time"

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from asyncjman.errors import UsageError
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|)", re.ASCII)
+_DURATION = r"(\d+(?:\.\d+)?)\s*(s|m|h|d|)"
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -81,7 +81,7 @@ def parse_duration(text: str) -> float:
     >>> parse_duration("2h"), parse_duration("1.5m")
     (7200.0, 90.0)
     """
-    match = _DURATION.fullmatch(text.strip())
+    match = re.fullmatch(_DURATION, text.strip(), re.ASCII)
     if not match:
         raise UsageError(f"bad time {text!r}: write seconds, or 10s, 5m, 2h, 1d")
     return float(match[1]) * _SECONDS[match[2]]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from asyncjman.errors import BadSelection
 from asyncjman.model.status import Status
 
-_IDS = re.compile(r"(?:(job|grid):)?(\d{1,18})(?:([-+])(\d{1,18}))?", re.ASCII)
+_IDS = r"(?:(job|grid):)?(\d{1,18})(?:([-+])(\d{1,18}))?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def parse_any_ids(texts: Iterable[str]) -> Ids:
     found: dict[str | None, list[range]] = {None: [], "job": [], "grid": []}
     for text in texts:
         for item in text.replace(",", " ").split():
-            match = _IDS.fullmatch(item)
+            match = re.fullmatch(_IDS, item, re.ASCII)
             if not match:
                 raise BadSelection(f"bad id {item!r}: write 3, 1-4 or 10+2, with commas or spaces between")
             kind, first, sign, second = match.groups()

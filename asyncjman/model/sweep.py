@@ -10,9 +10,9 @@ from math import prod
 
 from asyncjman.errors import UsageError
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_RANGE = re.compile(r"(-?\d{1,18})-(-?\d{1,18})(?::(\d{1,18}))?", re.ASCII)
-_FIELD = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}", re.ASCII)
+_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+_RANGE = r"(-?\d{1,18})-(-?\d{1,18})(?::(\d{1,18}))?"
+_FIELD = r"\{([A-Za-z_][A-Za-z0-9_]*)\}"
 MAX_RANGE = 10_000_000
 
 
@@ -44,7 +44,7 @@ class Sweep:
         """Make one of columns of values. Raises BadSweep for bad names, no values, unequal columns."""
         done = tuple((name, tuple(map(str, values))) for name, values in columns.items())
         for name, values in done:
-            if not _NAME.fullmatch(name):
+            if not re.fullmatch(_NAME, name, re.ASCII):
                 raise BadSweep(f"bad name of a parameter {name!r}: letters, digits and _, no digit first")
             if not values:
                 raise BadSweep(f"the parameter {name} has no value")
@@ -105,7 +105,11 @@ def fill(words: Iterable[str], values: Mapping[str, str]) -> tuple[str, ...]:
     >>> fill(["--lr={lr}", "{other}"], {"lr": "0.1"})
     ('--lr=0.1', '{other}')
     """
-    return tuple(_FIELD.sub(lambda field: values.get(field[1], field[0]), word) for word in words)
+
+    def value(field: re.Match[str]) -> str:
+        return values.get(field[1], field[0])
+
+    return tuple(re.sub(_FIELD, value, word, flags=re.ASCII) for word in words)
 
 
 def _distinct(items: Iterable[str]) -> list[str]:
@@ -123,7 +127,7 @@ def _parse_item(item: str) -> tuple[str, list[str]]:
         raise BadSweep(f"bad sweep {item!r}: write NAME=V1,V2 or NAME=1-5")
     values: list[str] = []
     for part in text.split(","):
-        match = _RANGE.fullmatch(part)
+        match = re.fullmatch(_RANGE, part, re.ASCII)
         if match:
             first, last, step = int(match[1]), int(match[2]), int(match[3] or 1)
             if step == 0 or last < first or (last - first) // step >= MAX_RANGE:
