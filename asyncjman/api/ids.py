@@ -1,11 +1,14 @@
-"""Ids as users write them: of jobs, or the cluster's own."""
+"""Which jobs and tasks a user means: by ids, the cluster's or ours, and by parameters."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from asyncjman.errors import BadSelection
-from asyncjman.model.selection import Selection
+from asyncjman.model.array import ArraySpec
+from asyncjman.model.job import PLAIN_TASK, Job
+from asyncjman.model.selection import Selection, format_ids
 from asyncjman.store import jobs, submissions
 from asyncjman.store.database import Database
 
@@ -47,3 +50,27 @@ async def resolve_ids(database: Database, path: Path, selection: Selection) -> t
 def str_of(ids: range) -> str:
     """Write a range of ids: ``3``, ``3-5``."""
     return str(ids[0]) if len(ids) == 1 else f"{ids[0]}-{ids[-1]}"
+
+
+def where_tasks(selected: Sequence[Job], where: Mapping[str, str]) -> tuple[list[Job], list[int]]:
+    """Return the one sweep that is selected, and its tasks whose parameters have these values.
+
+    Raises BadSelection where there is none, or more than one job.
+    """
+    swept = [job for job in selected if job.spec.sweep is not None]
+    if len(swept) != 1:
+        raise BadSelection("--where goes with one job that was submitted with --sweep")
+    assert swept[0].spec.sweep is not None
+    found = [index + 1 for index in swept[0].spec.sweep.indexes(where)]
+    if not found:
+        raise BadSelection(f"no task of job {swept[0].id} has these parameters")
+    return swept, found
+
+
+def check_tasks(job: Job, task_ids: Iterable[int]) -> None:
+    """Raise BadSelection where a job has no such task."""
+    array: ArraySpec | None = job.spec.array
+    missing = [one for one in task_ids if (one != PLAIN_TASK if array is None else one not in array)]
+    if missing:
+        what = f"its tasks are {array}" if array else "it has no array"
+        raise BadSelection(f"job {job.id} has no task {format_ids(missing[:10])}: {what}")

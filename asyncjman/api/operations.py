@@ -10,13 +10,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from asyncjman.api.ids import check_tasks, resolve_ids, where_tasks
 from asyncjman.errors import BadSelection
 from asyncjman.executors.environment import task_environment
 from asyncjman.executors.logs import earlier_log, log_paths
-from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Dependency
 from asyncjman.model.job import PLAIN_TASK, Job, JobSpec, Task
-from asyncjman.model.selection import Selection, format_ids
+from asyncjman.model.selection import Selection
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.store import jobs, schedule, submissions, tasks
 from asyncjman.store.database import Database
@@ -372,35 +372,9 @@ class Operations:
         """Return the selection by job ids. Raises BadSelection where an id isn't there, or means two jobs."""
         if not (selection.ids or selection.either or selection.grid_ids):
             return selection
-        from asyncjman.api.ids import resolve_ids
-
         ids = await resolve_ids(self.database, self.path, selection)
         return replace(selection, ids=ids, either=(), grid_ids=())
 
     async def last_seen(self) -> float | None:
         """Return when the cluster last answered, in seconds since 1970."""
         return await submissions.last_seen(self.database)
-
-
-def where_tasks(selected: Sequence[Job], where: Mapping[str, str]) -> tuple[list[Job], list[int]]:
-    """Return the one sweep that is selected, and its tasks whose parameters have these values.
-
-    Raises BadSelection where there is none, or more than one job.
-    """
-    swept = [job for job in selected if job.spec.sweep is not None]
-    if len(swept) != 1:
-        raise BadSelection("--where goes with one job that was submitted with --sweep")
-    assert swept[0].spec.sweep is not None
-    found = [index + 1 for index in swept[0].spec.sweep.indexes(where)]
-    if not found:
-        raise BadSelection(f"no task of job {swept[0].id} has these parameters")
-    return swept, found
-
-
-def check_tasks(job: Job, task_ids: Iterable[int]) -> None:
-    """Raise BadSelection where a job has no such task."""
-    array: ArraySpec | None = job.spec.array
-    missing = [one for one in task_ids if (one != PLAIN_TASK if array is None else one not in array)]
-    if missing:
-        what = f"its tasks are {array}" if array else "it has no array"
-        raise BadSelection(f"job {job.id} has no task {format_ids(missing[:10])}: {what}")

@@ -65,7 +65,8 @@ def report_command(
     import asyncio
     import sys
 
-    from asyncjman.api.operations import Operations, where_tasks
+    from asyncjman.api.ids import where_tasks
+    from asyncjman.api.operations import Operations
     from asyncjman.render.report import JsonReport, TextReport, follow_logs
 
     globals_: Globals = context.obj

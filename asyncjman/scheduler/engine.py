@@ -264,14 +264,17 @@ class Engine:
             if now != version or self._stale:
                 version = now
                 await self._refresh()
+                self._wake.set()
             if not self.running and time.monotonic() - repaired > REPAIR_SECONDS:
                 repaired = time.monotonic()
                 await self._repair()
                 await self._refresh()
+                self._wake.set()
 
     async def look(self, job_ids: Iterable[int]) -> None:
         """Take in jobs that were submitted, or that ``only`` lets this engine run now."""
         await self._load(list(job_ids))
+        self._wake.set()
 
     async def _refresh(self) -> None:
         changed, self._revision = await jobs.changed_since(self._database, self._revision)
@@ -283,13 +286,11 @@ class Engine:
         if changed:
             await self._load(changed)
         self._feed.room_for_all()
-        self._wake.set()
 
     async def _load(self, job_ids: Collection[int]) -> None:
         """Read these jobs, or read them again."""
         async with self._loading:
             await self._load_now(job_ids)
-        self._wake.set()
 
     async def _load_now(self, job_ids: Collection[int]) -> None:
         outlines = await self._recorder.outlines(job_ids)
@@ -350,6 +351,7 @@ class Engine:
             return False
         await self._refresh()
         if any(job.line is not None for job in self._workload.jobs.values()):
+            self._wake.set()
             return False
         if await tasks.others_hold(self._database, self._runner):
             return False

@@ -21,7 +21,7 @@ NAMES = HOSTILE | st.sampled_from(
 
 
 def _spec(name: str, command: str = "true", log_dir: str | None = "logs") -> JobSpec:
-    return JobSpec(command=(command,), name=name, exec_dir="/work", log_dir=log_dir)
+    return JobSpec(command=(command,), name=name, exec_dir="/home/me", log_dir=log_dir)
 
 
 @given(NAMES, NAMES, st.integers(1, 10**9), st.integers(0, 10**9))
@@ -30,7 +30,7 @@ def test_no_name_leads_out_of_the_folder(name: str, command: str, job_id: int, t
     assert paths is not None
     for path in paths:
         assert os.path.normpath(path) == path
-        assert str(PurePath(path).parent) == "/work/logs"
+        assert str(PurePath(path).parent) == "/home/me/logs"
         assert not any(ord(one) < 32 or 127 <= ord(one) < 160 for one in path)
         assert len(os.fsencode(PurePath(path).name)) < 200
     assert paths[0] != paths[1]
@@ -45,11 +45,11 @@ def test_a_stem_is_one_part_of_a_path(name: str) -> None:
 
 
 def test_names_of_logs() -> None:
-    assert log_paths(_spec("n"), 3, 0) == ("/work/logs/n.o3", "/work/logs/n.e3")
-    assert log_paths(_spec("n"), 3, 7) == ("/work/logs/n.o3.7", "/work/logs/n.e3.7")
+    assert log_paths(_spec("n"), 3, 0) == ("/home/me/logs/n.o3", "/home/me/logs/n.e3")
+    assert log_paths(_spec("n"), 3, 7) == ("/home/me/logs/n.o3.7", "/home/me/logs/n.e3.7")
     assert log_paths(_spec("", "/bin/my script.py"), 1, 0) == (
-        "/work/logs/my script.py.o1",
-        "/work/logs/my script.py.e1",
+        "/home/me/logs/my script.py.o1",
+        "/home/me/logs/my script.py.e1",
     )
     assert log_paths(_spec("n", log_dir="/abs"), 1, 0) == ("/abs/n.o1", "/abs/n.e1")
     assert log_paths(_spec("n", log_dir=None), 1, 0) is None
