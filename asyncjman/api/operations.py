@@ -163,6 +163,10 @@ class Operations:
         """Return those of these jobs that are there."""
         return await jobs.get(self.database, job_ids)
 
+    async def latest(self, count: int) -> list[Job]:
+        """Return the latest jobs, the last one first."""
+        return (await jobs.get(self.database, await jobs.latest_ids(self.database, count)))[::-1]
+
     async def with_dependencies(self, job_ids: Iterable[int]) -> set[int]:
         """Return these jobs and all that they wait for, directly or not."""
         edges = await jobs.dependency_edges(self.database)

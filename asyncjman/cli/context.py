@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from asyncjman.cli.complete import complete_ids
 from asyncjman.cli.globals import Globals
 from asyncjman.errors import BadSelection, UsageError
 from asyncjman.model.selection import Selection, parse_ids
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 
 Ids = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[ID]...", help="Jobs: 3, 1-4, 10+2 (10, 11, 12). All, where none is given."),
+    typer.Argument(
+        metavar="[ID]...",
+        help="Jobs: 3, 1-4, 10+2 (10, 11, 12). All, where none is given.",
+        autocompletion=complete_ids,
+    ),
 ]
 JobIds = Annotated[
     list[str] | None, typer.Option("--job-ids", "-j", metavar="IDS", help="The same as plain IDs.")

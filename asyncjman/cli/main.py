@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from asyncjman.cli.argv import COMMANDS, SUMMARIES, normalize
+from asyncjman.cli.complete import completing
 from asyncjman.cli.globals import Globals
 from asyncjman.errors import (
     EXIT_DONE,
@@ -46,9 +47,12 @@ def main() -> None:
 
 def run(argv: list[str]) -> int:
     """Run ``jman``; return its exit code."""
-    name, words = normalize(argv)
+    typed = completing(os.environ)
+    name, words = normalize(argv if typed is None else typed)
     try:
-        code = _application(name)(words or ["--help"], prog_name="jman", standalone_mode=False)
+        code = _application(name, completion=typed is not None or name is None)(
+            words or ["--help"], prog_name="jman", standalone_mode=False
+        )
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except BaseException as error:
@@ -90,11 +94,11 @@ def _complain(error: BaseException, code: int, text: str) -> int:
     return code
 
 
-def _application(name: str | None) -> Any:
+def _application(name: str | None, *, completion: bool = False) -> Any:
     """Build the parser, of one command, or of all as far as their names go."""
     app = typer.Typer(
         rich_markup_mode=None,
-        add_completion=False,
+        add_completion=completion,
         pretty_exceptions_enable=False,
         context_settings=_SETTINGS,
         no_args_is_help=True,

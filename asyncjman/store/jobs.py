@@ -112,6 +112,11 @@ async def get(source: Database | Transaction, job_ids: Iterable[int]) -> list[Jo
     return await _jobs_of(source, rows)
 
 
+async def latest_ids(database: Database, count: int) -> list[int]:
+    """Return the ids of the latest jobs."""
+    return [row[0] for row in await database.fetch("SELECT id FROM job ORDER BY id DESC LIMIT ?", (count,))]
+
+
 async def specs(database: Database, job_ids: Iterable[int]) -> dict[int, JobSpec]:
     """Return what was asked for, by job id (without the dependencies)."""
     rows = await database.fetch(
