@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from asyncjman.executors.sge import commands
 from asyncjman.executors.sge.binaries import NAMES
 from asyncjman.executors.sge.qstat import QueueEntry
 from tests.cells.sge import Cell, sge_cell
-from tests.cli.tools import Jman
+from tests.cli.tools import Jman, Result
 
 __all__ = ["grid", "sge_cell", "watched", "wide_queue"]
 
@@ -73,6 +73,18 @@ class Grid(Jman):
 
     cell: Cell | None = None
 
+    def __call__(
+        self,
+        *words: str | bytes | int,
+        code: int | None = 0,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> Result:
+        """Run it to its end; ``wait`` for 90 seconds at most."""
+        if words[0] == "wait" and "--timeout" not in words:
+            words = (*words, "--timeout", "90")
+        return super().__call__(*words, code=code, env=env, cwd=cwd)
+
     def sql(self, statement: str, *values: object) -> list[tuple[object, ...]]:
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
             return connection.execute(statement, values).fetchall()
@@ -102,7 +114,8 @@ class Grid(Jman):
     def tool(self, name: str, *words: str | int) -> str:
         """Run one of the cell's own commands, as an administrator would."""
         assert self.cell is not None
-        return self.cell.call([self.cell.binaries.path(name), *map(str, words)], check=False)
+        program = Path(self.cell.binaries.path("qsub")).with_name(name)
+        return self.cell.call([str(program), *map(str, words)], check=False)
 
     def close(self) -> None:
         super().close()
