@@ -90,12 +90,12 @@ def is_ambiguous(completed: Completed) -> bool:
 async def run(
     argv: Sequence[str],
     *,
-    timeout: float = TIMEOUT_SECONDS,
+    timeout: float | None = None,
     env: Mapping[str, str] | None = None,
     stdin: bytes | None = None,
     check: bool = True,
 ) -> Completed:
-    """Run a command to its end and return what it said; ``timeout`` in seconds.
+    """Run a command to its end and return what it said; ``timeout`` in seconds (TIMEOUT_SECONDS if None).
 
     No process is left behind: not on a time-out, not when the caller is cancelled. With ``check``
     False any exit status is returned (qmod and qdel exit with 1 after success in part).
@@ -104,6 +104,7 @@ async def run(
     ambiguous), or, with ``check``, ends with another exit status than 0.
     """
     program = PurePath(argv[0]).name
+    timeout = TIMEOUT_SECONDS if timeout is None else timeout
     try:
         process = _start(argv, env, stdin)
     except OSError as error:
@@ -125,7 +126,7 @@ async def run(
 async def run_with_retry(
     argv: Sequence[str],
     *,
-    timeout: float = TIMEOUT_SECONDS,
+    timeout: float | None = None,
     env: Mapping[str, str] | None = None,
     stdin: bytes | None = None,
     check: bool = True,
@@ -134,18 +135,19 @@ async def run_with_retry(
 ) -> Completed:
     """Run a command, and again while it fails for a reason that passes, ``patience`` seconds at most.
 
-    The pauses grow from 0.5 s to 5 s. A command that must not be carried out twice (qsub) is not
-    ``repeatable``: after an ambiguous failure it is not run again, and the error says so.
+    The first run has the whole ``timeout``, whatever the patience: a busy cluster may be slow. The pauses
+    grow from 0.5 s to 5 s. A command that must not be carried out twice (qsub) is not ``repeatable``:
+    after an ambiguous failure it is not run again, and the error says so.
 
     Raises CommandFailed like ``run``; for faults that pass, also with ``check`` False.
     """
     clock = asyncio.get_running_loop().time
     deadline = clock() + patience
     pause = FIRST_PAUSE_SECONDS
+    limit = TIMEOUT_SECONDS if timeout is None else timeout
     while True:
         try:
-            left = max(deadline - clock(), min(1.0, timeout))
-            completed = await run(argv, timeout=min(timeout, left), env=env, stdin=stdin, check=False)
+            completed = await run(argv, timeout=limit, env=env, stdin=stdin, check=False)
             if not is_transient(completed):
                 if check and completed.returncode != 0:
                     raise failure(argv, completed)
@@ -159,6 +161,7 @@ async def run_with_retry(
             raise fault
         await asyncio.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        limit = min(limit, max(deadline - clock(), 1.0))
 
 
 def failure(argv: Sequence[str], completed: Completed) -> CommandFailed:

@@ -49,12 +49,20 @@ async def database_token(source: Database | Transaction) -> str:
 
 async def insert(
     tx: Transaction, *, job_id: int, token: str, now: float, host: str, pid: int, mapped: Sequence[int]
-) -> int:
-    """Store the intent to submit a job, or some tasks of it."""
-    return await tx.execute(
-        "INSERT INTO submission (job_id, token, created_at, host, pid, mapped) VALUES (?, ?, ?, ?, ?, ?)",
-        (job_id, token, now, host, pid, json.dumps(list(mapped)) if mapped else None),
+) -> int | None:
+    """Store the intent to submit a job, or some tasks of it; None where another process was faster."""
+    tasks = json.dumps(list(mapped)) if mapped else None
+    rows = await tx.fetch(
+        "INSERT INTO submission (job_id, token, created_at, host, pid, mapped) "
+        "SELECT job.id, ?2, ?3, ?4, ?5, ?6 FROM job WHERE job.id = ?1 AND job.finished_at IS NULL "
+        "AND NOT EXISTS (SELECT 1 FROM submission WHERE job_id = ?1 AND active = 1 AND grid_id IS NULL) "
+        "AND (job.rest IN ('submitted', 'waiting') OR EXISTS (SELECT 1 FROM task WHERE job_id = ?1 "
+        "AND finished_at IS NULL AND status IN ('submitted', 'waiting'))) "
+        "AND NOT EXISTS (SELECT 1 FROM task WHERE job_id = ?1 AND status NOT IN ('submitted', 'waiting') "
+        "AND task_id IN (SELECT value FROM json_each(?6))) RETURNING id",
+        (job_id, token, now, host, pid, tasks),
     )
+    return rows[0][0] if rows else None
 
 
 async def sent(tx: Transaction, submission_id: int, grid_id: int, status: Status) -> None:
@@ -149,6 +157,15 @@ async def put_tasks(tx: Transaction, rows: Sequence[tuple[Task, float | None]]) 
         "missing_since = excluded.missing_since, "
         "stop = CASE WHEN excluded.finished_at IS NULL THEN stop END",
         [(*task_values(task), since) for task, since in rows],
+    )
+
+
+async def do_not_stop(tx: Transaction, job_ids: Iterable[int], task_ids: Sequence[int]) -> None:
+    """Take back that these jobs, or only these tasks of them, are to stop."""
+    some = " AND task_id IN (SELECT value FROM json_each(?))" if task_ids else ""
+    await tx.execute(
+        f"UPDATE task SET stop = NULL WHERE job_id IN (SELECT value FROM json_each(?)){some}",
+        (json.dumps(list(job_ids)), *([json.dumps(list(task_ids))] if task_ids else [])),
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import getpass
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -112,8 +113,8 @@ class SgeExecutor:
         except ParseError as error:
             raise CommandFailed("qstat", 0, str(error), transient=True) from error
 
-    async def delete(self, jobs: Iterable[int], tasks: Mapping[int, Sequence[range]]) -> None:
-        """Delete whole jobs, and single tasks (the cluster's numbers) of others.
+    async def delete(self, jobs: Iterable[int], tasks: Mapping[int, Sequence[range]]) -> str:
+        """Delete whole jobs, and single tasks (the cluster's numbers) of others; return what qdel says.
 
         What isn't there any more is no error. Raises CommandFailed where the cluster doesn't answer.
         """
@@ -121,8 +122,11 @@ class SgeExecutor:
         calls = [commands.qdel(self._binaries.path("qdel"), whole)] if whole else []
         for grid_id, some in tasks.items():
             calls.append(commands.qdel_tasks(self._binaries.path("qdel"), grid_id, some))
+        words = ""
         for argv in calls:
-            await run_with_retry(argv, env=self._binaries.environment, check=False)
+            done = await run_with_retry(argv, env=self._binaries.environment, check=False)
+            words += done.stdout + done.stderr
+        return words
 
     async def account(self, pattern: str) -> dict[tuple[int, int], AccountingRecord]:
         """Return what accounting has on jobs by the pattern of their names; nothing where it has none.
@@ -185,6 +189,14 @@ class SgeExecutor:
             hold_per_task=order.hold_per_task,
             options=options(resources, self._rules, queues=known),
         )
+
+    @staticmethod
+    def forget(folder: str, token: str) -> None:
+        """Delete the script of a job that was not taken, and its folder if nothing else is there."""
+        with suppress(OSError):
+            Path(folder, f"script.{token}").unlink(missing_ok=True)
+            Path(folder).rmdir()
+            Path(folder).parent.rmdir()
 
     @staticmethod
     def _script_path(order: Order) -> str:

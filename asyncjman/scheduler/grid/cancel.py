@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from asyncjman.errors import EnvironmentProblem, JmanError
 from asyncjman.executors.sge.executor import SgeExecutor, number_of
 from asyncjman.model.status import Status
 from asyncjman.scheduler.grid.refresh import refresh
 from asyncjman.scheduler.settle import settle
 from asyncjman.store import submissions, tasks
 from asyncjman.store.database import Database
+from asyncjman.store.submissions import Submission
 
 WAIT_SECONDS = 15.0
 """How long to wait for running tasks to be gone: 1 to 2 seconds are usual."""
 _PAUSE = 0.3
+_LOOKS = 5
 
 
 async def cancel(
@@ -28,23 +31,21 @@ async def cancel(
 ) -> None:
     """Delete jobs (or only some tasks) from the cluster; returns when nothing of them runs.
 
-    What the cluster needs longer for is recorded as stopped when it is gone. Raises CommandFailed where
-    the cluster doesn't answer: then nothing was stopped that runs.
+    What the cluster needs longer for is recorded as stopped when it is gone. Raises EnvironmentProblem
+    where the cluster doesn't answer, or doesn't delete: then nothing is recorded as stopped.
     """
     await refresh(database, executor, grace=grace)
     active = [one for one in await submissions.active(database, job_ids) if one.grid_id is not None]
-    async with database.transaction() as tx:
-        for job_id in job_ids:
-            await tasks.ask_to_stop(tx, job_id, task_ids)
-    if task_ids:
-        by_job = {}
-        for one in active:
-            mine = [task_id for task_id in task_ids if not one.mapped or task_id in one.mapped]
-            numbers = sorted(number_of(task_id, one.mapped) for task_id in mine)
-            by_job[one.grid_id or 0] = [range(number, number + 1) for number in numbers]
-        await executor.delete([], by_job)
-    else:
-        await executor.delete([one.grid_id or 0 for one in active], {})
+    await _ask(database, job_ids, task_ids)
+    try:
+        await _delete(executor, active, task_ids)
+    except JmanError:
+        async with database.transaction() as tx:
+            await submissions.do_not_stop(tx, job_ids, task_ids)
+        raise
+    # what the cluster started in the meantime is not stopped yet, but being deleted
+    await refresh(database, executor, grace=grace)
+    await _ask(database, job_ids, task_ids)
     async with database.transaction() as tx:
         now = time.time()
         for job_id in job_ids:
@@ -61,3 +62,50 @@ async def cancel(
             return
         await asyncio.sleep(_PAUSE)
         await refresh(database, executor, grace=grace)
+
+
+async def _ask(database: Database, job_ids: Sequence[int], task_ids: Sequence[int]) -> None:
+    async with database.transaction() as tx:
+        for job_id in job_ids:
+            await tasks.ask_to_stop(tx, job_id, task_ids)
+
+
+async def _delete(executor: SgeExecutor, active: Sequence[Submission], task_ids: Sequence[int]) -> None:
+    """Have the cluster delete, and see that it does: what qdel says and its exit status tell too little."""
+    wanted: dict[int, set[int] | None] = {}
+    for one in active:
+        assert one.grid_id is not None
+        if not task_ids:
+            wanted[one.grid_id] = None
+        elif mine := {number_of(i, one.mapped) for i in task_ids if not one.mapped or i in one.mapped}:
+            wanted[one.grid_id] = mine
+    if not wanted:
+        return
+    words = await executor.delete(
+        [grid_id for grid_id, numbers in wanted.items() if numbers is None],
+        {grid_id: _ranges(numbers) for grid_id, numbers in wanted.items() if numbers is not None},
+    )
+    left: set[int] = set()
+    for _ in range(_LOOKS):
+        left = set()
+        for entry in await executor.query(patience=10.0):
+            numbers = wanted.get(entry.grid_id, set())
+            listed = {number for one in entry.tasks or (range(1),) for number in one}
+            if "d" not in entry.letters and (numbers is None or numbers & listed):
+                left.add(entry.grid_id)
+        if not left:
+            return
+        await asyncio.sleep(_PAUSE)
+    names = ", ".join(map(str, sorted(left)))
+    raise EnvironmentProblem(f"the cluster did not delete {names}: {words.strip() or 'qdel said nothing'}")
+
+
+def _ranges(numbers: Iterable[int]) -> list[range]:
+    """Return the numbers as few ranges."""
+    found: list[range] = []
+    for number in sorted(numbers):
+        if found and found[-1].stop == number:
+            found[-1] = range(found[-1].start, number + 1)
+        else:
+            found.append(range(number, number + 1))
+    return found

@@ -23,6 +23,9 @@ from asyncjman.store import jobs, schedule, submissions, tasks
 from asyncjman.store.database import Database
 from asyncjman.store.submissions import Submission
 
+at_work: set[str] = set()
+"""Tokens of the intents that this process is carrying out."""
+
 NOT_STORED = 0
 """The id of a job that is only looked at, to see how it would be submitted."""
 
@@ -60,6 +63,9 @@ async def dispatch(
             pid=os.getpid(),
             mapped=[task_id for task_id, _ in plan.mapped],
         )
+    if intent is None:
+        return None  # another process sends it, or has sent it
+    at_work.add(token)
     try:
         order = order_of(database, job, token, plan)
         grid_id = await executor.submit(order, patience=patience)
@@ -67,7 +73,10 @@ async def dispatch(
         if not (isinstance(error, CommandFailed) and error.ambiguous):
             async with database.transaction() as tx:
                 await submissions.drop(tx, intent)
+            executor.forget(spool_folder(str(database.path.absolute()), job.spec.token), token)
         raise
+    finally:
+        at_work.discard(token)
     held = bool(plan.hold or plan.hold_per_task)
     async with database.transaction() as tx:
         await submissions.sent(tx, intent, grid_id, Status.WAITING if held else Status.QUEUED)
@@ -108,6 +117,8 @@ async def _plan(database: Database, job: Job) -> _Plan | None:
         if others[job_id].executor != spec.executor or not some or any(one.grid_id is None for one in some):
             return None
     known = {one.id: one for one in await jobs.get(database, sent)}
+    if any(one.spec.retry is not None for one in known.values()):
+        return None  # the cluster would let it go after the first attempt
     attempt, mapped = await _tasks(database, job)
     own_range = native_range(spec.array) if spec.array and not mapped else None
     hold: set[int] = set()
@@ -145,6 +156,8 @@ async def _tasks(database: Database, job: Job) -> tuple[int, tuple[tuple[int, in
     rest = await tasks.rest(database, job.id)
     fresh = rest in (Status.SUBMITTED, Status.WAITING)
     if not again and native_range(array) is not None:
+        # a task that ran while it was stopped may have left something
+        _clear(folder, {one.task_id: 1 for one in records.scan(folder)})
         return 1, ()
     if fresh:
         touched = {task.task_id async for task in tasks.select(database, job.id)}

@@ -22,6 +22,7 @@ from asyncjman.model.status import FINISHED, Status
 from asyncjman.store.submissions import Submission
 
 VANISHED = "vanished from the grid"
+_LIMIT = "a limit of the queue or the job was hit"
 ASK_ACCOUNTING_SECONDS = 5.0
 YOUNG_SECONDS = 20.0
 """A job may be unknown to qstat for a moment after it was submitted."""
@@ -40,10 +41,13 @@ class View:
     finished: frozenset[int]
     """Tasks that ended, and whose end is known."""
     to_stop: frozenset[int]
+    elsewhere: frozenset[int] = frozenset()
+    """Tasks that a later submission is about."""
     records: Sequence[Record]
     entries: Sequence[QueueEntry] | None
     """What the queue says; None: it did not answer."""
-    accounting: Mapping[tuple[int, int], AccountingRecord] = field(default_factory=dict)
+    accounting: Mapping[tuple[int, int], AccountingRecord] | None = None
+    """What accounting says; None: it was not asked."""
     now: float
     grace: float
 
@@ -62,7 +66,8 @@ class Findings:
 def interpret(view: View) -> Findings:
     """Conclude what the tasks of a submission are doing."""
     found = Findings()
-    ended = _from_records(view, found)
+    pending = _pending(view)
+    ended = _from_records(view, found, pending)
     if view.entries is None:
         found.note = view.submission.note
         return found
@@ -74,7 +79,7 @@ def interpret(view: View) -> Findings:
 def causes_on_grid(task: Task) -> frozenset[Cause]:
     """Return what may have caused a failure on a cluster."""
     reason = task.reason or ""
-    if "limit" in reason:
+    if reason.startswith(_LIMIT):
         return frozenset({Cause.TIMEOUT, Cause.OOM} if "h_vmem" in reason else {Cause.TIMEOUT})
     if reason.startswith(VANISHED):
         return frozenset({Cause.NODE})
@@ -84,16 +89,28 @@ def causes_on_grid(task: Task) -> frozenset[Cause]:
 
 
 def members(submission: Submission, array: ArraySpec | None) -> Iterable[int]:
-    """Return the task ids of a submission."""
+    """Return the task ids of a submission, but for those that were deleted from the job."""
     if submission.mapped:
-        return submission.mapped
+        return [task_id for task_id in submission.mapped if array is None or task_id in array]
     return array if array is not None else (PLAIN_TASK,)
 
 
-def _from_records(view: View, found: Findings) -> set[int]:
+def _pending(view: View) -> set[int]:
+    """Return the tasks that the queue says wait there: again, where they had started before."""
+    return {
+        task_id
+        for entry in view.entries or ()
+        if status_of(entry.letters) in (Status.QUEUED, Status.WAITING)
+        for task_id in _task_ids(view, entry)
+    }
+
+
+def _from_records(view: View, found: Findings, pending: set[int]) -> set[int]:
     """Take in what the job script wrote; return the tasks that it says have ended."""
     latest: dict[int, Record] = {}
     for record in view.records:
+        if not _is_member(view, record.task_id):
+            continue
         known = latest.get(record.task_id)
         if known is None or (record.attempt, record.kind is RecordKind.EXIT) > (
             known.attempt,
@@ -109,7 +126,9 @@ def _from_records(view: View, found: Findings) -> set[int]:
         if record.kind is RecordKind.EXIT:
             ended.add(task_id)
             found.tasks.append((_ended(view, record), None))
-        elif row is None or row[0].status is not Status.EXECUTING or row[0].started_at is None:
+        elif task_id not in pending and (
+            row is None or row[0].status is not Status.EXECUTING or row[0].started_at is None
+        ):
             found.tasks.append((_started(view, record), row[1] if row else None))
     return ended
 
@@ -157,15 +176,17 @@ def _from_queue(view: View, found: Findings, ended: set[int]) -> set[int]:
         status = status_of(entry.letters)
         if note := note_of(entry.letters):
             found.note = found.note if found.note == "error" else note
-        for task_id in _task_ids(view.submission, entry):
+        for task_id in _task_ids(view, entry):
             listed.add(task_id)
+            row = view.rows.get(task_id)
+            if status is None and row is not None and row[1] is not None and task_id not in told:
+                found.tasks.append((row[0], None))
             if status is None or task_id in ended or task_id in told or task_id in view.finished:
                 continue
             if status is Status.EXECUTING:
                 _note_running(view, found, task_id, entry)
             else:
                 pending.append((len(pending), status))
-                row = view.rows.get(task_id)
                 if row is not None and (row[0].status is not status or row[1] is not None):
                     back = replace(row[0], status=status, started_at=None, host=None)
                     found.tasks.append((replace(back, reason=_reason(entry)), None))
@@ -185,27 +206,36 @@ def _note_running(view: View, found: Findings, task_id: int, entry: QueueEntry) 
             attempt=1,
             status=Status.EXECUTING,
             host=entry.host,
-            started_at=entry.started_at,
+            started_at=_start(view, entry),
         )
         found.tasks.append((task, None))
     elif row[0].status is not Status.EXECUTING or row[1] is not None:
-        started = row[0].started_at or entry.started_at
+        started = row[0].started_at or _start(view, entry)
         task = replace(row[0], status=Status.EXECUTING, host=entry.host, started_at=started)
         found.tasks.append((task, None))
+
+
+def _start(view: View, entry: QueueEntry) -> float | None:
+    """Return when it started: the queue says it in whole seconds, which may be before it was submitted."""
+    return None if entry.started_at is None else max(entry.started_at, view.submission.created_at)
 
 
 def _judge_missing(view: View, found: Findings, ended: set[int], listed: set[int]) -> None:
     """Decide on tasks that the queue doesn't list and no record speaks of."""
     if view.submission.grid_id is None:
         return
+    told = {task.task_id: task for task, _ in found.tasks}
     young = view.now - view.submission.created_at < min(YOUNG_SECONDS, view.grace)
     for task_id in members(view.submission, view.array):
         if task_id in listed or task_id in ended or task_id in view.finished:
+            continue
+        if not _is_member(view, task_id):
             continue
         row = view.rows.get(task_id)
         if row is None and view.rest in FINISHED:
             continue
         task, since = row or (_untouched(view, task_id), None)
+        task = told.get(task_id, task)
         if task_id in view.to_stop:
             found.tasks.append((_over(task, view.now, Status.STOPPED, "stopped"), None))
         elif not young:
@@ -215,12 +245,14 @@ def _judge_missing(view: View, found: Findings, ended: set[int], listed: set[int
 def _judge_one(view: View, found: Findings, task: Task, since: float | None) -> None:
     number = _number(view.submission, task.task_id)
     assert view.submission.grid_id is not None
-    accounted = view.accounting.get((view.submission.grid_id, number))
+    accounted = (view.accounting or {}).get((view.submission.grid_id, number))
+    if accounted is not None and f"_{view.submission.token}" not in accounted.name:
+        accounted = None  # another job that was given the same number
     if since is None:
         found.tasks.append((task, view.now))
     elif accounted is not None:
         found.tasks.append((from_accounting(task, accounted), None))
-    elif view.now - since >= view.grace:
+    elif view.now - since >= view.grace and view.accounting is not None:
         ended = _over(
             task, view.now, Status.FAILURE, f"{VANISHED}: neither a record nor accounting tells why"
         )
@@ -254,7 +286,7 @@ def _accounting_reason(record: AccountingRecord) -> str:
         ran = ""
         if record.started_at is not None and record.finished_at is not None:
             ran = f" after {record.finished_at - record.started_at:.0f} seconds"
-        return f"a limit of the queue or the job was hit{ran} ({record.failed_text})"
+        return f"{_LIMIT}{ran} ({record.failed_text})"
     if record.failed == 100 and record.signal is not None:
         return f"killed by {signal_name(record.signal)} (by qdel, for its memory, or by hand)"
     if record.failed:
@@ -262,14 +294,31 @@ def _accounting_reason(record: AccountingRecord) -> str:
     return f"exit status {record.exit_status}"
 
 
-def _task_ids(submission: Submission, entry: QueueEntry) -> Iterable[int]:
+def _task_ids(view: View, entry: QueueEntry) -> Iterable[int]:
+    """Yield the tasks that an entry is about, but for those that were deleted from the job."""
+    submission = view.submission
     if entry.tasks is None:
-        yield submission.task_id(1) if submission.mapped else PLAIN_TASK
-        return
-    for one in entry.tasks:
-        for number in one:
-            if not submission.mapped or number <= len(submission.mapped):
-                yield submission.task_id(number)
+        numbers: Iterable[int] = (1 if submission.mapped else PLAIN_TASK,)
+    else:
+        numbers = (number for one in entry.tasks for number in one)
+    for number in numbers:
+        if submission.mapped and not 0 < number <= len(submission.mapped):
+            continue
+        task_id = submission.task_id(number)
+        if _is_member(view, task_id):
+            yield task_id
+
+
+def _is_member(view: View, task_id: int) -> bool:
+    if view.array is None:
+        return task_id == PLAIN_TASK
+    row = view.rows.get(task_id)
+    # a task that is to be sent again, or was, is no more this submission's
+    if row is not None and (
+        row[0].status is Status.SUBMITTED or (row[0].attempt > 1 and not view.submission.mapped)
+    ):
+        return False
+    return task_id in view.array and task_id not in view.elsewhere
 
 
 def _number(submission: Submission, task_id: int) -> int:

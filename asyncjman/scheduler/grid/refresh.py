@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import socket
 import time
@@ -17,12 +18,13 @@ from asyncjman.executors import records
 from asyncjman.executors.command import CommandFailed
 from asyncjman.executors.logs import spool_folder
 from asyncjman.executors.records import Record, RecordKind
+from asyncjman.executors.sge.accounting import AccountingRecord
 from asyncjman.executors.sge.executor import SgeExecutor
 from asyncjman.executors.sge.qstat import QueueEntry
 from asyncjman.model.job import Job, Task
 from asyncjman.model.status import FINISHED, Status
-from asyncjman.scheduler.grid.dispatch import dispatch
-from asyncjman.scheduler.grid.interpret import Findings, View, causes_on_grid, interpret
+from asyncjman.scheduler.grid.dispatch import at_work, dispatch
+from asyncjman.scheduler.grid.interpret import Findings, View, causes_on_grid, interpret, members
 from asyncjman.scheduler.settle import settle
 from asyncjman.store import jobs, submissions, tasks
 from asyncjman.store.database import Database, Transaction
@@ -56,6 +58,7 @@ async def refresh(
     cluster that doesn't answer is asked again.
     """
     result = Refreshed()
+    await _correct_missing(database, result)
     active = await submissions.active(database)
     if active:
         entries = await _query(executor, patience, result)
@@ -64,7 +67,6 @@ async def refresh(
                 await submissions.answered(tx, time.time())
         active = await _adopt(database, active, entries)
         await _look(database, executor, active, entries, grace, result)
-    await _correct_missing(database, active, result)
     await _send_rest(database, executor, result)
     result.pending = len(await submissions.active(database))
     return result
@@ -116,15 +118,20 @@ async def _find(
         return listed[0].grid_id
     found = await jobs.get(database, [one.job_id])
     folder = spool_folder(str(database.path.absolute()), found[0].spec.token)
-    seen = [record.grid_id for record in await asyncio.to_thread(_records, folder)]
-    return next((grid_id for grid_id in seen if grid_id is not None), None)
+    # what an earlier submission left of these tasks was cleared before the intent was stored
+    mine = set(members(one, found[0].spec.array))
+    seen = [record for record in await asyncio.to_thread(_records, folder) if record.task_id in mine]
+    return next((record.grid_id for record in seen if record.grid_id is not None), None)
 
 
 def _is_abandoned(one: Submission) -> bool:
     """Tell whether no process can be at work on this intent any more."""
     import psutil
 
-    if one.host != socket.gethostname():
+    if one.token in at_work:
+        return False
+    if one.host != socket.gethostname() or one.pid == os.getpid():
+        # of this process: a call of qsub that got no answer
         return time.time() - one.created_at > ORPHAN_SECONDS
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
@@ -155,17 +162,28 @@ async def _look(
         pattern = f"jm*_{await submissions.database_token(database)}*"
         accounting = await executor.account(pattern)
         found = await _interpret_all(database, active, known, read, entries, grace, accounting)
-    doomed = await _store(database, active, found, result)
+    doomed = await _store(database, active, known, found, result)
+    ended: dict[tuple[int, int], Task] = {
+        (task.job_id, task.task_id): task for task in result.seen if task.status in FINISHED
+    }
     for job_id, some in read.items():
-        by_record = {record.task_id for record in some if record.kind is RecordKind.EXIT}
+        mine = {task_id: task for (of, task_id), task in ended.items() if of == job_id}
+        # only what is stored: a record that comes late for a task that was given up is still to be read
+        stored = [
+            record
+            for record in some
+            if record.kind is RecordKind.EXIT
+            and (task := mine.get(record.task_id)) is not None
+            and task.attempt == record.attempt
+        ]
+        by_record = {record.task_id for record in stored}
         silent = [
-            (task.task_id, task.status is Status.SUCCESS, task.attempt)
-            for task in result.seen
-            if task.job_id == job_id and task.status in FINISHED and task.task_id not in by_record
+            (task_id, task.status is Status.SUCCESS, task.attempt)
+            for task_id, task in mine.items()
+            if task_id not in by_record
         ]
         with suppress(OSError):
-            await asyncio.to_thread(_tidy, Path(folders[job_id]), some, silent)
-    await _retry(database, known, result)
+            await asyncio.to_thread(_tidy, Path(folders[job_id]), stored, silent)
     if doomed:
         with suppress(CommandFailed):
             await executor.delete(doomed, {})
@@ -178,10 +196,15 @@ async def _interpret_all(
     read: Mapping[int, Sequence[Record]],
     entries: Mapping[str, Sequence[QueueEntry]] | None,
     grace: float,
-    accounting: Mapping[tuple[int, int], object] | None = None,
+    accounting: Mapping[tuple[int, int], AccountingRecord] | None = None,
 ) -> dict[int, Findings]:
     found: dict[int, Findings] = {}
     now = time.time()
+    elsewhere: dict[int, frozenset[int]] = {}
+    later: dict[int, frozenset[int]] = defaultdict(frozenset)
+    for one in reversed(await submissions.active(database)):
+        elsewhere[one.id] = later[one.job_id]
+        later[one.job_id] |= set(one.mapped)
     for one in active:
         job = known[one.job_id]
         mine = set(one.mapped)
@@ -192,9 +215,10 @@ async def _interpret_all(
             rows=await submissions.unfinished_tasks(database, job.id),
             finished=frozenset([task_id for task_id, _ in await tasks.outcomes(database, job.id)]),
             to_stop=frozenset(await submissions.stop_requested(database, job.id)),
+            elsewhere=elsewhere.get(one.id, frozenset()),
             records=[record for record in read[job.id] if not mine or record.task_id in mine],
             entries=None if entries is None else entries.get(one.token, ()),
-            accounting=accounting or {},  # type: ignore[arg-type]
+            accounting=accounting,
             now=now,
             grace=grace,
         )
@@ -203,7 +227,11 @@ async def _interpret_all(
 
 
 async def _store(
-    database: Database, active: Sequence[Submission], found: Mapping[int, Findings], result: Refreshed
+    database: Database,
+    active: Sequence[Submission],
+    known: Mapping[int, Job],
+    found: Mapping[int, Findings],
+    result: Refreshed,
 ) -> list[int]:
     """Store what was found; return the grid ids of what must not run because of it."""
     seen = [pair for findings in found.values() for pair in findings.tasks]
@@ -218,6 +246,7 @@ async def _store(
             await submissions.set_rest(tx, job_id, rest)
         started = [(task.started_at, task.job_id) for task, _ in seen if task.started_at is not None]
         await tasks.mark_jobs_started(tx, started)
+        await _retry(tx, known, [task for task, _ in seen])
         doomed = await _close(tx, {task.job_id for task, _ in seen}, result)
     result.seen.extend(task for task, _ in seen)
     return doomed
@@ -232,25 +261,23 @@ async def _close(tx: Transaction, touched: Iterable[int], result: Refreshed) -> 
     return doomed
 
 
-async def _retry(database: Database, known: Mapping[int, Job], result: Refreshed) -> None:
-    """Have tasks that failed run again, where that was asked for."""
+async def _retry(tx: Transaction, known: Mapping[int, Job], seen: Iterable[Task]) -> None:
+    """Have tasks that failed run again, where that was asked for: before their job counts as ended.
+
+    What never started is not tried again: somebody took it out of the queue.
+    """
     again: dict[int, list[int]] = defaultdict(list)
-    for task in result.seen:
-        retry = known[task.job_id].spec.retry if task.job_id in known else None
-        failed = task.status is Status.FAILURE
+    for task in seen:
+        retry = known[task.job_id].spec.retry
+        failed = task.status is Status.FAILURE and task.started_at is not None
         if failed and retry is not None and retry.applies(causes_on_grid(task), task.attempt):
             again[task.job_id].append(task.task_id)
     for job_id, task_ids in again.items():
-        job = known[job_id]
-        async with database.transaction() as tx:
-            await tasks.reset(
-                tx, job_id, [Status.FAILURE], Status.SUBMITTED, job.spec.array, time.time(), task_ids
-            )
-        if job_id in result.ended:
-            result.ended.remove(job_id)
+        array = known[job_id].spec.array
+        await tasks.reset(tx, job_id, [Status.FAILURE], Status.SUBMITTED, array, time.time(), task_ids)
 
 
-async def _correct_missing(database: Database, active: Sequence[Submission], result: Refreshed) -> None:
+async def _correct_missing(database: Database, result: Refreshed) -> None:
     """Correct tasks that were given up, and whose records came late after all."""
     for job in await jobs.get(database, await submissions.jobs_with_missing(database)):
         late = [

@@ -1,0 +1,263 @@
+"""The session of the README on the real cell: every command, output and effects."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.cells.sge import wait_until
+from tests.grid.conftest import Grid, Watched
+
+pytestmark = [pytest.mark.sge, pytest.mark.xdist_group("sge")]
+
+
+def test_the_tutorial_session(grid: Grid) -> None:
+    first = grid("submit", "-n", "first", "sh", "-c", "echo one; echo broken >&2; exit 3").out
+    submitted = re.fullmatch(
+        r"Submitted (\d+) @all\.q \(\d seconds? ago\) sh -c 'echo one; echo broken >&2; exit 3'\n", first
+    )
+    assert submitted, first
+    array = grid("submit", "-t", "10", "-n", "array", "sh", "-c", "echo $SGE_TASK_ID").out
+    assert re.fullmatch(r"Submitted \d+ @all\.q \(\d seconds? ago\) sh -c 'echo \$SGE_TASK_ID'\n", array)
+    after = grid("submit", "-n", "after", "--dependencies", 1, 2, "--", "sh", "-c", "echo last").out
+    third = re.match(r"Submitted (\d+) ", after)
+    assert third
+    assert "job 1: failure (exit status 3)\n" in grid("wait", code=1).err
+    table = grid("list").lines
+    assert table[0].split() == [
+        "job-id", "grid-id", "queue", "status", "tasks", "age", "host", "name", "arguments"
+    ]  # fmt: skip
+    rows = [line.split() for line in table[2:]]
+    assert [row[0] for row in rows] == ["1", "2", "3"]
+    assert [row[1] for row in rows][::2] == [submitted[1], third[1]]
+    assert [row[3] for row in rows] == ["failure", "success", "success"]
+    assert "10/10" in table[3]
+    errors = grid("report", "--errors-only").out
+    assert "1 failure (exit status 3)" in errors
+    assert "broken" in errors
+    assert "one" not in errors.replace("echo one", "")
+    grid("submit", "sh", "-c", "sleep 300")
+    again = grid("resubmit", "--clean", 1).out
+    lines = again.splitlines()
+    new = re.match(r"Re-submitted (\d+) @all\.q \(\d seconds? ago\) sh -c", lines[0])
+    assert new
+    assert new[1] != submitted[1]
+    assert lines[1:] == ["  removed `logs/first.o1'", "  removed `logs/first.e1'"]
+    assert grid.job()["grid_id"] == int(new[1])
+    grid("wait", 1, code=1)
+    stopped = grid("stop").out
+    assert re.fullmatch(r"Stopped \d+ @all\.q \(\d+ seconds? ago\) sh -c 'sleep 300'\n", stopped)
+    assert grid.status() == {1: "failure", 2: "success", 3: "success", 4: "stopped"}
+    assert sorted(path.name for path in (grid.folder / "logs").iterdir() if ".o2." in path.name) == sorted(
+        f"array.o2.{number}" for number in range(1, 11)
+    )
+    deleted = grid("delete").out
+    assert "  deleted job 1 from database" in deleted
+    assert "  removed `logs/array.o2.10'" in deleted
+    assert list(grid.folder.iterdir()) == []
+
+
+def test_dependencies_are_shown(grid: Grid) -> None:
+    first = grid.grid_job("-n", "a", "-e", "-h", "true")
+    grid.grid_job("-n", "b", "--after-ok", 1, "--", "true")
+    table = grid("list", "--print-dependencies").lines
+    assert "ok:1" in table[3].split()
+    job = grid.job(2)
+    assert job["dependencies"] == [{"id": 1, "kind": "ok"}]
+    assert (job["status"], job["grid_state"]) == ("waiting", "held")
+    assert "waits for job 1 to succeed" in grid("why", 2).out
+    assert f"held on the grid by {first}" in grid("why", 2).out
+    grid("delete")
+
+
+def test_a_doomed_job_never_starts(grid: Grid) -> None:
+    grid.grid_job("sh", "-c", "exit 1")
+    grid.grid_job("--after-ok", 1, "--", "touch", "ran2")
+    grid.grid_job("-x", 2, "--", "touch", "ran3")
+    grid.grid_job("--after-notok", 1, "--", "touch", "ran4")
+    grid.grid_job("-k", "sh", "-c", "exit 1")
+    grid.grid_job("-x", 5, "--", "touch", "ran6")
+    grid("wait", code=1)
+    assert grid.status() == {
+        1: "failure", 2: "skipped", 3: "skipped", 4: "success", 5: "failure", 6: "skipped"
+    }  # fmt: skip
+    assert sorted(path.name for path in grid.folder.glob("ran*")) == ["ran4"]
+
+
+def test_sparse_arrays_keep_their_ids_and_failed_only(grid: Grid) -> None:
+    show = 'echo "$SGE_TASK_ID $SGE_TASK_FIRST $SGE_TASK_LAST" >> seen; '
+    show += "[ -e mended ] || [ $SGE_TASK_ID != 70 ]"
+    grid.grid_job("-t", "3,70,9-11", "sh", "-c", show)
+    grid("wait", code=1)
+    assert {number: task["status"] for number, task in grid.tasks().items()} == {
+        3: "success", 9: "success", 10: "success", 11: "success", 70: "failure"
+    }  # fmt: skip
+    assert sorted((grid.folder / "seen").read_text().split("\n")[:-1]) == sorted(
+        f"{number} 3 70" for number in (3, 9, 10, 11, 70)
+    )
+    (grid.folder / "seen").unlink()
+    (grid.folder / "mended").touch()
+    grid("resubmit", "--failed-only", 1)
+    grid("wait")
+    assert (grid.folder / "seen").read_text() == "70 3 70\n"
+    task = grid.tasks()[70]
+    assert (task["status"], task["attempt"]) == ("success", 2)
+    assert {task["attempt"] for number, task in grid.tasks().items() if number != 70} == {1}
+
+
+def test_single_tasks_are_stopped_and_deleted(grid: Grid) -> None:
+    grid_id = grid.grid_job("-t", "1-6", "sh", "-c", "[ $SGE_TASK_ID -lt 5 ] || exit 0; sleep 300")
+    wait_until(lambda: grid.job()["tasks"].get("executing") == 4)
+    grid("stop", "-j", 1, "-a", "2-3,6")
+    tasks = {number: task["status"] for number, task in grid.tasks().items()}
+    assert (tasks[1], tasks[2], tasks[3], tasks[4]) == ("executing", "stopped", "stopped", "executing")
+    assert tasks[6] in ("stopped", "success")
+    grid("delete", "-j", 1, "-a", "2-4")
+    left = {number for entry in grid.entries() for one in entry.tasks or () for number in one}
+    assert not {2, 3, 4} & left
+    assert set(grid.tasks()) == {1, 5, 6}
+    assert grid.job()["array"] == "1,5-6"
+    # stopping with two submissions of one job, of which the task is in one only
+    grid("stop", 1)
+    grid("resubmit", "--clean", 1)
+    assert grid.job()["grid_id"] != grid_id
+    grid("stop", "-j", 1, "-a", "1")
+    assert grid.tasks()[1]["status"] == "stopped"
+    grid("delete")
+    assert list(grid.folder.iterdir()) == []
+    wait_until(lambda: not [one for one in grid.cell.qstat() if one.grid_id == grid_id])  # type: ignore[union-attr]
+
+
+def test_stop_one_task_while_others_are_resubmitted(grid: Grid) -> None:
+    program = "[ $SGE_TASK_ID = 1 ] && [ ! -e mended ] && exit 1; sleep 300"
+    grid.grid_job("-t", "1-2", "sh", "-c", program)
+    wait_until(lambda: grid.tasks()[1]["status"] == "failure" and grid.tasks()[2]["status"] == "executing")
+    (grid.folder / "mended").touch()
+    grid("resubmit", 1)
+    wait_until(lambda: grid.tasks()[1]["status"] == "executing")
+    grid("stop", "-j", 1, "-a", "2")
+    assert {number: task["status"] for number, task in grid.tasks().items()} == {1: "executing", 2: "stopped"}
+    grid("delete")
+    assert list(grid.folder.iterdir()) == [grid.folder / "mended"]
+
+
+def test_either_number_names_a_job(grid: Grid) -> None:
+    grid_id = grid.grid_job("true")
+    grid("wait", grid_id)
+    assert grid("report", f"grid:{grid_id}").out == grid("report", "job:1").out != ""
+    # a job whose own id is the grid's number of another
+    text = str(grid_id)
+    grid("--local", "submit", "true")
+    with sqlite3.connect(grid.database) as connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        connection.execute("UPDATE job SET id = ? WHERE id = 2", (grid_id,))
+    refused = grid("list", text, code=2)
+    assert f"write job:{text} or grid:{text}" in refused.err
+    assert [job["id"] for job in grid.list(f"job:{text}")] == [grid_id]
+    assert [job["id"] for job in grid.list(f"grid:{text}")] == [1]
+
+
+def test_a_job_moves_between_engines(grid: Grid) -> None:
+    grid.grid_job("sh", "-c", "echo $JOB_ID >> where; [ -e mended ]")
+    grid("wait", code=1)
+    on_grid = grid.job()["grid_id"]
+    (grid.folder / "mended").touch()
+    assert re.match(r"Re-submitted \d+ @local", grid("resubmit", "--to", "local", 1).out)
+    assert (grid.job()["executor"], grid.job()["status"]) == ("local", "submitted")
+    grid("--local", "execute")
+    assert grid.job()["status"] == "success"
+    assert grid("resubmit", "--to", "sge", "--also-success", 1).out.startswith("Re-submitted ")
+    grid("wait")
+    job = grid.job()
+    assert (job["executor"], job["status"], job["attempt"]) == ("sge", "success", 3)
+    assert (grid.folder / "where").read_text().split() == [str(on_grid), "1", str(job["grid_id"])]
+
+
+def test_json_fields(grid: Grid) -> None:
+    grid_id = grid.grid_job("-n", "x", "-q", "q1d", "--time", "0:10:0", "-p", "2", "sh", "-c", "exit 5")
+    grid("wait", code=1)
+    job = grid.job()
+    wanted = {
+        "id": 1, "grid_id": grid_id, "name": "x", "executor": "sge", "queue": "q1d", "status": "failure",
+        "exit_status": 5, "host": "localhost", "attempt": 1, "log_dir": "logs",
+    }  # fmt: skip
+    assert {key: job[key] for key in wanted} == wanted
+    assert job["resources"] == {"time": "0:10:0", "slots": 2}
+    assert job["submitted_at"] <= job["started_at"] <= job["finished_at"]
+
+
+def test_a_sweep_of_a_thousand_is_one_qsub(grid: Grid, watched: Watched) -> None:
+    (grid.folder / "logs").mkdir()
+    sweep = ("--sweep", "a=1-500", "--sweep", "b=x y,z")
+    grid_id = grid.grid_job(*sweep, "-e", "-h", "--", "echo", "{a}", "{b}")
+    assert len(watched.calls("qsub")) == 1
+    assert sum(len(one) for entry in grid.entries() for one in entry.tasks or ()) == 1000
+    assert grid.job()["tasks"] == {"waiting": 1000}
+    script = next(grid.spool.glob("*/script.*")).read_text()
+    assert "export JMAN_PARAM_a=500 JMAN_PARAM_b=z; set -- echo 500 z" in script
+    grid("delete")
+    assert list(grid.folder.iterdir()) == []
+    assert not [one for one in grid.cell.qstat() if one.grid_id == grid_id]  # type: ignore[union-attr]
+
+
+def test_sweep_parameters_arrive(grid: Grid) -> None:
+    grid.grid_job("--sweep", "a=x y,$HOME,'*'", "--", "sh", "-c", 'echo "$1" "$JMAN_PARAM_a"', "-", "<{a}>")
+    grid("wait")
+    logs = [(grid.folder / "logs" / f"sh.o1.{number}").read_text() for number in (1, 2, 3)]
+    assert logs[:2] == ["<x y> x y\n", "<$HOME> $HOME\n"]
+
+
+def test_a_run_time_limit_is_a_timeout(grid: Grid) -> None:
+    # the first attempt runs into the limit; retried only for that
+    program = "[ $JMAN_ATTEMPT = 2 ] && exit 0; sleep 300"
+    grid.grid_job("--time", "2", "--retry", "1", "--retry-on", "timeout", "--", "sh", "-c", program)
+    grid.grid_job("--retry", "3", "--retry-on", "timeout", "--", "sh", "-c", "exit 1")
+    grid("wait", code=1)
+    first, second = grid.list()
+    assert (first["status"], first["attempt"]) == ("success", 2)
+    assert (second["status"], second["attempt"]) == ("failure", 1)
+    earlier = grid.sql("SELECT reason FROM attempt WHERE job_id = 1")
+    assert "limit" in str(earlier[0][0])
+
+
+def test_what_waits_for_a_job_with_retries_waits_for_the_last_attempt(grid: Grid) -> None:
+    grid.grid_job("--retry", "2", "--", "sh", "-c", "[ $JMAN_ATTEMPT = 2 ]")
+    grid("submit", "--after-ok", 1, "--", "touch", "ran")
+    grid("wait")
+    assert grid.status() == {1: "success", 2: "success"}
+    assert (grid.folder / "ran").exists()
+
+
+def test_what_qsub_refuses_leaves_nothing(grid: Grid) -> None:
+    refused = grid("submit", "-e", "-l nosuch=1", "true", code=3)
+    assert 'unknown resource "nosuch"' in refused.err
+    assert not grid.list()
+    assert not grid.spool.exists()
+    refused = grid("submit", "-e", "-q nosuch.q", "true", code=3)
+    assert 'unknown queue "nosuch.q"' in refused.err
+
+
+def test_hostile_words_arrive(grid: Grid, tmp_path: Path) -> None:
+    words = ["a b", "'", '"', "$HOME", "*", "a\nb", "a,b", "", "\\", "`x`", "\u00e9", "-q", "#$ -q x"]
+    folder = tmp_path / "a b'c\"$d*\n\u00e9"
+    folder.mkdir()
+    program = "import json, os, sys; print(json.dumps([sys.argv[1:], os.environ['V'], os.getcwd()]))"
+    value = "x,y\n'\"$HOME `z` \\"
+    grid.grid_job("-d", str(folder), "-s", f"V={value}", "--", "python3", "-c", program, *words)
+    grid("wait")
+    seen = json.loads((folder / "logs" / "python3.o1").read_text())
+    assert seen == [words, value, str(folder)]
+
+
+def test_dry_run_prints_and_submits_nothing(grid: Grid, watched: Watched) -> None:
+    out = grid("submit", "--dry-run", "-t", "4%2", "-m", "2G", "-p", "2", "-q", "q1d", "echo", "$x").out
+    first, *script = out.splitlines()
+    assert re.search(r"qsub -terse .* -t 1-4:1 -tc 2 .*-q q1d .*-pe pe_mth 2 /bin/sh ", first), first
+    assert script[0] == "  | #!/bin/sh"
+    assert any(line == "  | exec echo '$x'" for line in script)
+    assert not watched.calls("qsub")
+    assert list(grid.folder.iterdir()) == []

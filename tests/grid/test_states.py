@@ -1,0 +1,176 @@
+"""What goes wrong on a cluster: each ends in the right state, and ``why`` explains it."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any
+
+import pytest
+
+from tests.cells.sge import wait_until
+from tests.grid.conftest import Grid
+
+pytestmark = [pytest.mark.sge, pytest.mark.xdist_group("sge")]
+
+
+def until(grid: Grid, status: str, state: str | None = None, seconds: float = 30) -> dict[str, Any]:
+    """Return the job once it has this status, and the grid's own state where one is given."""
+
+    def look() -> dict[str, Any]:
+        job = grid.job()
+        found = job["status"] == status and (state is None or job["grid_state"] == state)
+        return job if found else {}
+
+    return wait_until(look, seconds)
+
+
+def test_the_exec_folder_is_missing_on_the_node(grid: Grid) -> None:
+    gone = grid.folder / "gone"
+    gone.mkdir()
+    grid_id = grid.grid_job("-d", str(gone), "-l", str(grid.folder / "logs"), "-e", "-h", "true")
+    gone.rmdir()
+    grid.tool("qalter", "-h", "U", grid_id)
+    job = until(grid, "failure")
+    assert job["exit_status"] is None
+    assert "folder missing" in job["reason"]
+    assert f"folder missing: {gone}" in grid("why").out
+
+
+def test_the_spool_folder_is_missing_on_the_node(grid: Grid) -> None:
+    grid_id = grid.grid_job("-e", "-h", "true")
+    shutil.rmtree(grid.spool)
+    grid.tool("qalter", "-h", "U", grid_id)
+    until(grid, "queued", "error")
+    assert "error" in grid("list").out
+    why = grid("why").out
+    assert "can't chdir" in why
+    assert "missing on the node" in why
+    assert f"qmod -cj {grid_id}" in why
+    grid("stop")
+    assert grid.status() == {1: "stopped"}
+    assert not grid.entries()
+    grid("resubmit")
+    grid.tool("qalter", "-h", "U", grid.job()["grid_id"])
+    grid("wait")
+    assert grid.status() == {1: "success"}
+
+
+def test_the_run_time_limit(grid: Grid) -> None:
+    grid.grid_job("--time", "2", "--", "sh", "-c", "echo begun; exec sleep 300")
+    job = until(grid, "failure")
+    assert job["signal"] == 9
+    assert "limit" in job["reason"]
+    why = grid("why").out
+    assert "asked for time 2" in why
+    assert "enforced h_rt" in why
+    assert "| begun" in why
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["running", "pending"])
+def test_an_administrator_deletes_it(grid: Grid, running: bool) -> None:
+    grid_id = grid.grid_job(*(() if running else ("-e", "-h")), "sleep", "300")
+    if running:
+        until(grid, "executing")
+    grid.tool("qdel", grid_id)
+    job = until(grid, "failure")
+    if running:
+        assert (job["signal"], job["reason"]) == (
+            9,
+            "killed by SIGKILL (by qdel, for its memory, or by hand)",
+        )
+    else:
+        assert (job["signal"], job["exit_status"]) == (None, None)
+        assert job["reason"].startswith("vanished from the grid")
+    assert job["reason"] in grid("why").out
+    assert "exited" not in grid("wait", code=1).out
+
+
+def test_one_task_of_an_array_is_deleted_while_pending(grid: Grid) -> None:
+    grid_id = grid.grid_job("-t", "1-3", "-e", "-h", "true")
+    grid.tool("qdel", f"{grid_id}.2")
+    grid.tool("qalter", "-h", "U", grid_id)
+    until(grid, "failure")
+    tasks = grid.tasks()
+    assert {number: one["status"] for number, one in tasks.items()} == {
+        1: "success",
+        2: "failure",
+        3: "success",
+    }
+    assert tasks[2]["reason"].startswith("vanished")
+
+
+def test_suspended(grid: Grid) -> None:
+    grid_id = grid.grid_job("sh", "-c", "while [ ! -e go ]; do sleep 0.1; done")
+    until(grid, "executing")
+    grid.tool("qmod", "-sj", grid_id)
+    until(grid, "executing", "suspended")
+    assert "suspended" in grid("list").out
+    assert "qmod -usj" in grid("why").out
+    grid.tool("qmod", "-usj", grid_id)
+    wait_until(lambda: grid.job()["grid_state"] is None)
+    (grid.folder / "go").touch()
+    grid("wait")
+
+
+def test_held_by_a_person(grid: Grid) -> None:
+    grid_id = grid.grid_job("-e", "-h", "true")
+    until(grid, "waiting", "held")
+    assert "hold" in grid("why").out.lower() or "held" in grid("why").out.split("\n", 1)[1]
+    grid.tool("qalter", "-h", "U", grid_id)
+    grid("wait")
+
+
+def test_nothing_offers_what_it_asks_for(grid: Grid) -> None:
+    grid.grid_job("-m", "900G", "true")
+    until(grid, "queued")
+    assert wait_until(lambda: "mem_free=900G" in (out := grid("why").out) and out)
+
+
+def test_the_command_is_missing(grid: Grid) -> None:
+    grid.grid_job("--no-check", "./nosuch")
+    job = until(grid, "failure")
+    assert job["exit_status"] == 127
+    assert "not found" in grid("why").out
+
+
+def test_the_command_is_not_executable(grid: Grid) -> None:
+    (grid.folder / "plain").write_text("hello\n")
+    grid.grid_job("--no-check", "./plain")
+    job = until(grid, "failure")
+    assert job["exit_status"] == 126
+    assert "ermission denied" in grid("why").out
+
+
+def test_the_log_folder_can_not_be_made(grid: Grid) -> None:
+    (grid.folder / "file").touch()
+    grid.grid_job("-l", "file/logs", "true")
+    job = until(grid, "failure")
+    assert "can't make the log folder" in job["reason"]
+
+
+def test_started_again_by_a_person(grid: Grid) -> None:
+    program = "echo x >> runs; while [ ! -e go ]; do sleep 0.1; done"
+    grid_id = grid.grid_job("-e", "-h", "sh", "-c", program)
+    grid.tool("qalter", "-r", "y", grid_id)
+    grid.tool("qalter", "-h", "U", grid_id)
+    wait_until(lambda: (grid.folder / "runs").exists())
+    until(grid, "executing")
+    grid.tool("qmod", "-rj", grid_id)
+    wait_until(lambda: (grid.folder / "runs").read_text() == "x\nx\n")
+    (grid.folder / "go").touch()
+    grid("wait")
+    job = grid.job()
+    assert (job["status"], job["exit_status"]) == ("success", 0)
+
+
+def test_a_late_record_corrects_vanished(grid: Grid) -> None:
+    grid_id = grid.grid_job("-e", "-h", "sh", "-c", "true")
+    grid.tool("qdel", grid_id)
+    until(grid, "failure")
+    folder = next(grid.spool.iterdir())
+    text = (
+        f"jman 1\njob 1\ntask 0\nattempt 1\ngrid {grid_id}\nhost far\ntime 1700000000\nstarted 1699999999\n"
+    )
+    (folder / "exit.0").write_text(text + "signal \nexit_status 0\nend\n")
+    job = grid.job()
+    assert (job["status"], job["exit_status"], job["reason"]) == ("success", 0, None)
