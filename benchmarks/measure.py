@@ -38,7 +38,7 @@ class Run:
 
 
 class Process:
-    """A command that runs, in a process group of its own which doesn't outlive this object's ``with`` block."""
+    """A command that runs, in a process group of its own: none of it outlives the ``with`` block."""
 
     def __init__(
         self,
@@ -51,8 +51,8 @@ class Process:
     ) -> None:
         self._words = [str(word) for word in argv]
         self._keep = keep_output
-        self._out: IO[bytes] = tempfile.TemporaryFile()
-        self._err: IO[bytes] = tempfile.TemporaryFile()
+        self._out: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
+        self._err: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         with (stdin or Path(os.devnull)).open("rb") as source:
             self.started = time.monotonic()
             self._process = subprocess.Popen(

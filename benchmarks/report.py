@@ -68,7 +68,9 @@ def machine_text(machine: Mapping[str, str]) -> str:
 
 def markdown(machine: Mapping[str, str], lines: Sequence[Line]) -> str:
     """Return machine and table for a README."""
-    return "\n".join([*(f"- {key}: {value}" for key, value in machine.items()), "", markdown_table(lines), ""])
+    return "\n".join(
+        [*(f"- {key}: {value}" for key, value in machine.items()), "", markdown_table(lines), ""]
+    )
 
 
 def to_json(machine: Mapping[str, str], options: Mapping[str, object], lines: Sequence[Line]) -> str:

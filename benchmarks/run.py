@@ -25,7 +25,9 @@ def main() -> int:
     """Measure what the command line asks for."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("--only", metavar="PATTERN", action="append", help="rows whose group or words match")
-    parser.add_argument("--repeat", type=int, metavar="N", help="measure each pair N times (default 5; quick: 3)")
+    parser.add_argument(
+        "--repeat", type=int, metavar="N", help="measure each pair N times (default 5; quick: 3)"
+    )
     parser.add_argument("--quick", action="store_true", help="smaller numbers: to see that it works")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there, - prints them")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")

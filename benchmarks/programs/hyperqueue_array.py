@@ -1,0 +1,29 @@
+"""``hyperqueue_array.py COUNT CORES``: run so many tasks, log files on; print the seconds from submit to end.
+
+Its Python is the one that has HyperQueue; starting its server and worker is not counted.
+"""
+
+# mypy: ignore-errors
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+
+from hyperqueue import Job
+from hyperqueue.cluster import LocalCluster, WorkerConfig
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as server, LocalCluster(server) as cluster:
+        cluster.start_worker(WorkerConfig(cores=int(sys.argv[2])))
+        client = cluster.client()
+        job = Job()
+        for _ in range(int(sys.argv[1])):
+            job.program(["/bin/true"])
+        start = time.monotonic()
+        client.wait_for_jobs([client.submit(job)])
+        print("seconds", time.monotonic() - start)
+
+
+main()
