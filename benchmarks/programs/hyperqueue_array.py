@@ -1,4 +1,4 @@
-"""``hyperqueue_array.py COUNT CORES``: run so many tasks, log files on; print the seconds until the last one started.
+"""``hyperqueue_array.py COUNT CORES``: run so many tasks, log files on; print the seconds to the last start.
 
 Its Python is the one that has HyperQueue; starting its server and worker is not counted.
 """
