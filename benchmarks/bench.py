@@ -57,8 +57,9 @@ class Bench:
         self.jman = Path(sys.executable).parent / "jman"
         if not self.jman.exists():
             raise NotMeasured("jman is not installed beside this Python: pip install .")
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("JMAN_", "SGE_TASK"))}
-        # nobody's own configuration, but the benchmark's modules
+        # as a newcomer has it: no PYTHONDONTWRITEBYTECODE, with which each start compiles anew
+        dropped = ("JMAN_", "SGE_TASK", "PYTHON")
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
         self.env = {**kept, "XDG_CONFIG_HOME": str(scratch / "config"), "PYTHONPATH": str(ROOT)}
 
     def size(self, full: int, quick: int) -> int:
