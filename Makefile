@@ -1,13 +1,14 @@
 # make demo    a real pipeline, with live progress
 # make test    the whole test suite
 # make check   format, lint, types, tests
+# make bench   side by side with peers; BENCH='--quick --only startup' goes to benchmarks/run.py
 # All of them make .venv first; nothing but Python 3.11+ and make has to be there.
 
 PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check lint clean
+.PHONY: demo test check bench lint clean
 
 demo: $(VENV)/.installed
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sh examples/pipeline.sh demo
@@ -21,6 +22,9 @@ lint: $(VENV)/.installed-check
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
+
+bench: $(VENV)/.installed
+	$(VENV)/bin/python -m benchmarks.run --json benchmarks/results.json --markdown benchmarks/results.md $(BENCH)
 
 clean:
 	rm -rf $(VENV) demo dist build *.egg-info

@@ -1,0 +1,1 @@
+"""Programs that the rows run in processes of their own."""

@@ -1,0 +1,29 @@
+"""``grid_records.py COUNT``: write the records of a start and an end for tasks 1 to COUNT of job 1.
+
+They are as the job script writes them on a node.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+
+from asyncjman.api.operations import Operations
+from asyncjman.executors.logs import spool_folder
+
+
+async def main(count: int) -> None:
+    database = str(Path("submitted.sql3").absolute())  # noqa: ASYNC240
+    async with Operations(Path(database), create=False) as operations:
+        job = (await operations.get([1]))[0]
+    folder = Path(spool_folder(database, job.spec.token))
+    now = int(time.time())
+    for task in range(1, count + 1):
+        head = f"jman 1\njob 1\ntask {task}\nattempt 1\ngrid {job.grid_id or 0}\nhost node\n"
+        (folder / f"start.{task}").write_text(f"{head}time {now}\nend\n")
+        (folder / f"exit.{task}").write_text(f"{head}started {now}\nexit_status 0\ntime {now}\nend\n")
+
+
+asyncio.run(main(int(sys.argv[1])))
