@@ -1,0 +1,37 @@
+"""A folder with the command for each test, and figures at the end of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.tools import Jman
+from tests.faults.tools import kill_left_in
+
+
+@pytest.fixture
+def jman(tmp_path: Path) -> Iterator[Jman]:
+    """Run the real command in an empty folder; what it left running is ended after the test."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    command = Jman(folder)
+    yield command
+    command.close()
+    kill_left_in(folder)
+
+
+@pytest.fixture
+def figures(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Take a line to be printed at the end of the run."""
+    return lambda line: record_property("figures", line)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+    lines = [value for one in reports for name, value in one.user_properties if name == "figures"]
+    if lines:
+        terminalreporter.write_sep("-", "figures")
+        for line in lines:
+            terminalreporter.write_line(line)

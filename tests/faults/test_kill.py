@@ -1,0 +1,188 @@
+"""Killed at any moment: what was reported stays, no success is repeated, nothing runs twice at once."""
+
+from __future__ import annotations
+
+import random
+import shlex
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.tools import Jman
+from tests.faults.tools import SEED, Figures, assert_sound, kill_after, left_in, query, trials
+
+TASKS = trials(300, 2000)
+# each task notes its begin and its end in a file of its own; every tenth one fails
+TASK = 'f=lines/$JOB_ID.$SGE_TASK_ID; echo "b $$" >>$f; sleep 0.0$((SGE_TASK_ID % 7)); '
+TASK += '[ $((SGE_TASK_ID % 10)) = 0 ] && exit 3; echo "e $$" >>$f'
+
+
+def lines_of(folder: Path, job_id: int, task_id: int) -> list[str]:
+    path = folder / "lines" / f"{job_id}.{task_id}"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def assert_never_two_at_once(lines: list[str]) -> None:
+    """An end stands right after its own begin: the process of a killed execute was gone by then."""
+    for before, line in zip(["", *lines], lines, strict=False):
+        if line.startswith("e "):
+            assert before == f"b {line[2:]}", lines
+
+
+class Successes:
+    """What was recorded as success, and what its files said then."""
+
+    def __init__(self, jman: Jman) -> None:
+        self._jman = jman
+        self.seen: dict[tuple[int, int], list[str]] = {}
+
+    def check(self) -> None:
+        sql = "SELECT job_id, task_id FROM task WHERE status = 'success'"
+        recorded = query(self._jman.database, sql)
+        assert self.seen.keys() <= set(recorded), "a success was forgotten"
+        for job_id, task_id in recorded:
+            lines = lines_of(self._jman.folder, job_id, task_id)
+            assert task_id % 10, "a success of a task that failed"
+            assert lines and lines[-1].startswith("e "), (job_id, task_id, lines)
+            assert self.seen.setdefault((job_id, task_id), lines) == lines, "ran again after its success"
+
+
+def test_execute_killed(jman: Jman, figures: Figures) -> None:
+    chance = random.Random(SEED)
+    count = trials(6, 100)
+    (jman.folder / "lines").mkdir()
+    successes = Successes(jman)
+    submitted = kills = 0
+
+    def submit() -> None:
+        nonlocal submitted
+        jman("--local", "submit", "-t", f"1-{TASKS}", "--", "sh", "-c", TASK)
+        submitted += 1
+
+    submit()
+    begun = time.monotonic()
+    for _ in range(count):
+        ended, output = kill_after(
+            jman, chance.uniform(0.05, 1.1), "--local", "execute", "-p", "4", "--no-progress"
+        )
+        assert "Traceback" not in output, output
+        kills += not ended
+        successes.check()
+        if ended:
+            submit()
+    last = jman.fresh("--local", "execute", "-p", "8", "--no-progress", code=1)
+    assert "Traceback" not in last.err
+    successes.check()
+    assert_sound(jman.database)
+    for job_id in range(1, submitted + 1):
+        for task_id in range(1, TASKS + 1):
+            lines = lines_of(jman.folder, job_id, task_id)
+            assert lines, "never ran"
+            assert_never_two_at_once(lines)
+    assert len(successes.seen) == submitted * (TASKS - TASKS // 10)
+    assert not left_in(jman.folder)
+    assert query(jman.database, "SELECT * FROM runner") == []
+    again = sum(
+        len(lines_of(jman.folder, *key)) > 2 for key in successes.seen
+    )  # killed, or ended and not yet recorded
+    figures(
+        f"kill execute: {kills} kills, {submitted * TASKS} tasks, {len(successes.seen)} successes, "
+        f"{again} tasks begun more than once before their success, 0 lost, 0 run again after a success, "
+        f"0 two at once; {time.monotonic() - begun:.0f} s (seed {SEED})"
+    )
+
+
+def kill_command(
+    jman: Jman, figures: Figures, name: str, prepare: Callable[[int], list[str]], check: Callable[[str], bool]
+) -> None:
+    """Kill a command at random moments; ``check`` is given what it printed, and tells if it took effect."""
+    chance = random.Random(SEED)
+    kills = effects = 0
+    count = trials(4, 50)
+    for number in range(count):
+        words = prepare(number)
+        ended, output = kill_after(jman, chance.uniform(0.1, 0.7), *words)
+        assert "Traceback" not in output, output
+        kills += not ended
+        if jman.database.exists():
+            assert_sound(jman.database)
+        effects += check(output)
+    figures(f"kill {name}: {count} trials, {kills} killed, {effects} had taken effect, 0 half done, 0 lost")
+
+
+def test_submit_killed(jman: Jman, figures: Figures) -> None:
+    before = 0
+
+    def prepare(number: int) -> list[str]:
+        return shlex.split("--local submit --repeat 5 -t 1-100 -s A=b --log-dir logs --json -- true")
+
+    def check(output: str) -> bool:
+        nonlocal before
+        if not jman.database.exists() or not query(jman.database, "PRAGMA user_version")[0][0]:
+            assert not output.strip()
+            return False
+        jobs = query(jman.database, "SELECT id FROM job ORDER BY id")
+        edges = query(jman.database, "SELECT count(*) FROM dependency")[0][0]
+        assert len(jobs) in (before, before + 5), "some of the jobs of one submit"
+        assert edges == len(jobs) // 5 * 4, "a job without its dependency"
+        assert [row[0] for row in jobs] == list(range(1, len(jobs) + 1))
+        if output.strip():
+            assert len(jobs) == before + 5, "reported, and not there"
+        added, before = len(jobs) > before, len(jobs)
+        return added
+
+    kill_command(jman, figures, "submit", prepare, check)
+
+
+def test_resubmit_killed(jman: Jman, figures: Figures) -> None:
+    jman("--local", "submit", "-t", "1-20", "--", "true")
+    jman("--local", "execute", "-p", "4")
+
+    def prepare(number: int) -> list[str]:
+        if jman.status() != {1: "success"}:
+            jman("--local", "execute", "-p", "4")
+        return ["--local", "resubmit", "-j", "1", "--also-success"]
+
+    def check(output: str) -> bool:
+        states = {row[0] for row in query(jman.database, "SELECT status FROM task")}
+        assert len(states) == 1, states
+        assert states == {"submitted"} or not output.strip()
+        return states == {"submitted"}
+
+    kill_command(jman, figures, "resubmit", prepare, check)
+
+
+def test_stop_killed(jman: Jman, figures: Figures) -> None:
+    def prepare(number: int) -> list[str]:
+        jman("--local", "submit", "-t", "1-20", "--", "true")
+        jman("--local", "submit", "--after-ok", str(2 * number + 1), "--", "true")
+        return ["--local", "stop", str(2 * number + 1)]
+
+    def check(output: str) -> bool:
+        last = max(jman.status())
+        states = jman.status()[last - 1], jman.status()[last]
+        assert states in [("submitted", "waiting"), ("stopped", "skipped")], states
+        assert states[0] == "stopped" or not output.strip()
+        return states[0] == "stopped"
+
+    kill_command(jman, figures, "stop", prepare, check)
+
+
+@pytest.mark.parametrize("jobs", [1, 40])
+def test_delete_killed(jman: Jman, figures: Figures, jobs: int) -> None:
+    """With one job the database goes, too: kills also meet that."""
+
+    def prepare(number: int) -> list[str]:
+        if jman.database.exists() and jman.list():
+            jman("--local", "delete")
+        jman("--local", "submit", "--repeat", str(jobs), "-t", "1-3", "--", "true")
+        return ["--local", "delete"]
+
+    def check(output: str) -> bool:
+        left = len(jman.list())
+        assert left in (0, jobs), "half deleted"
+        return left == 0
+
+    kill_command(jman, figures, f"delete of {jobs}", prepare, check)
