@@ -102,7 +102,12 @@ def _is_missing(path: Path) -> bool:
 def _make(path: Path) -> bool:
     """Make an empty file; tell whether it is new."""
     try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        try:
+            # makes it without opening it: another thread's connection may have locks on it by the time
+            # that a descriptor would be closed
+            os.mknod(path, stat.S_IFREG | 0o666)
+        except (AttributeError, PermissionError):  # not everywhere, or for root only
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     except FileExistsError:
         return False
     except OSError as error:
