@@ -90,11 +90,10 @@ def test_json_of_nothing_is_an_empty_array(ran: Jman) -> None:
     assert ran("report", "--json", "-n", "nobody").json() == []
 
 
-@pytest.mark.parametrize("option", ["-f", "--follow"])
-def test_follow(jman: Jman, option: str) -> None:
+def test_follow(jman: Jman) -> None:
     jman.submit("-l", "logs", "sh", "-c", "echo before; until [ -e go ]; do sleep 0.02; done; printf after")
     runner = jman.start("execute")
-    follower = jman.start("report", option, "1")
+    follower = jman.start("report", "-f", "1")
     wait_until(lambda: "1| before\n" in jman.output_of(follower), what="the first line")
     assert follower.poll() is None
     (jman.folder / "go").touch()

@@ -136,13 +136,12 @@ def test_skipped_jobs_run_after_their_dependency_does(jman: Jman) -> None:
     assert jman.status() == {1: "success", 2: "success"}
 
 
-@pytest.mark.parametrize("option", ["-a", "--running-jobs"])
-def test_running_jobs(jman: Jman, option: str) -> None:
+def test_running_jobs(jman: Jman) -> None:
     jman.submit("sh", "-c", "echo x >> file; [ $JMAN_ATTEMPT = 2 ] || sleep 1000")
     process = jman.start("execute", "--keep-running")
     wait_until(lambda: jman.status()[1] == "executing")
     assert "executing" in jman("resubmit").err
-    jman("resubmit", option)
+    jman("resubmit", "--running-jobs")
     jman("wait", "--timeout", "20")
     assert (jman.folder / "file").read_text() == "x\nx\n"
     process.terminate()
