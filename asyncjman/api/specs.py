@@ -45,9 +45,11 @@ def build_spec(
     folder = Path(exec_dir or ".").absolute()
     if not folder.is_dir():
         raise UsageError(f"the folder {exec_dir} (--exec-dir) does not exist")
-    spec_array = ArraySpec.parse(array) if array is not None else None
+    spec_array = None
     if sweep is not None:
         spec_array = array_of_sweep(sweep, array)
+    elif array is not None:
+        spec_array = ArraySpec.parse(array)
     interpreter, words = resolve(tuple(command), folder, check=check and not _has_field(command[0], sweep))
     return JobSpec(
         command=words,

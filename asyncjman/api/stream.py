@@ -39,6 +39,15 @@ async def event_stream(
                         if _identity(earlier) not in told and not isinstance(earlier, JobFinished):
                             told.add(_identity(earlier))
                             yield earlier
+            if event.job_id in left and isinstance(event, TaskFinished) and event.task.started_at is not None:
+                # a start that was told before this stream began, and not stored yet then
+                task = event.task
+                start = TaskStarted(
+                    task.job_id, event.task.started_at, task.task_id, task.attempt, event.name
+                )
+                if _identity(start) not in told:
+                    told.add(_identity(start))
+                    yield start
             if event.job_id in left and _identity(event) not in told:
                 told.add(_identity(event))
                 yield event

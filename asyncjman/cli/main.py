@@ -61,7 +61,8 @@ def run(argv: list[str]) -> int:
 
 def _exit_code(error: BaseException, name: str | None) -> int:
     """Say what went wrong; return the exit code for it."""
-    if isinstance(error, BrokenPipeError):
+    # the parser's own main turns a broken pipe into an exit
+    if isinstance(error, BrokenPipeError) or isinstance(error.__context__, BrokenPipeError):
         # nobody reads on (`jman list | head`): no error; and Python mustn't try again at its exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE

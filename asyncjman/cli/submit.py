@@ -174,7 +174,7 @@ def submit_command(
         stop_on_failure=stop_on_failure,
         sweep=_sweep(sweep, sweep_file, from_file, paired=paired, words=words),
         retry=_retry(retry, retry_on, retry_delay),
-        timeout=parse_duration(timeout) if timeout else None,
+        timeout=parse_duration(timeout) if timeout is not None else None,
         check=check,
     )
     if dry_run and not globals_.local:

@@ -209,8 +209,11 @@ class Engine:
     async def _pause(self, seconds: float) -> None:
         """Wait, but not when the engine is stopping."""
         if seconds > 0:
+            self._feed.waiting += 1  # others may have its slot meanwhile
+            self._wake.set()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), seconds)
+            self._feed.waiting -= 1
 
     async def _may_go(self, job: JobState) -> bool:
         """Await the dependencies of a job that was taken up ahead of time."""

@@ -70,7 +70,7 @@ class Recorder:
         if self._bus.is_heard:
             name = self._names.get(task.job_id, "")
             event = TaskStarted(task.job_id, task.started_at, task.task_id, task.attempt, name)
-            if self._batch.events:  # after what it may have waited for
+            if self._batch.events or self._flushing.locked():  # after what it may have waited for
                 self._batch.events.append(event)
             else:  # at once: what the task writes may be on the screen before it is stored
                 self._bus.publish(event)
