@@ -189,7 +189,7 @@ def test_submit_killed_at_twenty_moments(grid: Grid) -> None:
         )  # fmt: skip
         # a moment of its life: most of them where the store and qsub are at work
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(usual * chance.uniform(0.3, 1.4))
+            process.wait(usual * chance.uniform(0.2, 1.1))
         survived += process.poll() is not None
         process.kill()
         process.communicate()
