@@ -84,7 +84,8 @@ def is_transient(completed: Completed) -> bool:
 def is_ambiguous(completed: Completed) -> bool:
     """Tell whether a failed command's request may have been carried out all the same."""
     words = _words(completed).lower()
-    return completed.returncode != 0 and any(one in words for one in _AMBIGUOUS)
+    killed = completed.returncode < 0 or completed.returncode > 128  # a shell's way to say it
+    return completed.returncode != 0 and (killed or any(one in words for one in _AMBIGUOUS))
 
 
 async def run(

@@ -127,6 +127,20 @@ async def unsent_jobs(source: Database | Transaction, executor: str) -> list[int
     return [row[0] for row in rows]
 
 
+async def ended_before(source: Database | Transaction, executor: str) -> list[int]:
+    """Return the jobs that ended, and for which unsent jobs of a cluster still wait."""
+    rows = await source.fetch(
+        "SELECT DISTINCT on_job FROM dependency JOIN job ON job.id = dependency.job_id "
+        "JOIN job AS other ON other.id = on_job AND other.finished_at IS NOT NULL "
+        "WHERE job.executor = ? AND job.finished_at IS NULL "
+        "AND NOT EXISTS (SELECT 1 FROM submission WHERE submission.job_id = job.id AND active = 1) "
+        "AND (job.rest = 'waiting' OR EXISTS (SELECT 1 FROM task WHERE task.job_id = job.id "
+        "AND task.status = 'waiting'))",
+        (executor,),
+    )
+    return [row[0] for row in rows]
+
+
 async def unfinished_tasks(
     source: Database | Transaction, job_id: int
 ) -> dict[int, tuple[Task, float | None]]:

@@ -311,6 +311,9 @@ async def _correct_missing(database: Database, result: Refreshed) -> None:
 
 async def _send_rest(database: Database, executor: SgeExecutor, result: Refreshed) -> None:
     """Submit jobs that waited here for something that the cluster doesn't know of."""
+    if ended := await submissions.ended_before(database, executor.name):
+        async with database.transaction() as tx:
+            result.ended.extend(await settle(tx, ended))
     for job_id in await submissions.unsent_jobs(database, executor.name):
         job = (await jobs.get(database, [job_id]))[0]
         try:
