@@ -82,6 +82,11 @@ def _is_missing(path: Path) -> bool:
     try:
         found = path.stat()
     except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():
+            raise DatabaseProblem(
+                f"the database {path} is a symbolic link to nothing: remove it, "
+                "or name another file with --database"
+            ) from None
         if not path.parent.is_dir():
             raise DatabaseProblem(f"the folder of the database {path} does not exist") from None
         return True
