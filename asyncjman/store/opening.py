@@ -193,5 +193,7 @@ def translated(path: Path) -> Iterator[None]:
     """Turn errors of the driver into a DatabaseProblem that names the file."""
     try:
         yield
+    except UnicodeDecodeError as error:  # of a damaged text, or of a message about one
+        raise DatabaseProblem(f"database {path}: {_ADVICE['database disk image is malformed']}") from error
     except sqlite3.Error as error:
         raise DatabaseProblem(f"database {path}: {_ADVICE.get(str(error), str(error))}") from error

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import random
 import shutil
+import sqlite3
+from contextlib import closing
+
+import pytest
 
 from tests.cli.tools import Jman
 from tests.faults.tools import SEED, Figures, query, trials
@@ -43,3 +47,20 @@ def test_damaged_databases(jman: Jman, figures: Figures) -> None:
     figures(
         f"damage: {count} databases, {refused} commands refused, {readable} read, 0 tracebacks (seed {SEED})"
     )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE job SET command = 'no JSON'",
+        "UPDATE job SET name = CAST(x'ff' AS TEXT)",
+        "UPDATE job SET command = CAST(x'ff' AS TEXT)",
+    ],
+)
+def test_a_row_that_makes_no_sense(jman: Jman, change: str) -> None:
+    jman("--local", "submit", "--", "true")
+    with closing(sqlite3.connect(jman.database)) as connection:
+        connection.execute(change)
+        connection.commit()
+    result = jman("list", "-a", code=3)
+    assert result.err.startswith("jman: ")
