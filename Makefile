@@ -1,5 +1,6 @@
 # make demo    a real pipeline, with live progress
 # make test    the whole test suite
+# make torture the long forms of the fault tests, with figures (an hour)
 # make check   format, lint, types, tests
 # make bench   side by side with peers; BENCH='--quick --only startup' goes to benchmarks/run.py
 # All of them make .venv first; nothing but Python 3.11+ and make has to be there.
@@ -17,6 +18,9 @@ test: $(VENV)/.installed-test
 	$(VENV)/bin/python -m pytest -n 2
 
 check: lint test
+
+torture: $(VENV)/.installed-test
+	JMAN_TORTURE=1 $(VENV)/bin/python -m pytest tests/faults
 
 lint: $(VENV)/.installed-check
 	$(VENV)/bin/ruff format --check .

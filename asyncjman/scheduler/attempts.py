@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import time
 from collections.abc import Callable, Iterable
@@ -15,6 +16,11 @@ from asyncjman.model.status import Status
 
 EXIT_NOT_STARTED = 127  # what a shell says of a command that it can't start
 STOPPED = "stopped"
+RETRY_SECONDS = 0.1
+"""How long a start waits that found no process or file descriptor left."""
+ALONE_RETRIES = 50
+"""How often it tries again while no other task runs here."""
+_EXHAUSTED = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 HOST = socket.gethostname()
 
 Key = tuple[int, int]
@@ -37,6 +43,7 @@ class Attempts:
         self._ends: dict[str, asyncio.Future[Observation]] = {}
         self.running: dict[Key, str] = {}
         """What runs, with the executor's own id of it."""
+        self._all_stopped = False
         self.to_stop: set[Key] = set()
         """What is to be recorded as stopped, running or not."""
 
@@ -53,18 +60,28 @@ class Attempts:
         ``on_start`` is given the task as it runs, and its pid.
         """
         key = (work.job_id, work.task_id)
-        begun = Task(
-            job_id=work.job_id,
-            task_id=work.task_id,
-            attempt=work.attempt,
-            status=Status.EXECUTING,
-            host=HOST,
-            started_at=time.time(),
-        )
-        try:
-            native_id = await self._executor.submit(work)
-        except OSError as error:
-            return _not_started(begun, error)
+        alone = 0
+        while True:
+            begun = Task(
+                job_id=work.job_id,
+                task_id=work.task_id,
+                attempt=work.attempt,
+                status=Status.EXECUTING,
+                host=HOST,
+                started_at=time.time(),
+            )
+            try:
+                native_id = await self._executor.submit(work)
+                break
+            except OSError as error:
+                # no process or file descriptor is left: one will be when a task, or another program, ends
+                if error.errno not in _EXHAUSTED or alone >= ALONE_RETRIES:
+                    return _not_started(begun, error)
+            alone = 0 if self.running else alone + 1
+            await asyncio.sleep(RETRY_SECONDS)
+            if self._all_stopped or key in self.to_stop:
+                status = Status.STOPPED
+                return Outcome(unstarted(work.job_id, work.task_id, work.attempt, status, STOPPED))
         end = self._ends[native_id] = asyncio.get_running_loop().create_future()
         self.running[key] = native_id
         on_start(begun, int(native_id))
@@ -83,6 +100,7 @@ class Attempts:
 
     async def stop(self, keys: Iterable[Key] | None = None, *, kill: bool = False) -> None:
         """Stop attempts, all where no keys are given; they end soon, as stopped."""
+        self._all_stopped = self._all_stopped or keys is None
         chosen = self.running.keys() if keys is None else keys
         self.to_stop.update(chosen)
         native_ids = [self.running[key] for key in chosen if key in self.running]

@@ -43,7 +43,10 @@ def is_alive(runner: Runner) -> bool:
     if runner.host != socket.gethostname():
         return True
     try:
-        return abs(psutil.Process(runner.pid).create_time() - runner.process_started) < _CLOCK_SLACK
+        process = psutil.Process(runner.pid)
+        if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+            return False  # killed, and its parent hasn't looked at it: in a container that may never be
+        return abs(process.create_time() - runner.process_started) < _CLOCK_SLACK
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:

@@ -37,6 +37,21 @@ class _Batch:
     touched: set[int] = field(default_factory=set)
     events: list[Event] = field(default_factory=list)
 
+    def add(self, later: _Batch) -> None:
+        """Take in what came after this one."""
+        for task in (*later.finished, *later.retried):
+            self.started.pop((task.job_id, task.task_id), None)
+        self.started |= later.started
+        for job_id, start in later.job_starts.items():
+            self.job_starts.setdefault(job_id, start)
+        self.finished += later.finished
+        self.retried += later.retried
+        self.released += later.released
+        self.ready += later.ready
+        self.skipped += later.skipped
+        self.touched |= later.touched
+        self.events += later.events
+
     @property
     def is_empty(self) -> bool:
         return not (
@@ -61,6 +76,9 @@ class Recorder:
         self._batch = _Batch()
         self._wake = asyncio.Event()
         self._flushing = asyncio.Lock()
+        self._file = database.opened_file
+        self._last_try = False
+        """Whether storing failed for good: what is left to be stored is tried once, without patience."""
 
     def task_started(self, task: Task, pid: int) -> None:
         assert task.started_at is not None and task.host is not None
@@ -173,11 +191,20 @@ class Recorder:
         # once begun it is carried out: a batch that was taken must not be lost with a cancelled waiter
         return await to_completion(self._flush_now(more, then))
 
+    def _refuse_another_file(self) -> None:
+        """Raise DatabaseProblem where the database was deleted: a new one knows nothing of our tasks."""
+        if self._database.opened_file != self._file or not self._database.is_at_its_path:
+            raise DatabaseProblem(
+                f"the database {self._database.path} was deleted while its jobs ran: "
+                "they are stopped, and nothing more is recorded"
+            )
+
     async def _flush_now(
         self, more: Callable[[Transaction], Awaitable[list[Claim]]], then: Callable[[], None]
     ) -> list[Claim]:
         """Store the batch and do ``more`` in one transaction; ``then`` is called before the next one."""
         async with self._flushing:
+            self._refuse_another_file()
             self._wake.clear()
             batch, self._batch = self._batch, _Batch()
             tries = 0
@@ -190,7 +217,10 @@ class Recorder:
                 except DatabaseProblem:
                     # a full disk may get room again; what was seen must not be forgotten before
                     tries += 1
-                    if tries > MAX_RETRIES:
+                    if tries > MAX_RETRIES or self._last_try:
+                        batch.add(self._batch)  # the last flush, when all has ended, tries once more
+                        self._batch = batch
+                        self._last_try = True
                         raise
                     await asyncio.sleep(RETRY_SECONDS)
             for event in batch.events:

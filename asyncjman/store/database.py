@@ -132,22 +132,29 @@ class Database:
         finally:
             await connection.execute_fetchall(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
 
+    @property
+    def opened_file(self) -> Identity | None:
+        """Return which file this is connected to: another one once the first was deleted."""
+        return self._identity
+
+    @property
+    def is_at_its_path(self) -> bool:
+        """Tell whether the path still leads to the file that is open."""
+        return self._in_memory or identity(self.path) == self._identity
+
     async def _begin(self) -> None:
         while True:
             try:
                 await self._connection.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError:
-                if self._is_at_its_path():  # SQLite doesn't write to a file that was deleted
+                if self.is_at_its_path:  # SQLite doesn't write to a file that was deleted
                     raise
             else:
-                if self._is_at_its_path():
+                if self.is_at_its_path:
                     await self._connection.execute("UPDATE clock SET revision = revision + 1")
                     return
                 await self._connection.execute("ROLLBACK")
             await self._reopen()
-
-    def _is_at_its_path(self) -> bool:
-        return self._in_memory or identity(self.path) == self._identity
 
     async def _reopen(self) -> None:
         fresh = await Database.open(self.path, create=True)

@@ -82,6 +82,11 @@ def _is_missing(path: Path) -> bool:
     try:
         found = path.stat()
     except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():
+            raise DatabaseProblem(
+                f"the database {path} is a symbolic link to nothing: remove it, "
+                "or name another file with --database"
+            ) from None
         if not path.parent.is_dir():
             raise DatabaseProblem(f"the folder of the database {path} does not exist") from None
         return True
@@ -188,5 +193,7 @@ def translated(path: Path) -> Iterator[None]:
     """Turn errors of the driver into a DatabaseProblem that names the file."""
     try:
         yield
+    except UnicodeDecodeError as error:  # of a damaged text, or of a message about one
+        raise DatabaseProblem(f"database {path}: {_ADVICE['database disk image is malformed']}") from error
     except sqlite3.Error as error:
         raise DatabaseProblem(f"database {path}: {_ADVICE.get(str(error), str(error))}") from error

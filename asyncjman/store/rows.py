@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
+from asyncjman.errors import DatabaseProblem
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Dependency
 from asyncjman.model.job import Job, JobSpec, Task
 from asyncjman.model.retry import Retry
 from asyncjman.model.status import Status, roll_up
 from asyncjman.model.sweep import Sweep
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 SPEC_COLUMNS = (
     "executor, queue, name, array, stop_on_failure, command, interpreter, exec_dir, log_dir, "
@@ -62,6 +67,22 @@ def spec_values(spec: JobSpec) -> tuple[Any, ...]:
     )
 
 
+def _whole(read: Callable[P, T]) -> Callable[P, T]:
+    """Have ``read`` raise DatabaseProblem for a row that makes no sense: the file is damaged."""
+
+    @wraps(read)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return read(*args, **kwargs)
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+            raise DatabaseProblem(
+                "the database is damaged: restore it from a copy, or delete it to start anew"
+            ) from error
+
+    return checked
+
+
+@_whole
 def spec_of(values: Sequence[Any], dependencies: tuple[Dependency, ...] = ()) -> JobSpec:
     """Build a spec from the values of ``SPEC_COLUMNS``."""
     executor, queue, name, array, stop_on_failure, command, interpreter, exec_dir, log_dir = values[:9]
@@ -88,6 +109,7 @@ def spec_of(values: Sequence[Any], dependencies: tuple[Dependency, ...] = ()) ->
     )
 
 
+@_whole
 def task_of(values: Sequence[Any]) -> Task:
     """Build a task from the values of ``TASK_COLUMNS``."""
     return Task(
@@ -124,6 +146,7 @@ def task_values(task: Task) -> tuple[Any, ...]:
     )
 
 
+@_whole
 def job_of(
     head: Sequence[Any],
     spec: JobSpec,

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.tools import Jman
-from tests.faults.tools import SEED, Figures, assert_sound, kill_after, left_in, query, trials
+from tests.faults.tools import LONG, SEED, Figures, assert_sound, kill_after, left_in, query, trials
 
-TASKS = trials(300, 2000)
+TASKS = 2000 if LONG else 300
 # each task notes its begin and its end in a file of its own; every tenth one fails
 TASK = 'f=lines/$JOB_ID.$SGE_TASK_ID; echo "b $$" >>$f; sleep 0.0$((SGE_TASK_ID % 7)); '
 TASK += '[ $((SGE_TASK_ID % 10)) = 0 ] && exit 3; echo "e $$" >>$f'

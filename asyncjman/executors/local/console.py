@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections.abc import Callable
+
+from asyncjman.executors.local.reap import most_descriptors
 
 Output = Callable[[int, bytes], None]
 """Takes 1 (standard output) or 2 (standard error), and whole lines."""
@@ -22,8 +25,11 @@ class LinePipe:
         self._output = output
         self._pending = b""
         self._read_end, self.write_end = os.pipe()
-        os.set_blocking(self._read_end, False)
         self._open = True
+        if self.write_end >= most_descriptors():
+            self.abandon()
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        os.set_blocking(self._read_end, False)
 
     def start(self) -> None:
         """Begin to read; the process has its own copy of the writing end by now."""

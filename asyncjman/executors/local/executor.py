@@ -63,7 +63,7 @@ class LocalExecutor:
     async def submit(self, work: Work) -> str:
         pipes: tuple[LinePipe, ...] = ()
         if work.stdout is None or work.stderr is None:
-            pipes = (LinePipe(self._loop, 1, self._output), LinePipe(self._loop, 2, self._output))
+            pipes = self._pipes()
             streams = Streams(pipes[0].write_end, pipes[1].write_end)
         else:
             streams = Streams(work.stdout, work.stderr)
@@ -82,6 +82,14 @@ class LocalExecutor:
         self._running[pid] = _Process(pipes)
         watch_process(self._loop, pid, self._on_end)
         return str(pid)
+
+    def _pipes(self) -> tuple[LinePipe, LinePipe]:
+        first = LinePipe(self._loop, 1, self._output)
+        try:
+            return first, LinePipe(self._loop, 2, self._output)
+        except OSError:
+            first.abandon()
+            raise
 
     def _spawn(self, work: Work, streams: Streams, environment: dict[bytes, bytes]) -> int:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import sys
 import threading
 from collections.abc import Callable
@@ -16,6 +17,9 @@ from dataclasses import dataclass
 from asyncjman.model.job import Usage
 
 _PEAK_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, getrusage(2)
+_POLL_SECONDS = 0.05
+SPARE_DESCRIPTORS = 16
+"""What the database, its journal, log files and pipes need beside the running tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +39,31 @@ def watch_process(loop: asyncio.AbstractEventLoop, pid: int, on_end: Callable[[i
         except OSError:  # no such system call, or no file descriptor left
             pass
         else:
-            loop.add_reader(pidfd, _on_readable, loop, pidfd, pid, on_end)
+            if pidfd < most_descriptors():
+                loop.add_reader(pidfd, _on_readable, loop, pidfd, pid, on_end)
+                return
+            os.close(pidfd)
+    try:
+        threading.Thread(target=_wait_in_thread, args=(loop, pid, on_end), daemon=True).start()
+    except RuntimeError:  # as many threads as there may be
+        _poll(loop, pid, on_end)
+
+
+def most_descriptors() -> int:
+    """Return the number from which on file descriptors are left to the database and to starts."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_DESCRIPTORS
+
+
+def _poll(loop: asyncio.AbstractEventLoop, pid: int, on_end: Callable[[int, Ended], None]) -> None:
+    try:
+        ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        pass
+    else:
+        if ended is None:
+            loop.call_later(_POLL_SECONDS, _poll, loop, pid, on_end)
             return
-    threading.Thread(target=_wait_in_thread, args=(loop, pid, on_end), daemon=True).start()
+    on_end(pid, _reap(pid))
 
 
 def _on_readable(

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import signal
+import stat
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from pathlib import Path
 
 from asyncjman.executors.base import Work
 
-_LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+# a link in place of a log may lead to a file that isn't ours to write
+_LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
 _LOG_MODE = 0o666
 # Python ignores these; programs expect the default
 _RESTORED_SIGNALS = [signal.SIGPIPE, signal.SIGXFSZ]
@@ -33,6 +35,9 @@ def spawn(work: Work, streams: Streams, environment: Mapping[bytes, bytes]) -> i
     Raises OSError whose ``strerror`` says what is in the way.
     """
     program = _program(work, environment)
+    for stream in (streams.stdout, streams.stderr):
+        if isinstance(stream, str):
+            _refuse_odd(stream)
     try:
         if hasattr(os, "posix_spawn") and _is_here(work.exec_dir):
             pid = _posix_spawn(program, work, streams, environment)
@@ -43,6 +48,19 @@ def spawn(work: Work, streams: Streams, environment: Mapping[bytes, bytes]) -> i
     except OSError as error:
         raise _explained(error, work, streams) from error
     return pid
+
+
+def _refuse_odd(log: str) -> None:
+    """Raise OSError for a log that is there and no plain file: to open a pipe would wait for its reader."""
+    try:
+        mode = os.lstat(log).st_mode
+    except OSError:
+        return  # not there: made by the start, which also finds what else is in the way
+    if not stat.S_ISREG(mode):
+        what = (
+            "a symbolic link" if stat.S_ISLNK(mode) else "a folder" if stat.S_ISDIR(mode) else "no plain file"
+        )
+        raise OSError(errno.ELOOP, f"can't write the log {log}: it is {what}")
 
 
 def _posix_spawn(program: str, work: Work, streams: Streams, environment: Mapping[bytes, bytes]) -> int:

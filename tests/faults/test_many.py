@@ -1,0 +1,59 @@
+"""Many at once, with a write-ahead log and without (as on network file systems)."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from tests.cli.tools import Jman
+from tests.faults.tools import LONG, Figures, assert_sound, driver, query
+
+SUBMITS = 50 if LONG else 10
+
+
+@pytest.mark.parametrize("network", [False, True], ids=["wal", "delete"])
+def test_many_at_once(jman: Jman, figures: Figures, network: bool) -> None:
+    words = driver(
+        jman.folder, f"import asyncjman.store.opening as o; o.is_network = lambda folder: {network}"
+    )
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(*more: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [*words, *more],
+            cwd=jman.folder,
+            env=jman.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        return process
+
+    first = start("--local", "submit", "-t", "1-50", "--", "sh", "-c", "echo x >> ran.$JOB_ID.$SGE_TASK_ID")
+    first.wait(30)
+    executes = [start("--local", "execute", "-p", "2", "--no-progress") for _ in range(2)]
+    task = ["--", "sh", "-c", "echo x >> ran.$JOB_ID.$SGE_TASK_ID"]
+    submits = [start("--local", "submit", "--json", "-t", "1-5", *task) for _ in range(SUBMITS)]
+    others = [start("list", "-a") for _ in range(3)] + [start("--local", "stop", "1") for _ in range(2)]
+    output = {one: one.communicate(timeout=240) for one in processes}
+    for one, (_, err) in output.items():
+        assert "locked" not in err and "Traceback" not in err, err
+        assert one in executes or one.returncode == 0, err
+    ids = [json.loads(output[one][0])["id"] for one in submits]
+    assert sorted(ids) == list(range(2, SUBMITS + 2))
+    mode = "delete" if network else "wal"
+    jman.fresh("--local", "execute", "-p", "2", "--no-progress", code=None)
+    assert query(jman.database, "PRAGMA journal_mode") == [("wal",)]  # by the last one, which isn't patched
+    assert {status for job, status in jman.status().items() if job > 1} == {"success"}
+    assert_sound(jman.database)
+    for job_id in ids:
+        for task_id in range(1, 6):
+            assert (jman.folder / f"ran.{job_id}.{task_id}").read_text() == "x\n", "lost, or ran twice"
+    figures(
+        f"many at once, journal mode {mode}: {SUBMITS} submits, 2 execute, {len(others)} list and stop: "
+        "0 locked, 0 lost, 0 ids twice, 0 tasks run twice"
+    )
