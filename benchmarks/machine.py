@@ -62,8 +62,10 @@ def _file_system(folder: Path) -> str:
         return "unknown"
     found = "unknown"
     longest = -1
-    for _, where, kind, *_ in mounts:
+    for device, where, kind, *_ in mounts:
         at = Path(where.encode().decode("unicode_escape"))
         if folder.resolve().is_relative_to(at) and len(at.parts) >= longest:
             found, longest = kind, len(at.parts)
+            if kind == "ext4" and not any(Path("/proc/fs/jbd2").glob(f"{Path(device).resolve().name}-*")):
+                found += " without a journal"
     return found

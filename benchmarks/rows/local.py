@@ -7,7 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
-from benchmarks.bench import Bench, forget
+from benchmarks.bench import Bench
 from benchmarks.measure import NotMeasured
 
 DATABASE = "submitted.sql3"
@@ -29,12 +29,8 @@ class Prepared:
 
     def execute(self, tasks: int, *options: str, slots: str = SLOTS, seconds: float = 600) -> float:
         """Run all jobs; return the seconds it took. NotMeasured where not all tasks succeeded."""
-        forget(self.folder / "logs")
-        for file in self.folder.glob(f"{DATABASE}*"):
-            if file.is_dir():
-                forget(file)
-            else:
-                file.unlink()
+        for path in (self.folder / "logs", *self.folder.glob(f"{DATABASE}*")):
+            self._bench.put_away(path)
         shutil.copyfile(self._kept, self.folder / DATABASE)
         done = self._bench.run(
             self._bench.jman,
