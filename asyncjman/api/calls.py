@@ -6,15 +6,17 @@ the worker and the program that made the call. The database holds none of it.
 
 from __future__ import annotations
 
+import os
 import pickle
 import secrets
+import stat
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from asyncjman.api.result import JobResult
-from asyncjman.errors import CallFailed, UsageError
+from asyncjman.errors import CallFailed, EnvironmentProblem, UsageError
 from asyncjman.executors.logs import spool_folder
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import JobSpec
@@ -60,7 +62,9 @@ class Calls:
         except Exception as error:  # pickling runs code of the user's objects
             raise UsageError(f"{label} can't be made a job: {error}") from error
         folder = Path(spool_folder(str(self._database), token))
-        folder.mkdir(parents=True, mode=0o700)
+        folder.parent.mkdir(mode=0o755, exist_ok=True)
+        _refuse_foreign(folder.parent)
+        folder.mkdir(mode=0o700)
         write_private(folder / FUNCTION, pickled)
         for number, piece in enumerate(pieces):
             write_private(folder / f"input.{number}", piece)
@@ -79,6 +83,19 @@ class Calls:
             token=token,
         )
         return spec, Results(folder, label)
+
+
+def _refuse_foreign(spool: Path) -> None:
+    """Refuse a spool folder that somebody else could change: the worker runs what lies in it.
+
+    Raises EnvironmentProblem.
+    """
+    found = spool.lstat()
+    ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
+    if not ours:
+        raise EnvironmentProblem(
+            f"{spool} may be changed by others: function jobs need a folder that only its owner can write"
+        )
 
 
 class Results:

@@ -49,7 +49,8 @@ def remove_spool(database: Path, job: Job) -> None:
 def tail(path: str, lines: int, max_bytes: int = 65536) -> list[str]:
     """Return the last lines of a log that aren't blank; none where it can't be read."""
     try:
-        with Path(path).open("rb") as file:
+        # not blocking: a pipe that somebody put there would never end
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
             file.seek(max(0, file.seek(0, 2) - max_bytes))
             content = file.read().decode("utf-8", "backslashreplace")
     except OSError:

@@ -19,6 +19,8 @@ from asyncjman.render.text import (
     use_color,
 )
 
+_MAX_LINE = 400  # of a log's end; the log has all of it
+
 
 class Work(Protocol):
     """What a monitor may ask of the execution that it shows."""
@@ -194,7 +196,7 @@ def closing_lines(totals: Totals, failures: Sequence[Failed]) -> list[str]:
         lines.append(f"{word} {label(task.job_id, task.task_id, '')}: {reason}  {arguments(failed.job)}")
         if failed.log:
             lines.append(f"  {short_path(failed.log)}{'' if failed.tail else ' (empty)'}")
-        lines += [f"  | {printable(line.expandtabs())}" for line in failed.tail]
+        lines += [f"  | {printable(line[:_MAX_LINE].expandtabs())}" for line in failed.tail]
     more = totals.counts.get(Status.FAILURE, 0) - len(failures)
     if more > 0:
         lines.append(f"and {more} more failures (jman report -e shows them)")

@@ -94,8 +94,9 @@ class Feed:
         result = []
         for job, task_id in order:
             if one := taken.pop((job.id, task_id), None):
-                self._workload.claimed(job, 1)
                 result.append((job, one))
+            else:
+                self._workload.task_released(job)
         return result
 
     async def _pick(self, which: Line, room: int) -> list[tuple[JobState, list[int]]]:
@@ -109,9 +110,7 @@ class Feed:
             job.line = None
             count = min(share, room)
             if job.throttle:
-                count = min(
-                    count, job.throttle - job.taken - sum(len(ids) for one, ids in picked if one is job)
-                )
+                count = min(count, job.throttle - job.taken)
                 if count <= 0:
                     self._full.add(job.id)
                     continue
@@ -121,6 +120,8 @@ class Feed:
             if ids:
                 picked.append((job, ids))
                 room -= len(ids)
+                # counted at once: what waits only for this may be picked in the same round
+                self._workload.claimed(job, len(ids))
             self._workload.line_up(job)
         return picked
 

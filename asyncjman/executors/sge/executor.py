@@ -205,7 +205,8 @@ class SgeExecutor:
 
 def _write(path: Path, text: bytes) -> None:
     """Write a script, which nothing must be in the place of."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.parent.mkdir(mode=0o755, exist_ok=True)  # whatever the umask: nobody else may write there
+    path.parent.mkdir(mode=0o755, exist_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
         file.write(text)
 
