@@ -132,7 +132,7 @@ def grid(sge_cell: Cell, tmp_path: Path) -> Iterator[Grid]:
     """Run the command in an empty folder; its jobs are deleted from the cell after the test."""
     folder = tmp_path / "work"
     folder.mkdir()
-    variables = {"JMAN_VANISH_GRACE": "3", "JMAN_POLL_INTERVAL": "0.3", "JMAN_POLL_INTERVAL_MAX": "1"}
+    variables = {"JMAN_VANISH_GRACE": "1", "JMAN_POLL_INTERVAL": "0.3", "JMAN_POLL_INTERVAL_MAX": "1"}
     command = Grid(folder, {**variables, "XDG_CONFIG_HOME": str(tmp_path)}, cell=sge_cell)
     yield command
     command.close()

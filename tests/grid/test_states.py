@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import Any
 
@@ -148,6 +149,7 @@ def test_the_log_folder_can_not_be_made(grid: Grid) -> None:
     assert "can't make the log folder" in job["reason"]
 
 
+@pytest.mark.skipif(not os.environ.get("JMAN_LONG"), reason="takes the cell up to a minute: JMAN_LONG=1")
 def test_started_again_by_a_person(grid: Grid) -> None:
     program = "echo x >> runs; while [ ! -e go ]; do sleep 0.1; done"
     grid_id = grid.grid_job("-e", "-h", "sh", "-c", program)
