@@ -326,7 +326,8 @@ class Operations:
         sent = []
         for one in done:
             job = (await jobs.get(self.database, [one.job.id]))[0]
-            if job.spec.executor != "local" and job.status in (Status.SUBMITTED, Status.WAITING):
+            unsent = await submissions.unsent_jobs(self.database, job.spec.executor)
+            if job.spec.executor != "local" and (job.id in unsent or job.status is Status.WAITING):
                 await self.grid.send(job)
                 job = (await jobs.get(self.database, [job.id]))[0]
             sent.append(replace(one, job=job))

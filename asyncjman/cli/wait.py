@@ -42,8 +42,9 @@ def wait_command(
                 say_none(globals_, selection)
                 return EXIT_DONE
             left = [job.id for job in selected if job.status not in FINISHED]
-            if left and not await manager.has_runner():
-                say(f"job {format_ids(left)} waits for a jman --local execute")
+            local = [job.id for job in selected if job.id in left and job.spec.executor == "local"]
+            if local and not await manager.has_runner():
+                say(f"job {format_ids(local)} waits for a jman --local execute")
             try:
                 ended = await manager.wait(selection, timeout)
             except TimeoutError:
