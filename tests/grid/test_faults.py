@@ -212,14 +212,13 @@ def test_an_intent_of_a_killed_resubmission_does_not_take_the_former_number(grid
     program = "[ $SGE_TASK_ID = 1 ] && exit 1; while [ ! -e go ]; do sleep 0.1; done"
     grid.grid_job("-t", "1-2", "sh", "-c", program)
     wait_until(lambda: {k: v["status"] for k, v in grid.tasks().items()} == {1: "failure", 2: "executing"})
-    grid("resubmit", 1)
-    # what is left by one that is killed before qsub
+    # killed after the intent was stored, before qsub
     code = (
         "import os; from asyncjman.executors.sge.executor import SgeExecutor as E\n"
         "async def submit(*_, **__): os._exit(9)\n"
         "E.submit = submit\nfrom asyncjman.cli.main import main; main()"
     )
-    words = [COMMAND[0], "-c", code, "list"]
+    words = [COMMAND[0], "-c", code, "resubmit", "1"]
     killed = subprocess.run(words, cwd=grid.folder, env=grid.environment(), capture_output=True, timeout=60)
     assert killed.returncode == 9, killed
     assert grid.sql("SELECT count(*) FROM submission WHERE grid_id IS NULL") == [(1,)]

@@ -261,3 +261,15 @@ def test_dry_run_prints_and_submits_nothing(grid: Grid, watched: Watched) -> Non
     assert any(line == "  | exec echo '$x'" for line in script)
     assert not watched.calls("qsub")
     assert list(grid.folder.iterdir()) == []
+
+
+def test_resubmit_sends_at_once_while_other_tasks_run(grid: Grid) -> None:
+    program = "[ $SGE_TASK_ID = 1 ] && exit 1; while [ ! -e go ]; do sleep 0.1; done"
+    grid.grid_job("-t", "1-2", "sh", "-c", program)
+    wait_until(lambda: {k: v["status"] for k, v in grid.tasks().items()} == {1: "failure", 2: "executing"})
+    sent = "SELECT count(*) FROM submission WHERE grid_id IS NOT NULL"
+    assert grid.sql(sent) == [(1,)]
+    grid("resubmit", 1)
+    assert grid.sql(sent) == [(2,)]
+    (grid.folder / "go").touch()
+    grid("wait", code=1)
