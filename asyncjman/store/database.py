@@ -12,6 +12,7 @@ from typing import Any
 import aiosqlite
 
 from asyncjman.store.completion import to_completion
+from asyncjman.store.folderlock import deleting
 from asyncjman.store.opening import BUSY_SECONDS, Identity, identity, open_connection, scalar, translated
 
 
@@ -109,8 +110,8 @@ class Database:
         """
         if self._in_memory:
             return False
-        async with self._lock:
-            return await to_completion(self._remove_if(empty_sql))
+        async with self._lock, deleting(self.path.parent) as alone:
+            return alone and await to_completion(self._remove_if(empty_sql))
 
     async def _remove_if(self, empty_sql: str) -> bool:
         connection = self._connection

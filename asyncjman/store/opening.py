@@ -19,6 +19,7 @@ import aiosqlite
 
 from asyncjman.errors import DatabaseProblem
 from asyncjman.store.filesystem import is_network
+from asyncjman.store.folderlock import opening
 from asyncjman.store.migrate import APPLICATION_ID, latest_version, migrate
 
 BUSY_SECONDS = 30.0
@@ -42,6 +43,11 @@ async def open_connection(path: Path, *, create: bool) -> Opened:
 
     Raises DatabaseProblem when it can't be, isn't asyncjman's, or was written by a newer one.
     """
+    async with opening(path.parent):
+        return await _open(path, create=create)
+
+
+async def _open(path: Path, *, create: bool) -> Opened:
     while True:
         missing = _is_missing(path)
         if missing and create and not _make(path):
