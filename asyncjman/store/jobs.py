@@ -12,7 +12,16 @@ from asyncjman.model.job import Job, JobSpec, Task
 from asyncjman.model.selection import Selection
 from asyncjman.model.status import Status
 from asyncjman.store.database import Database, Transaction
-from asyncjman.store.rows import SPEC_COLUMNS, TASK_COLUMNS, job_of, spec_of, spec_values, task_of, text
+from asyncjman.store.rows import (
+    SPEC_COLUMNS,
+    TASK_COLUMNS,
+    job_of,
+    spec_of,
+    spec_values,
+    status_of,
+    task_of,
+    text,
+)
 
 _BATCH = 500
 _SPEAKER_COLUMNS = ", ".join(f"task.{column}" for column in TASK_COLUMNS.split(", "))
@@ -175,7 +184,7 @@ async def _jobs_of(source: Database | Transaction, rows: Sequence[Sequence[Any]]
     for job_id, status, *numbers in await source.fetch(
         f"SELECT job_id, status, count, cpu_seconds, peak_memory_bytes FROM tally WHERE job_id {in_ids}", ids
     ):
-        tallies[job_id][Status(status)] = (numbers[0], numbers[1], numbers[2])
+        tallies[job_id][status_of(status)] = (numbers[0], numbers[1], numbers[2])
     dependencies: dict[int, list[Dependency]] = defaultdict(list)
     for job_id, on_job, kind in await source.fetch(
         f"SELECT job_id, on_job, kind FROM dependency WHERE job_id {in_ids} ORDER BY on_job", ids

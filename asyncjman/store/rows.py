@@ -29,6 +29,16 @@ TASK_COLUMNS = (
 )
 
 
+def status_of(word: str) -> Status:
+    """Return a status from its column. Raises DatabaseProblem for a word that is none."""
+    try:
+        return Status(word)
+    except ValueError:
+        raise DatabaseProblem(
+            "the database is damaged: restore it from a copy, or delete it to start anew"
+        ) from None
+
+
 def text(value: str | None) -> str | bytes | None:
     """Return a value for a TEXT column: bytes that are no UTF-8 (surrogates, PEP 383) as a BLOB."""
     if value is None or value.isascii():

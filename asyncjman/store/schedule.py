@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.status import FINISHED, Status, roll_up
 from asyncjman.store.database import Database, Transaction
-from asyncjman.store.rows import untext
+from asyncjman.store.rows import status_of, untext
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +62,14 @@ async def outlines(source: Database | Transaction, job_ids: Iterable[int]) -> di
         "WHERE count > 0 AND job_id IN (SELECT value FROM json_each(?))",
         ids,
     ):
-        tallies[job_id][Status(status)] = count
+        tallies[job_id][status_of(status)] = count
     found: dict[int, Outline] = {}
     for row in await source.fetch(
         "SELECT id, executor, name, array, task_count, rest, next_index, stop_on_failure, "
         "finished_at IS NOT NULL FROM job WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",
         ids,
     ):
-        rest, rows = Status(row[5]), tallies.get(row[0], {})
+        rest, rows = status_of(row[5]), tallies.get(row[0], {})
         counts = dict(rows)
         if left := row[4] - sum(rows.values()):
             counts[rest] = counts.get(rest, 0) + left

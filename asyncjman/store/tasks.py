@@ -14,7 +14,7 @@ from asyncjman.model.job import PLAIN_TASK, Task
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.jobs import REVISION
-from asyncjman.store.rows import TASK_COLUMNS, task_of, task_values, text
+from asyncjman.store.rows import TASK_COLUMNS, status_of, task_of, task_values, text
 
 _FINISHED = "(" + ", ".join(f"'{status}'" for status in sorted(FINISHED)) + ")"
 _BLANK = (
@@ -237,7 +237,7 @@ async def unfinished_of(database: Database, job_id: int, task_ids: Sequence[int]
 
 async def rest(database: Database, job_id: int) -> Status:
     """Return the status of those tasks that have no row of their own."""
-    return Status((await database.fetch("SELECT rest FROM job WHERE id = ?", (job_id,)))[0][0])
+    return status_of((await database.fetch("SELECT rest FROM job WHERE id = ?", (job_id,)))[0][0])
 
 
 async def forget(tx: Transaction, job_id: int, task_ids: Sequence[int], array: ArraySpec) -> None:
@@ -269,7 +269,7 @@ async def outcomes(database: Database | Transaction, job_id: int) -> list[tuple[
     rows = await database.fetch(
         "SELECT task_id, status FROM task WHERE job_id = ? AND finished_at IS NOT NULL", (job_id,)
     )
-    return [(row[0], Status(row[1])) for row in rows]
+    return [(row[0], status_of(row[1])) for row in rows]
 
 
 async def resubmitted(database: Database, job_id: int, after: int, limit: int) -> list[int]:
