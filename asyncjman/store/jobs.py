@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
-from asyncjman.model.graph import Dependency, Kind
+from asyncjman.model.graph import Dependency
 from asyncjman.model.job import Job, JobSpec, Task
 from asyncjman.model.selection import Selection
 from asyncjman.model.status import Status
@@ -15,6 +15,7 @@ from asyncjman.store.database import Database, Transaction
 from asyncjman.store.rows import (
     SPEC_COLUMNS,
     TASK_COLUMNS,
+    dependency_of,
     job_of,
     spec_of,
     spec_values,
@@ -189,7 +190,7 @@ async def _jobs_of(source: Database | Transaction, rows: Sequence[Sequence[Any]]
     for job_id, on_job, kind in await source.fetch(
         f"SELECT job_id, on_job, kind FROM dependency WHERE job_id {in_ids} ORDER BY on_job", ids
     ):
-        dependencies[job_id].append(Dependency(on_job, Kind(kind)))
+        dependencies[job_id].append(dependency_of(on_job, kind))
     speakers: dict[int, Task] = {
         row[0]: task_of(row)
         for row in await source.fetch(

@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from asyncjman.errors import DatabaseProblem
 from asyncjman.model.array import ArraySpec
-from asyncjman.model.graph import Dependency
+from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import Job, JobSpec, Task
 from asyncjman.model.retry import Retry
 from asyncjman.model.status import Status, roll_up
@@ -33,6 +33,16 @@ def status_of(word: str) -> Status:
     """Return a status from its column. Raises DatabaseProblem for a word that is none."""
     try:
         return Status(word)
+    except ValueError:
+        raise DatabaseProblem(
+            "the database is damaged: restore it from a copy, or delete it to start anew"
+        ) from None
+
+
+def dependency_of(on_job: int, kind: str) -> Dependency:
+    """Return a dependency from its columns. Raises DatabaseProblem for a kind that is none."""
+    try:
+        return Dependency(on_job, Kind(kind))
     except ValueError:
         raise DatabaseProblem(
             "the database is damaged: restore it from a copy, or delete it to start anew"

@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from asyncjman.model.graph import Dependency, Kind
+from asyncjman.model.graph import Dependency
 from asyncjman.model.status import FINISHED, Status, roll_up
 from asyncjman.store.database import Database, Transaction
-from asyncjman.store.rows import status_of, untext
+from asyncjman.store.rows import dependency_of, status_of, untext
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,5 +98,5 @@ async def dependencies(
         "SELECT job_id, on_job, kind FROM dependency WHERE job_id IN (SELECT value FROM json_each(?))",
         (json.dumps(list(job_ids)),),
     ):
-        found[job_id].append(Dependency(on_job, Kind(kind)))
+        found[job_id].append(dependency_of(on_job, kind))
     return {job_id: tuple(some) for job_id, some in found.items()}
