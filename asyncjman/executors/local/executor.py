@@ -39,7 +39,7 @@ class LocalExecutor:
 
     def __init__(self, *, token: str = "", output: Output | None = None) -> None:
         self._output = output or _to_console
-        self._base = {**os.environb, RUNNER_VARIABLE.encode(): token.encode()}
+        self._base = {**os.environ, RUNNER_VARIABLE: token}
         self._host = socket.gethostname()
         self._running: dict[int, _Process] = {}
         self._ending: dict[int, float] = {}
@@ -68,9 +68,7 @@ class LocalExecutor:
         else:
             streams = Streams(work.stdout, work.stderr)
             _make_room(work.stdout, work.stderr, work.attempt, self._made)
-        environment = dict(self._base)
-        for key, value in work.environment.items():
-            environment[os.fsencode(key)] = os.fsencode(value)
+        environment = {**self._base, **work.environment}
         try:
             pid = self._spawn(work, streams, environment)
         except BaseException:
@@ -91,7 +89,7 @@ class LocalExecutor:
             first.abandon()
             raise
 
-    def _spawn(self, work: Work, streams: Streams, environment: dict[bytes, bytes]) -> int:
+    def _spawn(self, work: Work, streams: Streams, environment: dict[str, str]) -> int:
         try:
             return spawn(work, streams, environment)
         except FileNotFoundError:

@@ -29,7 +29,7 @@ class Streams:
     stderr: str | int
 
 
-def spawn(work: Work, streams: Streams, environment: Mapping[bytes, bytes]) -> int:
+def spawn(work: Work, streams: Streams, environment: Mapping[str, str]) -> int:
     """Start the process of ``work`` and return its pid, which is also its process group.
 
     Raises OSError whose ``strerror`` says what is in the way.
@@ -63,7 +63,7 @@ def _refuse_odd(log: str) -> None:
         raise OSError(errno.ELOOP, f"can't write the log {log}: it is {what}")
 
 
-def _posix_spawn(program: str, work: Work, streams: Streams, environment: Mapping[bytes, bytes]) -> int:
+def _posix_spawn(program: str, work: Work, streams: Streams, environment: Mapping[str, str]) -> int:
     actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
     ]
@@ -82,7 +82,7 @@ def _posix_spawn(program: str, work: Work, streams: Streams, environment: Mappin
     )
 
 
-def _popen(program: str, work: Work, streams: Streams, environment: Mapping[bytes, bytes]) -> int:
+def _popen(program: str, work: Work, streams: Streams, environment: Mapping[str, str]) -> int:
     opened: list[int] = []
 
     def descriptor(stream: str | int) -> int:
@@ -110,11 +110,11 @@ def _popen(program: str, work: Work, streams: Streams, environment: Mapping[byte
     return process.pid
 
 
-def _program(work: Work, environment: Mapping[bytes, bytes]) -> str:
+def _program(work: Work, environment: Mapping[str, str]) -> str:
     name = work.argv[0]
     if "/" in name:
         return name
-    path = os.fsdecode(environment.get(b"PATH", os.fsencode(os.defpath)))
+    path = environment.get("PATH", os.defpath)
     found = shutil.which(name, path=path)
     if found is None:
         raise FileNotFoundError(errno.ENOENT, f"command not found: {name}")
