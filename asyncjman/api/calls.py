@@ -61,7 +61,7 @@ class Calls:
             pieces = [cloudpickle.dumps(one) for one in inputs]
         except Exception as error:  # pickling runs code of the user's objects
             raise UsageError(f"{label} can't be made a job: {error}") from error
-        folder = Path(spool_folder(str(self._database), token))
+        folder = Path(spool_folder(self._database, token))
         folder.parent.mkdir(mode=0o755, exist_ok=True)
         _refuse_foreign(folder.parent)
         folder.mkdir(mode=0o700)

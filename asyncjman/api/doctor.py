@@ -11,6 +11,7 @@ from asyncjman.api.operations import Operations
 from asyncjman.errors import JmanError
 from asyncjman.executors.command import CommandFailed
 from asyncjman.executors.sge.binaries import locate
+from asyncjman.model.paths import absolute
 from asyncjman.store.filesystem import file_system, is_network
 
 
@@ -25,7 +26,7 @@ class Finding:
 
 async def examine(operations: Operations) -> AsyncIterator[Finding]:
     """Look at the database's folder, the logs' folder and the cluster."""
-    folder = operations.path.absolute().parent
+    folder = absolute(operations.path).parent
     kind = file_system(folder) or "unknown"
     if is_network(folder):
         yield Finding("database", f"on a network file system ({kind}): no write-ahead log is used there")

@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from asyncjman.errors import JmanError
 from asyncjman.executors.command import CommandFailed
 from asyncjman.executors.sge.executor import Preview, SgeExecutor
 from asyncjman.model.job import Job
-from asyncjman.scheduler.grid.cancel import cancel
 from asyncjman.scheduler.grid.dispatch import dispatch, preview_order
-from asyncjman.scheduler.grid.poller import follow_grid
-from asyncjman.scheduler.grid.refresh import Refreshed, refresh
-from asyncjman.scheduler.grid.usage import look_up_usage
 from asyncjman.settings import Settings
 from asyncjman.store import jobs
 from asyncjman.store.database import Database
+
+if TYPE_CHECKING:
+    from asyncjman.scheduler.grid.refresh import Refreshed
 
 T = TypeVar("T")
 
@@ -62,16 +61,22 @@ class Grid:
 
     async def refresh(self, *, patience: float = 0.0) -> Refreshed:
         """Look at all jobs on the cluster once."""
+        from asyncjman.scheduler.grid.refresh import refresh
+
         return await refresh(
             self._database, self.executor, grace=self._settings.vanish_grace, patience=patience
         )
 
     async def look_up_usage(self) -> None:
         """Learn from accounting what tasks that ended have used."""
+        from asyncjman.scheduler.grid.usage import look_up_usage
+
         await look_up_usage(self._database, self.executor)
 
     async def stop(self, selected: Sequence[Job], task_ids: Sequence[int] = ()) -> None:
         """Delete jobs, or some tasks of one, from the cluster."""
+        from asyncjman.scheduler.grid.cancel import cancel
+
         await cancel(
             self._database,
             self.executor,
@@ -82,6 +87,8 @@ class Grid:
 
     async def follow(self, on_refresh: Callable[[Refreshed], None] = lambda _: None) -> None:
         """Look at the cluster again and again, until cancelled."""
+        from asyncjman.scheduler.grid.poller import follow_grid
+
         await follow_grid(
             self._database,
             self.executor,

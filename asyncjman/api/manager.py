@@ -22,6 +22,7 @@ from asyncjman.errors import JmanError, UsageError
 from asyncjman.model.events import Event, JobFinished, JobSubmitted, TaskFinished, TaskStarted
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import JobSpec
+from asyncjman.model.paths import absolute
 from asyncjman.model.retry import Retry
 from asyncjman.model.selection import Selection
 from asyncjman.model.status import FINISHED, Status
@@ -71,7 +72,7 @@ class JobManager:
             raise UsageError(f"no executor {executor!r}: there are 'local' and 'sge'")
         if parallel < 1:
             raise UsageError(f"parallel is 1 at least, not {parallel}")
-        self.operations = Operations(Path(database).absolute(), profile=profile)
+        self.operations = Operations(absolute(database), profile=profile)
         self._executor = executor
         self._parallel = parallel
         self._on_exit: OnExit = on_exit or ("stop" if executor == "local" else "leave")

@@ -12,6 +12,7 @@ from asyncjman.executors.program import resolve
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Dependency
 from asyncjman.model.job import JobSpec
+from asyncjman.model.paths import absolute
 from asyncjman.model.retry import Retry
 from asyncjman.model.sweep import Sweep
 
@@ -42,7 +43,7 @@ def build_spec(
         raise UsageError("a command is missing: jman submit [OPTIONS] COMMAND [ARGUMENT]...")
     if log_dir is not None and not os.fspath(log_dir):
         raise UsageError("the log folder (--log-dir) has no name; write . for the current one")
-    folder = Path(exec_dir or ".").absolute()
+    folder = absolute(exec_dir or ".")
     if not folder.is_dir():
         raise UsageError(f"the folder {exec_dir} (--exec-dir) does not exist")
     spec_array = None

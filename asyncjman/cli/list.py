@@ -39,7 +39,8 @@ def list_command(
         bool, typer.Option("--print-times", "-t", help="Also when, how long, and what was used.")
     ] = False,
     print_dependencies: Annotated[
-        bool, typer.Option("--print-dependencies", "-x", help="Also what each job waits for.")
+        bool,
+        typer.Option("--print-dependencies", "--dependencies", "-x", help="Also what each job waits for."),
     ] = False,
     ids_only: Annotated[bool, typer.Option("--ids-only", "-o", help="Only the ids.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As a JSON array of objects.")] = False,

@@ -8,13 +8,16 @@ Examples:
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from asyncjman.cli.context import Ids, JobIds, refresh, say, say_none
 from asyncjman.cli.globals import Globals
 from asyncjman.errors import EXIT_DONE, EXIT_JOB_FAILED, EnvironmentProblem
+
+if TYPE_CHECKING:
+    from asyncjman.model.job import Job
 
 
 def wait_command(
@@ -48,11 +51,19 @@ def wait_command(
             try:
                 ended = await manager.wait(selection, timeout)
             except TimeoutError:
-                raise EnvironmentProblem(f"not all jobs ended within {timeout:g} seconds") from None
+                raise EnvironmentProblem(f"not all jobs ended within {timeout:g} s") from None
             bad = [job for job in ended if job.status is not Status.SUCCESS]
             for job in bad:
                 reason = f" ({job.reason})" if job.reason else ""
-                say(f"job {job.id}: {job.status}{reason}")
+                say(f"job {job.id}: {job.status}{reason}{_how_many(job)}")
             return EXIT_JOB_FAILED if bad else EXIT_DONE
 
     return asyncio.run(wait())
+
+
+def _how_many(job: Job) -> str:
+    """Say how many of its tasks did not succeed, where it has several."""
+    from asyncjman.model.status import Status
+
+    count = sum(job.counts.values())
+    return f", {count - job.counts.get(Status.SUCCESS, 0)} of {count} tasks" if job.spec.array else ""

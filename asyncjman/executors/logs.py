@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path, PurePath
 
 from asyncjman.model.job import PLAIN_TASK, JobSpec
+from asyncjman.model.paths import absolute
 
 _UNSAFE = r"[\x00-\x1f\x7f/\\\x80-\x9f]"
 _MAX_NAME_BYTES = 150
@@ -62,6 +63,6 @@ def keep_earlier_log(path: str, attempt: int) -> None:
             Path(path).rename(kept)
 
 
-def spool_folder(database: str, token: str) -> str:
+def spool_folder(database: Path, token: str) -> str:
     """Return the folder, beside the database, for the files of the job with this token."""
-    return f"{database}.spool/{token}"
+    return f"{absolute(database)}.spool/{token}"

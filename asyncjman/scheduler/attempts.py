@@ -93,7 +93,7 @@ class Attempts:
         if key in self.to_stop:
             return Outcome(_ended(begun, seen, Status.STOPPED, STOPPED))
         if timed_out:
-            reason = f"timed out after {seconds:g} seconds"
+            reason = f"timed out after {seconds:g} s"
             return Outcome(_ended(begun, seen, Status.FAILURE, reason), frozenset({Cause.TIMEOUT}))
         causes = causes_of(signal=seen.signal) if seen.status is Status.FAILURE else frozenset()
         return Outcome(_ended(begun, seen, seen.status, seen.reason), causes)

@@ -15,8 +15,8 @@ from asyncjman.executors.logs import spool_folder
 
 
 async def main(count: int) -> None:
-    database = str(Path("submitted.sql3").absolute())  # noqa: ASYNC240
-    async with Operations(Path(database), create=False) as operations:
+    database = Path("submitted.sql3")
+    async with Operations(database, create=False) as operations:
         job = (await operations.get([1]))[0]
     folder = Path(spool_folder(database, job.spec.token))
     now = int(time.time())

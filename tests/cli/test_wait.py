@@ -31,7 +31,7 @@ def test_timeout(jman: Jman) -> None:
     began = time.monotonic()
     done = jman("wait", "--timeout", "0.2", code=3)
     assert time.monotonic() - began < 10
-    assert "0.2 seconds" in done.err
+    assert "0.2 s" in done.err
     assert "execute" in done.err, "nobody runs it: that is said"
 
 

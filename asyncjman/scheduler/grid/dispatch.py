@@ -73,7 +73,7 @@ async def dispatch(
         if not (isinstance(error, CommandFailed) and error.ambiguous):
             async with database.transaction() as tx:
                 await submissions.drop(tx, intent)
-            executor.forget(spool_folder(str(database.path.absolute()), job.spec.token), token)
+            executor.forget(spool_folder(database.path, job.spec.token), token)
         raise
     finally:
         at_work.discard(token)
@@ -91,7 +91,7 @@ async def preview_order(database: Database, job: Job) -> Order:
 
 def order_of(database: Database, job: Job, token: str, plan: _Plan) -> Order:
     """Build the executor's order for a job."""
-    folder = spool_folder(str(database.path.absolute()), job.spec.token)
+    folder = spool_folder(database.path, job.spec.token)
     script = script_of(
         job.spec, job.id, folder, attempt=plan.attempt, mapped=plan.mapped, predecessors=plan.predecessors
     )
@@ -138,7 +138,7 @@ async def _tasks(database: Database, job: Job) -> tuple[int, tuple[tuple[int, in
 
     What earlier attempts of them left in the record folder is cleared.
     """
-    folder = Path(spool_folder(str(database.path.absolute()), job.spec.token))
+    folder = Path(spool_folder(database.path, job.spec.token))
     array = job.spec.array
     if job.id == NOT_STORED:
         return 1, () if array is None or native_range(array) else tuple((one, 1) for one in array)
@@ -180,7 +180,7 @@ def _same_range(own: range | None, other: Job, sent: Sequence[Submission]) -> bo
 def _predecessor(database: Database, one: Dependency, other: Job) -> Predecessor:
     return Predecessor(
         job_id=other.id,
-        records=spool_folder(str(database.path.absolute()), other.spec.token),
+        records=spool_folder(database.path, other.spec.token),
         kind=one.kind,
         tasks=other.spec.array.ranges if other.spec.array else (),
         stop_on_failure=other.spec.stop_on_failure,

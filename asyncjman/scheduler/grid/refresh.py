@@ -117,7 +117,7 @@ async def _find(
     if entries and (listed := entries.get(one.token)):
         return listed[0].grid_id
     found = await jobs.get(database, [one.job_id])
-    folder = spool_folder(str(database.path.absolute()), found[0].spec.token)
+    folder = spool_folder(database.path, found[0].spec.token)
     # what an earlier submission left of these tasks was cleared before the intent was stored
     mine = set(members(one, found[0].spec.array))
     seen = [record for record in await asyncio.to_thread(_records, folder) if record.task_id in mine]
@@ -346,4 +346,4 @@ def _records(folder: str) -> list[Record]:
 
 
 def _folder(database: Database, job: Job) -> str:
-    return spool_folder(str(database.path.absolute()), job.spec.token)
+    return spool_folder(database.path, job.spec.token)
