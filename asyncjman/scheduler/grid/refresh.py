@@ -21,7 +21,7 @@ from asyncjman.executors.records import Record, RecordKind
 from asyncjman.executors.sge.accounting import AccountingRecord
 from asyncjman.executors.sge.executor import SgeExecutor
 from asyncjman.executors.sge.qstat import QueueEntry
-from asyncjman.model.job import Job, Task
+from asyncjman.model.job import PLAIN_TASK, Job, Task
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.grid.dispatch import at_work, dispatch
 from asyncjman.scheduler.grid.interpret import Findings, View, causes_on_grid, interpret, members
@@ -204,7 +204,7 @@ async def _interpret_all(
     later: dict[int, frozenset[int]] = defaultdict(frozenset)
     for one in reversed(await submissions.active(database)):
         elsewhere[one.id] = later[one.job_id]
-        later[one.job_id] |= set(one.mapped)
+        later[one.job_id] |= set(one.mapped) or {PLAIN_TASK}
     for one in active:
         job = known[one.job_id]
         mine = set(one.mapped)
