@@ -84,6 +84,8 @@ def _of_detail(details: Sequence[JobDetail], job: Job) -> list[str]:
                 f"it stays so until somebody acts: mend the cause, then qmod -cj {detail.grid_id}; "
                 f"or jman stop {job.id} and jman resubmit {job.id}"
             )
+        if detail.not_before and job.status is Status.QUEUED:
+            lines.append(f"starts not before {detail.not_before}")
         if detail.hold:
             lines.append(f"held on the grid by {', '.join(map(str, detail.hold))}")
         lines += list(dict.fromkeys(detail.scheduling))[:10]

@@ -224,6 +224,24 @@ def test_a_run_time_limit_is_a_timeout(grid: Grid) -> None:
     assert "limit" in str(earlier[0][0])
 
 
+def test_a_retry_waits_for_its_delay(grid: Grid) -> None:
+    program = "[ $JMAN_ATTEMPT = 2 ]"
+    options = ("--retry", "1", "--retry-delay", "8s")
+    grid.grid_job(*options, "-t", "3,7", "sh", "-c", f"{program} || [ $SGE_TASK_ID = 3 ]")
+    grid.grid_job(*options, "--", "sh", "-c", program)
+    wait_until(lambda: grid.job(2)["attempt"] == 2)
+    why = grid("why", 2).out
+    assert "is queued" in why
+    assert "starts not before" in why
+    grid("wait")
+    rows = grid.sql(
+        "SELECT task.job_id, task.task_id, task.started_at - attempt.finished_at FROM task JOIN attempt "
+        "USING (job_id, task_id)"
+    )
+    assert [row[:2] for row in rows] == [(1, 7), (2, 0)]
+    assert all(8 <= float(str(row[2])) < 20 for row in rows), rows
+
+
 def test_what_waits_for_a_job_with_retries_waits_for_the_last_attempt(grid: Grid) -> None:
     grid.grid_job("--retry", "2", "--", "sh", "-c", "[ $JMAN_ATTEMPT = 2 ]")
     grid("submit", "--after-ok", 1, "--", "touch", "ran")

@@ -44,6 +44,8 @@ class Order:
     resources: Mapping[str, Any]
     hold: tuple[int, ...] = ()
     hold_per_task: tuple[int, ...] = ()
+    not_before: float | None = None
+    """When it may start, in seconds since 1970; None: at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,7 @@ class SgeExecutor:
             throttle=script.array.throttle if script.array else None,
             hold=order.hold,
             hold_per_task=order.hold_per_task,
+            not_before=order.not_before,
             options=options(resources, self._rules, queues=known),
         )
 
