@@ -242,6 +242,22 @@ def test_a_retry_waits_for_its_delay(grid: Grid) -> None:
     assert all(8 <= float(str(row[2])) < 20 for row in rows), rows
 
 
+def test_each_attempt_gets_its_own_usage(grid: Grid) -> None:
+    burn = "i=0; while [ $i -lt 300000 ]; do i=$((i + 1)); done; exit 1"
+    program = f"[ $JMAN_ATTEMPT = 2 ] && exit 0; {burn}"
+    grid.grid_job("--retry", "1", "--", "sh", "-c", program)
+    grid.grid_job("--retry", "1", "-t", "3,7", "sh", "-c", f"[ $SGE_TASK_ID = 3 ] || {{ {program}; }}")
+    grid("wait")
+    usage = "SELECT job_id, task_id, attempt, cpu_seconds FROM {} WHERE cpu_seconds IS NOT NULL"
+    query = f"{usage.format('attempt')} UNION ALL {usage.format('task')} ORDER BY job_id, task_id, attempt"
+    rows = wait_until(lambda: grid("list", "-t") and len(found := grid.sql(query)) == 5 and found)
+    used = {row[:3]: float(str(row[3])) for row in rows or ()}
+    assert used.keys() == {(1, 0, 1), (1, 0, 2), (2, 3, 1), (2, 7, 1), (2, 7, 2)}
+    for job_id, task_id in ((1, 0), (2, 7)):
+        assert used[job_id, task_id, 1] > 2 * used[job_id, task_id, 2], used
+    wait_until(lambda: grid("list", "-t") and grid.sql("SELECT sum(accounted = 0) FROM submission") == [(0,)])
+
+
 def test_what_waits_for_a_job_with_retries_waits_for_the_last_attempt(grid: Grid) -> None:
     grid.grid_job("--retry", "2", "--", "sh", "-c", "[ $JMAN_ATTEMPT = 2 ]")
     grid("submit", "--after-ok", 1, "--", "touch", "ran")
