@@ -167,12 +167,20 @@ def test_started_again_by_a_person(grid: Grid) -> None:
 
 def test_a_late_record_corrects_vanished(grid: Grid) -> None:
     grid_id = grid.grid_job("-e", "-h", "sh", "-c", "true")
+    grid.grid_job("--after-ok", 1, "-t", "2", "--", "sh", "-c", "touch ran2.$SGE_TASK_ID")
+    grid.grid_job("-x", 2, "--", "touch", "ran3")
+    grid.grid_job("sh", "-c", "exit 1")
+    grid.grid_job("--after-ok", 1, "--after-ok", 4, "--", "touch", "ran5")
     grid.tool("qdel", grid_id)
-    until(grid, "failure")
-    folder = next(grid.spool.iterdir())
+    wait_until(lambda: set(grid.status().values()) == {"failure", "skipped"})
+    folder = grid.spool / str(grid.sql("SELECT token FROM job WHERE id = 1")[0][0])
     text = (
         f"jman 1\njob 1\ntask 0\nattempt 1\ngrid {grid_id}\nhost far\ntime 1700000000\nstarted 1699999999\n"
     )
     (folder / "exit.0").write_text(text + "signal \nexit_status 0\nend\n")
     job = grid.job()
     assert (job["status"], job["exit_status"], job["reason"]) == ("success", 0, None)
+    # and what was skipped because of it runs, but for what must not because of another
+    grid("wait", code=1)
+    assert grid.status() == {1: "success", 2: "success", 3: "success", 4: "failure", 5: "skipped"}
+    assert sorted(path.name for path in grid.folder.glob("ran*")) == ["ran2.1", "ran2.2", "ran3"]
