@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from typing import Any
 
@@ -64,7 +65,20 @@ def test_the_run_time_limit(grid: Grid) -> None:
     why = grid("why").out
     assert "asked for time 2" in why
     assert "enforced h_rt" in why
+    assert re.search(r"came to its limit h_rt: 2 s allowed, [1-9]\S* s used", why), why
     assert "| begun" in why
+
+
+def test_the_memory_limit(grid: Grid) -> None:
+    grow = "import time\nfound = []\nwhile True: found.append(bytearray(10**7)); time.sleep(0.02)"
+    grid.grid_job("-e", "-l h_vmem=300M", "python3", "-c", grow)
+    grid.grid_job("-e", "-l h_vmem=300M", "python3", "-c", "bytearray(10**9)")
+    grid("wait", code=1)
+    wanted = r"came to its limit h_vmem: 300 MiB allowed, (2[789]\d|300) MiB used"
+    assert wait_until(lambda: re.search(wanted, grid("why", 1).out))
+    why = grid("why", 2).out
+    assert "h_vmem allows 300 MiB" in why
+    assert "| MemoryError" in why
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["running", "pending"])
