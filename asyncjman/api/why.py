@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from asyncjman.api.logfiles import tail
 from asyncjman.api.operations import Operations
 from asyncjman.errors import JmanError
+from asyncjman.executors.sge.limits import judge
 from asyncjman.executors.sge.parse import JobDetail
 from asyncjman.model.graph import Kind
 from asyncjman.model.job import Job, Task
@@ -84,6 +85,8 @@ def _of_detail(details: Sequence[JobDetail], job: Job) -> list[str]:
                 f"it stays so until somebody acts: mend the cause, then qmod -cj {detail.grid_id}; "
                 f"or jman stop {job.id} and jman resubmit {job.id}"
             )
+        if detail.not_before and job.status is Status.QUEUED:
+            lines.append(f"starts not before {detail.not_before}")
         if detail.hold:
             lines.append(f"held on the grid by {', '.join(map(str, detail.hold))}")
         lines += list(dict.fromkeys(detail.scheduling))[:10]
@@ -121,6 +124,18 @@ async def _failures(operations: Operations, job: Job) -> list[str]:
     return lines
 
 
+def _limits(operations: Operations, job: Job, task: Task) -> list[str]:
+    """Hold the limits that the cluster was given against what the task used."""
+    if job.spec.executor == "local" or task.status is not Status.FAILURE or task.started_at is None:
+        return []
+    try:
+        limits = operations.grid.executor.limits({**job.spec.resources, "queue": job.spec.queue})
+    except JmanError:
+        return []  # the settings are others now
+    seconds = None if task.finished_at is None else task.finished_at - task.started_at
+    return judge(limits, seconds=seconds, cpu_seconds=task.cpu_seconds, peak_bytes=task.peak_memory_bytes)
+
+
 def _failure(operations: Operations, job: Job, task: Task) -> list[str]:
     name = f"{job.id}.{task.task_id}" if task.task_id else f"{job.id}"
     what = [f"{name} {task.status}: {task.reason or 'no reason is known'}"]
@@ -133,6 +148,7 @@ def _failure(operations: Operations, job: Job, task: Task) -> list[str]:
     limits = {key: job.spec.resources[key] for key in ("time", "memory") if key in job.spec.resources}
     if limits:
         what.append("asked for " + ", ".join(f"{key} {value}" for key, value in limits.items()))
+    what += _limits(operations, job, task)
     lines = ["; ".join(what)]
     logs = operations.logs(job, task.task_id)
     if logs is not None and task.started_at is not None:

@@ -3,16 +3,20 @@
 ``start.TASK`` and ``exit.TASK`` in the job's record folder, put there by rename, hold lines of a
 word and its value and close with ``end``. ``folded`` holds what many of them said, once the
 caller has stored it: a line of task id, exit status (or ``failed``, ``skipped``) and attempt for
-each. Scripts of jobs that depend on this one look there too.
+each; the last line on a task counts. Scripts of jobs that depend on this one look there too. Lines
+are appended, and only ``clear`` writes the file anew, without the tasks that run again: so it has as
+many lines as there are tasks, or a few more. Whoever writes holds a lock on it (flock(2)).
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import re
 import signal
 from collections.abc import Container, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -21,6 +25,7 @@ from asyncjman.model.status import Status
 
 FOLDED = "folded"
 _NAME = re.compile(r"(start|exit)\.(\d{1,10})", re.ASCII)
+_LINE = re.compile(r"(\d{1,10}) \S+ \d+\n", re.ASCII)
 _MAX_BYTES = 65536
 _SIGNAL_BASES = (128, 256)
 """What shells add to a signal's number: 128, and ksh93 256."""
@@ -141,13 +146,10 @@ def fold(folder: Path, records: Iterable[Record]) -> int:
 
     Raises OSError where the folder can't be written; nothing is lost then.
     """
-    ends = [one for one in records if one.kind is RecordKind.EXIT]
+    ends = sorted((one for one in records if one.kind is RecordKind.EXIT), key=lambda one: one.task_id)
     if not ends:
         return 0
-    folded = _folded(folder)
-    for one in ends:
-        folded[one.task_id] = f"{one.task_id} {_code(one)} {one.attempt}"
-    _write(folder, folded)
+    _append(folder, (f"{one.task_id} {_code(one)} {one.attempt}\n" for one in ends))
     gone = 0
     for one in ends:
         path = folder / one.file_name
@@ -167,10 +169,10 @@ def note(folder: Path, ends: Iterable[tuple[int, bool, int]]) -> None:
     The scripts of jobs that depend on them need not wait for one then. Raises OSError where the
     folder can't be written.
     """
-    folded = _folded(folder)
-    for task_id, success, attempt in ends:
-        folded[task_id] = f"{task_id} {'0' if success else 'failed'} {attempt}"
-    _write(folder, folded)
+    _append(
+        folder,
+        (f"{task_id} {'0' if success else 'failed'} {attempt}\n" for task_id, success, attempt in ends),
+    )
 
 
 def clear(folder: Path, task_ids: Iterable[int]) -> None:
@@ -178,14 +180,18 @@ def clear(folder: Path, task_ids: Iterable[int]) -> None:
 
     Raises OSError where the folder can't be written.
     """
-    folded = _folded(folder)
-    before = len(folded)
-    for task_id in task_ids:
-        folded.pop(task_id, None)
+    wanted = set(task_ids)
+    for task_id in wanted:
         for kind in RecordKind:
             (folder / f"{kind}.{task_id}").unlink(missing_ok=True)
-    if len(folded) != before:
-        _write(folder, folded)
+    if not (folder / FOLDED).exists():
+        return
+    with _locked(folder) as descriptor:
+        with open(descriptor, encoding="ascii", errors="replace", closefd=False) as stream:
+            lines = stream.readlines()
+        left = {int(match[1]): line for line in lines if (match := _LINE.fullmatch(line))}
+        if not wanted.isdisjoint(left):
+            _replace(folder, [line for task_id, line in sorted(left.items()) if task_id not in wanted])
 
 
 def _load(path: str, kind: RecordKind) -> Record | None:
@@ -211,18 +217,47 @@ def _code(record: Record) -> str:
     return "failed" if record.exit_status is None else str(record.exit_status)
 
 
-def _folded(folder: Path) -> dict[int, str]:
+@contextmanager
+def _locked(folder: Path) -> Iterator[int]:
+    """Open the folded file, to append to it, while nobody else writes it; give its descriptor.
+
+    Where files can't be locked, nobody is waited for.
+    """
+    path = folder / FOLDED
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            with suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _is_at(descriptor, path):  # else another process has put a new file there
+                yield descriptor
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
     try:
-        lines = (folder / FOLDED).read_text("ascii", "replace").splitlines()
+        return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
-        return {}
-    return {int(line.split()[0]): line for line in lines if re.match(r"\d{1,10} \S+ \d", line, re.ASCII)}
+        return False
 
 
-def _write(folder: Path, folded: dict[int, str]) -> None:
+def _append(folder: Path, lines: Iterable[str]) -> None:
+    data = "".join(lines).encode("ascii")
+    with _locked(folder) as descriptor:
+        size = os.fstat(descriptor).st_size
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":
+            data = b"\n" + data  # a write before was cut off
+        if os.write(descriptor, data) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / FOLDED))
+        os.fsync(descriptor)
+
+
+def _replace(folder: Path, lines: Iterable[str]) -> None:
     temporary = folder / f".{FOLDED}.{os.getpid()}"
     with temporary.open("w", encoding="ascii") as stream:
-        stream.writelines(f"{folded[task_id]}\n" for task_id in sorted(folded))
+        stream.writelines(lines)
         stream.flush()
         os.fsync(stream.fileno())
     temporary.replace(folder / FOLDED)

@@ -181,7 +181,7 @@ rm -f "$jman_records/exit.$jman_task"
 _LOOK = """
 BEGIN {
   folder = ARGV[1]; n = split(ARGV[2], items, ","); missing = 0; skipped = 0
-  while ((getline line < (folder "/folded")) > 0) { split(line, w, " "); seen[w[1]] = w[2] }
+  while ((getline line < (folder "/folded")) > 0) if (split(line, w, " ") > 2) seen[w[1]] = w[2]
   for (i = 1; i <= n; i++) {
     split(items[i], r, ":")
     for (t = r[1] + 0; t <= r[2] + 0; t += r[3]) {

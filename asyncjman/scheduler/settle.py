@@ -26,6 +26,19 @@ class _Collected:
         self.skipped.append((job_id, reason, task_ids))
 
 
+async def bring_back(tx: Transaction, job_id: int) -> list[int]:
+    """Have what was skipped because of a job wait anew, as the job, or a task of it, succeeded after all.
+
+    Returns the jobs that are skipped again, because of others. Jobs of which something is still to end
+    are left alone: what the cluster has of them would be taken for the tasks that wait.
+    """
+    found = dependents(await jobs.dependency_edges(tx), [job_id])
+    ended = [one for one in (await schedule.outlines(tx, found)).values() if one.finished]
+    for one in ended:
+        await tasks.reset(tx, one.id, [Status.SKIPPED], Status.WAITING, None, time.time())
+    return await settle(tx, [job_id])
+
+
 async def settle(tx: Transaction, changed: Iterable[int]) -> list[int]:
     """Let go, or skip, the jobs that wait for those that changed, as far as that is decided now.
 

@@ -208,13 +208,28 @@ async def unaccounted(source: Database | Transaction) -> list[Submission]:
     return [_of(row) for row in rows]
 
 
-async def put_usage(tx: Transaction, rows: Sequence[tuple[float | None, int | None, int, int]]) -> None:
-    """Store (CPU seconds, peak bytes, job id, task id) that accounting knows."""
-    await tx.execute_many(
-        "UPDATE task SET cpu_seconds = ?, peak_memory_bytes = ? "
-        "WHERE job_id = ? AND task_id = ? AND cpu_seconds IS NULL",
-        rows,
+async def ended_attempts(source: Database | Transaction, job_ids: Iterable[int]) -> list[Task]:
+    """Return the attempts of jobs that ran and ended; the first ones first."""
+    some = (
+        "WHERE job_id IN (SELECT value FROM json_each(?1)) "
+        "AND started_at IS NOT NULL AND finished_at IS NOT NULL"
     )
+    rows = await source.fetch(
+        f"SELECT {TASK_COLUMNS} FROM attempt {some} UNION ALL SELECT {TASK_COLUMNS} FROM task {some} "
+        "ORDER BY attempt",
+        (json.dumps(list(job_ids)),),
+    )
+    return [task_of(row) for row in rows]
+
+
+async def put_usage(tx: Transaction, rows: Sequence[tuple[float | None, int | None, int, int, int]]) -> None:
+    """Store (CPU seconds, peak bytes, job id, task id, attempt) that accounting knows."""
+    for table in ("task", "attempt"):
+        await tx.execute_many(
+            f"UPDATE {table} SET cpu_seconds = ?, peak_memory_bytes = ? "
+            "WHERE job_id = ? AND task_id = ? AND attempt = ? AND cpu_seconds IS NULL",
+            rows,
+        )
     for job_id in {row[2] for row in rows}:
         await tx.execute(
             "UPDATE tally SET (cpu_seconds, peak_memory_bytes) = (SELECT coalesce(sum(cpu_seconds), 0), "

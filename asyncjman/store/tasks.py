@@ -350,6 +350,14 @@ async def get(database: Database, job_id: int, task_id: int) -> Task | None:
     return task_of(rows[0]) if rows else None
 
 
+async def attempts_since(database: Database, job_id: int, moment: float) -> list[Task]:
+    """Return the attempts before the latest of a job's tasks that ended after ``moment`` (since 1970)."""
+    rows = await database.fetch(
+        f"SELECT {TASK_COLUMNS} FROM attempt WHERE job_id = ? AND finished_at > ?", (job_id, moment)
+    )
+    return [task_of(row) for row in rows]
+
+
 async def attempts(database: Database, job_id: int, task_id: int) -> list[Task]:
     """Return the attempts of a task before its latest, the first one first."""
     rows = await database.fetch(

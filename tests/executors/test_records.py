@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from hypothesis import given
@@ -74,3 +75,43 @@ def test_folding_deletes_what_was_read_and_keeps_what_is_newer(tmp_path: Path) -
     assert sorted(one.name for one in tmp_path.iterdir()) == ["folded"]
     assert (tmp_path / "folded").read_text() == "1 1 2\n3 1 2\n4 0 2\n"
     assert records.fold(tmp_path, []) == 0
+
+
+def test_no_line_is_lost_where_several_write_at_once(tmp_path: Path) -> None:
+    def work(start: int) -> None:
+        for task_id in range(start, start + 40, 2):
+            write(tmp_path, task_id)
+            records.fold(tmp_path, [one for one in records.scan(tmp_path) if one.task_id == task_id])
+            records.note(tmp_path, [(task_id + 1, False, 1), (9000, True, 1)])
+            records.clear(tmp_path, [9000])
+
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(work, start * 100) for start in range(8)]:
+            done.result()
+    lines = {line.split()[0]: line for line in (tmp_path / "folded").read_text().splitlines()}
+    lines.pop("9000", None)
+    wanted = {
+        n: f"{n} failed 1" if n % 2 else f"{n} 0 2" for s in range(8) for n in range(s * 100, s * 100 + 40)
+    }
+    assert lines == {str(n): line for n, line in wanted.items()}
+
+
+def test_folding_appends_and_clearing_shortens(tmp_path: Path) -> None:
+    folded = tmp_path / "folded"
+    records.note(tmp_path, [(1, False, 1), (2, True, 1)])
+    before = folded.stat().st_ino
+    records.note(tmp_path, [(1, True, 2)])
+    assert (folded.read_text(), folded.stat().st_ino) == ("1 failed 1\n2 0 1\n1 0 2\n", before)
+    records.clear(tmp_path, [3])
+    assert folded.stat().st_ino == before
+    records.clear(tmp_path, [2])
+    assert folded.read_text() == "1 0 2\n"
+
+
+def test_a_line_that_was_cut_off_spoils_no_other(tmp_path: Path) -> None:
+    folded = tmp_path / "folded"
+    folded.write_text("1 0 1\n23 0")
+    records.note(tmp_path, [(3, True, 1)])
+    assert folded.read_text() == "1 0 1\n23 0\n3 0 1\n"
+    records.clear(tmp_path, [1])
+    assert folded.read_text() == "3 0 1\n"

@@ -289,6 +289,18 @@ def test_a_late_record_is_waited_for(tmp_path: Path) -> None:
     assert the_end(tmp_path).status is Status.SUCCESS
 
 
+def test_a_folded_line_that_is_cut_off_says_nothing(tmp_path: Path) -> None:
+    before = predecessor(tmp_path, Kind.OK, {}, "1-2")
+    folded = Path(before.records, records.FOLDED)
+    folded.write_text("1 0 1\n2 13")
+    (tmp_path / "job.sh").write_bytes(text_of(make(tmp_path, "true", predecessors=(before,))))
+    with subprocess.Popen(["/bin/sh", tmp_path / "job.sh"]) as process:
+        wait_until(lambda: (tmp_path / "records").exists())
+        records.note(folded.parent, [(2, True, 1)])
+        assert process.wait(20) == 0
+    assert the_end(tmp_path).status is Status.SUCCESS
+
+
 def test_a_script_of_a_spec() -> None:
     spec = JobSpec(command=("./a.py",), interpreter=("python3",), exec_dir="/w", log_dir="logs")
     script = script_of(spec, 3, "/spool/3")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -16,7 +17,7 @@ from asyncjman.executors.command import run
 from asyncjman.executors.sge import commands
 from asyncjman.executors.sge.binaries import NAMES
 from asyncjman.executors.sge.qstat import QueueEntry
-from tests.cells.sge import Cell, sge_cell
+from tests.cells.sge import Cell, sge_cell, wait_until
 from tests.cli.tools import Jman, Result
 
 __all__ = ["grid", "sge_cell", "watched", "wide_queue"]
@@ -158,17 +159,21 @@ def watched(grid: Grid, sge_cell: Cell, tmp_path: Path) -> Watched:
 
 
 @pytest.fixture(scope="session")
-def wide_queue(sge_cell: Cell, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A queue of the cell where a hundred tasks run at once; it stays there."""
-    name = "jmanwide.q"
+def wide_queue(sge_cell: Cell, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A queue of the cell where a hundred tasks run at once: of this session only, and gone with it."""
+    name = f"jmanwide{os.getpid()}.q"
     qconf = sge_cell.binaries.path("qconf")
-    if name not in sge_cell.call([qconf, "-sql"]).split():
-        made = []
-        for line in sge_cell.call([qconf, "-sq", "all.q"]).splitlines():
-            key = line.split(" ")[0]
-            made.append({"qname": f"qname {name}", "slots": "slots 100"}.get(key, line))
-        file = tmp_path_factory.mktemp("queue") / "queue"
-        file.write_text("\n".join(made) + "\n")
-        # another worker may have been faster
-        sge_cell.call([qconf, "-Aq", str(file)], check=False)
-    return name
+    made = []
+    for line in sge_cell.call([qconf, "-sq", "all.q"]).splitlines():
+        key = line.split(" ")[0]
+        made.append({"qname": f"qname {name}", "slots": "slots 100"}.get(key, line))
+    file = tmp_path_factory.mktemp("queue") / "queue"
+    file.write_text("\n".join(made) + "\n")
+    sge_cell.call([qconf, "-Aq", str(file)])
+    yield name
+
+    def is_gone() -> bool:
+        sge_cell.call([qconf, "-dq", name], check=False)  # refused while a task is still there
+        return name not in sge_cell.call([qconf, "-sql"]).split()
+
+    wait_until(is_gone)

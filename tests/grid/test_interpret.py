@@ -225,6 +225,21 @@ def test_a_task_is_judged_by_its_own_submission_only() -> None:
     assert last(found)[2].status is Status.FAILURE  # accounting knows 50.2, not 60.1
 
 
+@pytest.mark.parametrize("entries", [(), (entry_of("r"),), (entry_of("dr"),)])
+def test_what_is_left_of_a_former_submission_says_nothing_of_the_next_attempt(
+    entries: Sequence[QueueEntry],
+) -> None:
+    for rows, elsewhere in (
+        (row_of(0, Status.QUEUED, attempt=2, since=1.0), {0}),
+        (row_of(0, Status.SUBMITTED, attempt=2, since=1.0), set()),
+    ):
+        view = view_of(
+            rows=rows, elsewhere=frozenset(elsewhere), entries=entries,
+            records=[record_of()], accounting={(50, 0): accounted(exit_status=1)},
+        )  # fmt: skip
+        assert last(interpret(view)) == {}
+
+
 def test_tasks_that_were_deleted_from_the_job_stay_so() -> None:
     array = ArraySpec.parse("1,3")
     found = interpret(

@@ -224,6 +224,40 @@ def test_a_run_time_limit_is_a_timeout(grid: Grid) -> None:
     assert "limit" in str(earlier[0][0])
 
 
+def test_a_retry_waits_for_its_delay(grid: Grid) -> None:
+    program = "[ $JMAN_ATTEMPT = 2 ]"
+    options = ("--retry", "1", "--retry-delay", "8s")
+    grid.grid_job(*options, "-t", "3,7", "sh", "-c", f"{program} || [ $SGE_TASK_ID = 3 ]")
+    grid.grid_job(*options, "--", "sh", "-c", program)
+    wait_until(lambda: grid.job(2)["attempt"] == 2)
+    why = grid("why", 2).out
+    assert "is queued" in why
+    assert "starts not before" in why
+    grid("wait")
+    rows = grid.sql(
+        "SELECT task.job_id, task.task_id, task.started_at - attempt.finished_at FROM task JOIN attempt "
+        "USING (job_id, task_id)"
+    )
+    assert [row[:2] for row in rows] == [(1, 7), (2, 0)]
+    assert all(8 <= float(str(row[2])) < 20 for row in rows), rows
+
+
+def test_each_attempt_gets_its_own_usage(grid: Grid) -> None:
+    burn = "i=0; while [ $i -lt 300000 ]; do i=$((i + 1)); done; exit 1"
+    program = f"[ $JMAN_ATTEMPT = 2 ] && exit 0; {burn}"
+    grid.grid_job("--retry", "1", "--", "sh", "-c", program)
+    grid.grid_job("--retry", "1", "-t", "3,7", "sh", "-c", f"[ $SGE_TASK_ID = 3 ] || {{ {program}; }}")
+    grid("wait")
+    usage = "SELECT job_id, task_id, attempt, cpu_seconds FROM {} WHERE cpu_seconds IS NOT NULL"
+    query = f"{usage.format('attempt')} UNION ALL {usage.format('task')} ORDER BY job_id, task_id, attempt"
+    rows = wait_until(lambda: grid("list", "-t") and len(found := grid.sql(query)) == 5 and found)
+    used = {row[:3]: float(str(row[3])) for row in rows or ()}
+    assert used.keys() == {(1, 0, 1), (1, 0, 2), (2, 3, 1), (2, 7, 1), (2, 7, 2)}
+    for job_id, task_id in ((1, 0), (2, 7)):
+        assert used[job_id, task_id, 1] > 2 * used[job_id, task_id, 2], used
+    wait_until(lambda: grid("list", "-t") and grid.sql("SELECT sum(accounted = 0) FROM submission") == [(0,)])
+
+
 def test_what_waits_for_a_job_with_retries_waits_for_the_last_attempt(grid: Grid) -> None:
     grid.grid_job("--retry", "2", "--", "sh", "-c", "[ $JMAN_ATTEMPT = 2 ]")
     grid("submit", "--after-ok", 1, "--", "touch", "ran")

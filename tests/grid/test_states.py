@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from typing import Any
 
@@ -64,7 +65,20 @@ def test_the_run_time_limit(grid: Grid) -> None:
     why = grid("why").out
     assert "asked for time 2" in why
     assert "enforced h_rt" in why
+    assert re.search(r"came to its limit h_rt: 2 s allowed, [1-9]\S* s used", why), why
     assert "| begun" in why
+
+
+def test_the_memory_limit(grid: Grid) -> None:
+    grow = "import time\nfound = []\nwhile True: found.append(bytearray(10**7)); time.sleep(0.02)"
+    grid.grid_job("-e", "-l h_vmem=300M", "python3", "-c", grow)
+    grid.grid_job("-e", "-l h_vmem=300M", "python3", "-c", "bytearray(10**9)")
+    grid("wait", code=1)
+    wanted = r"came to its limit h_vmem: 300 MiB allowed, (2[789]\d|300) MiB used"
+    assert wait_until(lambda: re.search(wanted, grid("why", 1).out))
+    why = grid("why", 2).out
+    assert "h_vmem allows 300 MiB" in why
+    assert "| MemoryError" in why
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["running", "pending"])
@@ -167,12 +181,20 @@ def test_started_again_by_a_person(grid: Grid) -> None:
 
 def test_a_late_record_corrects_vanished(grid: Grid) -> None:
     grid_id = grid.grid_job("-e", "-h", "sh", "-c", "true")
+    grid.grid_job("--after-ok", 1, "-t", "2", "--", "sh", "-c", "touch ran2.$SGE_TASK_ID")
+    grid.grid_job("-x", 2, "--", "touch", "ran3")
+    grid.grid_job("sh", "-c", "exit 1")
+    grid.grid_job("--after-ok", 1, "--after-ok", 4, "--", "touch", "ran5")
     grid.tool("qdel", grid_id)
-    until(grid, "failure")
-    folder = next(grid.spool.iterdir())
+    wait_until(lambda: set(grid.status().values()) == {"failure", "skipped"})
+    folder = grid.spool / str(grid.sql("SELECT token FROM job WHERE id = 1")[0][0])
     text = (
         f"jman 1\njob 1\ntask 0\nattempt 1\ngrid {grid_id}\nhost far\ntime 1700000000\nstarted 1699999999\n"
     )
     (folder / "exit.0").write_text(text + "signal \nexit_status 0\nend\n")
     job = grid.job()
     assert (job["status"], job["exit_status"], job["reason"]) == ("success", 0, None)
+    # and what was skipped because of it runs, but for what must not because of another
+    grid("wait", code=1)
+    assert grid.status() == {1: "success", 2: "success", 3: "success", 4: "failure", 5: "skipped"}
+    assert sorted(path.name for path in grid.folder.glob("ran*")) == ["ran2.1", "ran2.2", "ran3"]

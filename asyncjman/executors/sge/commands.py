@@ -5,6 +5,8 @@ All first arguments ``program`` are paths of the commands (``binaries.Binaries.p
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -31,6 +33,8 @@ class Submission:
     """Grid ids of the jobs to wait for; those that Grid Engine doesn't know any more, it ignores."""
     hold_per_task: tuple[int, ...] = ()
     """Grid ids of arrays with the same range: task i waits for task i."""
+    not_before: float | None = None
+    """When it may start, in seconds since 1970; qsub is given the next whole second, in local time."""
     account: str | None = None
     context: Mapping[str, str] = field(default_factory=dict)
     """Seen in ``qstat -j`` only; keys and values hold neither comma nor ``=``."""
@@ -43,7 +47,8 @@ def qsub(program: str, submission: Submission) -> list[str]:
 
     ``-b y -shell n`` runs ``/bin/sh SCRIPT`` with no login shell before it, and hands the
     arguments over unchanged. The colon before a path keeps it whole where it has colons of its
-    own. ``-r n``: what ran once is not run again by the grid. The options come last, so that they win.
+    own. ``-r n``: what ran once is not run again by the grid. The options come last, so that they win
+    (but for the start of a retry).
 
     Raises UsageError for a path with a comma or a newline: qsub can't be told of it.
     """
@@ -65,7 +70,9 @@ def qsub(program: str, submission: Submission) -> list[str]:
         argv += ["-A", one.account]
     if one.context:
         argv += ["-ac", ",".join(f"{key}={value}" for key, value in one.context.items())]
-    return [*argv, *one.options, SHELL, one.script, *one.script_args]
+    # after the options, for it is later than a time that they may name: the job has been run once
+    start = ["-a", _moment(one.not_before)] if one.not_before is not None else []
+    return [*argv, *one.options, *start, SHELL, one.script, *one.script_args]
 
 
 def qsub_verify(program: str, submission: Submission) -> list[str]:
@@ -122,6 +129,11 @@ def _range(tasks: range) -> str:
     if not tasks or tasks[0] < 1:
         raise UsageError("Grid Engine numbers tasks from 1")
     return f"{tasks[0]}-{tasks[-1]}:{tasks.step}" if len(tasks) > 1 else f"{tasks[0]}"
+
+
+def _moment(seconds: float) -> str:
+    """Write a time as qsub's ``-a`` takes it."""
+    return time.strftime("%Y%m%d%H%M.%S", time.localtime(math.ceil(seconds)))
 
 
 def _some(ids: Iterable[int | str]) -> list[str]:

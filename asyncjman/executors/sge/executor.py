@@ -16,6 +16,7 @@ from asyncjman.executors.command import CommandFailed, Completed, run, run_with_
 from asyncjman.executors.script import Script, native_range, text_of
 from asyncjman.executors.sge import commands
 from asyncjman.executors.sge.binaries import Binaries, locate
+from asyncjman.executors.sge.limits import limits_of
 from asyncjman.executors.sge.names import grid_name
 from asyncjman.executors.sge.parse import (
     AccountingRecord,
@@ -44,6 +45,8 @@ class Order:
     resources: Mapping[str, Any]
     hold: tuple[int, ...] = ()
     hold_per_task: tuple[int, ...] = ()
+    not_before: float | None = None
+    """When it may start, in seconds since 1970; None: at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,11 @@ class SgeExecutor:
         """Return what ``submit`` would do."""
         argv = commands.qsub(self._binaries.path("qsub"), await self._submission(order))
         return Preview(argv, text_of(order.script))
+
+    def limits(self, resources: Mapping[str, Any]) -> dict[str, float]:
+        """Return the limits that a job is given, by Grid Engine's names for them, in seconds or bytes."""
+        made = make_resources(resources)
+        return limits_of(options(made, self._rules), made.slots or 1)
 
     async def verify(self, order: Order) -> str | None:
         """Return why the cluster could never run this, None where it could."""
@@ -187,6 +195,7 @@ class SgeExecutor:
             throttle=script.array.throttle if script.array else None,
             hold=order.hold,
             hold_per_task=order.hold_per_task,
+            not_before=order.not_before,
             options=options(resources, self._rules, queues=known),
         )
 

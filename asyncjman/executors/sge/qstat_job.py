@@ -27,6 +27,8 @@ class JobDetail:
     context: Mapping[str, str]
     error_reasons: Mapping[int, tuple[str, ...]]
     scheduling: tuple[str, ...] = ()
+    not_before: str | None = None
+    """The time that it must wait for (``-a``), as qstat writes it."""
     hold: tuple[int, ...] = ()
     resources: Mapping[str, str]
     queues: tuple[str, ...] = ()
@@ -92,6 +94,7 @@ def _detail(lines: list[str]) -> JobDetail:
         context=_pairs(values.get("context", "")),
         error_reasons=errors,
         scheduling=tuple(one for one in scheduling if not one.startswith("There are no messages")),
+        not_before=values.get("execution_time"),
         hold=tuple(
             int(one)
             for one in values.get("jid_predecessor_list", "").replace(" ", "").split(",")

@@ -6,7 +6,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from asyncjman.executors.sge.executor import Order, SgeExecutor
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import PLAIN_TASK, Job
 from asyncjman.model.status import Status
+from asyncjman.scheduler.grid.interpret import causes_on_grid
 from asyncjman.store import jobs, schedule, submissions, tasks
 from asyncjman.store.database import Database
 from asyncjman.store.submissions import Submission
@@ -39,6 +40,8 @@ class _Plan:
     hold: tuple[int, ...]
     hold_per_task: tuple[int, ...]
     predecessors: tuple[Predecessor, ...]
+    not_before: float | None = None
+    """When the delay before the next attempt is over, in seconds since 1970."""
 
 
 async def dispatch(
@@ -102,6 +105,7 @@ def order_of(database: Database, job: Job, token: str, plan: _Plan) -> Order:
         resources={**job.spec.resources, "queue": job.spec.queue},
         hold=plan.hold,
         hold_per_task=plan.hold_per_task,
+        not_before=plan.not_before,
     )
 
 
@@ -130,7 +134,34 @@ async def _plan(database: Database, job: Job) -> _Plan | None:
         grid_ids = {submission.grid_id or 0 for submission in sent[one.job_id]}
         (per_task if same else hold).update(grid_ids)
         predecessors.append(_predecessor(database, one, other))
-    return _Plan(attempt, mapped, tuple(sorted(hold)), tuple(sorted(per_task - hold)), tuple(predecessors))
+    return _Plan(
+        attempt,
+        mapped,
+        tuple(sorted(hold)),
+        tuple(sorted(per_task - hold)),
+        tuple(predecessors),
+        await _not_before(database, job, dict(mapped) or {PLAIN_TASK: attempt}),
+    )
+
+
+async def _not_before(database: Database, job: Job, attempts: Mapping[int, int]) -> float | None:
+    """Return the earliest time for these attempts (by task id): the delay after those that failed.
+
+    An attempt that failed for a cause to be retried is always followed by a retry: that it is one need
+    not be stored.
+    """
+    retry = job.spec.retry
+    if retry is None or not retry.delay:
+        return None
+    now = time.time()
+    ends = [
+        min(task.finished_at or now, now)  # a node's clock may be ahead
+        for task in await tasks.attempts_since(database, job.id, now - retry.delay)
+        if attempts.get(task.task_id) == task.attempt + 1
+        and task.status is Status.FAILURE
+        and retry.applies(causes_on_grid(task), task.attempt)
+    ]
+    return max(ends) + retry.delay if ends else None
 
 
 async def _tasks(database: Database, job: Job) -> tuple[int, tuple[tuple[int, int], ...]]:

@@ -310,15 +310,15 @@ def _task_ids(view: View, entry: QueueEntry) -> Iterable[int]:
 
 
 def _is_member(view: View, task_id: int) -> bool:
-    if view.array is None:
-        return task_id == PLAIN_TASK
     row = view.rows.get(task_id)
     # a task that is to be sent again, or was, is no more this submission's
-    if row is not None and (
-        row[0].status is Status.SUBMITTED or (row[0].attempt > 1 and not view.submission.mapped)
-    ):
+    if task_id in view.elsewhere or (row is not None and row[0].status is Status.SUBMITTED):
         return False
-    return task_id in view.array and task_id not in view.elsewhere
+    if view.array is None:
+        return task_id == PLAIN_TASK
+    if row is not None and row[0].attempt > 1 and not view.submission.mapped:
+        return False
+    return task_id in view.array
 
 
 def _number(submission: Submission, task_id: int) -> int:

@@ -21,11 +21,11 @@ from asyncjman.executors.records import Record, RecordKind
 from asyncjman.executors.sge.accounting import AccountingRecord
 from asyncjman.executors.sge.executor import SgeExecutor
 from asyncjman.executors.sge.qstat import QueueEntry
-from asyncjman.model.job import Job, Task
+from asyncjman.model.job import PLAIN_TASK, Job, Task
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.grid.dispatch import at_work, dispatch
 from asyncjman.scheduler.grid.interpret import Findings, View, causes_on_grid, interpret, members
-from asyncjman.scheduler.settle import settle
+from asyncjman.scheduler.settle import bring_back, settle
 from asyncjman.store import jobs, submissions, tasks
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.submissions import Submission
@@ -204,7 +204,7 @@ async def _interpret_all(
     later: dict[int, frozenset[int]] = defaultdict(frozenset)
     for one in reversed(await submissions.active(database)):
         elsewhere[one.id] = later[one.job_id]
-        later[one.job_id] |= set(one.mapped)
+        later[one.job_id] |= set(one.mapped) or {PLAIN_TASK}
     for one in active:
         job = known[one.job_id]
         mine = set(one.mapped)
@@ -306,6 +306,8 @@ async def _correct_missing(database: Database, result: Refreshed) -> None:
         if corrected:
             async with database.transaction() as tx:
                 await submissions.put_tasks(tx, corrected)
+                if any(task.status is Status.SUCCESS for task, _ in corrected):
+                    result.ended.extend(await bring_back(tx, job.id))
             result.seen.extend(task for task, _ in corrected)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -38,6 +40,17 @@ def test_qsub() -> None:
         "/bin/sh",
         "/spool/1/job.sh",
     ]
+
+
+def test_the_start_of_a_retry_is_a_whole_second_and_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Zurich")
+    time.tzset()
+    try:
+        argv = commands.qsub("qsub", replace(BASE, options=("-a", "202601010000"), not_before=1763851240.5))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert argv[-6:] == ["-a", "202601010000", "-a", "202511222340.41", "/bin/sh", "/spool/1/job.sh"]
 
 
 def test_qsub_with_all() -> None:
