@@ -239,7 +239,7 @@ def test_a_retry_waits_for_its_delay(grid: Grid) -> None:
         "USING (job_id, task_id)"
     )
     assert [row[:2] for row in rows] == [(1, 7), (2, 0)]
-    assert all(8 <= float(str(row[2])) < 20 for row in rows), rows
+    assert all(float(str(row[2])) >= 8 for row in rows), rows
 
 
 def test_each_attempt_gets_its_own_usage(grid: Grid) -> None:
