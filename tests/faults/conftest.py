@@ -1,4 +1,4 @@
-"""A folder with the command for each test, and figures at the end of the run."""
+"""A folder with the command for each test, and lines of figures (see the plugin ``figures``)."""
 
 from __future__ import annotations
 
@@ -24,14 +24,5 @@ def jman(tmp_path: Path) -> Iterator[Jman]:
 
 @pytest.fixture
 def figures(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
-    """Take a line to be printed at the end of the run."""
+    """Take a line for the figures of the run."""
     return lambda line: record_property("figures", line)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
-    lines = [value for one in reports for name, value in one.user_properties if name == "figures"]
-    if lines:
-        terminalreporter.write_sep("-", "figures")
-        for line in lines:
-            terminalreporter.write_line(line)

@@ -223,15 +223,19 @@ def make_resources(values: Mapping[str, Any]) -> Resources:
 
 
 def make_rules(values: Mapping[str, Any]) -> ResourceRules:
-    """Build a site's rules from its settings. Raises UsageError for a setting that isn't there."""
+    """Build a site's rules from its settings. Raises UsageError for one that makes no sense."""
     known = {one.name for one in fields(ResourceRules)}
     if unknown := values.keys() - known:
         raise UsageError(
             f"no setting [resources] {', '.join(sorted(unknown))}: there are {', '.join(sorted(known))}"
         )
-    changed: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
-    }
+    changed: dict[str, Any] = {}
+    for key, value in values.items():
+        words = value if isinstance(getattr(ResourceRules(), key), tuple) else [value]
+        if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
+            kind = "a text" if words is not value else "a list of texts"
+            raise UsageError(f"[resources] {key.replace('_', '-')} must be {kind}")
+        changed[key] = tuple(value) if words is value else value
     if "queue_option" in changed:
         try:
             changed["queue_option"] = QueueOption(changed["queue_option"])
