@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from asyncjman.api.ids import check_tasks, resolve_ids, where_tasks
-from asyncjman.errors import BadSelection
+from asyncjman.errors import BadSelection, DamagedDatabase, first_of
 from asyncjman.executors.environment import task_environment
 from asyncjman.executors.logs import earlier_log, log_paths
 from asyncjman.model.graph import Dependency
@@ -20,6 +20,7 @@ from asyncjman.model.selection import Selection
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.store import jobs, schedule, submissions, tasks
 from asyncjman.store.database import Database
+from asyncjman.store.opening import damaged
 
 if TYPE_CHECKING:
     from asyncjman.api.deletion import Deleted
@@ -36,6 +37,10 @@ ALL = Selection()
 
 class _DryRun(Exception):
     """Ends a transaction that must not be committed."""
+
+
+_OF_ODD_VALUES = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError)
+"""What ends in these is a fault of ours, or of a damaged file."""
 
 
 class Operations:
@@ -68,7 +73,20 @@ class Operations:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.database.close()
+        try:
+            if error is not None:
+                await self._blame_damage(first_of(error))
+        finally:
+            await self.database.close()
+
+    async def _blame_damage(self, error: BaseException) -> None:
+        """Raise DamagedDatabase, which names the file, where that is what an error comes from."""
+        if isinstance(error, _OF_ODD_VALUES):
+            from asyncjman.store.damage import is_damaged
+
+            error = DamagedDatabase() if await is_damaged(self.database) else error
+        if isinstance(error, DamagedDatabase):
+            raise damaged(self.path) from error
 
     @property
     def settings(self) -> Settings:
