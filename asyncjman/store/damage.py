@@ -42,9 +42,17 @@ async def _has_odd_values(database: Database) -> bool:
         "JOIN pragma_table_info(one.name) AS its WHERE one.type = 'table' AND one.name NOT LIKE 'sqlite%'"
     )
     for table, column, kind in columns:
-        odd = f"typeof({column}) NOT IN {_TYPES[kind]}"
+        if kind not in _TYPES:
+            return True
+        name = _quoted(column)
+        odd = f"typeof({name}) NOT IN {_TYPES[kind]}"
         if column.endswith(("_at", "_since", "_seen", "_started")):
-            odd += f" OR {column} NOT BETWEEN 0 AND {_LATEST}"
-        if await database.fetch(f"SELECT 1 FROM {table} WHERE {odd} LIMIT 1"):
+            odd += f" OR {name} NOT BETWEEN 0 AND {_LATEST}"
+        if await database.fetch(f"SELECT 1 FROM {_quoted(table)} WHERE {odd} LIMIT 1"):
             return True
     return False
+
+
+def _quoted(name: str) -> str:
+    """Return a name from the file as SQL takes it for nothing else."""
+    return '"' + name.replace('"', '""') + '"'

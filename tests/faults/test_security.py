@@ -88,3 +88,49 @@ def test_environment_is_stored_only_where_named(jman: Jman) -> None:
         text = "\n".join(connection.iterdump())
     assert "NAMED" in text
     assert "SECRET_THING" not in text and "hunter2hunter2" not in text
+
+
+@pytest.fixture
+def foreign(jman: Jman, tmp_path: Path) -> Path:
+    """A folder that a link named ``logs``, made by another user, leads to."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can make links of other users")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (jman.folder / "logs").symlink_to(elsewhere)
+    return elsewhere
+
+
+def give_link_away(jman: Jman) -> None:
+    os.lchown(jman.folder / "logs", 12345, 12345)
+
+
+@pytest.mark.parametrize("log_dir", ["logs", "logs/deep", "ABSOLUTE"])
+def test_a_log_folder_of_another_users_link_is_refused(jman: Jman, foreign: Path, log_dir: str) -> None:
+    log_dir = str(jman.folder / "logs") if log_dir == "ABSOLUTE" else log_dir
+    submit = ("--local", "submit", "--log-dir", log_dir, "--name", "job", "--", "echo", "hello")
+    jman(*submit)
+    jman("--local", "execute")
+    ours = sorted(path.name for path in foreign.rglob("job.*"))
+    assert ours == ["job.e1", "job.o1"], "a user's own link to another disk is followed"
+    give_link_away(jman)
+    refused = jman(*submit, code=3)
+    assert "symbolic link of another user (uid 12345)" in refused.err
+    # the link may come after the job
+    jman("--local", "resubmit", "--also-success")
+    jman("--local", "execute", code=1)
+    assert "symbolic link of another user" in query(jman.database, "SELECT reason FROM task")[0][0]
+    assert "symbolic link of another user" in jman("--local", "delete", code=None).err
+    assert sorted(path.name for path in foreign.rglob("job.*")) == ours
+    assert sorted(path.name for path in foreign.rglob("deep")) == (["deep"] if "deep" in log_dir else [])
+
+
+def test_links_on_the_way_to_the_users_own_folder_are_followed(jman: Jman, foreign: Path) -> None:
+    """Sites link to their disks by accounts that aren't root's."""
+    give_link_away(jman)
+    there = Jman(jman.folder / "logs")
+    there("--local", "submit", "--log-dir", "results", "--name", "job", "--", "echo", "hello")
+    there("--local", "execute")
+    assert (foreign / "results" / "job.o1").read_text() == "hello\n"
+    there("--local", "delete")
+    assert list(foreign.iterdir()) == []
