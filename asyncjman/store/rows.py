@@ -142,7 +142,7 @@ def task_of(values: Sequence[Any]) -> Task:
     """Build a task from the values of ``TASK_COLUMNS``."""
     status = Status(values[2])
     if not all(isinstance(one, kind) for one, kind in zip(values, _TASK_TYPES, strict=True)) or (
-        status is Status.SUCCESS and values[4] != 0
+        status is Status.SUCCESS and values[4] not in (0, None)
     ):
         raise ValueError("a value of another type, or a success that did not exit with 0")
     return Task(
