@@ -309,7 +309,7 @@ def _command_part(script: Script) -> str:
     if by_env:
         if "=" in script.argv[0]:
             raise UsageError(f"{script.argv[0]!r} can't be run with a variable that is no name of the shell")
-        argv = f"/usr/bin/env {' '.join(by_env)} {argv}"
+        argv = f"/usr/bin/env -- {' '.join(by_env)} {argv}"
     lines.append(f"exec {argv}")
     body = "\n".join(lines)
     return f"""
