@@ -44,6 +44,10 @@ def remove_folder_if_empty(job: Job) -> bool:
 def remove_spool(database: Path, job: Job) -> None:
     """Delete the spool folder of a job, and the folder that it is in if that is empty then."""
     folder = Path(spool_folder(str(database.absolute()), job.spec.token))
+    try:
+        refuse_foreign_link(str(database.absolute().parent), str(folder / "any"))
+    except OSError:
+        return
     if job.spec.token and folder.is_dir() and not folder.is_symlink():
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):

@@ -53,7 +53,7 @@ def _log_start(exec_dir: str, log_dir: str, name: str) -> str:
 
 
 def refuse_foreign_link(exec_dir: str, log: str) -> None:
-    """Raise OSError where another user's symbolic link leads to a log's folder: it may lead anywhere.
+    """Raise OSError where another user's symbolic link leads to a file's folder: it may lead anywhere.
 
     Links of this user and of root are followed, and so are those on the way to ``exec_dir``. Of a folder
     elsewhere only the last name is looked at: the user wrote its whole path.
@@ -71,7 +71,7 @@ def refuse_foreign_link(exec_dir: str, log: str) -> None:
             return  # not there yet: made by us
         if stat.S_ISLNK(found.st_mode) and found.st_uid not in (os.geteuid(), 0):
             what = f"{start} is a symbolic link of another user (uid {found.st_uid})"
-            raise OSError(errno.ELOOP, f"can't use the log folder: {what}", start)
+            raise OSError(errno.ELOOP, f"not followed: {what}", start)
 
 
 def earlier_log(path: str, attempt: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -72,6 +73,14 @@ def dependency_of(on_job: int, kind: str) -> Dependency:
     return Dependency(on_job, Kind(kind))
 
 
+@_whole
+def token_of(word: str) -> str:
+    """Return a token from its column: it is part of paths, and must lead nowhere else."""
+    if not re.fullmatch(r"[0-9a-f]*", word, re.ASCII):
+        raise ValueError("no token")
+    return word
+
+
 def text(value: str | None) -> str | bytes | None:
     """Return a value for a TEXT column: bytes that are no UTF-8 (surrogates, PEP 383) as a BLOB."""
     if value is None or value.isascii():
@@ -132,7 +141,7 @@ def spec_of(values: Sequence[Any], dependencies: tuple[Dependency, ...] = ()) ->
         sweep=Sweep.loads(sweep) if sweep else None,
         retry=Retry.loads(retry) if retry else None,
         timeout=timeout,
-        token=token,
+        token=token_of(token),
         resources=dict(json.loads(resources)) if resources else {},
     )
 

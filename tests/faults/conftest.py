@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from asyncjman.executors import command
+from asyncjman.scheduler.grid import refresh
 from tests.cli.tools import Jman
+from tests.faults.cell import Cell
 from tests.faults.tools import kill_left_in
 
 
@@ -26,3 +29,23 @@ def jman(tmp_path: Path) -> Iterator[Jman]:
 def figures(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
     """Take a line for the figures of the run."""
     return lambda line: record_property("figures", line)
+
+
+@pytest.fixture
+def cell(tmp_path: Path, jman: Jman, monkeypatch: pytest.MonkeyPatch) -> Cell:
+    """Put the commands of a cluster of files on the PATH of ``jman``, and little patience."""
+    folder = tmp_path / "cell"
+    folder.mkdir()
+    cell = Cell(folder)
+    cell.install()
+    jman.variables |= {"PATH": f"{folder}:{jman.environment()['PATH']}", "XDG_CONFIG_HOME": str(tmp_path)}
+    jman.variables |= {
+        "JMAN_VANISH_GRACE": "0",
+        "JMAN_POLL_INTERVAL": "0.05",
+        "JMAN_POLL_INTERVAL_MAX": "0.1",
+    }
+    monkeypatch.setattr(command, "TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(command, "FIRST_PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(refresh, "ORPHAN_SECONDS", 0.1)
+    monkeypatch.setitem(command.run_with_retry.__kwdefaults__ or {}, "patience", 0.3)
+    return cell

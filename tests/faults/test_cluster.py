@@ -11,32 +11,12 @@ from pathlib import Path
 import pytest
 
 from asyncjman.executors import command
-from asyncjman.scheduler.grid import refresh
 from tests.cli.tools import Jman
 from tests.faults.cell import Cell
 from tests.faults.tools import LONG, SEED, Figures, trials
 
 COMMANDS = ["qsub", "qstat", "qdel", "qacct"]
 FAULTS = ["killed", "nothing", "third", *(["hang", "chatty", "away", "cut"] if LONG else [])]
-
-
-@pytest.fixture
-def cell(tmp_path: Path, jman: Jman, monkeypatch: pytest.MonkeyPatch) -> Cell:
-    folder = tmp_path / "cell"
-    folder.mkdir()
-    cell = Cell(folder)
-    cell.install()
-    jman.variables |= {"PATH": f"{folder}:{jman.environment()['PATH']}", "XDG_CONFIG_HOME": str(tmp_path)}
-    jman.variables |= {
-        "JMAN_VANISH_GRACE": "0",
-        "JMAN_POLL_INTERVAL": "0.05",
-        "JMAN_POLL_INTERVAL_MAX": "0.1",
-    }
-    monkeypatch.setattr(command, "TIMEOUT_SECONDS", 0.5)
-    monkeypatch.setattr(command, "FIRST_PAUSE_SECONDS", 0.02)
-    monkeypatch.setattr(refresh, "ORPHAN_SECONDS", 0.1)
-    monkeypatch.setitem(command.run_with_retry.__kwdefaults__ or {}, "patience", 0.3)
-    return cell
 
 
 def spool(jman: Jman) -> Path:

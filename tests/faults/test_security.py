@@ -24,6 +24,7 @@ from asyncjman.executors.sge.errors import ParseError
 from asyncjman.executors.sge.names import grid_name
 from asyncjman.executors.sge.qstat import parse_qstat
 from tests.cli.tools import Jman, on_terminal
+from tests.faults.cell import Cell
 from tests.faults.tools import query
 
 EVIL = "\x1b]0;owned\x07\x1b[31mred\x9b31m"
@@ -254,3 +255,40 @@ def test_what_functions_are_given_is_private(tmp_path: Path, monkeypatch: pytest
     folder.parent.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(EnvironmentProblem):
         Calls(tmp_path / "jobs.sql3").prepare(len, [(("x",), {})], name=None, log_dir=None, array=False)
+
+
+@pytest.mark.parametrize("token", ["../../precious", "/", "..", "."])
+def test_a_database_that_somebody_prepared_deletes_nothing_elsewhere(jman: Jman, token: str) -> None:
+    """The spool folder of a job is named by its token: a made-up one could lead anywhere."""
+    precious = jman.folder.parent / "precious" / "file"
+    precious.parent.mkdir()
+    precious.touch()
+    jman("--local", "submit", "--", "true")
+    beside = Path(f"{jman.database}.spool", "other")
+    beside.mkdir(parents=True)
+    with closing(sqlite3.connect(jman.database)) as connection, connection:
+        connection.execute("UPDATE job SET token = ?", (token,))
+    assert "damaged" in jman("--local", "delete", code=3).err
+    assert precious.exists() and beside.exists()
+
+
+def test_a_spool_that_is_another_users_link_is_not_used(jman: Jman, cell: Cell, tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can make links of other users")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    spool = Path(f"{jman.database}.spool")
+    spool.symlink_to(elsewhere)
+    os.lchown(spool, 12345, 12345)
+    assert "symbolic link of another user" in jman("submit", "--", "true", code=3).err
+    assert list(elsewhere.iterdir()) == []
+    assert cell.listed() == []
+    spool.unlink()
+    jman("submit", "--", "true")
+    (token,) = (folder.name for folder in spool.iterdir())
+    spool.rename(tmp_path / "moved")
+    (elsewhere / token).mkdir()
+    spool.symlink_to(elsewhere)
+    os.lchown(spool, 12345, 12345)
+    jman("delete", code=None)
+    assert (elsewhere / token).exists()

@@ -13,6 +13,7 @@ from typing import Any
 
 from asyncjman.errors import UsageError
 from asyncjman.executors.command import CommandFailed, Completed, run, run_with_retry
+from asyncjman.executors.logs import refuse_foreign_link
 from asyncjman.executors.script import Script, native_range, text_of
 from asyncjman.executors.sge import commands
 from asyncjman.executors.sge.binaries import Binaries, locate
@@ -205,6 +206,7 @@ class SgeExecutor:
 
 def _write(path: Path, text: bytes) -> None:
     """Write a script, which nothing must be in the place of."""
+    refuse_foreign_link(str(path.parents[2]), str(path))
     path.parent.parent.mkdir(mode=0o755, exist_ok=True)  # whatever the umask: nobody else may write there
     path.parent.mkdir(mode=0o755, exist_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
