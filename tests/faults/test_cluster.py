@@ -126,6 +126,7 @@ def test_a_number_used_again_before_anybody_looked_is_not_deleted(jman: Jman, ce
     assert jman.status()[1] != "success"
 
 
+@pytest.mark.beside
 def test_records_that_are_damaged(jman: Jman, cell: Cell, figures: Figures) -> None:
     """Cut, garbled or empty records of a task that failed: in the end a failure, never a success."""
     chance = random.Random(SEED)
@@ -153,6 +154,7 @@ def damaged(data: bytes, chance: random.Random) -> bytes:
     return chance.choice([data[:at], b"", data[:at] + garbage, garbage, garbage + data, data[:at] * 2])
 
 
+@pytest.mark.beside
 def test_answers_that_are_damaged(jman: Jman, cell: Cell, figures: Figures) -> None:
     """Whatever part of qstat's answer comes: a job in the queue is neither ended nor lost."""
     chance = random.Random(SEED)

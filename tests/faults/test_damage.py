@@ -14,6 +14,7 @@ from tests.cli.tools import Jman
 from tests.faults.tools import SEED, Figures, query, trials
 
 
+@pytest.mark.beside
 def test_damaged_databases(jman: Jman, figures: Figures) -> None:
     chance = random.Random(SEED)
     jman(

@@ -32,6 +32,8 @@ from tests.faults.parsers import PARSERS
 from tests.faults.tools import LONG, Figures
 from tests.making import HOSTILE
 
+pytestmark = pytest.mark.beside
+
 EXAMPLES = 5000 if LONG else 100
 SECONDS = int(os.environ.get("JMAN_TORTURE_SECONDS", "600"))
 ROOT = Path(__file__).parents[2]
@@ -214,7 +216,6 @@ def test_sweeps_that_are_too_big(items: list[str]) -> None:
         Sweep.parse(items)
 
 
-@pytest.mark.beside
 @pytest.mark.skipif(not LONG, reason="coverage-guided: make torture")
 @pytest.mark.parametrize("name", PARSERS)
 def test_coverage_guided(name: str, tmp_path: Path, figures: Figures) -> None:

@@ -14,22 +14,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 FIGURES = ROOT / "torture.txt"
+BESIDE = [f"tests/faults/test_{name}.py" for name in ("soak", "fuzz", "cluster", "damage")]
 PARTS = {
     # these count seconds: nothing else runs then
     "alone": ["tests/faults", "-m", "not beside"],
     "cluster": ["tests/grid/test_faults.py"],
-    # most of the time; each of these would use a processor of its own
-    "beside each other": [
-        "tests/faults",
-        "-m",
-        "beside",
-        "-n",
-        "3",
-        "--dist",
-        "load",
-        "--maxschedchunk",
-        "1",
-    ],
+    # the long ones first: each has a processor to itself, or nearly
+    "beside each other": [*BESIDE, "-m", "beside", "-n", "3", "--dist", "load", "--maxschedchunk", "1"],
 }
 
 
