@@ -17,7 +17,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    reports = [one for kind in ("passed", "failed", "error", "skipped") for one in of(terminalreporter, kind)]
+    kinds = ("passed", "failed", "error", "skipped", "xfailed")
+    reports = [one for kind in kinds for one in of(terminalreporter, kind)]
     lines = figures(reports)
     terminalreporter.write_sep("-", "figures")
     for line in lines:
@@ -42,12 +43,14 @@ def figures(reports: Iterable[pytest.TestReport]) -> list[str]:
         if told and one.passed:
             own += told
         else:
-            counts[name][one.outcome] += 1
+            counts[name]["known" if hasattr(one, "wasxfail") else one.outcome] += 1
             seconds[name] += round(one.duration)
     lines = []
     for name, count in sorted(counts.items()):
-        trials = count["passed"] + count["failed"]
+        trials = count["passed"] + count["failed"] + count["known"]
         words = f"{trials} trials, {count['passed']} survived, {count['failed']} FAILED"
+        if count["known"]:
+            words += f", {count['known']} not survived as is known"
         if count["skipped"]:
             words += f", {count['skipped']} skipped"
         lines.append(f"{name}: {words}; {seconds[name]} s")

@@ -24,7 +24,7 @@ async def test_rounds_in_one_process(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     me = psutil.Process()
-    count, warm = trials(15, 200), 4
+    count, warm = max(trials(15, 200), 10), 4
     before: tuple[int, int, int] | None = None
     memory = 0
     for number in range(count):
