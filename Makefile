@@ -1,6 +1,6 @@
 # make demo    a real pipeline, with live progress
 # make test    the whole test suite
-# make torture the long forms of the fault tests, with figures (an hour)
+# make torture the long forms of the fault tests, with figures (an hour); JMAN_TORTURE_SECONDS=10 is quicker
 # make check   format, lint, types, tests
 # make bench   side by side with peers; BENCH='--quick --only startup' goes to benchmarks/run.py
 # All of them make .venv first; nothing but Python 3.11+ and make has to be there.
@@ -9,7 +9,7 @@ PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check bench lint clean
+.PHONY: demo test check torture bench lint clean
 
 demo: $(VENV)/.installed
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sh examples/pipeline.sh demo
@@ -20,7 +20,8 @@ test: $(VENV)/.installed-test
 check: lint test
 
 torture: $(VENV)/.installed-test
-	JMAN_TORTURE=1 $(VENV)/bin/python -m pytest tests/faults
+	-$(PIP) install --editable '.[torture]'
+	$(VENV)/bin/python -m tests.faults.torture
 
 lint: $(VENV)/.installed-check
 	$(VENV)/bin/ruff format --check .

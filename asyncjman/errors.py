@@ -8,6 +8,7 @@
     |   +-- CommandNotFound
     +-- EnvironmentProblem       3   the machine, the database or the cluster is in the way
     |   +-- DatabaseProblem
+    |       +-- DamagedDatabase
     +-- JobFailed                1   a job ended, and not with success
         +-- CallFailed               a function job gave back neither value nor exception
 
@@ -68,6 +69,10 @@ class EnvironmentProblem(JmanError):
 
 class DatabaseProblem(EnvironmentProblem):
     """The database can't be used."""
+
+
+class DamagedDatabase(DatabaseProblem):
+    """The database is damaged: restore it from a copy, or delete it to start anew."""
 
 
 class JobFailed(JmanError):

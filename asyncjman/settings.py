@@ -51,6 +51,10 @@ def load(
     for file in (user_file(known), *project_files(folder)):
         content = _read(file)
         profiles = content.pop("profiles", {})
+        if not isinstance(profiles, Mapping) or not all(
+            isinstance(one, Mapping) for one in profiles.values()
+        ):
+            raise UsageError(f"{file}: a profile is a table, as in [profiles.NAME]")
         settings = _apply(settings, content, file)
         if profile is not None and profile in profiles:
             found_profile = True
@@ -84,7 +88,7 @@ def _read(file: Path) -> dict[str, Any]:
         return {}
     except OSError as error:
         raise UsageError(f"can't read {file}: {error.strerror}") from error
-    except ValueError as error:  # not UTF-8, or not TOML
+    except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or too deep
         raise UsageError(f"{file} can't be understood: {error}") from error
 
 
@@ -103,17 +107,17 @@ def _value(old: Any, value: Any, name: str, source: Path) -> Any:
     if isinstance(old, float):
         try:
             number = float(value)
-        except (TypeError, ValueError):
-            raise UsageError(f"{source}: {name} must be a number, not {value!r}") from None
+        except (TypeError, ValueError, OverflowError):
+            raise UsageError(f"{source}: {name} must be a number") from None
         if not 0 <= number < 1e9:
-            raise UsageError(f"{source}: {name} must be a number of seconds, not {value!r}")
+            raise UsageError(f"{source}: {name} must be a number of seconds, not {number:g}")
         return number
     if isinstance(old, Mapping):
         if not isinstance(value, Mapping):
             raise UsageError(f"{source}: {name} must be a table")
         return {**old, **{key.replace("-", "_"): one for key, one in value.items()}}
     if not isinstance(value, str):
-        raise UsageError(f"{source}: {name} must be a text, not {value!r}")
+        raise UsageError(f"{source}: {name} must be a text")
     return value
 
 

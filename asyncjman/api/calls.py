@@ -112,7 +112,8 @@ class Results:
         """
         task = result.tasks[index]
         try:
-            answer = pickle.loads((self._folder / result_name(index)).read_bytes())
+            # written by our worker into a folder that nobody else may write (_refuse_foreign)
+            answer = pickle.loads((self._folder / result_name(index)).read_bytes())  # noqa: S301
         except FileNotFoundError:
             why = task.reason or f"it ended with {task.status}"
             raise CallFailed(f"{self._label} gave nothing back: {why}", result) from None
@@ -120,7 +121,8 @@ class Results:
             raise CallFailed(f"what {self._label} gave back can't be read: {error}", result) from error
         if isinstance(answer, Returned):
             return answer.value
-        assert isinstance(answer, Failed)
+        if not isinstance(answer, Failed):
+            raise CallFailed(f"what {self._label} gave back can't be read: {type(answer).__name__}", result)
         if answer.error is None:
             raise CallFailed(f"{self._label}: {answer.message}", result)
         raise answer.error from RemoteTraceback(answer.traceback)

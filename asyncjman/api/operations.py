@@ -5,21 +5,23 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from asyncjman.api.ids import check_tasks, resolve_ids, where_tasks
-from asyncjman.errors import BadSelection
+from asyncjman.errors import BadSelection, DamagedDatabase, DatabaseProblem, first_of
 from asyncjman.executors.environment import task_environment
 from asyncjman.executors.logs import earlier_log, log_paths
 from asyncjman.model.graph import Dependency
 from asyncjman.model.job import PLAIN_TASK, Job, JobSpec, Task
 from asyncjman.model.selection import Selection
 from asyncjman.model.status import FINISHED, Status
-from asyncjman.store import jobs, schedule, submissions, tasks
+from asyncjman.store import jobs, runners, schedule, submissions, tasks
 from asyncjman.store.database import Database
+from asyncjman.store.opening import damaged
 
 if TYPE_CHECKING:
     from asyncjman.api.deletion import Deleted
@@ -36,6 +38,10 @@ ALL = Selection()
 
 class _DryRun(Exception):
     """Ends a transaction that must not be committed."""
+
+
+_OF_ODD_VALUES = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError)
+"""What ends in these is a fault of ours, or of a damaged file."""
 
 
 class Operations:
@@ -68,7 +74,20 @@ class Operations:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.database.close()
+        try:
+            if error is not None:
+                await self._blame_damage(first_of(error))
+        finally:
+            await self.database.close()
+
+    async def _blame_damage(self, error: BaseException) -> None:
+        """Raise DamagedDatabase, which names the file, where that is what an error comes from."""
+        if isinstance(error, _OF_ODD_VALUES):
+            from asyncjman.store.damage import is_damaged
+
+            error = DamagedDatabase() if await is_damaged(self.database) else error
+        if isinstance(error, DamagedDatabase):
+            raise damaged(self.path) from error
 
     @property
     def settings(self) -> Settings:
@@ -359,10 +378,22 @@ class Operations:
 
         return Execution(self.database, options, output=output, on_repair=on_repair, bus=bus)
 
+    async def killed(self) -> list[Repair]:
+        """Return which processes that ran local jobs were killed since somebody looked last.
+
+        Their tasks are given back, unless processes of theirs live on.
+        """
+        if not await runners.select(self.database):
+            return []
+        from asyncjman.scheduler.reconcile import repair
+
+        with suppress(DatabaseProblem):  # no permission to write, or a full disk
+            return await repair(self.database, end=False)
+        return []
+
     async def has_runner(self) -> bool:
         """Tell whether some process runs local jobs of this database now."""
         from asyncjman.scheduler.reconcile import is_alive
-        from asyncjman.store import runners
 
         return any(is_alive(runner) for runner in await runners.select(self.database))
 

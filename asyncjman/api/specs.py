@@ -7,7 +7,8 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from asyncjman.errors import UsageError
+from asyncjman.errors import EnvironmentProblem, UsageError
+from asyncjman.executors.logs import refuse_foreign_link
 from asyncjman.executors.program import resolve
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Dependency
@@ -37,7 +38,8 @@ def build_spec(
 ) -> JobSpec:
     """Return the job that is asked for.
 
-    Raises BadArray, CommandNotFound or UsageError, each naming what is wrong.
+    Raises BadArray, CommandNotFound or UsageError, each naming what is wrong, and EnvironmentProblem for
+    a log folder that another user's symbolic link leads to.
     """
     if not command or not command[0]:
         raise UsageError("a command is missing: jman submit [OPTIONS] COMMAND [ARGUMENT]...")
@@ -46,6 +48,11 @@ def build_spec(
     folder = absolute(exec_dir or ".")
     if not folder.is_dir():
         raise UsageError(f"the folder {exec_dir} (--exec-dir) does not exist")
+    if log_dir is not None:
+        try:
+            refuse_foreign_link(str(folder), str(folder / log_dir / "log"))
+        except OSError as error:
+            raise EnvironmentProblem(error.strerror) from error
     spec_array = None
     if sweep is not None:
         spec_array = array_of_sweep(sweep, array)

@@ -26,7 +26,7 @@ def read_sweep(file: Path, *, paired: bool = False) -> Sweep:
         content = _parse(file)
     except OSError as error:
         raise EnvironmentProblem(f"can't read {file}: {error.strerror}") from error
-    except (ValueError, csv.Error) as error:  # not UTF-8, not JSON, not TOML
+    except (ValueError, csv.Error, RecursionError) as error:  # not UTF-8, not JSON, not TOML; too deep
         raise BadSweep(f"{file} can't be understood: {error}") from error
     if isinstance(content, list):
         if not all(isinstance(row, Mapping) for row in content):

@@ -66,7 +66,12 @@ def parse_where(items: Iterable[str] | None) -> dict[str, str]:
 
 
 async def refresh(operations: Operations, globals_: Globals) -> None:
-    """Look at the cluster, if anything is on it; say so where it doesn't answer."""
+    """Look at the cluster, if anything is on it, and for an execute that was killed; say what is wrong."""
+    for one in await operations.killed():
+        what = f"tasks that it ran: {one.tasks}"
+        if one.processes:
+            what += f"; processes that live on: {one.processes} (jman execute ends them first, or jman stop)"
+        say(f"jman: a jman execute (pid {one.pid}) was killed; {what}")
     problem = await operations.refresh(local=globals_.local)
     if problem is not None:
         since = await operations.last_seen()

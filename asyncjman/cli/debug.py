@@ -47,6 +47,6 @@ def debug_command(
     folder, argv, environment = asyncio.run(prepare())
     try:
         os.chdir(folder)
-        os.execvpe(argv[0], argv, environment)
+        os.execvpe(argv[0], argv, environment)  # noqa: S606 - the user's own command, as a list of words
     except OSError as error:
         raise EnvironmentProblem(f"can't run {argv[0]} in {folder}: {error.strerror}") from error

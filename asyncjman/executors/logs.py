@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import stat
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path, PurePath
@@ -48,6 +51,28 @@ def log_paths(spec: JobSpec, job_id: int, task_id: int) -> tuple[str, str] | Non
 @lru_cache(maxsize=1024)
 def _log_start(exec_dir: str, log_dir: str, name: str) -> str:
     return str(PurePath(exec_dir, log_dir, file_stem(name)))
+
+
+def refuse_foreign_link(exec_dir: str, log: str) -> None:
+    """Raise OSError where another user's symbolic link leads to a file's folder: it may lead anywhere.
+
+    Links of this user and of root are followed, and so are those on the way to ``exec_dir``. Of a folder
+    elsewhere only the last name is looked at: the user wrote its whole path.
+    """
+    folder = log.rpartition("/")[0]
+    start, parts = folder.rpartition("/")[0], [folder.rpartition("/")[2]]
+    if folder.startswith(exec_dir.rstrip("/") + "/"):
+        start = exec_dir.rstrip("/")
+        parts = folder[len(start) + 1 :].split("/")
+    for part in parts:
+        start += f"/{part}"
+        try:
+            found = os.lstat(start)
+        except OSError:
+            return  # not there yet: made by us
+        if stat.S_ISLNK(found.st_mode) and found.st_uid not in (os.geteuid(), 0):
+            what = f"{start} is a symbolic link of another user (uid {found.st_uid})"
+            raise OSError(errno.ELOOP, f"not followed: {what}", start)
 
 
 def earlier_log(path: str, attempt: int) -> str:

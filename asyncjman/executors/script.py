@@ -265,7 +265,9 @@ def _log_part(script: Script) -> str:
             f"mkdir -p {quote(parent)} 2>/dev/null || jman_fail {no_folder}",
             f'jman_kept="{earlier}$((jman_attempt - 1))"',
             f'[ "$jman_attempt" -le 1 ] || [ -e "$jman_kept" ] || mv "${variable}" "$jman_kept" 2>/dev/null',
-            f'(: >> "${variable}") 2>/dev/null || jman_fail {no_log}"$jman_tail"',
+            # a link may lead to a file that isn't ours to write, and to open a pipe waits for its reader
+            f'{{ [ ! -h "${variable}" ] && {{ [ ! -e "${variable}" ] || [ -f "${variable}" ]; }} &&',
+            f'  (: >> "${variable}") 2>/dev/null; }} || jman_fail {no_log}"$jman_tail"',
         ]
     return "\n".join(lines)
 
@@ -307,7 +309,7 @@ def _command_part(script: Script) -> str:
     if by_env:
         if "=" in script.argv[0]:
             raise UsageError(f"{script.argv[0]!r} can't be run with a variable that is no name of the shell")
-        argv = f"/usr/bin/env {' '.join(by_env)} {argv}"
+        argv = f"/usr/bin/env -- {' '.join(by_env)} {argv}"
     lines.append(f"exec {argv}")
     body = "\n".join(lines)
     return f"""

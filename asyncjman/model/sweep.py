@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import prod
 
 from asyncjman.errors import UsageError
+from asyncjman.model.array import MAX_TASK_ID
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _RANGE = r"(-?\d{1,18})-(-?\d{1,18})(?::(\d{1,18}))?"
@@ -42,7 +43,10 @@ class Sweep:
     @classmethod
     def of(cls, columns: Mapping[str, Sequence[object]], *, paired: bool = False) -> Sweep:
         """Make one of columns of values. Raises BadSweep for bad names, no values, unequal columns."""
-        done = tuple((name, tuple(map(str, values))) for name, values in columns.items())
+        try:
+            done = tuple((name, tuple(map(str, values))) for name, values in columns.items())
+        except (ValueError, RecursionError) as error:  # a number of thousands of digits, lists in lists
+            raise BadSweep(f"a value of the sweep can't be written: {error}") from error
         for name, values in done:
             if not re.fullmatch(_NAME, name, re.ASCII):
                 raise BadSweep(f"bad name of a parameter {name!r}: letters, digits and _, no digit first")
@@ -53,6 +57,8 @@ class Sweep:
         if paired and len({len(values) for _, values in done}) > 1:
             lengths = ", ".join(f"{name} has {len(values)}" for name, values in done)
             raise BadSweep(f"values can be paired only where there are equally many: {lengths}")
+        if not paired and prod(len(values) for _, values in done) > MAX_TASK_ID:
+            raise BadSweep(f"the sweep has too many tasks: there may be {MAX_TASK_ID}")
         return cls(done, paired)
 
     @classmethod
@@ -130,8 +136,10 @@ def _parse_item(item: str) -> tuple[str, list[str]]:
         match = re.fullmatch(_RANGE, part, re.ASCII)
         if match:
             first, last, step = int(match[1]), int(match[2]), int(match[3] or 1)
-            if step == 0 or last < first or (last - first) // step >= MAX_RANGE:
+            if step == 0 or last < first:
                 raise BadSweep(f"bad sweep {item!r}: {part} is no range of numbers")
+            if len(values) + (last - first) // step >= MAX_RANGE:
+                raise BadSweep(f"bad sweep {item!r}: there may be {MAX_RANGE} values")
             values.extend(map(str, range(first, last + 1, step)))
         else:
             values.append(part)

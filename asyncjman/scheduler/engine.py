@@ -8,6 +8,8 @@ commits; so that short tasks never wait for one, tasks are claimed a moment ahea
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import time
 from collections.abc import Callable, Collection, Iterable, Set
 from contextlib import suppress
@@ -25,7 +27,7 @@ from asyncjman.model.status import Status
 from asyncjman.scheduler.attempts import STOPPED, Attempts, unstarted
 from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.feed import Feed
-from asyncjman.scheduler.reconcile import Repair, repair, this_process
+from asyncjman.scheduler.reconcile import Repair, process_start, repair
 from asyncjman.scheduler.recorder import Recorder
 from asyncjman.scheduler.workload import JobState, Workload
 from asyncjman.store import jobs, runners, schedule, tasks
@@ -100,10 +102,17 @@ class Engine:
 
     async def _run_all(self) -> None:
         await self._repair()
-        host, pid, started = this_process()
+        pid = os.getpid()
+        boot, started = process_start(pid)
         async with self._database.transaction() as tx:
             self._runner = await runners.insert(
-                tx, token=self._token, host=host, pid=pid, process_started=started, now=time.time()
+                tx,
+                token=self._token,
+                host=socket.gethostname(),
+                pid=pid,
+                process_started=started,
+                now=time.time(),
+                boot=boot,
             )
         await self._executor.open()
         try:

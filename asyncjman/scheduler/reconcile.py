@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -20,6 +21,8 @@ from asyncjman.store.database import Database
 from asyncjman.store.runners import Held, Runner
 
 _CLOCK_SLACK = 2.0  # seconds by which two readings of a process's start may differ
+_MAX_LOOKS = 50
+_PAUSE_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +33,21 @@ class Repair:
     tasks: int
     """Tasks that were executing; they run again."""
     processes: int
-    """Processes that had lived on, and were ended."""
+    """Processes that had lived on."""
 
 
-def this_process() -> tuple[str, int, float]:
-    """Return host, pid and start time (seconds since 1970) of this process."""
-    return socket.gethostname(), os.getpid(), psutil.Process().create_time()
+def process_start(pid: int) -> tuple[str | None, float]:
+    """Return when a process started: on Linux the name of this run of the machine, and seconds since its
+    start; elsewhere None, and seconds since 1970. Raises psutil.NoSuchProcess.
+
+    Source: proc(5), /proc/pid/stat (22), and random(4).
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        after_name = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2]
+        return boot, int(after_name.split()[19]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return None, psutil.Process(pid).create_time()
 
 
 def is_alive(runner: Runner) -> bool:
@@ -44,8 +56,11 @@ def is_alive(runner: Runner) -> bool:
         return True
     try:
         process = psutil.Process(runner.pid)
-        if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
-            return False  # killed, and its parent hasn't looked at it: in a container that may never be
+        if not _runs(process):
+            return False
+        if runner.boot is not None:
+            boot, started = process_start(runner.pid)
+            return boot is None or (boot, started) == (runner.boot, runner.process_started)
         return abs(process.create_time() - runner.process_started) < _CLOCK_SLACK
     except psutil.NoSuchProcess:
         return False
@@ -53,21 +68,44 @@ def is_alive(runner: Runner) -> bool:
         return True
 
 
-async def repair(database: Database) -> list[Repair]:
-    """End what dead runners left running, give their tasks back; return what was found."""
+async def repair(database: Database, *, end: bool = True) -> list[Repair]:
+    """End what dead runners left running, give their tasks back; return what was found.
+
+    Without ``end`` processes that live on are left alone, and so are the tasks of their runner.
+    """
     found: list[Repair] = []
     for runner in await runners.select(database):
         if is_alive(runner):
             continue
         held = await runners.held(database, runner.id)
-        left = await asyncio.to_thread(left_processes, runner, held)
-        await _end(left)
-        async with database.transaction() as tx:
-            await runners.give_back(tx, runner.id, "the jman that ran it was killed", time.time())
-            await runners.delete(tx, runner.id)
+        if end:
+            processes = await _end_left(runner, held)
+        else:
+            processes = len(await asyncio.to_thread(left_processes, runner, held))
+        if end or not processes:
+            async with database.transaction() as tx:
+                await runners.give_back(tx, runner.id, "the jman that ran it was killed", time.time())
+                await runners.delete(tx, runner.id)
         if held:
-            found.append(Repair(runner.pid, sum(one.executing for one in held), len(left)))
+            found.append(Repair(runner.pid, sum(one.executing for one in held), processes))
     return found
+
+
+async def _end_left(runner: Runner, held: list[Held]) -> int:
+    """End what a dead runner started; return how many processes that were.
+
+    One that forks while it is looked for may leave a child whose number was passed already: two looks in
+    a row must find nothing.
+    """
+    ended = empty = 0
+    for _ in range(_MAX_LOOKS):
+        left = await asyncio.to_thread(left_processes, runner, held)
+        empty = 0 if left else empty + 1
+        if empty == 2:
+            return ended
+        await _end(left)
+        ended += len(left)
+    raise EnvironmentProblem("processes of a killed jman start new ones as fast as they are ended")
 
 
 def left_processes(runner: Runner, held: Iterable[Held]) -> list[psutil.Process]:
@@ -83,7 +121,7 @@ def left_processes(runner: Runner, held: Iterable[Held]) -> list[psutil.Process]
                 started is not None and abs(process.create_time() - started) < _CLOCK_SLACK
             ) or process.environ().get(RUNNER_VARIABLE) == runner.token:
                 found.append(process)
-    return found
+    return [process for process in found if _runs(process)]
 
 
 async def _end(processes: list[psutil.Process]) -> None:
@@ -91,8 +129,19 @@ async def _end(processes: list[psutil.Process]) -> None:
         for process in processes:
             with suppress(psutil.Error):
                 process.send_signal(sign)
-        _, processes = await asyncio.to_thread(psutil.wait_procs, processes, TERM_SECONDS)
+        deadline = time.monotonic() + TERM_SECONDS
+        while processes and time.monotonic() < deadline:
+            await asyncio.sleep(_PAUSE_SECONDS)  # nothing tells of the ends of others' children
+            processes = [process for process in processes if _runs(process)]
         if not processes:
             return
     pids = ", ".join(str(process.pid) for process in processes)
     raise EnvironmentProblem(f"processes of a killed jman don't end: pid {pids}; end them by hand")
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Tell whether a process hasn't ended; a zombie has, and in a container may stay one."""
+    try:
+        return process.is_running() and process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
+        return False

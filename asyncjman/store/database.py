@@ -116,6 +116,8 @@ class Database:
     async def _remove_if(self, empty_sql: str) -> bool:
         connection = self._connection
         try:
+            if await scalar(connection, empty_sql):
+                return False  # and the write-ahead log stays on
             # leaves WAL only when no other connection exists, and takes the side files along
             await connection.execute_fetchall("PRAGMA busy_timeout = 0")
             await connection.execute_fetchall("PRAGMA journal_mode = DELETE")

@@ -17,7 +17,7 @@ from typing import Any
 
 import aiosqlite
 
-from asyncjman.errors import DatabaseProblem
+from asyncjman.errors import DamagedDatabase, DatabaseProblem
 from asyncjman.store.filesystem import is_network
 from asyncjman.store.folderlock import opening
 from asyncjman.store.migrate import APPLICATION_ID, latest_version, migrate
@@ -185,7 +185,6 @@ async def _set_journal_mode(connection: aiosqlite.Connection, path: Path) -> Non
 
 _ADVICE = {
     "file is not a database": "the file is not a database: name another one with --database",
-    "database disk image is malformed": "it is damaged: restore it from a copy, or delete it to start anew",
     "database or disk is full": "the disk is full, nothing was changed",
     "database is locked": f"another process has held it for {BUSY_SECONDS:.0f} seconds; try again",
     "attempt to write a readonly database": "no permission to write it",
@@ -194,12 +193,21 @@ _ADVICE = {
 }
 
 
+def damaged(path: Path) -> DamagedDatabase:
+    """Return the error that says so of a file."""
+    return DamagedDatabase(
+        f"the database {path} is damaged: restore it from a copy, or delete it to start anew"
+    )
+
+
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
     """Turn errors of the driver into a DatabaseProblem that names the file."""
     try:
         yield
     except UnicodeDecodeError as error:  # of a damaged text, or of a message about one
-        raise DatabaseProblem(f"database {path}: {_ADVICE['database disk image is malformed']}") from error
+        raise damaged(path) from error
     except sqlite3.Error as error:
+        if "malformed" in str(error) or "Could not decode" in str(error):
+            raise damaged(path) from error
         raise DatabaseProblem(f"database {path}: {_ADVICE.get(str(error), str(error))}") from error

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from asyncjman.errors import DatabaseProblem
+from asyncjman.errors import DamagedDatabase, UsageError
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import Job, JobSpec, Task
@@ -28,25 +29,56 @@ TASK_COLUMNS = (
     "cpu_seconds, peak_memory_bytes"
 )
 
+_INTEGER = (int, type(None))
+_NUMBER = (int, float, type(None))
+_TEXT = (str, bytes, type(None))
+_TASK_TYPES: Sequence[type | tuple[type, ...]] = (
+    int,
+    int,
+    str,
+    int,
+    _INTEGER,
+    _INTEGER,
+    _TEXT,
+    _TEXT,
+    _NUMBER,
+    _NUMBER,
+    _NUMBER,
+    _INTEGER,
+)
 
+
+def _whole(read: Callable[P, T]) -> Callable[P, T]:
+    """Have ``read`` raise DamagedDatabase for a row that makes no sense."""
+
+    @wraps(read)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return read(*args, **kwargs)
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, UsageError) as error:
+            raise DamagedDatabase from error
+
+    return checked
+
+
+@_whole
 def status_of(word: str) -> Status:
-    """Return a status from its column. Raises DatabaseProblem for a word that is none."""
-    try:
-        return Status(word)
-    except ValueError:
-        raise DatabaseProblem(
-            "the database is damaged: restore it from a copy, or delete it to start anew"
-        ) from None
+    """Return a status from its column."""
+    return Status(word)
 
 
+@_whole
 def dependency_of(on_job: int, kind: str) -> Dependency:
-    """Return a dependency from its columns. Raises DatabaseProblem for a kind that is none."""
-    try:
-        return Dependency(on_job, Kind(kind))
-    except ValueError:
-        raise DatabaseProblem(
-            "the database is damaged: restore it from a copy, or delete it to start anew"
-        ) from None
+    """Return a dependency from its columns."""
+    return Dependency(on_job, Kind(kind))
+
+
+@_whole
+def token_of(word: str) -> str:
+    """Return a token from its column: it is part of paths, and must lead nowhere else."""
+    if not re.fullmatch(r"[0-9a-f]*", word, re.ASCII):
+        raise ValueError("no token")
+    return word
 
 
 def text(value: str | None) -> str | bytes | None:
@@ -87,21 +119,6 @@ def spec_values(spec: JobSpec) -> tuple[Any, ...]:
     )
 
 
-def _whole(read: Callable[P, T]) -> Callable[P, T]:
-    """Have ``read`` raise DatabaseProblem for a row that makes no sense: the file is damaged."""
-
-    @wraps(read)
-    def checked(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return read(*args, **kwargs)
-        except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
-            raise DatabaseProblem(
-                "the database is damaged: restore it from a copy, or delete it to start anew"
-            ) from error
-
-    return checked
-
-
 @_whole
 def spec_of(values: Sequence[Any], dependencies: tuple[Dependency, ...] = ()) -> JobSpec:
     """Build a spec from the values of ``SPEC_COLUMNS``."""
@@ -117,25 +134,30 @@ def spec_of(values: Sequence[Any], dependencies: tuple[Dependency, ...] = ()) ->
         interpreter=tuple(json.loads(interpreter)),
         exec_dir=untext(exec_dir) or "",
         log_dir=untext(log_dir),
-        environment=json.loads(environment),
+        environment=dict(json.loads(environment)),
         dependencies=dependencies,
         git_commit=git_commit,
         git_dirty=None if git_dirty is None else bool(git_dirty),
         sweep=Sweep.loads(sweep) if sweep else None,
         retry=Retry.loads(retry) if retry else None,
         timeout=timeout,
-        token=token,
-        resources=json.loads(resources) if resources else {},
+        token=token_of(token),
+        resources=dict(json.loads(resources)) if resources else {},
     )
 
 
 @_whole
 def task_of(values: Sequence[Any]) -> Task:
     """Build a task from the values of ``TASK_COLUMNS``."""
+    status = Status(values[2])
+    if not all(isinstance(one, kind) for one, kind in zip(values, _TASK_TYPES, strict=True)) or (
+        status is Status.SUCCESS and values[4] not in (0, None)
+    ):
+        raise ValueError("a value of another type, or a success that did not exit with 0")
     return Task(
         job_id=values[0],
         task_id=values[1],
-        status=Status(values[2]),
+        status=status,
         attempt=values[3],
         exit_status=values[4],
         signal=values[5],
@@ -178,8 +200,12 @@ def job_of(
     (count, CPU seconds, peak bytes by status), the task that speaks for it, and (grid id, note).
     """
     job_id, submitted_at, started_at, finished_at, rest, task_count = head
+    if task_count != (len(spec.array) if spec.array else 1) or not isinstance(submitted_at, float):
+        raise ValueError("a value of another type, or an array of another size")
     counts = {status: count for status, (count, _, _) in tally.items() if count}
     left = task_count - sum(counts.values())
+    if left < 0 or min(counts.values(), default=0) < 0:
+        raise ValueError("more tasks than there are")
     if left:
         counts[Status(rest)] = counts.get(Status(rest), 0) + left
     peak = max((bytes_ for _, _, bytes_ in tally.values()), default=0)

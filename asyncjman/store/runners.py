@@ -11,7 +11,9 @@ from asyncjman.store.rows import TASK_COLUMNS
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """``process_started`` in seconds since 1970 tells it from a later process with the same pid."""
+    """``process_started`` tells it from a later process with the same pid: in seconds since the start of
+    the machine that ``boot`` names, which no change of the clock moves; without a name, since 1970.
+    """
 
     id: int
     token: str
@@ -19,6 +21,7 @@ class Runner:
     pid: int
     process_started: float
     started_at: float
+    boot: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +36,23 @@ class Held:
 
 
 async def insert(
-    tx: Transaction, *, token: str, host: str, pid: int, process_started: float, now: float
+    tx: Transaction,
+    *,
+    token: str,
+    host: str,
+    pid: int,
+    process_started: float,
+    now: float,
+    boot: str | None = None,
 ) -> int:
     return await tx.execute(
-        "INSERT INTO runner (token, host, pid, process_started, started_at) VALUES (?, ?, ?, ?, ?)",
-        (token, host, pid, process_started, now),
+        "INSERT INTO runner (token, host, pid, process_started, started_at, boot) VALUES (?, ?, ?, ?, ?, ?)",
+        (token, host, pid, process_started, now, boot),
     )
 
 
 async def select(source: Database | Transaction) -> list[Runner]:
-    rows = await source.fetch("SELECT id, token, host, pid, process_started, started_at FROM runner")
+    rows = await source.fetch("SELECT id, token, host, pid, process_started, started_at, boot FROM runner")
     return [Runner(*row) for row in rows]
 
 

@@ -10,7 +10,7 @@ from asyncjman.model.job import Task
 from asyncjman.model.status import Status
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.jobs import REVISION
-from asyncjman.store.rows import TASK_COLUMNS, task_of, task_values
+from asyncjman.store.rows import TASK_COLUMNS, task_of, task_values, token_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,12 @@ _COLUMNS = "id, job_id, token, created_at, host, pid, grid_id, mapped, note"
 def _of(row: Sequence[object]) -> Submission:
     job_id, token, created_at, host, pid, grid_id, mapped, note = row[1:]
     numbers = tuple(json.loads(mapped)) if isinstance(mapped, str) else ()
-    return Submission(row[0], job_id, token, created_at, host, pid, grid_id, numbers, note)  # type: ignore[arg-type]
+    return Submission(row[0], job_id, token_of(token), created_at, host, pid, grid_id, numbers, note)  # type: ignore[arg-type]
 
 
 async def database_token(source: Database | Transaction) -> str:
     """Return the name that tells this database from all others."""
-    return str((await source.fetch("SELECT token FROM clock"))[0][0])
+    return token_of((await source.fetch("SELECT token FROM clock"))[0][0])
 
 
 async def insert(

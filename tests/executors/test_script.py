@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -154,6 +154,16 @@ def test_what_is_in_the_way_is_named(tmp_path: Path) -> None:
     (tmp_path / "logs" / "x.o42").mkdir(parents=True)
     run_script(make(tmp_path, "true"), tmp_path)
     assert the_end(tmp_path).reason == f"can't write the log {tmp_path}/logs/x.o42"
+
+
+@pytest.mark.parametrize("put", [lambda log: log.symlink_to(log.parent / "victim"), os.mkfifo])
+def test_a_link_or_a_pipe_in_place_of_a_log(tmp_path: Path, put: Callable[[Path], None]) -> None:
+    log = tmp_path / "logs" / "x.o42"
+    log.parent.mkdir()
+    put(log)
+    assert run_script(make(tmp_path, "true"), tmp_path) == 1
+    assert the_end(tmp_path).reason == f"can't write the log {log}"
+    assert not (log.parent / "victim").exists()
 
 
 def test_no_log_files(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A folder with the command for each test, and figures at the end of the run."""
+"""A folder with the command for each test, and lines of figures (see the plugin ``figures``)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from asyncjman.executors import command
+from asyncjman.scheduler.grid import refresh
 from tests.cli.tools import Jman
+from tests.faults.cell import Cell
 from tests.faults.tools import kill_left_in
 
 
@@ -24,14 +27,25 @@ def jman(tmp_path: Path) -> Iterator[Jman]:
 
 @pytest.fixture
 def figures(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
-    """Take a line to be printed at the end of the run."""
+    """Take a line for the figures of the run."""
     return lambda line: record_property("figures", line)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
-    lines = [value for one in reports for name, value in one.user_properties if name == "figures"]
-    if lines:
-        terminalreporter.write_sep("-", "figures")
-        for line in lines:
-            terminalreporter.write_line(line)
+@pytest.fixture
+def cell(tmp_path: Path, jman: Jman, monkeypatch: pytest.MonkeyPatch) -> Cell:
+    """Put the commands of a cluster of files on the PATH of ``jman``, and little patience."""
+    folder = tmp_path / "cell"
+    folder.mkdir()
+    cell = Cell(folder)
+    cell.install()
+    jman.variables |= {"PATH": f"{folder}:{jman.environment()['PATH']}", "XDG_CONFIG_HOME": str(tmp_path)}
+    jman.variables |= {
+        "JMAN_VANISH_GRACE": "0",
+        "JMAN_POLL_INTERVAL": "0.05",
+        "JMAN_POLL_INTERVAL_MAX": "0.1",
+    }
+    monkeypatch.setattr(command, "TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(command, "FIRST_PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(refresh, "ORPHAN_SECONDS", 0.1)
+    monkeypatch.setitem(command.run_with_retry.__kwdefaults__ or {}, "patience", 0.3)
+    return cell

@@ -6,6 +6,7 @@ import random
 import shutil
 import sqlite3
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.cli.tools import Jman
 from tests.faults.tools import SEED, Figures, query, trials
 
 
+@pytest.mark.beside
 def test_damaged_databases(jman: Jman, figures: Figures) -> None:
     chance = random.Random(SEED)
     jman(
@@ -24,29 +26,47 @@ def test_damaged_databases(jman: Jman, figures: Figures) -> None:
     whole = jman.database.read_bytes()
     kept = jman.folder / "kept"
     kept.write_bytes(whole)
-    refused = readable = 0
+    refused = readable = wrong = 0
     count = trials(20, 200)
     for number in range(count):
         for side in jman.folder.glob("submitted.sql3*"):
             side.unlink()
         shutil.copy(kept, jman.database)
         data = bytearray(whole)
-        if number % 2:
+        cut = number % 2 == 1
+        if cut:
             del data[chance.randrange(len(data)) :]
         else:
             for _ in range(chance.choice([1, 8, 64])):
                 data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
         jman.database.write_bytes(data)
-        for words in (["list", "-a"], ["report"], ["list", "--json"]):
+        for words in COMMANDS:
             result = jman(*words, code=None)
             assert result.code in (0, 2, 3), result
             if result.code == 3:
                 assert result.err.startswith("jman: "), result
             refused += result.code == 3
             readable += result.code == 0
+            if words == LIST and result.code == 0:
+                added = successes(result.json()) - EVEN
+                assert not (added and cut), result
+                wrong += bool(added)
     figures(
-        f"damage: {count} databases, {refused} commands refused, {readable} read, 0 tracebacks (seed {SEED})"
+        f"damage: {count} databases, {refused} commands refused, {readable} read, 0 tracebacks, "
+        f"{wrong} showed a success that was none (seed {SEED})"
     )
+    assert wrong <= count // 50
+
+
+LIST = ("list", "-a", "--json")
+COMMANDS = (LIST, ("list", "-a"), ("report",), ("why",), ("list", "-l"), ("--local", "stop"))
+EVEN = {(1, task_id) for task_id in range(2, 41, 2)}
+"""The tasks that ended with 0."""
+
+
+def successes(found: list[dict[str, Any]]) -> set[tuple[int, int]]:
+    """Return (job id, task id) of what is shown as success."""
+    return {(job["id"], task["id"]) for job in found for task in job["tasks"] if task["status"] == "success"}
 
 
 @pytest.mark.parametrize(
@@ -55,12 +75,37 @@ def test_damaged_databases(jman: Jman, figures: Figures) -> None:
         "UPDATE job SET command = 'no JSON'",
         "UPDATE job SET name = CAST(x'ff' AS TEXT)",
         "UPDATE job SET command = CAST(x'ff' AS TEXT)",
+        "UPDATE job SET array = '1-2000000000'",
+        "UPDATE job SET task_count = 7",
+        "UPDATE job SET rest = 'sucess'",
+        "UPDATE job SET submitted_at = 1e300",
+        "UPDATE job SET submitted_at = 'soon'",
+        "UPDATE job SET environment = '[1]'",
+        "UPDATE job SET sweep = '{}'",
+        "UPDATE job SET retry = '[]'",
+        "UPDATE task SET started_at = 'soon'",
+        "UPDATE task SET started_at = 9e99",
+        "UPDATE task SET attempt = 'one'",
+        "UPDATE task SET status = 'success' WHERE exit_status = 3",
+        "UPDATE tally SET count = 9",
+        "UPDATE tally SET status = 'x' WHERE status = 'success'",
+        "UPDATE dependency SET kind = 'x'",
     ],
 )
 def test_a_row_that_makes_no_sense(jman: Jman, change: str) -> None:
-    jman("--local", "submit", "--", "true")
+    """One line that names the file, and never the success of a task that did not exit with 0."""
+    jman("--local", "submit", "-t", "1-3", "--", "sh", "-c", "exit 3")
+    jman("--local", "submit", "-x", "1", "--", "true")
+    jman("--local", "execute", code=1)
     with closing(sqlite3.connect(jman.database)) as connection:
         connection.execute(change)
         connection.commit()
-    result = jman("list", "-a", code=3)
-    assert result.err.startswith("jman: ")
+    said = []
+    for words in COMMANDS:
+        result = jman(*words, code=None)
+        if result.code:
+            assert result.code == 3, result
+            said.append(result.err)
+        elif words == LIST:
+            assert successes(result.json()) <= {(2, None)}
+    assert said and all("the database submitted.sql3 is damaged" in one for one in said), said

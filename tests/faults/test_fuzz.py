@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import random
+import re
 import string
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,18 +20,23 @@ from hypothesis import strategies as st
 from asyncjman.api.specs import parse_environment
 from asyncjman.api.sweepfile import read_sweep
 from asyncjman.cli.argv import COMMANDS, normalize
-from asyncjman.errors import JmanError
+from asyncjman.errors import JmanError, UsageError
 from asyncjman.executors.records import RecordKind, parse_record
+from asyncjman.executors.sge.executor import make_rules
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.selection import parse_any_ids
 from asyncjman.model.status import Status
-from asyncjman.model.sweep import Sweep
+from asyncjman.model.sweep import BadSweep, Sweep
 from asyncjman.settings import load
+from tests.faults.parsers import PARSERS
 from tests.faults.tools import LONG, Figures
 from tests.making import HOSTILE
 
+pytestmark = pytest.mark.beside
+
 EXAMPLES = 5000 if LONG else 100
-SECONDS = int(os.environ.get("JMAN_FUZZ_SECONDS", "600"))
+SECONDS = int(os.environ.get("JMAN_TORTURE_SECONDS", "600"))
+ROOT = Path(__file__).parents[2]
 NEAR_ARRAY = st.text("0123456789-:,% +", max_size=25)
 NEAR_SWEEP = st.text("abλ_=,-:0123456789 ", max_size=30)
 WORDS = st.sampled_from(
@@ -134,22 +143,91 @@ def test_a_record_that_is_cut_is_no_success(at: int, garbage: str) -> None:
     assert found is None or found.status is not Status.SUCCESS or "0" in garbage
 
 
-@pytest.mark.skipif(not LONG, reason="coverage-guided: make torture")
+CUT = [name for name in PARSERS if name in ("settings", "qstat", "accounting", "record")]
+
+
+@pytest.mark.parametrize("name", CUT)
+@settings(max_examples=EXAMPLES)
+@given(st.randoms(use_true_random=False), st.binary(max_size=12))
+def test_what_is_cut_and_mixed_with_garbage(name: str, chance: random.Random, garbage: bytes) -> None:
+    parser = PARSERS[name]
+    data = chance.choice(list(parser.seeds))
+    at = chance.randrange(len(data) + 1)
+    rest = chance.choice([b"", data[chance.randrange(len(data)) :], data[at + len(garbage) :]])
+    parser.check(data[:at] + garbage + rest)
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_every_parser_takes_its_seeds_and_nothing(name: str) -> None:
+    for data in (b"", *PARSERS[name].seeds):
+        PARSERS[name].check(data)
+
+
+DIGITS = "0x" + "f" * 5000
+"""A number that TOML may hold, and Python doesn't write in decimals."""
+
+
 @pytest.mark.parametrize(
-    "what", [ArraySpec.parse, lambda text: Sweep.parse([text]), lambda text: parse_any_ids([text])]
+    "text",
+    [
+        f"poll-interval = {DIGITS}",
+        f"poll-interval = {'9' * 400}",
+        f"queue = {DIGITS}",
+        "profiles = 1",
+        "profiles = ['p']",
+        "[profiles]\np = 1",
+        "[[profiles.p]]",
+        "queue = " + "[" * 5000,
+    ],
 )
-def test_coverage_guided(what: Callable[[str], object], figures: Figures) -> None:
-    atheris = pytest.importorskip("atheris")
+def test_settings_that_make_no_sense(tmp_path: Path, text: str) -> None:
+    (tmp_path / "jman.toml").write_text(text)
+    with pytest.raises(UsageError):
+        load(tmp_path, environment={"HOME": str(tmp_path), "JMAN_PROFILE": "p"})
 
-    def one(data: bytes) -> None:
-        with suppress(JmanError):
-            what(data.decode("utf-8", "surrogateescape"))
 
-    child = os.fork()
-    if child == 0:
-        atheris.instrument_all()
-        atheris.Setup(["fuzz", f"-max_total_time={SECONDS}"], one)
-        atheris.Fuzz()
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    figures(f"coverage-guided fuzzing: {SECONDS} s, no error")
+@pytest.mark.parametrize(
+    "rules", [{"memory_resource": 3}, {"default_queues": "all.q"}, {"prepend": [1]}, {"gpu_queues": 5}]
+)
+def test_rules_that_make_no_sense(rules: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        make_rules(rules)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.toml", f"a = [{DIGITS}]"), ("a.json", '{"a": ' + "[" * 100000), ("a.toml", "a = " + "[" * 5000)],
+)
+def test_sweep_files_that_make_no_sense(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(BadSweep):
+        read_sweep(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [f"{name}=1-10000" for name in "abcdefgh"],
+        ["a=" + ",".join(["1-9999999"] * 2)],
+    ],
+)
+def test_sweeps_that_are_too_big(items: list[str]) -> None:
+    with pytest.raises(BadSweep):
+        Sweep.parse(items)
+
+
+@pytest.mark.skipif(not LONG, reason="coverage-guided: make torture")
+@pytest.mark.parametrize("name", PARSERS)
+def test_coverage_guided(name: str, tmp_path: Path, figures: Figures) -> None:
+    pytest.importorskip("atheris")
+    words = [sys.executable, "-m", "tests.faults.guided", name, str(SECONDS), str(tmp_path)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, timeout=SECONDS + 300)
+    output = done.stderr.decode("utf-8", "replace")
+    assert done.returncode == 0, output[-5000:]
+    seen = [int(found) for found in re.findall(r"cov: (\d+)", output)]
+    runs = re.findall(r"^Done (\d+) runs in (\d+) second", output, re.MULTILINE)
+    assert runs and seen[-1] > 5, output[-5000:]  # fewer: what it looks at is not instrumented
+    figures(
+        f"coverage-guided fuzzing of {name}: {runs[0][1]} s, {runs[0][0]} executions, "
+        f"coverage {seen[0]} to {seen[-1]}, 0 findings"
+    )

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shlex
+import socket
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.cli.tools import Jman
-from tests.faults.tools import LONG, SEED, Figures, assert_sound, kill_after, left_in, query, trials
+from asyncjman.api.operations import Operations
+from asyncjman.scheduler.reconcile import is_alive, process_start
+from asyncjman.store import runners
+from asyncjman.store.runners import Runner
+from tests.cli.tools import Jman, wait_until
+from tests.faults.tools import (
+    LONG,
+    SEED,
+    Figures,
+    assert_one_line,
+    assert_sound,
+    kill_after,
+    kill_left_in,
+    left_in,
+    query,
+    trials,
+)
 
 TASKS = 2000 if LONG else 300
 # each task notes its begin and its end in a file of its own; every tenth one fails
@@ -186,3 +205,76 @@ def test_delete_killed(jman: Jman, figures: Figures, jobs: int) -> None:
         return left == 0
 
     kill_command(jman, figures, f"delete of {jobs}", prepare, check)
+
+
+async def test_a_clock_that_jumps_makes_no_runner_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its tasks would be started once more, by another execute, while they run."""
+    async with Operations(tmp_path / "jobs.sql3") as operations:
+        boot, started = process_start(os.getpid())
+
+        async def runner_of(boot: str | None, started: float) -> Runner:
+            async with operations.database.transaction() as tx:
+                await runners.insert(
+                    tx,
+                    token="t",
+                    host=socket.gethostname(),
+                    pid=os.getpid(),
+                    process_started=started,
+                    now=time.time(),
+                    boot=boot,
+                )
+                return (await runners.select(tx))[-1]
+
+        mine = await runner_of(boot, started)
+        assert is_alive(mine)
+        assert not is_alive(await runner_of(boot, started + 1)), "a later process with this number"
+        if boot is None:
+            pytest.skip("the kernel doesn't name its start here")
+        assert not is_alive(await runner_of("another", started)), "before the machine was restarted"
+        assert is_alive(await runner_of(None, psutil.Process().create_time())), "of an earlier version"
+        true = psutil.Process.create_time
+        monkeypatch.setattr(psutil.Process, "create_time", lambda self: true(self) + 3600)
+        assert is_alive(mine)
+
+
+def test_processes_that_fork_while_they_are_looked_for(jman: Jman) -> None:
+    """Each lives for a moment only and starts the next one, so that no single look finds all."""
+    hop = "import os, signal, time\n"
+    hop += "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    hop += "for _ in range(40):\n    if os.fork(): os._exit(0)\n    time.sleep(0.02)\n"
+    hop += "time.sleep(600)"
+    jman("--local", "submit", "--", "sh", "-c", 'touch ready; "$0" -c "$1"; sleep 600', sys.executable, hop)
+    process = jman.start("--local", "execute", "--no-progress")
+    wait_until((jman.folder / "ready").exists)
+    process.kill()
+    process.wait()
+    jman("--local", "stop")
+    assert not left_in(jman.folder)
+    assert jman.status() == {1: "stopped"}
+
+
+@pytest.mark.parametrize("alive", [True, False], ids=["its tasks live on", "nothing lives on"])
+def test_list_after_a_kill_shows_what_is_true(jman: Jman, alive: bool) -> None:
+    jman("--local", "submit", "-t", "1-3", "--", "sleep", "600")
+    process = jman.start("--local", "execute", "-p", "2", "--no-progress")
+    sql = "SELECT count(*) FROM task WHERE status = 'executing'"
+    wait_until(lambda: jman.database.exists() and query(jman.database, sql) == [(2,)])
+    process.kill()
+    process.wait()
+    if not alive:
+        kill_left_in(jman.folder)
+    seen = jman("list", "-a", "--json")
+    assert_one_line(seen.err)
+    assert "was killed" in seen.err
+    states = sorted(task["status"] for task in seen.json()[0]["tasks"])
+    if alive:
+        assert states == ["executing", "executing", "submitted"]
+        assert "processes that live on: 2 " in seen.err
+        assert len(left_in(jman.folder)) == 2
+        jman("--local", "stop")
+        assert not left_in(jman.folder)
+    else:
+        assert states == ["submitted"] * 3
+        assert jman("list").err == ""

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
 
+from asyncjman.api.operations import Operations
+from asyncjman.model.job import JobSpec
+from asyncjman.model.selection import Selection
 from tests.cli.tools import Jman
 from tests.faults.tools import LONG, Figures, assert_sound, driver, query
 
@@ -57,3 +61,13 @@ def test_many_at_once(jman: Jman, figures: Figures, network: bool) -> None:
         f"many at once, journal mode {mode}: {SUBMITS} submits, 2 execute, {len(others)} list and stop: "
         "0 locked, 0 lost, 0 ids twice, 0 tasks run twice"
     )
+
+
+async def test_a_delete_that_leaves_jobs_leaves_the_write_ahead_log(tmp_path: Path) -> None:
+    """In a program that goes on nobody would turn it on again: others would wait for each other."""
+    async with Operations(tmp_path / "jobs.sql3") as operations:
+        for _ in range(2):
+            await operations.submit(JobSpec(command=("true",), exec_dir="/"))
+        selection = Selection(ids=(range(1, 2),))
+        assert len([one async for one in operations.delete(selection)]) == 1
+        assert query(operations.path, "PRAGMA journal_mode") == [("wal",)]

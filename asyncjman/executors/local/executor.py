@@ -18,7 +18,7 @@ from asyncjman.executors.base import Observation, Work
 from asyncjman.executors.local.console import LinePipe, Output
 from asyncjman.executors.local.reap import Ended, watch_process
 from asyncjman.executors.local.spawn import Streams, spawn
-from asyncjman.executors.logs import keep_earlier_log
+from asyncjman.executors.logs import keep_earlier_log, refuse_foreign_link
 from asyncjman.model.signals import signal_name
 from asyncjman.model.status import Status
 
@@ -67,7 +67,7 @@ class LocalExecutor:
             streams = Streams(pipes[0].write_end, pipes[1].write_end)
         else:
             streams = Streams(work.stdout, work.stderr)
-            _make_room(work.stdout, work.stderr, work.attempt, self._made)
+            _make_room(work, work.stdout, work.stderr, self._made)
         environment = {**self._base, **work.environment}
         try:
             pid = self._spawn(work, streams, environment)
@@ -96,7 +96,7 @@ class LocalExecutor:
             if work.stdout is None or work.stderr is None:
                 raise
             # somebody may have removed the log folder meanwhile
-            _make_room(work.stdout, work.stderr, work.attempt, set())
+            _make_room(work, work.stdout, work.stderr, set())
             return spawn(work, streams, environment)
 
     async def watch(self) -> AsyncIterator[Observation]:
@@ -150,8 +150,9 @@ class LocalExecutor:
         self._wake.set()
 
 
-def _make_room(stdout: str, stderr: str, attempt: int, made: set[str]) -> None:
+def _make_room(work: Work, stdout: str, stderr: str, made: set[str]) -> None:
     """Make the log folder, unless it is among those ``made``; move earlier logs out of the way."""
+    refuse_foreign_link(work.exec_dir, stdout)
     folder = stdout.rpartition("/")[0]
     if folder not in made:
         try:
@@ -159,9 +160,9 @@ def _make_room(stdout: str, stderr: str, attempt: int, made: set[str]) -> None:
         except OSError as error:
             raise OSError(error.errno, f"can't make the log folder {folder}: {error.strerror}") from error
         made.add(folder)
-    if attempt > 1:
-        keep_earlier_log(stdout, attempt)
-        keep_earlier_log(stderr, attempt)
+    if work.attempt > 1:
+        keep_earlier_log(stdout, work.attempt)
+        keep_earlier_log(stderr, work.attempt)
 
 
 def _signal_group(group: int, number: int) -> bool:

@@ -11,7 +11,7 @@ from asyncjman.executors.sge.errors import ParseError
 from asyncjman.model.job import PLAIN_TASK
 
 _RULE = re.compile(r"={20,}")
-_FIRST_INTEGER = re.compile(r"\s*(-?\d{1,12})")
+_FIRST_INTEGER = re.compile(r"\s*(-?\d{1,12})", re.ASCII)
 _QUANTITY = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,12})?)\s*([kKMGTP]?)i?[Bb]?s?")
 _FACTOR = {"": 1, "k": 1024, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4, "P": 1024**5}
 _KIB = 1024

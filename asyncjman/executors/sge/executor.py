@@ -13,6 +13,7 @@ from typing import Any
 
 from asyncjman.errors import UsageError
 from asyncjman.executors.command import CommandFailed, Completed, run, run_with_retry
+from asyncjman.executors.logs import refuse_foreign_link
 from asyncjman.executors.script import Script, native_range, text_of
 from asyncjman.executors.sge import commands
 from asyncjman.executors.sge.binaries import Binaries, locate
@@ -214,6 +215,7 @@ class SgeExecutor:
 
 def _write(path: Path, text: bytes) -> None:
     """Write a script, which nothing must be in the place of."""
+    refuse_foreign_link(str(path.parents[2]), str(path))
     path.parent.parent.mkdir(mode=0o755, exist_ok=True)  # whatever the umask: nobody else may write there
     path.parent.mkdir(mode=0o755, exist_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
@@ -232,15 +234,19 @@ def make_resources(values: Mapping[str, Any]) -> Resources:
 
 
 def make_rules(values: Mapping[str, Any]) -> ResourceRules:
-    """Build a site's rules from its settings. Raises UsageError for a setting that isn't there."""
+    """Build a site's rules from its settings. Raises UsageError for one that makes no sense."""
     known = {one.name for one in fields(ResourceRules)}
     if unknown := values.keys() - known:
         raise UsageError(
             f"no setting [resources] {', '.join(sorted(unknown))}: there are {', '.join(sorted(known))}"
         )
-    changed: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
-    }
+    changed: dict[str, Any] = {}
+    for key, value in values.items():
+        words = value if isinstance(getattr(ResourceRules(), key), tuple) else [value]
+        if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
+            kind = "a text" if words is not value else "a list of texts"
+            raise UsageError(f"[resources] {key.replace('_', '-')} must be {kind}")
+        changed[key] = tuple(value) if words is value else value
     if "queue_option" in changed:
         try:
             changed["queue_option"] = QueueOption(changed["queue_option"])

@@ -90,7 +90,7 @@ class _Reader:
         if self._depth == 1 and tag != "job_info":
             raise ParseError("qstat could not reach the qmaster")
         if tag == "job_list":
-            self._fields = {}
+            self._fields, self._field = {}, None
         elif self._fields is not None:
             self._field = tag
             self._fields.setdefault(tag, "")

@@ -94,6 +94,7 @@ def test_qstat_of_other_versions() -> None:
         b"<comunication_error></comunication_error>",
         b"<html><body/></html>",
         b"<job_info><job_list><state>r</state></job_list></job_info>",
+        b"<job_info><job_list><a>x<job_list>text</job_list></a></job_list></job_info>",
         MIXED.replace(b"2-100:1", b"2-1"),
         MIXED.replace(b"2-100:1", b"1" * 5000),
         b"<?xml version='1.0' encoding='no-such'?><job_info><\xff/></job_info>",

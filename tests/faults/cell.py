@@ -1,0 +1,218 @@
+"""A cluster of files: qsub, qstat, qdel and qacct as programs that note what they are asked for.
+
+Nothing runs by itself: a test says when a task starts and ends (``Cell.run``), what the commands do wrong
+(``Cell.let``), and what happens to the accounting file. Run as a program it is one of the commands.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+LOST = "error: commlib error: got select error (Connection refused)\n"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a test does with the cluster, and sees of it."""
+
+    folder: Path
+
+    def install(self) -> None:
+        """Put the commands into a folder for PATH."""
+        for name in ("qsub", "qstat", "qdel", "qacct", "qconf"):
+            path = self.folder / name
+            path.write_text(
+                f'#!/bin/sh\nexec "{sys.executable}" -S "{__file__}" {name} "{self.folder}" "$@"\n'
+            )
+            path.chmod(0o755)
+        self.set_counter(0)
+
+    def set_counter(self, last: int) -> None:
+        """Number jobs from the one after ``last`` on."""
+        (self.folder / "counter").write_text(str(last))
+
+    def let(self, command: str, fault: str = "", seconds: float = 0) -> None:
+        """From now on a command does this: hang, killed, nothing, chatty, third, slow, away, cut."""
+        (self.folder / f"fault.{command}").write_text(json.dumps([fault, seconds]))
+
+    def calls(self, command: str) -> list[list[str]]:
+        """Return the arguments of all calls so far."""
+        path = self.folder / f"calls.{command}"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    @property
+    def accounting(self) -> Path:
+        return self.folder / "accounting"
+
+    def job(self, grid_id: int) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / f"job.{grid_id}").read_text())
+        return found
+
+    def add(self, name: str) -> int:
+        """Put a job of the same user there that isn't jman's."""
+        return submit(self.folder, ["-N", name, "true"])
+
+    def listed(self) -> list[int]:
+        return sorted(int(path.suffix[1:]) for path in self.folder.glob("job.*"))
+
+    def start(self, grid_id: int) -> None:
+        """Let qstat say that it runs."""
+        job = {**self.job(grid_id), "state": "r"}
+        (self.folder / f"job.{grid_id}").write_text(json.dumps(job))
+
+    def run(self, grid_id: int, *, tasks: Sequence[int] = (0,), record: bool = True) -> None:
+        """Run the script of a job to its end, write it to accounting, and forget it."""
+        job = self.job(grid_id)
+        for task_id in tasks:
+            status = 0
+            if record:
+                environment = {
+                    **os.environ,
+                    "JOB_ID": str(grid_id),
+                    "SGE_TASK_ID": str(task_id or "undefined"),
+                }
+                status = subprocess.run(job["argv"], cwd=job["folder"], env=environment).returncode
+            self.account(grid_id, job["name"], status, task_id)
+        self.drop(grid_id)
+
+    def account(self, grid_id: int, name: str, status: int, task_id: int = 0, owner: str = "") -> None:
+        stamp = time.strftime("%a %b %d %H:%M:%S %Y")
+        fields = {
+            "owner": owner or getpass.getuser(),
+            "jobname": name,
+            "jobnumber": grid_id,
+            "taskid": task_id or "undefined",
+            "qsub_time": stamp,
+            "start_time": stamp,
+            "end_time": stamp,
+            "failed": 0,
+            "exit_status": status,
+        }
+        with self.accounting.open("a") as stream:
+            stream.write("=" * 62 + "\n" + "".join(f"{key:12} {value}\n" for key, value in fields.items()))
+
+    def drop(self, grid_id: int) -> None:
+        (self.folder / f"job.{grid_id}").unlink()
+
+
+def submit(folder: Path, words: Sequence[str]) -> int:
+    counter = folder / "counter"
+    grid_id = int(counter.read_text()) + 1
+    counter.write_text(str(grid_id))
+    options = dict(pairwise(words))
+    at = words.index("/bin/sh") if "/bin/sh" in words else len(words) - 1
+    job = {
+        "name": options["-N"],
+        "folder": options.get("-wd", "/"),
+        "argv": words[at:],
+        "tasks": options.get("-t"),
+        "state": "qw",
+    }
+    (folder / f"job.{grid_id}").write_text(json.dumps(job))
+    return grid_id
+
+
+def listing(cell: Cell) -> str:
+    """Return what ``qstat -xml`` prints."""
+    lines = ["<?xml version='1.0'?>", "<job_info>", "<queue_info>"]
+    for grid_id in cell.listed():
+        job = cell.job(grid_id)
+        if grid_id == cell.listed()[0]:
+            lines += ["</queue_info>", "<job_info>"]
+        tasks = f"<tasks>{job['tasks']}</tasks>" if job["tasks"] else ""
+        lines.append(
+            f"<job_list><JB_job_number>{grid_id}</JB_job_number><JB_name>{escape(job['name'])}</JB_name>"
+            f"<JB_owner>{getpass.getuser()}</JB_owner><state>{job['state']}</state><slots>1</slots>"
+            f"<queue_name></queue_name>{tasks}</job_list>"
+        )
+    lines.append("</job_info>" if cell.listed() else "</queue_info>")
+    return "\n".join([*lines, "</job_info>"]) + "\n"
+
+
+def accounted(file: Path, owner: str, pattern: str) -> str:
+    """Return the records of jobs by the pattern of their names and their owner, and what is no record."""
+    found = ""
+    rule = "=" * 62 + "\n"
+    for block in file.read_text("utf-8", "surrogateescape").split(rule):
+        fields = dict(line.split(maxsplit=1) for line in block.splitlines() if " " in line.strip())
+        name = fields.get("jobname", "").strip()
+        if not name:
+            found += block
+        elif fnmatchcase(name, pattern) and owner in ("", fields.get("owner", "").strip()):
+            found += rule + block
+    return found
+
+
+def answer(name: str, cell: Cell, words: list[str]) -> tuple[int, str, str]:
+    """Do what a command does; return its exit status, and what it prints to output and errors."""
+    match name:
+        case "qsub":
+            return 0, f"{submit(cell.folder, words)}\n", ""
+        case "qstat":
+            return 0, listing(cell), ""
+        case "qdel":
+            said = ""
+            for word in words:
+                if (number := int(word.partition(".")[0])) in cell.listed():
+                    cell.drop(number)
+                    said += f"root has deleted job {number}\n"
+                else:
+                    said += f'denied: job "{number}" does not exist\n'
+            return 0, said, ""
+        case "qacct":
+            if not cell.accounting.exists():
+                return 1, "", "error: no accounting file\n"
+            wanted = dict(pairwise(words))
+            return 0, accounted(cell.accounting, wanted.get("-o", ""), wanted["-j"]), ""
+    return 0, "all.q\n", ""
+
+
+def main(name: str, folder: str, *words: str) -> int:
+    """Be one of the commands."""
+    cell = Cell(Path(folder))
+    with (cell.folder / f"calls.{name}").open("a") as stream:
+        stream.write(json.dumps(words) + "\n")
+    fault, seconds = "", 0.0
+    if (path := cell.folder / f"fault.{name}").exists():
+        fault, seconds = json.loads(path.read_text())
+    match fault:
+        case "hang":
+            time.sleep(600)
+        case "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "nothing":
+            return 0
+        case "slow":
+            time.sleep(seconds)
+        case "chatty":
+            sys.stderr.write("warning: <b>the weather</b> is bad\n")
+        case "away":
+            sys.stderr.write(LOST)
+            return 1
+        case "third":
+            if len(cell.calls(name)) % 3 == 0:
+                sys.stderr.write(LOST)
+                return 1
+    status, output, errors = answer(name, cell, list(words))
+    if fault == "cut":
+        output = output[: int(seconds * len(output))]
+    sys.stdout.buffer.write(output.encode("utf-8", "surrogateescape"))
+    sys.stderr.write(errors)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
