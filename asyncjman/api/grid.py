@@ -98,9 +98,19 @@ class Grid:
             on_refresh=on_refresh,
         )
 
-    async def following(self, work: Awaitable[T]) -> T:
+    async def following(self, work: Awaitable[T], on_trouble: Callable[[str], None] = lambda _: None) -> T:
         """Follow the cluster while ``work`` is awaited."""
-        poll = asyncio.create_task(self.follow())
+        silent = False
+
+        def tell(seen: Refreshed) -> None:
+            nonlocal silent
+            if seen.problem is not None and not silent:
+                on_trouble(f"{seen.problem}; it is asked again")
+            silent = seen.problem is not None
+            for job_id in seen.in_error:
+                on_trouble(in_error(job_id))
+
+        poll = asyncio.create_task(self.follow(tell))
         main = asyncio.ensure_future(work)
         try:
             await asyncio.wait([poll, main], return_when=asyncio.FIRST_COMPLETED)
@@ -112,3 +122,8 @@ class Grid:
             main.cancel()
             with suppress(asyncio.CancelledError):
                 await poll
+
+
+def in_error(job_id: int) -> str:
+    """Say that a job can't go on by itself."""
+    return f"job {job_id} is in error on the cluster, which only a person can end: jman why {job_id}"

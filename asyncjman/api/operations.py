@@ -352,15 +352,28 @@ class Operations:
             sent.append(replace(one, job=job))
         return sent
 
-    async def wait(self, selection: Selection, timeout: float | None = None) -> list[Job]:
-        """Wait until the jobs ended; return them. Raises TimeoutError after ``timeout`` seconds."""
+    async def wait(
+        self,
+        selection: Selection,
+        timeout: float | None = None,
+        on_trouble: Callable[[str], None] = lambda _: None,
+    ) -> list[Job]:
+        """Wait until the jobs ended; return them. Raises TimeoutError after ``timeout`` seconds.
+
+        ``on_trouble`` is told, in a line, of what somebody may have to do meanwhile.
+        """
         from asyncjman.scheduler.waits import until_finished
 
         selected = await self._selected(selection, ())
         unfinished = [job.id for job in selected if job.status not in FINISHED]
         waiting = until_finished(self.database, unfinished, timeout)
         if await self.has_grid_jobs():
-            await self.grid.following(waiting)
+            from asyncjman.api.grid import in_error
+
+            for job in selected:
+                if job.note == "error":
+                    on_trouble(in_error(job.id))
+            await self.grid.following(waiting, on_trouble)
         else:
             await waiting
         return await jobs.get(self.database, [job.id for job in selected])

@@ -49,7 +49,7 @@ def wait_command(
             if local and not await manager.has_runner():
                 say(f"job {format_ids(local)} waits for a jman --local execute")
             try:
-                ended = await manager.wait(selection, timeout)
+                ended = await manager.wait(selection, timeout, say)
             except TimeoutError:
                 raise EnvironmentProblem(f"not all jobs ended within {timeout:g} s") from None
             bad = [job for job in ended if job.status is not Status.SUCCESS]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.jobs import REVISION
-from asyncjman.store.rows import TASK_COLUMNS, task_of, task_values, token_of
+from asyncjman.store.rows import TASK_COLUMNS, status_of, task_of, task_values, token_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,19 @@ class Submission:
     def task_id(self, number: int) -> int:
         """Return our task id for the cluster's number."""
         return self.mapped[number - 1] if self.mapped else number
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the tasks of a job stand."""
+
+    rest: Status
+    """The status of those that have no row."""
+    unfinished: dict[int, tuple[Task, float | None]] = field(default_factory=dict)
+    """Those that have one, and since when they are missing on the cluster."""
+    finished: set[int] = field(default_factory=set)
+    to_stop: set[int] = field(default_factory=set)
+    """Those of the unfinished that somebody asked to stop."""
 
 
 _COLUMNS = "id, job_id, token, created_at, host, pid, grid_id, mapped, note"
@@ -141,20 +154,28 @@ async def ended_before(source: Database | Transaction, executor: str) -> list[in
     return [row[0] for row in rows]
 
 
-async def unfinished_tasks(
-    source: Database | Transaction, job_id: int
-) -> dict[int, tuple[Task, float | None]]:
-    """Return the unfinished tasks of a job that have rows, with the time since which they are missing."""
-    rows = await source.fetch(
-        f"SELECT {TASK_COLUMNS}, missing_since FROM task WHERE job_id = ? AND finished_at IS NULL", (job_id,)
-    )
-    return {row[1]: (task_of(row[:-1]), row[-1]) for row in rows}
-
-
-async def stop_requested(source: Database | Transaction, job_id: int) -> set[int]:
-    """Return the tasks of a job that somebody asked to stop."""
-    rows = await source.fetch("SELECT task_id FROM task WHERE job_id = ? AND stop = 1", (job_id,))
-    return {row[0] for row in rows}
+async def standings(source: Database | Transaction, job_ids: Collection[int]) -> dict[int, Standing]:
+    """Return how the tasks of jobs stand, by job id."""
+    wanted = (json.dumps(list(job_ids)),)
+    among = "IN (SELECT value FROM json_each(?))"
+    found = {
+        job_id: Standing(status_of(rest))
+        for job_id, rest in await source.fetch(f"SELECT id, rest FROM job WHERE id {among}", wanted)
+    }
+    for row in await source.fetch(
+        f"SELECT {TASK_COLUMNS}, missing_since, stop FROM task WHERE job_id {among} AND finished_at IS NULL",
+        wanted,
+    ):
+        *values, since, stop = row
+        job_id, task_id = row[:2]
+        found[job_id].unfinished[task_id] = (task_of(tuple(values)), since)
+        if stop == 1:
+            found[job_id].to_stop.add(task_id)
+    for job_id, task_id in await source.fetch(
+        f"SELECT job_id, task_id FROM task WHERE job_id {among} AND finished_at IS NOT NULL", wanted
+    ):
+        found[job_id].finished.add(task_id)
+    return found
 
 
 async def put_tasks(tx: Transaction, rows: Sequence[tuple[Task, float | None]]) -> None:

@@ -178,14 +178,13 @@ async def _tasks(database: Database, job: Job) -> tuple[int, tuple[tuple[int, in
         if row is not None:
             _clear(folder, [PLAIN_TASK])
         return (row.attempt if row else 1), ()
-    rows = await submissions.unfinished_tasks(database, job.id)
+    standing = (await submissions.standings(database, [job.id]))[job.id]
     again = {
         task_id: task.attempt
-        for task_id, (task, _) in sorted(rows.items())
+        for task_id, (task, _) in sorted(standing.unfinished.items())
         if task.status in (Status.SUBMITTED, Status.WAITING)
     }
-    rest = await tasks.rest(database, job.id)
-    fresh = rest in (Status.SUBMITTED, Status.WAITING)
+    fresh = standing.rest in (Status.SUBMITTED, Status.WAITING)
     if not again and native_range(array) is not None:
         # a task that ran while it was stopped may have left something
         _clear(folder, {one.task_id: 1 for one in records.scan(folder)})

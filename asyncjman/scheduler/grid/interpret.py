@@ -7,7 +7,7 @@ nothing. Accounting decides then, and after a grace the task counts as failed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from asyncjman.executors.records import Record, RecordKind
@@ -38,9 +38,9 @@ class View:
     """The status of the job's tasks that have no row."""
     rows: Mapping[int, tuple[Task, float | None]]
     """Unfinished tasks that have a row, and since when they are missing."""
-    finished: frozenset[int]
+    finished: Set[int]
     """Tasks that ended, and whose end is known."""
-    to_stop: frozenset[int]
+    to_stop: Set[int]
     elsewhere: frozenset[int] = frozenset()
     """Tasks that a later submission is about."""
     records: Sequence[Record]
@@ -253,9 +253,12 @@ def _judge_one(view: View, found: Findings, task: Task, since: float | None) -> 
     elif accounted is not None:
         found.tasks.append((from_accounting(task, accounted), None))
     elif view.now - since >= view.grace and view.accounting is not None:
-        ended = _over(
-            task, view.now, Status.FAILURE, f"{VANISHED}: neither a record nor accounting tells why"
+        why = (
+            ": neither a record nor accounting tells why"
+            if task.started_at is not None
+            else " before it started: somebody deleted it there (qdel), or it was lost"
         )
+        ended = _over(task, view.now, Status.FAILURE, VANISHED + why)
         # it stays marked as missing: a record that comes late corrects this
         found.tasks.append((ended, since))
     elif view.now - since >= min(ASK_ACCOUNTING_SECONDS, view.grace):

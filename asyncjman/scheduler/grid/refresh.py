@@ -43,6 +43,8 @@ class Refreshed:
     """Jobs that ended."""
     seen: list[Task] = field(default_factory=list)
     """Tasks of which something new was seen."""
+    in_error: list[int] = field(default_factory=list)
+    """Jobs that came into the cluster's error state, which only a person can end."""
     pending: int = 0
     """How many submissions still have unfinished tasks."""
     problem: JmanError | None = None
@@ -163,18 +165,18 @@ async def _look(
         accounting = await executor.account(pattern)
         found = await _interpret_all(database, active, known, read, entries, grace, accounting)
     doomed = await _store(database, active, known, found, result)
-    ended: dict[tuple[int, int], Task] = {
-        (task.job_id, task.task_id): task for task in result.seen if task.status in FINISHED
-    }
-    for job_id, some in read.items():
-        mine = {task_id: task for (of, task_id), task in ended.items() if of == job_id}
+    ended: dict[int, dict[int, Task]] = defaultdict(dict)
+    for task in result.seen:
+        if task.status in FINISHED:
+            ended[task.job_id][task.task_id] = task
+    for job_id, mine in ended.items():
         # only what is stored: a record that comes late for a task that was given up is still to be read
         stored = [
             record
-            for record in some
+            for record in read.get(job_id, ())
             if record.kind is RecordKind.EXIT
-            and (task := mine.get(record.task_id)) is not None
-            and task.attempt == record.attempt
+            and record.task_id in mine
+            and record.attempt == mine[record.task_id].attempt
         ]
         by_record = {record.task_id for record in stored}
         silent = [
@@ -205,16 +207,18 @@ async def _interpret_all(
     for one in reversed(await submissions.active(database)):
         elsewhere[one.id] = later[one.job_id]
         later[one.job_id] |= set(one.mapped) or {PLAIN_TASK}
+    standings = await submissions.standings(database, known)
     for one in active:
         job = known[one.job_id]
+        standing = standings[one.job_id]
         mine = set(one.mapped)
         view = View(
             submission=one,
             array=job.spec.array,
-            rest=await tasks.rest(database, job.id),
-            rows=await submissions.unfinished_tasks(database, job.id),
-            finished=frozenset([task_id for task_id, _ in await tasks.outcomes(database, job.id)]),
-            to_stop=frozenset(await submissions.stop_requested(database, job.id)),
+            rest=standing.rest,
+            rows=standing.unfinished,
+            finished=standing.finished,
+            to_stop=standing.to_stop,
             elsewhere=elsewhere.get(one.id, frozenset()),
             records=[record for record in read[job.id] if not mine or record.task_id in mine],
             entries=None if entries is None else entries.get(one.token, ()),
@@ -239,6 +243,8 @@ async def _store(
     rests = [(one.job_id, rest) for one in active if (rest := found[one.id].rest) is not None]
     if not (seen or notes or rests):
         return []
+    in_error = {number for note, number in notes if note == "error"}
+    result.in_error.extend(one.job_id for one in active if one.id in in_error)
     async with database.transaction() as tx:
         await submissions.put_tasks(tx, seen)
         await submissions.set_notes(tx, notes)
