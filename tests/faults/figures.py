@@ -17,6 +17,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        return  # of pytest-xdist: the process that gathers what all of them report tells it
     kinds = ("passed", "failed", "error", "skipped", "xfailed")
     reports = [one for kind in kinds for one in of(terminalreporter, kind)]
     lines = figures(reports)
