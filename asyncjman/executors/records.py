@@ -15,7 +15,7 @@ import fcntl
 import os
 import re
 import signal
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -121,22 +121,24 @@ def read(path: Path, kind: RecordKind) -> Record | None:
     return found if found and found.file_name == path.name else None
 
 
-def scan(folder: str | os.PathLike[str], skip: Container[str] = ()) -> Iterator[Record]:
-    """Yield the records in a folder, in one pass and in no order, but for the file names in ``skip``.
+def scan(folder: str | os.PathLike[str]) -> Iterator[Record]:
+    """Yield one record of each task that has some in a folder, in no order: of its end if there is one.
 
     Files that can't be read, or are no records, are left out; a missing folder is an empty one.
     """
     try:
-        entries = os.scandir(folder)
+        names = set(os.listdir(folder))  # noqa: PTH208 - half the cost
     except OSError:
         return
-    with entries:
-        for entry in entries:
-            match = _NAME.fullmatch(entry.name)
-            if match and entry.name not in skip:
-                record = _load(entry.path, RecordKind(match[1]))
-                if record is not None and record.file_name == entry.name:
-                    yield record
+    for name in names:
+        match = _NAME.fullmatch(name)
+        start, end = (f"{kind}.{match[2]}" if match else "" for kind in RecordKind)
+        if match and (name == end or end not in names):
+            record = read(Path(folder, name), RecordKind(match[1]))
+            if record is None and name == end:
+                record = read(Path(folder, start), RecordKind.START)
+            if record is not None:
+                yield record
 
 
 def fold(folder: Path, records: Iterable[Record]) -> int:

@@ -115,7 +115,6 @@ def test_numbers_that_the_cluster_uses_again(jman: Jman, cell: Cell) -> None:
     assert jman.status() == {2: "success"}
 
 
-@pytest.mark.xfail(reason="qdel is given the number of a submission without a look at whose it is now")
 def test_a_number_used_again_before_anybody_looked_is_not_deleted(jman: Jman, cell: Cell) -> None:
     jman("submit", "--", "true")
     cell.drop(1)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from asyncjman.errors import EnvironmentProblem, JmanError
 from asyncjman.executors.sge.executor import SgeExecutor, number_of
 from asyncjman.model.status import Status
-from asyncjman.scheduler.grid.refresh import refresh
+from asyncjman.scheduler.grid.refresh import by_token, delete_listed, refresh
 from asyncjman.scheduler.settle import settle
 from asyncjman.store import submissions, tasks
 from asyncjman.store.database import Database
@@ -52,10 +52,10 @@ async def cancel(
             await tasks.end_unstarted(tx, job_id, Status.STOPPED, "stopped", now, task_ids, queued_too=True)
         closed = await tasks.close_jobs(tx, job_ids, now)
         skipped = await settle(tx, closed)
-        doomed = [one.grid_id for one in await submissions.active(tx, skipped) if one.grid_id is not None]
+        doomed = await submissions.active(tx, skipped)
         await submissions.deactivate(tx, [*closed, *skipped])
     if doomed:
-        await executor.delete(doomed, {})
+        await delete_listed(executor, doomed, by_token(await executor.query(patience=10.0)))
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
         if not any([await tasks.unfinished_of(database, job_id, task_ids) for job_id in job_ids]):
@@ -79,6 +79,11 @@ async def _delete(executor: SgeExecutor, active: Sequence[Submission], task_ids:
             wanted[one.grid_id] = None
         elif mine := {number_of(i, one.mapped) for i in task_ids if not one.mapped or i in one.mapped}:
             wanted[one.grid_id] = mine
+    tokens = {one.grid_id: one.token for one in active}
+    for entry in await executor.query(patience=10.0):
+        # a cluster whose counter was set back may have given the number to another job
+        if entry.grid_id in wanted and tokens[entry.grid_id] not in entry.name:
+            del wanted[entry.grid_id]
     if not wanted:
         return
     words = await executor.delete(

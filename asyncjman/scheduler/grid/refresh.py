@@ -82,11 +82,28 @@ async def _query(
     except JmanError as error:
         result.problem = error
         return None
-    by_token: dict[str, list[QueueEntry]] = defaultdict(list)
+    return by_token(entries)
+
+
+def by_token(entries: Iterable[QueueEntry]) -> dict[str, list[QueueEntry]]:
+    """Return what the cluster lists by the tokens in the names."""
+    found: dict[str, list[QueueEntry]] = defaultdict(list)
     for entry in entries:
         if match := _TOKEN.match(entry.name):
-            by_token[match[1]].append(entry)
-    return by_token
+            found[match[1]].append(entry)
+    return found
+
+
+async def delete_listed(
+    executor: SgeExecutor, doomed: Iterable[Submission], entries: Mapping[str, Sequence[QueueEntry]]
+) -> None:
+    """Delete what the cluster lists by our names: a number alone may be another job's by now.
+
+    What it doesn't list as yet finds out by itself that it is not to run.
+    """
+    listed = [entry.grid_id for one in doomed for entry in entries.get(one.token, ())]
+    if listed:
+        await executor.delete(listed, {})
 
 
 # -- intents that a killed process left --------------------------------------------------------------
@@ -186,9 +203,8 @@ async def _look(
         ]
         with suppress(OSError):
             await asyncio.to_thread(_tidy, Path(folders[job_id]), stored, silent)
-    if doomed:
-        with suppress(CommandFailed):
-            await executor.delete(doomed, {})
+    with suppress(CommandFailed):
+        await delete_listed(executor, doomed, entries or {})
 
 
 async def _interpret_all(
@@ -236,8 +252,8 @@ async def _store(
     known: Mapping[int, Job],
     found: Mapping[int, Findings],
     result: Refreshed,
-) -> list[int]:
-    """Store what was found; return the grid ids of what must not run because of it."""
+) -> list[Submission]:
+    """Store what was found; return what must not run because of it."""
     seen = [pair for findings in found.values() for pair in findings.tasks]
     notes = [(found[one.id].note, one.id) for one in active if found[one.id].note != one.note]
     rests = [(one.job_id, rest) for one in active if (rest := found[one.id].rest) is not None]
@@ -258,10 +274,10 @@ async def _store(
     return doomed
 
 
-async def _close(tx: Transaction, touched: Iterable[int], result: Refreshed) -> list[int]:
+async def _close(tx: Transaction, touched: Iterable[int], result: Refreshed) -> list[Submission]:
     closed = await tasks.close_jobs(tx, touched, time.time())
     skipped = await settle(tx, closed) if closed else []
-    doomed = [one.grid_id for one in await submissions.active(tx, skipped) if one.grid_id is not None]
+    doomed = await submissions.active(tx, skipped)
     await submissions.deactivate(tx, [*closed, *skipped])
     result.ended.extend([*closed, *skipped])
     return doomed
@@ -327,7 +343,8 @@ async def _send_rest(database: Database, executor: SgeExecutor, result: Refreshe
         try:
             await dispatch(database, executor, job, patience=0.0)
         except CommandFailed as error:
-            if error.transient:
+            if error.transient or error.ambiguous:
+                # the cluster may have it: the next look at its names tells
                 result.problem = error
                 return
             await _refuse(database, job, str(error), result)
