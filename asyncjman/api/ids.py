@@ -9,7 +9,7 @@ from asyncjman.errors import BadSelection
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import PLAIN_TASK, Job
 from asyncjman.model.selection import Selection, format_ids
-from asyncjman.store import jobs, submissions
+from asyncjman.store import jobs
 from asyncjman.store.database import Database
 
 
@@ -23,7 +23,7 @@ async def resolve_ids(database: Database, path: Path, selection: Selection) -> t
     missing = [str_of(one) for one in selection.ids if not await jobs.existing(database, [one])]
     for one in selection.either:
         there = await jobs.existing(database, [one])
-        on_grid = await submissions.by_grid_id(database, one)
+        on_grid = await jobs.by_grid_id(database, one)
         if len(one) == 1 and there and on_grid and there != on_grid:
             number, other = one[0], min(on_grid)
             raise BadSelection(
@@ -37,7 +37,7 @@ async def resolve_ids(database: Database, path: Path, selection: Selection) -> t
         else:
             missing.append(str_of(one))
     for one in selection.grid_ids:
-        on_grid = await submissions.by_grid_id(database, one)
+        on_grid = await jobs.by_grid_id(database, one)
         found.extend(range(job_id, job_id + 1) for job_id in on_grid)
         if not on_grid:
             missing.append(f"grid:{str_of(one)}")

@@ -19,7 +19,7 @@ from asyncjman.model.graph import Dependency
 from asyncjman.model.job import PLAIN_TASK, Job, JobSpec, Task
 from asyncjman.model.selection import Selection
 from asyncjman.model.status import FINISHED, Status
-from asyncjman.store import jobs, runners, schedule, submissions, tasks
+from asyncjman.store import jobs, schedule, tasks
 from asyncjman.store.database import Database
 from asyncjman.store.opening import damaged
 
@@ -115,13 +115,15 @@ class Operations:
 
     async def look_up_usage(self) -> None:
         """Learn from the cluster's accounting what tasks that ended there have used."""
+        from asyncjman.store import submissions
+
         if await submissions.unaccounted(self.database):
             await self.grid.look_up_usage()
 
     async def has_grid_jobs(self) -> bool:
         """Tell whether anything is on a cluster, or is to be sent there."""
         return await schedule.has_open(self.database, "sge") or bool(
-            await submissions.jobs_with_missing(self.database)
+            await schedule.jobs_with_missing(self.database)
         )
 
     async def submit(self, spec: JobSpec, *, repeat: int = 1, dry_run: bool = False) -> list[Job]:
@@ -161,7 +163,7 @@ class Operations:
         found = []
         for one in some:
             number = range(one.job_id, one.job_id + 1)
-            if await jobs.existing(self.database, [number]) or not await submissions.by_grid_id(
+            if await jobs.existing(self.database, [number]) or not await jobs.by_grid_id(
                 self.database, number
             ):
                 found.append(one)
@@ -342,6 +344,8 @@ class Operations:
 
     async def _send_again(self, done: list[Resubmitted]) -> list[Resubmitted]:
         """Send to the cluster what is to run there once more."""
+        from asyncjman.store import submissions
+
         sent = []
         for one in done:
             job = (await jobs.get(self.database, [one.job.id]))[0]
@@ -396,7 +400,7 @@ class Operations:
 
         Their tasks are given back, unless processes of theirs live on.
         """
-        if not await runners.select(self.database):
+        if not await schedule.has_runner(self.database):
             return []
         from asyncjman.scheduler.reconcile import repair
 
@@ -407,6 +411,7 @@ class Operations:
     async def has_runner(self) -> bool:
         """Tell whether some process runs local jobs of this database now."""
         from asyncjman.scheduler.reconcile import is_alive
+        from asyncjman.store import runners
 
         return any(is_alive(runner) for runner in await runners.select(self.database))
 
@@ -426,4 +431,6 @@ class Operations:
 
     async def last_seen(self) -> float | None:
         """Return when the cluster last answered, in seconds since 1970."""
+        from asyncjman.store import submissions
+
         return await submissions.last_seen(self.database)

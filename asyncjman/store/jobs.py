@@ -82,6 +82,16 @@ async def existing(source: Database | Transaction, ids: Sequence[range]) -> set[
     return found
 
 
+async def by_grid_id(source: Database | Transaction, grid_ids: range) -> set[int]:
+    """Return the jobs whose latest submission has one of these numbers on the cluster."""
+    rows = await source.fetch(
+        "SELECT job_id FROM submission AS one WHERE grid_id BETWEEN ? AND ? "
+        "AND id = (SELECT max(id) FROM submission WHERE job_id = one.job_id)",
+        (grid_ids[0], grid_ids[-1]),
+    )
+    return {row[0] for row in rows}
+
+
 async def count(database: Database) -> int:
     return int((await database.fetch("SELECT count(*) FROM job"))[0][0])
 

@@ -53,6 +53,19 @@ async def has_open(source: Database | Transaction, executor: str) -> bool:
     return bool(rows)
 
 
+async def jobs_with_missing(source: Database | Transaction) -> list[int]:
+    """Return the jobs with tasks that ended without a word: their records may come late."""
+    rows = await source.fetch(
+        "SELECT DISTINCT job_id FROM task WHERE missing_since IS NOT NULL AND finished_at IS NOT NULL"
+    )
+    return [row[0] for row in rows]
+
+
+async def has_runner(source: Database | Transaction) -> bool:
+    """Tell whether some process runs local jobs, or was killed while it did."""
+    return bool(await source.fetch("SELECT 1 FROM runner LIMIT 1"))
+
+
 async def outlines(source: Database | Transaction, job_ids: Iterable[int]) -> dict[int, Outline]:
     """Return the outlines of those of the jobs that are there."""
     ids = (json.dumps(list(job_ids)),)

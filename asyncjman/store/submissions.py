@@ -204,14 +204,6 @@ async def do_not_stop(tx: Transaction, job_ids: Iterable[int], task_ids: Sequenc
     )
 
 
-async def jobs_with_missing(source: Database | Transaction) -> list[int]:
-    """Return the jobs with tasks that ended without a word: their records may come late."""
-    rows = await source.fetch(
-        "SELECT DISTINCT job_id FROM task WHERE missing_since IS NOT NULL AND finished_at IS NOT NULL"
-    )
-    return [row[0] for row in rows]
-
-
 async def set_rest(tx: Transaction, job_id: int, status: Status) -> None:
     """Store the status of a job's tasks that have no row, as the cluster says it."""
     await tx.execute(
@@ -265,16 +257,6 @@ async def set_accounted(tx: Transaction, submission_ids: Iterable[int]) -> None:
     await tx.execute_many(
         "UPDATE submission SET accounted = 1 WHERE id = ?", [(one,) for one in submission_ids]
     )
-
-
-async def by_grid_id(source: Database | Transaction, grid_ids: range) -> set[int]:
-    """Return the jobs whose latest submission has one of these numbers on the cluster."""
-    rows = await source.fetch(
-        "SELECT job_id FROM submission AS one WHERE grid_id BETWEEN ? AND ? "
-        "AND id = (SELECT max(id) FROM submission WHERE job_id = one.job_id)",
-        (grid_ids[0], grid_ids[-1]),
-    )
-    return {row[0] for row in rows}
 
 
 async def answered(tx: Transaction, now: float) -> None:

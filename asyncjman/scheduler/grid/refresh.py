@@ -26,7 +26,7 @@ from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.grid.dispatch import at_work, dispatch
 from asyncjman.scheduler.grid.interpret import Findings, View, causes_on_grid, interpret, members
 from asyncjman.scheduler.settle import bring_back, settle
-from asyncjman.store import jobs, submissions, tasks
+from asyncjman.store import jobs, schedule, submissions, tasks
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.submissions import Submission
 
@@ -301,7 +301,7 @@ async def _retry(tx: Transaction, known: Mapping[int, Job], seen: Iterable[Task]
 
 async def _correct_missing(database: Database, result: Refreshed) -> None:
     """Correct tasks that were given up, and whose records came late after all."""
-    for job in await jobs.get(database, await submissions.jobs_with_missing(database)):
+    for job in await jobs.get(database, await schedule.jobs_with_missing(database)):
         late = [
             record
             for record in await asyncio.to_thread(_records, _folder(database, job))
