@@ -43,6 +43,8 @@ class Summary:
     counts: Counter[Status] = field(default_factory=Counter)
     """How many tasks ended, and how."""
     skipped_jobs: int = 0
+    failed_jobs: list[int] = field(default_factory=list)
+    """Jobs that ended, and not as a success: some of their tasks may have failed before this execution."""
     failed: list[Task] = field(default_factory=list)
     """The first ones of those that failed."""
 
@@ -53,10 +55,12 @@ class Summary:
                 self.failed.append(event.task)
         elif isinstance(event, JobFinished) and event.status is Status.SKIPPED:
             self.skipped_jobs += 1
+        elif isinstance(event, JobFinished) and event.status is not Status.SUCCESS:
+            self.failed_jobs.append(event.job_id)
 
     @property
     def all_succeeded(self) -> bool:
-        return not self.skipped_jobs and set(self.counts) <= {Status.SUCCESS}
+        return not self.skipped_jobs and not self.failed_jobs and set(self.counts) <= {Status.SUCCESS}
 
 
 class Execution:

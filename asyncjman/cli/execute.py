@@ -90,6 +90,8 @@ async def _execute(
 ) -> int:
     from asyncjman.api.execution import Options, Summary
     from asyncjman.api.operations import Operations
+    from asyncjman.model.selection import format_ids
+    from asyncjman.model.status import Status
 
     async with Operations(globals_.database, create=keep_running) as manager:
         only = frozenset([job.id async for job in manager.jobs(selection)]) if not selection.is_all else None
@@ -101,6 +103,8 @@ async def _execute(
         blocked = {} if interrupted else execution.blocked()
         for job_id, others in blocked.items():
             say(f"job {job_id} did not run: it waits for job {', '.join(map(str, others))}")
+        if summary.failed_jobs and set(summary.counts) <= {Status.SUCCESS} and not interrupted:
+            say(f"tasks of job {format_ids(summary.failed_jobs)} failed before: jman report -e shows them")
         if not summary.counts and not blocked and not summary.skipped_jobs and not interrupted:
             await _say_nothing_to_do(globals_, manager, selection)
     if interrupted:

@@ -229,3 +229,11 @@ def test_takes_what_is_submitted_meanwhile(jman: Jman) -> None:
     (jman.folder / "go").touch()
     assert process.wait(30) == 0
     assert jman.status() == {1: "success", 2: "success"}
+
+
+def test_a_job_of_which_tasks_failed_before_has_failed(jman: Jman) -> None:
+    jman("--local", "submit", "--sweep", "a=1,2", "--", "sh", "-c", "[ {a} != 1 ]")
+    jman("--local", "execute", code=1)
+    jman("resubmit", "1", "--where", "a=2", "-s")
+    done = jman("--local", "execute", code=1)
+    assert "tasks of job 1 failed before" in done.err
