@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from asyncjman.errors import BadSelection
-from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import PLAIN_TASK, Job
 from asyncjman.model.selection import Selection, format_ids
 from asyncjman.store import jobs
@@ -69,7 +68,7 @@ def where_tasks(selected: Sequence[Job], where: Mapping[str, str]) -> tuple[list
 
 def check_tasks(job: Job, task_ids: Iterable[int]) -> None:
     """Raise BadSelection where a job has no such task."""
-    array: ArraySpec | None = job.spec.array
+    array = job.spec.array
     missing = [one for one in task_ids if (one != PLAIN_TASK if array is None else one not in array)]
     if missing:
         what = f"its tasks are {array}" if array else "it has no array"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Dependency
-from asyncjman.model.retry import Retry
 from asyncjman.model.status import Status
-from asyncjman.model.sweep import Sweep, fill
+
+if TYPE_CHECKING:  # loaded for jobs that have one: jman list starts sooner
+    from asyncjman.model.array import ArraySpec
+    from asyncjman.model.retry import Retry
+    from asyncjman.model.sweep import Sweep
 
 PLAIN_TASK = 0
 """The task id of the one task of a job with no array."""
@@ -52,7 +54,11 @@ class JobSpec:
     def argv(self, task_id: int) -> tuple[str, ...]:
         """Return what is executed for a task, interpreter and all."""
         words = self.interpreter + self.command
-        return fill(words, self.sweep.at(task_id - 1)) if self.sweep else words
+        if self.sweep is None:
+            return words
+        from asyncjman.model.sweep import fill
+
+        return fill(words, self.sweep.at(task_id - 1))
 
     def parameters(self, task_id: int) -> dict[str, str]:
         """Return the parameters of a task."""

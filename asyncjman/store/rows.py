@@ -7,15 +7,17 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from asyncjman.errors import DamagedDatabase, UsageError
-from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import Job, JobSpec, Task
-from asyncjman.model.retry import Retry
 from asyncjman.model.status import Status, roll_up
-from asyncjman.model.sweep import Sweep
+
+if TYPE_CHECKING:
+    from asyncjman.model.array import ArraySpec
+    from asyncjman.model.retry import Retry
+    from asyncjman.model.sweep import Sweep
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -128,7 +130,7 @@ def spec_of(values: Sequence[Any], dependencies: tuple[Dependency, ...] = ()) ->
         executor=executor,
         queue=queue,
         name=untext(name) or "",
-        array=ArraySpec.parse(array) if array else None,
+        array=_array_of(array) if array else None,
         stop_on_failure=bool(stop_on_failure),
         command=tuple(json.loads(command)),
         interpreter=tuple(json.loads(interpreter)),
@@ -138,12 +140,30 @@ def spec_of(values: Sequence[Any], dependencies: tuple[Dependency, ...] = ()) ->
         dependencies=dependencies,
         git_commit=git_commit,
         git_dirty=None if git_dirty is None else bool(git_dirty),
-        sweep=Sweep.loads(sweep) if sweep else None,
-        retry=Retry.loads(retry) if retry else None,
+        sweep=_sweep_of(sweep) if sweep else None,
+        retry=_retry_of(retry) if retry else None,
         timeout=timeout,
         token=token_of(token),
         resources=dict(json.loads(resources)) if resources else {},
     )
+
+
+def _array_of(value: str) -> ArraySpec:
+    from asyncjman.model.array import ArraySpec
+
+    return ArraySpec.parse(value)
+
+
+def _sweep_of(value: str) -> Sweep:
+    from asyncjman.model.sweep import Sweep
+
+    return Sweep.loads(value)
+
+
+def _retry_of(value: str) -> Retry:
+    from asyncjman.model.retry import Retry
+
+    return Retry.loads(value)
 
 
 @_whole
