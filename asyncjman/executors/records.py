@@ -17,7 +17,7 @@ import re
 import signal
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -69,8 +69,9 @@ class Record:
         """Return the signal that ended the command, as far as a shell can tell: from 128 + n."""
         for base in _SIGNAL_BASES:
             number = (self.exit_status or 0) - base
-            with suppress(ValueError):
-                return int(signal.Signals(number))
+            if number > 0:
+                with suppress(ValueError):
+                    return int(signal.Signals(number))
         return None
 
     @property
@@ -82,10 +83,12 @@ class Record:
         return Status.SUCCESS if self.exit_status == 0 else Status.FAILURE
 
 
-def parse_record(kind: RecordKind, text: str, *, changed_at: float = 0.0) -> Record | None:
+def parse_record(
+    kind: RecordKind, text: str, *, changed_at: float = 0.0, stamp: tuple[int, int] = (0, 0)
+) -> Record | None:
     """Read one record; None for one that is cut off or is no record.
 
-    ``changed_at`` stands in for the time where the node's ``date`` gave none.
+    ``changed_at`` stands in for the time where the node's ``date`` gave none; ``stamp``: see ``Record``.
     """
     lines = text.split("\n")
     if lines[0] != "jman 1" or lines[-2:] != ["end", ""]:
@@ -112,13 +115,13 @@ def parse_record(kind: RecordKind, text: str, *, changed_at: float = 0.0) -> Rec
         noted_signal=_signal(values.get("signal")),
         reason=reason,
         skipped_by=skipped_by,
+        stamp=stamp,
     )
 
 
 def read(path: Path, kind: RecordKind) -> Record | None:
     """Read one record file; None where it is missing, cut off, or no record."""
-    found = _load(os.fspath(path), kind)
-    return found if found and found.file_name == path.name else None
+    return _load(os.fspath(path.parent), path.name, kind)
 
 
 def scan(folder: str | os.PathLike[str]) -> Iterator[Record]:
@@ -130,15 +133,19 @@ def scan(folder: str | os.PathLike[str]) -> Iterator[Record]:
         names = set(os.listdir(folder))  # noqa: PTH208 - half the cost
     except OSError:
         return
+    place = os.fspath(folder)
     for name in names:
         match = _NAME.fullmatch(name)
-        start, end = (f"{kind}.{match[2]}" if match else "" for kind in RecordKind)
-        if match and (name == end or end not in names):
-            record = read(Path(folder, name), RecordKind(match[1]))
-            if record is None and name == end:
-                record = read(Path(folder, start), RecordKind.START)
-            if record is not None:
-                yield record
+        if match is None:
+            continue
+        start, end = f"start.{match[2]}", f"exit.{match[2]}"
+        record = None
+        if name == end:
+            record = _load(place, end, RecordKind.EXIT)
+        if record is None and (name == end or end not in names):
+            record = _load(place, start, RecordKind.START)
+        if record is not None:
+            yield record
 
 
 def fold(folder: Path, records: Iterable[Record]) -> int:
@@ -154,13 +161,14 @@ def fold(folder: Path, records: Iterable[Record]) -> int:
     _append(folder, (f"{one.task_id} {_code(one)} {one.attempt}\n" for one in ends))
     gone = 0
     for one in ends:
-        path = folder / one.file_name
+        path = f"{folder}/{one.file_name}"
         with suppress(OSError):
-            state = path.stat()
+            state = os.stat(path)  # noqa: PTH116 - there may be very many
             if (state.st_ino, state.st_mtime_ns) == one.stamp:
                 # the start first: an end without a start says all, a start without an end does not
-                (folder / f"{RecordKind.START}.{one.task_id}").unlink(missing_ok=True)
-                path.unlink()
+                with suppress(FileNotFoundError):
+                    os.unlink(f"{folder}/start.{one.task_id}")  # noqa: PTH108
+                os.unlink(path)  # noqa: PTH108
                 gone += 1
     return gone
 
@@ -196,10 +204,10 @@ def clear(folder: Path, task_ids: Iterable[int]) -> None:
             _replace(folder, [line for task_id, line in sorted(left.items()) if task_id not in wanted])
 
 
-def _load(path: str, kind: RecordKind) -> Record | None:
+def _load(folder: str, name: str, kind: RecordKind) -> Record | None:
     try:
         # not blocking: something else may have put a pipe there
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(f"{folder}/{name}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
     try:
@@ -209,8 +217,13 @@ def _load(path: str, kind: RecordKind) -> Record | None:
         return None
     finally:
         os.close(descriptor)
-    record = parse_record(kind, data.decode("utf-8", "surrogateescape"), changed_at=state.st_mtime)
-    return replace(record, stamp=(state.st_ino, state.st_mtime_ns)) if record else None
+    record = parse_record(
+        kind,
+        data.decode("utf-8", "surrogateescape"),
+        changed_at=state.st_mtime,
+        stamp=(state.st_ino, state.st_mtime_ns),
+    )
+    return record if record is not None and record.file_name == name else None
 
 
 def _code(record: Record) -> str:
