@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.cli.tools import Jman
 
 # the machine may be busy: how long an example takes is no fault of the code
 settings.register_profile(
@@ -12,3 +18,13 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("asyncjman")
+
+
+@pytest.fixture
+def jman(tmp_path: Path) -> Iterator[Jman]:
+    """Run the real command in an empty folder; what it left running is ended after the test."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    command = Jman(folder)
+    yield command
+    command.close()

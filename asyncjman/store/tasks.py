@@ -14,7 +14,7 @@ from asyncjman.model.job import PLAIN_TASK, Task
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.jobs import REVISION
-from asyncjman.store.rows import TASK_COLUMNS, status_of, task_of, task_values, text
+from asyncjman.store.rows import TASK_COLUMNS, status_of, task_of, task_values
 
 if TYPE_CHECKING:
     from asyncjman.model.array import ArraySpec
@@ -86,25 +86,10 @@ async def record_started(tx: Transaction, rows: Sequence[tuple[float, int, str, 
 async def record_finished(tx: Transaction, tasks: Sequence[Task]) -> None:
     """Store how attempts ended."""
     await tx.execute_many(
-        "UPDATE task SET status = ?, exit_status = ?, signal = ?, reason = ?, host = ?, started_at = ?, "
-        "finished_at = ?, cpu_seconds = ?, peak_memory_bytes = ?, pid = NULL, stop = NULL, runner = NULL "
-        "WHERE job_id = ? AND task_id = ?",
-        [
-            (
-                task.status,
-                task.exit_status,
-                task.signal,
-                text(task.reason),
-                text(task.host),
-                task.started_at,
-                task.finished_at,
-                task.cpu_seconds,
-                task.peak_memory_bytes,
-                task.job_id,
-                task.task_id,
-            )
-            for task in tasks
-        ],
+        "UPDATE task SET status = ?3, exit_status = ?5, signal = ?6, reason = ?7, host = ?8, "
+        "started_at = ?9, finished_at = ?10, cpu_seconds = ?11, peak_memory_bytes = ?12, "
+        "pid = NULL, stop = NULL, runner = NULL WHERE job_id = ?1 AND task_id = ?2",
+        [task_values(task) for task in tasks],
     )
 
 

@@ -14,15 +14,11 @@ from tests.faults.cell import Cell
 from tests.faults.tools import kill_left_in
 
 
-@pytest.fixture
-def jman(tmp_path: Path) -> Iterator[Jman]:
-    """Run the real command in an empty folder; what it left running is ended after the test."""
-    folder = tmp_path / "work"
-    folder.mkdir()
-    command = Jman(folder)
-    yield command
-    command.close()
-    kill_left_in(folder)
+@pytest.fixture(autouse=True)
+def nothing_left(tmp_path: Path) -> Iterator[None]:
+    """End what a test left running in its folder, which may be what it is about."""
+    yield
+    kill_left_in(tmp_path / "work")
 
 
 @pytest.fixture
