@@ -7,33 +7,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from asyncjman.api.logfiles import tail
+from asyncjman.api.failures import MAX_FAILURES, Failure, failures_of
 from asyncjman.executors.local import LocalExecutor
 from asyncjman.executors.local.console import Output
-from asyncjman.executors.logs import log_paths
 from asyncjman.model.events import Event, JobFinished, TaskFinished
-from asyncjman.model.job import Job, Task
+from asyncjman.model.job import Task
 from asyncjman.model.status import Status
 from asyncjman.scheduler.bus import Bus, Subscription
 from asyncjman.scheduler.engine import Engine, Options
 from asyncjman.scheduler.reconcile import Repair
-from asyncjman.store import jobs
 from asyncjman.store.database import Database
 
-__all__ = ["Execution", "Failure", "Options", "Output", "Repair", "Summary"]
-
-MAX_FAILURES = 10
-TAIL_LINES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A task that failed, its job, its log and the log's last lines."""
-
-    task: Task
-    job: Job
-    log: str | None
-    tail: list[str]
+__all__ = ["Execution", "Options", "Output", "Repair", "Summary"]
 
 
 @dataclass(slots=True)
@@ -121,14 +106,4 @@ class Execution:
 
     async def failures(self, summary: Summary) -> list[Failure]:
         """Return what a user wants to see of the tasks that failed."""
-        known = {
-            job.id: job for job in await jobs.get(self._database, {task.job_id for task in summary.failed})
-        }
-        found = []
-        for task in summary.failed:
-            if job := known.get(task.job_id):
-                logs = log_paths(job.spec, task.job_id, task.task_id)
-                texts = [(log, lines) for log in reversed(logs or ()) if (lines := tail(log, TAIL_LINES))]
-                log, lines = texts[0] if texts else (logs[1] if logs else None, [])
-                found.append(Failure(task, job, log, lines))
-        return found
+        return await failures_of(self._database, summary.failed)

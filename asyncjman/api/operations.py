@@ -26,6 +26,7 @@ from asyncjman.store.opening import damaged
 if TYPE_CHECKING:
     from asyncjman.api.deletion import Deleted
     from asyncjman.api.execution import Execution, Options, Output, Repair
+    from asyncjman.api.failures import Failure
     from asyncjman.api.grid import Grid
     from asyncjman.api.resubmission import Resubmitted
     from asyncjman.errors import JmanError
@@ -381,6 +382,12 @@ class Operations:
         else:
             await waiting
         return await jobs.get(self.database, [job.id for job in selected])
+
+    async def failures(self, selected: Iterable[Job]) -> list[Failure]:
+        """Return what to show of the first tasks of these jobs that failed."""
+        from asyncjman.api.failures import first_failures
+
+        return await first_failures(self.database, [job.id for job in selected])
 
     def execution(
         self,

@@ -33,6 +33,7 @@ def wait_command(
     from asyncjman.api.operations import Operations
     from asyncjman.model.selection import format_ids
     from asyncjman.model.status import FINISHED, Status
+    from asyncjman.render.monitor import failure_lines
 
     globals_: Globals = context.obj
     selection = globals_.selection(ids, job_ids)
@@ -56,6 +57,8 @@ def wait_command(
             for job in bad:
                 reason = f" ({job.reason})" if job.reason else ""
                 say(f"job {job.id}: {job.status}{reason}{_how_many(job)}")
+            for line in failure_lines(await manager.failures(bad), color=False):
+                say(line)
             return EXIT_JOB_FAILED if bad else EXIT_DONE
 
     return asyncio.run(wait())

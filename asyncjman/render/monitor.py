@@ -183,12 +183,9 @@ def event_object(event: Event) -> dict[str, object]:
     return common
 
 
-def closing_lines(totals: Totals, failures: Sequence[Failed]) -> list[str]:
-    """Return the table by status, and for each failed task the reason, the log and its end."""
-    if not totals.counts and not totals.skipped_jobs:
-        return []
-    color = use_color()
-    lines = [""]
+def failure_lines(failures: Sequence[Failed], *, color: bool) -> list[str]:
+    """Return for each failed task the reason, the log and its end."""
+    lines = []
     for failed in failures:
         task = failed.task
         word = colored("failure", Status.FAILURE) if color else "failure"
@@ -197,6 +194,15 @@ def closing_lines(totals: Totals, failures: Sequence[Failed]) -> list[str]:
         if failed.log:
             lines.append(f"  {short_path(failed.log)}{'' if failed.tail else ' (empty)'}")
         lines += [f"  | {printable(line[:_MAX_LINE].expandtabs())}" for line in failed.tail]
+    return lines
+
+
+def closing_lines(totals: Totals, failures: Sequence[Failed]) -> list[str]:
+    """Return the table by status, and for each failed task the reason, the log and its end."""
+    if not totals.counts and not totals.skipped_jobs:
+        return []
+    color = use_color()
+    lines = ["", *failure_lines(failures, color=color)]
     more = totals.counts.get(Status.FAILURE, 0) - len(failures)
     if more > 0:
         lines.append(f"and {more} more failures (jman report -e shows them)")

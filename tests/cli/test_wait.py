@@ -45,3 +45,26 @@ def test_waits_until_the_end(jman: Jman) -> None:
     (jman.folder / "go").touch()
     assert waiter.wait(20) == 0
     assert runner.wait(20) == 0
+
+
+def test_failures_are_shown_with_the_ends_of_their_logs(jman: Jman) -> None:
+    jman(
+        "--local",
+        "submit",
+        "-l",
+        "logs",
+        "-t",
+        "12",
+        "-n",
+        "bad",
+        "--",
+        "sh",
+        "-c",
+        "echo no data >&2; exit 3",
+    )
+    jman("--local", "execute", "-p", "4", code=1)
+    err = jman("wait", code=1).err
+    assert "job 1: failure (exit status 3), 12 of 12 tasks" in err
+    assert "failure 1.1: exit status 3" in err
+    assert "logs/bad.e1.1\n  | no data" in err
+    assert err.count("| no data") == 10
