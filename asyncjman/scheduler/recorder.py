@@ -98,7 +98,8 @@ class Recorder:
         self._batch.started.pop((task.job_id, task.task_id), None)
         self._batch.finished.append(task)
         self._batch.touched.add(task.job_id)
-        if self._bus.is_heard:
+        # what is skipped is told of its job: most of it was never taken up, task by task
+        if self._bus.is_heard and task.status is not Status.SKIPPED:
             assert task.finished_at is not None
             self._batch.events.append(
                 TaskFinished(task.job_id, task.finished_at, task, self._names.get(task.job_id, ""))

@@ -96,3 +96,11 @@ def test_after_corr(jman: Jman) -> None:
     for i in range(1, 5):
         after(second[i], first[i])
     assert second[2]["started_at"] < first[4]["finished_at"], "it waited for the whole array"
+
+
+def test_a_skipped_job_is_told_of_once(jman: Jman) -> None:
+    jman("--local", "submit", "-t", "8", "--", "sh", "-c", "[ $SGE_TASK_ID != 8 ]")
+    jman("--local", "submit", "-n", "next", "--after-ok", "1", "--", "true")
+    out = jman("--local", "execute", "-p", "4", code=1).out
+    assert out.count("skipped  2") == 1
+    assert "1 job skipped" in out
