@@ -67,13 +67,13 @@ async def insert(
     tasks = json.dumps(list(mapped)) if mapped else None
     rows = await tx.fetch(
         "INSERT INTO submission (job_id, token, created_at, host, pid, mapped) "
-        "SELECT job.id, ?2, ?3, ?4, ?5, ?6 FROM job WHERE job.id = ?1 AND job.finished_at IS NULL "
-        "AND NOT EXISTS (SELECT 1 FROM submission WHERE job_id = ?1 AND active = 1 AND grid_id IS NULL) "
-        "AND (job.rest IN ('submitted', 'waiting') OR EXISTS (SELECT 1 FROM task WHERE job_id = ?1 "
+        "SELECT job.id, ?, ?, ?, ?, ? FROM job WHERE job.id = ? AND job.finished_at IS NULL "
+        "AND NOT EXISTS (SELECT 1 FROM submission WHERE job_id = ? AND active = 1 AND grid_id IS NULL) "
+        "AND (job.rest IN ('submitted', 'waiting') OR EXISTS (SELECT 1 FROM task WHERE job_id = ? "
         "AND finished_at IS NULL AND status IN ('submitted', 'waiting'))) "
-        "AND NOT EXISTS (SELECT 1 FROM task WHERE job_id = ?1 AND status NOT IN ('submitted', 'waiting') "
-        "AND task_id IN (SELECT value FROM json_each(?6))) RETURNING id",
-        (job_id, token, now, host, pid, tasks),
+        "AND NOT EXISTS (SELECT 1 FROM task WHERE job_id = ? AND status NOT IN ('submitted', 'waiting') "
+        "AND task_id IN (SELECT value FROM json_each(?))) RETURNING id",
+        (token, now, host, pid, tasks, job_id, job_id, job_id, job_id, tasks),
     )
     return rows[0][0] if rows else None
 
@@ -223,14 +223,15 @@ async def unaccounted(source: Database | Transaction) -> list[Submission]:
 
 async def ended_attempts(source: Database | Transaction, job_ids: Iterable[int]) -> list[Task]:
     """Return the attempts of jobs that ran and ended; the first ones first."""
+    ids = json.dumps(list(job_ids))
     some = (
-        "WHERE job_id IN (SELECT value FROM json_each(?1)) "
+        "WHERE job_id IN (SELECT value FROM json_each(?)) "
         "AND started_at IS NOT NULL AND finished_at IS NOT NULL"
     )
     rows = await source.fetch(
         f"SELECT {TASK_COLUMNS} FROM attempt {some} UNION ALL SELECT {TASK_COLUMNS} FROM task {some} "
         "ORDER BY attempt",
-        (json.dumps(list(job_ids)),),
+        (ids, ids),
     )
     return [task_of(row) for row in rows]
 

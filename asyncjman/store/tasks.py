@@ -86,10 +86,10 @@ async def record_started(tx: Transaction, rows: Sequence[tuple[float, int, str, 
 async def record_finished(tx: Transaction, tasks: Sequence[Task]) -> None:
     """Store how attempts ended."""
     await tx.execute_many(
-        "UPDATE task SET status = ?3, exit_status = ?5, signal = ?6, reason = ?7, host = ?8, "
-        "started_at = ?9, finished_at = ?10, cpu_seconds = ?11, peak_memory_bytes = ?12, "
-        "pid = NULL, stop = NULL, runner = NULL WHERE job_id = ?1 AND task_id = ?2",
-        [task_values(task) for task in tasks],
+        "UPDATE task SET status = ?, attempt = ?, exit_status = ?, signal = ?, reason = ?, host = ?, "
+        "started_at = ?, finished_at = ?, cpu_seconds = ?, peak_memory_bytes = ?, "
+        "pid = NULL, stop = NULL, runner = NULL WHERE job_id = ? AND task_id = ?",
+        [(*task_values(task)[2:], task.job_id, task.task_id) for task in tasks],
     )
 
 
