@@ -7,6 +7,7 @@ import json
 import random
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -132,7 +133,7 @@ async def test_attempts_are_kept(database: Database) -> None:
     for attempt in (1, 2, 3):
         assert await _claim(database, runner, 1, [0]) == [Claim(1, 0, attempt)]
         async with database.transaction() as tx:
-            await tasks.record_finished(tx, [_ended(1, 0, Status.FAILURE)])
+            await tasks.record_finished(tx, [replace(_ended(1, 0, Status.FAILURE), attempt=attempt)])
             await tasks.close_jobs(tx, [1], 11.0)
             assert await tasks.reset(tx, 1, FINISHED, Status.SUBMITTED, None, 20.0) == 1
     assert await tasks.attempts(database, 1, 0) == [
