@@ -94,8 +94,8 @@ async def sent(tx: Transaction, submission_id: int, grid_id: int, status: Status
 
 
 async def drop(tx: Transaction, submission_id: int) -> None:
-    """Forget an intent that came to nothing."""
-    await tx.execute("DELETE FROM submission WHERE id = ?", (submission_id,))
+    """Forget an intent that came to nothing, unless it was carried out since somebody looked."""
+    await tx.execute("DELETE FROM submission WHERE id = ? AND grid_id IS NULL", (submission_id,))
 
 
 async def active(source: Database | Transaction, job_ids: Iterable[int] | None = None) -> list[Submission]:
