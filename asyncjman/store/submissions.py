@@ -179,7 +179,7 @@ async def standings(source: Database | Transaction, job_ids: Collection[int]) ->
 
 
 async def put_tasks(tx: Transaction, rows: Sequence[tuple[Task, float | None]]) -> None:
-    """Store (task, since when it is missing) as seen; a finished task is only changed by a later attempt."""
+    """Store (task, since when it is missing) as seen."""
     values = ", ".join("?" * 13)
     await tx.execute_many(
         "INSERT INTO task (job_id, task_id, status, attempt, exit_status, signal, reason, host, started_at, "

@@ -5,12 +5,16 @@ What can be made to happen on a real cell is in ``tests/grid/test_faults.py``.
 
 from __future__ import annotations
 
+import asyncio
+import json
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from asyncjman.executors import command
+from asyncjman.scheduler.grid import refresh
 from tests.cli.tools import Jman
 from tests.faults.cell import Cell
 from tests.faults.tools import LONG, SEED, Figures, trials
@@ -185,3 +189,26 @@ def test_records_that_come_late(jman: Jman, cell: Cell) -> None:
     hidden.rename(folder)
     jman("wait", "--timeout", "20", code=1)
     assert jman.job()["exit_status"] == 3
+
+
+def test_what_another_process_stored_meanwhile_is_kept(
+    jman: Jman, cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look at the cluster that takes long has seen a task run that another one has seen end."""
+    jman("submit", "--", "true")
+    cell.start(1)
+    conclude = refresh._interpret_all
+    others: list[str] = []
+
+    async def conclude_slowly(*args: Any) -> Any:
+        found = await conclude(*args)
+        if not others:
+            others.append("")
+            await asyncio.to_thread(cell.run, 1)
+            others[0] = (await asyncio.to_thread(jman.fresh, "list", "--json")).out
+        return found
+
+    monkeypatch.setattr(refresh, "_interpret_all", conclude_slowly)
+    jman("list")
+    assert json.loads(others[0])[0]["status"] == "success"
+    assert jman.status() == {1: "success"}

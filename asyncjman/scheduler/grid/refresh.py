@@ -28,7 +28,7 @@ from asyncjman.scheduler.grid.interpret import Findings, View, causes_on_grid, i
 from asyncjman.scheduler.settle import bring_back, settle
 from asyncjman.store import jobs, schedule, submissions, tasks
 from asyncjman.store.database import Database, Transaction
-from asyncjman.store.submissions import Submission
+from asyncjman.store.submissions import Standing, Submission
 
 _TOKEN = re.compile(r"jm\d+_([0-9a-f]{14})(?:_|$)", re.ASCII)
 ORPHAN_SECONDS = 60.0
@@ -174,14 +174,17 @@ async def _look(
     result: Refreshed,
 ) -> None:
     known = {job.id: job for job in await jobs.get(database, {one.job_id for one in active})}
+    standings = await submissions.standings(database, known)
+    # another process may have deleted jobs
+    active = [one for one in active if one.job_id in known and one.job_id in standings]
     folders = {job.id: _folder(database, job) for job in known.values()}
     read = await asyncio.to_thread(lambda: {job_id: _records(path) for job_id, path in folders.items()})
-    found = await _interpret_all(database, active, known, read, entries, grace)
+    found = await _interpret_all(database, active, known, standings, read, entries, grace)
     if any(one.ask_accounting for one in found.values()):
         pattern = f"jm*_{await submissions.database_token(database)}*"
         accounting = await executor.account(pattern)
-        found = await _interpret_all(database, active, known, read, entries, grace, accounting)
-    doomed = await _store(database, active, known, found, result)
+        found = await _interpret_all(database, active, known, standings, read, entries, grace, accounting)
+    doomed = await _store(database, active, known, standings, found, result)
     ended: dict[int, dict[int, Task]] = defaultdict(dict)
     for task in result.seen:
         if task.status in FINISHED:
@@ -211,6 +214,7 @@ async def _interpret_all(
     database: Database,
     active: Sequence[Submission],
     known: Mapping[int, Job],
+    standings: Mapping[int, Standing],
     read: Mapping[int, Sequence[Record]],
     entries: Mapping[str, Sequence[QueueEntry]] | None,
     grace: float,
@@ -223,7 +227,6 @@ async def _interpret_all(
     for one in reversed(await submissions.active(database)):
         elsewhere[one.id] = later[one.job_id]
         later[one.job_id] |= set(one.mapped) or {PLAIN_TASK}
-    standings = await submissions.standings(database, known)
     for one in active:
         job = known[one.job_id]
         standing = standings[one.job_id]
@@ -250,18 +253,32 @@ async def _store(
     database: Database,
     active: Sequence[Submission],
     known: Mapping[int, Job],
+    standings: Mapping[int, Standing],
     found: Mapping[int, Findings],
     result: Refreshed,
 ) -> list[Submission]:
-    """Store what was found; return what must not run because of it."""
-    seen = [pair for findings in found.values() for pair in findings.tasks]
-    notes = [(found[one.id].note, one.id) for one in active if found[one.id].note != one.note]
-    rests = [(one.job_id, rest) for one in active if (rest := found[one.id].rest) is not None]
-    if not (seen or notes or rests):
+    """Store what was found; return what must not run because of it.
+
+    Of jobs that another process changed meanwhile nothing is stored: what was concluded of them may be
+    wrong by now. The next look concludes anew.
+    """
+    changed = [
+        one
+        for one in active
+        if found[one.id].tasks or found[one.id].rest is not None or found[one.id].note != one.note
+    ]
+    if not changed:
         return []
-    in_error = {number for note, number in notes if note == "error"}
-    result.in_error.extend(one.job_id for one in active if one.id in in_error)
     async with database.transaction() as tx:
+        job_ids = {one.job_id for one in changed}
+        still_active = {one.id for one in await submissions.active(tx, job_ids)}
+        now = await submissions.standings(tx, job_ids)
+        changed = [
+            one for one in changed if one.id in still_active and now.get(one.job_id) == standings[one.job_id]
+        ]
+        seen = [pair for one in changed for pair in found[one.id].tasks]
+        notes = [(found[one.id].note, one.id) for one in changed]
+        rests = [(one.job_id, rest) for one in changed if (rest := found[one.id].rest) is not None]
         await submissions.put_tasks(tx, seen)
         await submissions.set_notes(tx, notes)
         for job_id, rest in rests:
@@ -271,6 +288,9 @@ async def _store(
         await _retry(tx, known, [task for task, _ in seen])
         doomed = await _close(tx, {task.job_id for task, _ in seen}, result)
     result.seen.extend(task for task, _ in seen)
+    result.in_error.extend(
+        one.job_id for one in changed if found[one.id].note == "error" and one.note != "error"
+    )
     return doomed
 
 
