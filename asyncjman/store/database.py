@@ -43,7 +43,9 @@ class Database:
         was written by a newer one; the file is left as it is then.
         """
         with translated(path):
-            opened = await open_connection(path, create=create)
+            opened = await to_completion(
+                open_connection(path, create=create), lambda one: one.connection.close()
+            )
         return cls(path, opened.connection, opened.identity, in_memory=opened.identity is None)
 
     async def close(self) -> None:

@@ -7,10 +7,12 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from asyncjman.errors import DatabaseProblem
@@ -198,3 +200,15 @@ def test_statements_keep_triggers_whole() -> None:
 
 def test_migrations_are_numbered_from_one_on() -> None:
     assert list(migrations()) == list(range(1, latest_version() + 1))
+
+
+async def test_an_opening_that_is_cancelled_leaves_nothing_open(path: Path) -> None:
+    for moments in range(60):
+        opening = asyncio.ensure_future(Database.open(path, create=True))
+        for _ in range(moments):
+            await asyncio.sleep(0)
+        opening.cancel()
+        with suppress(asyncio.CancelledError):
+            await (await opening).close()
+    assert str(path) not in [one.path for one in psutil.Process().open_files()]
+    assert not [one for one in threading.enumerate() if "connection" in one.name.lower()]
