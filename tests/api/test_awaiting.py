@@ -130,7 +130,8 @@ async def test_a_job_that_is_deleted_while_it_is_awaited() -> None:
     async with JobManager() as jm:
         keep, job = await jm.submit(GATED), await jm.submit(["true"])
         waiter = asyncio.create_task(job.wait())
-        assert (await jman("delete", "2"))[0] == 0
+        code, *said = await jman("delete", "2")
+        assert code == 0, said
         (outcome,) = await asyncio.wait_for(asyncio.gather(waiter, return_exceptions=True), 20)
         if isinstance(outcome, BaseException):
             assert isinstance(outcome, JmanError)
