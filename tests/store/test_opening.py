@@ -7,7 +7,6 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -211,4 +210,3 @@ async def test_an_opening_that_is_cancelled_leaves_nothing_open(path: Path) -> N
         with suppress(asyncio.CancelledError):
             await (await opening).close()
     assert str(path) not in [one.path for one in psutil.Process().open_files()]
-    assert not [one for one in threading.enumerate() if "connection" in one.name.lower()]
