@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from asyncjman.errors import BadSelection
+from asyncjman.model.graph import Dependency
 from asyncjman.model.job import PLAIN_TASK, Job
 from asyncjman.model.selection import Selection, format_ids
 from asyncjman.store import jobs
@@ -64,6 +66,21 @@ def where_tasks(selected: Sequence[Job], where: Mapping[str, str]) -> tuple[list
     if not found:
         raise BadSelection(f"no task of job {swept[0].id} has these parameters")
     return swept, found
+
+
+async def resolve_dependencies(
+    database: Database, path: Path, some: Sequence[Dependency]
+) -> tuple[Dependency, ...]:
+    """Return dependencies by job ids, where a number may have been the cluster's."""
+    found = []
+    for one in some:
+        number = range(one.job_id, one.job_id + 1)
+        if await jobs.existing(database, [number]) or not await jobs.by_grid_id(database, number):
+            found.append(one)
+        else:
+            ids = await resolve_ids(database, path, Selection(either=(number,)))
+            found.append(replace(one, job_id=ids[0][0]))
+    return tuple(found)
 
 
 def check_tasks(job: Job, task_ids: Iterable[int]) -> None:

@@ -201,6 +201,7 @@ class JobManager:
             function, [(args, kwargs)], name=None, log_dir=self._default_log_dir, array=False
         )
         job = await self._store(self._for_engine(spec))
+        # whatever the function gave: its type is the caller's
         return results.value(await job.wait(), 0)  # type: ignore[no-any-return]
 
     async def map(

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from asyncjman.api.ids import check_tasks, resolve_ids, where_tasks
-from asyncjman.errors import BadSelection, DamagedDatabase, DatabaseProblem, first_of
+from asyncjman.api.ids import check_tasks, resolve_dependencies, resolve_ids, where_tasks
+from asyncjman.errors import DamagedDatabase, DatabaseProblem, first_of
 from asyncjman.executors.environment import task_environment
 from asyncjman.executors.logs import earlier_log, log_paths
 from asyncjman.model.graph import Dependency
@@ -161,17 +161,7 @@ class Operations:
 
     async def resolve_dependencies(self, some: Sequence[Dependency]) -> tuple[Dependency, ...]:
         """Return dependencies by job ids, where a number may have been the cluster's."""
-        found = []
-        for one in some:
-            number = range(one.job_id, one.job_id + 1)
-            if await jobs.existing(self.database, [number]) or not await jobs.by_grid_id(
-                self.database, number
-            ):
-                found.append(one)
-            else:
-                ids = (await self.resolve(Selection(either=(number,)))).ids
-                found.append(replace(one, job_id=ids[0][0]))
-        return tuple(found)
+        return await resolve_dependencies(self.database, self.path, some)
 
     async def jobs(self, selection: Selection = ALL) -> AsyncIterator[Job]:
         """Yield the jobs that are meant, in order of id.
@@ -265,9 +255,7 @@ class Operations:
         from asyncjman.api.stopping import stop
 
         selected = await self._selected(selection, task_ids)
-        on_grid = [job for job in selected if job.spec.executor != "local" and job.status not in FINISHED]
-        if on_grid:
-            await self.grid.stop(on_grid, task_ids)
+        on_grid = await self._stop_on_grid(selected, task_ids)
         stopped = await stop(self.database, selected, task_ids)
         return await jobs.get(self.database, [job.id for job in [*stopped, *on_grid]])
 
@@ -283,9 +271,7 @@ class Operations:
         from asyncjman.api.deletion import delete
 
         selected = await self._selected(selection, task_ids)
-        on_grid = [job for job in selected if job.spec.executor != "local" and job.status not in FINISHED]
-        if on_grid:
-            await self.grid.stop(on_grid, task_ids)
+        await self._stop_on_grid(selected, task_ids)
         async for one in delete(
             self.database, selected, task_ids=task_ids, keep_logs=keep_logs, keep_log_dir=keep_log_dir
         ):
@@ -308,7 +294,7 @@ class Operations:
 
         ``command`` is a new one for the one job that is selected.
         """
-        from asyncjman.api.resubmission import UNSUCCESSFUL, overwrite_command, resubmit
+        from asyncjman.api.resubmission import UNSUCCESSFUL, move, overwrite_command, resubmit, send_again
 
         selected = await self._selected(selection, ())
         if command:
@@ -318,7 +304,9 @@ class Operations:
         if running_too:
             await self.stop(Selection(ids=tuple(range(job.id, job.id + 1) for job in selected)))
         if to is not None:
-            await self._move(selected, to)
+            local = to == "local"
+            queue, log_dir = ("local", None) if local else (self.settings.queue, self.settings.log_dir)
+            await move(self.database, selected, to, queue=queue, log_dir=log_dir)
         done = await resubmit(
             self.database,
             selected,
@@ -327,35 +315,7 @@ class Operations:
             clean=clean,
             changes=changes,
         )
-        return await self._send_again(done)
-
-    async def _move(self, selected: Sequence[Job], to: str) -> None:
-        """Have jobs run on another engine from now on."""
-        queue = "local" if to == "local" else self.settings.queue
-        for job in selected:
-            if job.spec.executor == to:
-                continue
-            if job.status in (Status.QUEUED, Status.EXECUTING) or (
-                job.grid_id and job.status not in FINISHED
-            ):
-                raise BadSelection(f"job {job.id} is {job.status}: stop it before it moves to {to}")
-            log_dir = job.spec.log_dir or (self.settings.log_dir if to != "local" else None)
-            async with self.database.transaction() as tx:
-                await jobs.move(tx, job.id, executor=to, queue=queue, log_dir=log_dir)
-
-    async def _send_again(self, done: list[Resubmitted]) -> list[Resubmitted]:
-        """Send to the cluster what is to run there once more."""
-        from asyncjman.store import submissions
-
-        sent = []
-        for one in done:
-            job = (await jobs.get(self.database, [one.job.id]))[0]
-            unsent = await submissions.unsent_jobs(self.database, job.spec.executor)
-            if job.spec.executor != "local" and (job.id in unsent or job.status is Status.WAITING):
-                await self.grid.send(job)
-                job = (await jobs.get(self.database, [job.id]))[0]
-            sent.append(replace(one, job=job))
-        return sent
+        return await send_again(self.database, lambda: self.grid, done)
 
     async def wait(
         self,
@@ -428,6 +388,13 @@ class Operations:
             if task_ids:
                 check_tasks(job, task_ids)
         return selected
+
+    async def _stop_on_grid(self, selected: Sequence[Job], task_ids: Sequence[int]) -> list[Job]:
+        """Stop those of the jobs that are on a cluster; return them."""
+        on_grid = [job for job in selected if job.spec.executor != "local" and job.status not in FINISHED]
+        if on_grid:
+            await self.grid.stop(on_grid, task_ids)
+        return on_grid
 
     async def resolve(self, selection: Selection) -> Selection:
         """Return the selection by job ids. Raises BadSelection where an id isn't there, or means two jobs."""

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asyncjman.api.logfiles import remove_logs
-from asyncjman.errors import BadDependency, UsageError
+from asyncjman.errors import BadDependency, BadSelection, UsageError
 from asyncjman.executors.program import resolve
 from asyncjman.model.graph import find_cycle
 from asyncjman.model.job import Job
-from asyncjman.model.status import Status
+from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.reconcile import repair
-from asyncjman.store import jobs, tasks
+from asyncjman.store import jobs, submissions, tasks
 from asyncjman.store.database import Database
+
+if TYPE_CHECKING:
+    from asyncjman.api.grid import Grid
 
 PENDING = frozenset({Status.SUBMITTED, Status.WAITING})
 UNSUCCESSFUL = frozenset({Status.FAILURE, Status.STOPPED, Status.SKIPPED})
@@ -86,3 +89,34 @@ async def resubmit(
         removed = remove_logs(job, [(task.task_id, task.attempt) for task in affected]) if clean else []
         done.append(Resubmitted((await jobs.get(database, [job.id]))[0], removed))
     return done
+
+
+async def move(
+    database: Database, selected: Sequence[Job], to: str, *, queue: str, log_dir: str | None
+) -> None:
+    """Have jobs run on another engine from now on; ``log_dir`` is for those that have none.
+
+    Raises BadSelection for one that may be running.
+    """
+    for job in selected:
+        if job.spec.executor == to:
+            continue
+        if job.status in (Status.QUEUED, Status.EXECUTING) or (job.grid_id and job.status not in FINISHED):
+            raise BadSelection(f"job {job.id} is {job.status}: stop it before it moves to {to}")
+        async with database.transaction() as tx:
+            await jobs.move(tx, job.id, executor=to, queue=queue, log_dir=job.spec.log_dir or log_dir)
+
+
+async def send_again(
+    database: Database, grid: Callable[[], Grid], done: Sequence[Resubmitted]
+) -> list[Resubmitted]:
+    """Send to the cluster what is to run there once more; ``grid`` is called where something is."""
+    sent = []
+    for one in done:
+        job = (await jobs.get(database, [one.job.id]))[0]
+        unsent = await submissions.unsent_jobs(database, job.spec.executor)
+        if job.spec.executor != "local" and (job.id in unsent or job.status is Status.WAITING):
+            await grid().send(job)
+            job = (await jobs.get(database, [job.id]))[0]
+        sent.append(replace(one, job=job))
+    return sent

@@ -56,6 +56,7 @@ class Database:
         """Return all rows, seen between transactions of this process."""
         async with self._lock:
             with translated(self.path):
+                # aiosqlite names fewer iterables than it takes
                 return list(await self._connection.execute_fetchall(sql, parameters))  # type: ignore[arg-type]
 
     async def stream(self, sql: str, parameters: Iterable[Any] = ()) -> AsyncIterator[tuple[Any, ...]]:
@@ -64,6 +65,7 @@ class Database:
             async with self._connection.execute(sql, parameters) as cursor:
                 while rows := await cursor.fetchmany(500):
                     for row in rows:
+                        # aiosqlite calls its rows sqlite3.Row, which only a row factory would make them
                         yield row  # type: ignore[misc]
 
     @asynccontextmanager
@@ -192,4 +194,5 @@ class Transaction:
 
     async def fetch(self, sql: str, parameters: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
         with translated(self._path):
+            # aiosqlite names fewer iterables than it takes
             return list(await self._connection.execute_fetchall(sql, parameters))  # type: ignore[arg-type]

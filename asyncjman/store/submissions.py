@@ -52,6 +52,7 @@ _COLUMNS = "id, job_id, token, created_at, host, pid, grid_id, mapped, note"
 def _of(row: Sequence[object]) -> Submission:
     job_id, token, created_at, host, pid, grid_id, mapped, note = row[1:]
     numbers = tuple(json.loads(mapped)) if isinstance(mapped, str) else ()
+    # a row has no types
     return Submission(row[0], job_id, token_of(token), created_at, host, pid, grid_id, numbers, note)  # type: ignore[arg-type]
 
 
