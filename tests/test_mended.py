@@ -21,7 +21,7 @@ from asyncjman.model.selection import parse_ids
 from asyncjman.model.status import Status
 from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.recorder import Recorder
-from asyncjman.scheduler.workload import JobState, Workload
+from asyncjman.scheduler.workload import Workload
 from asyncjman.store import jobs, tasks
 from asyncjman.store.database import Database
 from asyncjman.store.schedule import Outline
@@ -151,7 +151,7 @@ def outline(
 def test_07_a_long_chain_is_skipped_without_a_deep_stack() -> None:
     load = Workload(Nobody())
     for n in range(1, 2000):
-        load.add(JobState.of(outline(n), (Dependency(n - 1, Kind.OK),) if n > 1 else ()), {}, {})
+        load.decide(load.enroll(outline(n), (Dependency(n - 1, Kind.OK),) if n > 1 else ()), {}, {})
     first = load.jobs[1]
     load.claimed(first, 1)
     load.task_ended(first, 0, Status.FAILURE)
@@ -160,13 +160,13 @@ def test_07_a_long_chain_is_skipped_without_a_deep_stack() -> None:
 
 def test_08_an_array_that_lost_tasks_meanwhile_gives_all_that_are_left() -> None:
     load = Workload(Nobody())
-    job = JobState.of(outline(1, "1-10", 10), ())
-    load.add(job, {}, {})
+    job = load.enroll(outline(1, "1-10", 10), ())
+    load.decide(job, {}, {})
     load.claimed(job, len(ids := job.give(3)))
     for one in ids:
         load.task_ended(job, one, Status.SUCCESS)
     # delete -a 1-2 elsewhere: tasks.forget() writes the array without them, and next_index = 0
-    load.changed(job, outline(1, "3-10", 8, {Status.SUCCESS: 1}))
+    load.decide(load.enroll(outline(1, "3-10", 8, {Status.SUCCESS: 1}), ()), {}, {})
     assert set(job.give(20)) >= {4, 5, 6, 7, 8, 9, 10}
 
 

@@ -21,14 +21,15 @@ from asyncjman.errors import first_of
 from asyncjman.executors.base import Executor, Work
 from asyncjman.executors.environment import task_environment
 from asyncjman.executors.logs import log_paths
+from asyncjman.model.graph import Kind, Verdict
 from asyncjman.model.job import JobSpec, Task
-from asyncjman.model.selection import format_ids
 from asyncjman.model.status import Status
 from asyncjman.scheduler.attempts import STOPPED, Attempts, unstarted
 from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.feed import Feed
 from asyncjman.scheduler.reconcile import Repair, process_start, repair
 from asyncjman.scheduler.recorder import Recorder
+from asyncjman.scheduler.settle import release_runner
 from asyncjman.scheduler.workload import JobState, Workload
 from asyncjman.store import jobs, runners, schedule, tasks
 from asyncjman.store.database import Database
@@ -77,8 +78,10 @@ class Engine:
         self._feed = Feed(database, self._workload, self._recorder, self._names)
         self._slots = asyncio.Semaphore(options.parallel)
         self._attempts = Attempts(executor)
-        self._gates: set[asyncio.Future[bool]] = set()
-        self._stale: list[int] = []
+        self._gates: set[asyncio.Future[None]] = set()
+        self._closed: set[int] = set()
+        """Jobs that the store has ended; several processes may have had a part in them."""
+        self._claims_at_last_look = -1
         self._loading = asyncio.Lock()
         self._stopping = asyncio.Event()
         self._wake = asyncio.Event()
@@ -136,10 +139,14 @@ class Engine:
         """Start nothing more, end what runs (recorded as stopped), and let ``run`` return."""
         self._stopping.set()
         self._wake.set()
+        self._open_gates()
+        await self._attempts.stop(kill=kill)
+
+    def _open_gates(self) -> None:
+        """Have all tasks that wait for dependencies look whether they are still to wait."""
         for gate in self._gates:
             if not gate.done():
-                gate.set_result(False)
-        await self._attempts.stop(kill=kill)
+                gate.set_result(None)
 
     @property
     def running(self) -> int:
@@ -161,8 +168,7 @@ class Engine:
         await self._executor.close()
         await self._recorder.flush()
         async with self._database.transaction() as tx:
-            await runners.give_back(tx, self._runner, "the jman that ran it ended", time.time())
-            await runners.delete(tx, self._runner)
+            await release_runner(tx, self._runner, "the jman that ran it ended", time.time())
 
     async def _repair(self) -> None:
         for one in await repair(self._database):
@@ -185,10 +191,6 @@ class Engine:
 
     async def _run_task(self, job: JobState, claim: Claim) -> None:
         """Carry one task from its claim to its end, over as many attempts as it may have."""
-        if job.blocked_by and not await self._may_go(job):
-            self._feed.dropped()
-            self._drop(job, claim, Status.SKIPPED, f"because of {_waited_for(job)}")
-            return
         first = claim.attempt
         while again := await self._attempt(job, claim, claim.attempt - first + 1):
             claim = again
@@ -198,22 +200,35 @@ class Engine:
 
     async def _attempt(self, job: JobState, claim: Claim, tries: int) -> Claim | None:
         """Run one attempt, in a slot; return the claim of the next one where there is to be one."""
-        async with self._slots:
-            self._feed.dropped()
-            if self._stopping.is_set() or (claim.job_id, claim.task_id) in self._attempts.to_stop:
-                self._drop(job, claim, Status.STOPPED, STOPPED)
+        while True:
+            await self._await_dependencies(job, claim)
+            async with self._slots:
+                if self._stopping.is_set() or (claim.job_id, claim.task_id) in self._attempts.to_stop:
+                    self._drop(job, claim, Status.STOPPED, STOPPED)
+                    return None
+                said = self._workload.verdict(job, claim.task_id)
+                if said is Verdict.SKIP:
+                    self._drop(job, claim, Status.SKIPPED, job.skip_reason)
+                    return None
+                if said is Verdict.GO:
+                    return await self._run_attempt(job, claim, tries)
+            if not self._workload.is_next(job):
+                self._release(job, claim)
                 return None
-            spec = job.spec
-            assert spec is not None
-            self._feed.started()
-            work = self._work(spec, claim)
-            outcome = await self._attempts.run(work, spec.timeout, self._recorder.task_started)
-            if spec.retry and spec.retry.applies(outcome.causes, tries) and not self._stopping.is_set():
-                self._recorder.task_retried(outcome.task)
-                self._feed.held += 1
-                return replace(claim, attempt=claim.attempt + 1)
-            self._end(job, outcome.task)
-            return None
+
+    async def _run_attempt(self, job: JobState, claim: Claim, tries: int) -> Claim | None:
+        spec = job.spec
+        assert spec is not None
+        self._feed.dropped()
+        self._feed.started()
+        work = self._work(spec, claim)
+        outcome = await self._attempts.run(work, spec.timeout, self._recorder.task_started)
+        if spec.retry and spec.retry.applies(outcome.causes, tries) and not self._stopping.is_set():
+            self._recorder.task_retried(outcome.task)
+            self._feed.held += 1
+            return replace(claim, attempt=claim.attempt + 1)
+        self._end(job, outcome.task)
+        return None
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not when the engine is stopping."""
@@ -224,18 +239,25 @@ class Engine:
                 await asyncio.wait_for(self._stopping.wait(), seconds)
             self._feed.waiting -= 1
 
-    async def _may_go(self, job: JobState) -> bool:
-        """Await the dependencies of a job that was taken up ahead of time."""
-        if job.gate is None:
-            job.gate = asyncio.get_running_loop().create_future()
-            self._gates.add(job.gate)
-            job.gate.add_done_callback(self._gates.discard)
-        self._feed.waiting += 1
-        try:
-            # a job's tasks share the gate: one that is cancelled must not cancel it for the others
-            return await asyncio.shield(job.gate)
-        finally:
-            self._feed.waiting -= 1
+    async def _await_dependencies(self, job: JobState, claim: Claim) -> None:
+        """Wait while the dependencies of a claimed task are undecided, and may be decided in a moment."""
+        key = (claim.job_id, claim.task_id)
+        while (
+            self._workload.verdict(job, claim.task_id) is Verdict.WAIT
+            and self._workload.is_next(job)
+            and not self._stopping.is_set()
+            and key not in self._attempts.to_stop
+        ):
+            if job.gate is None or job.gate.done():
+                job.gate = asyncio.get_running_loop().create_future()
+                self._gates.add(job.gate)
+                job.gate.add_done_callback(self._gates.discard)
+            self._feed.waiting += 1
+            try:
+                # a job's tasks share the gate: one that is cancelled must not cancel it for the others
+                await asyncio.shield(job.gate)
+            finally:
+                self._feed.waiting -= 1
 
     def _work(self, spec: JobSpec, claim: Claim) -> Work:
         logs = log_paths(spec, claim.job_id, claim.task_id) if self._options.log_files else None
@@ -257,12 +279,20 @@ class Engine:
         self._wake.set()
 
     def _drop(self, job: JobState, claim: Claim, status: Status, reason: str) -> None:
-        """End a claimed task that wasn't started; give it back where the engine is stopping."""
+        """End a claimed task that wasn't started; release it where the engine is stopping."""
         if self._stopping.is_set():
-            self._recorder.task_released(claim.job_id, claim.task_id)
-            self._workload.task_released(job)
-        else:
-            self._end(job, unstarted(claim.job_id, claim.task_id, claim.attempt, status, reason))
+            self._release(job, claim)
+            return
+        self._feed.dropped()
+        self._end(job, unstarted(claim.job_id, claim.task_id, claim.attempt, status, reason))
+
+    def _release(self, job: JobState, claim: Claim) -> None:
+        """Leave a claimed task that wasn't started to whoever claims it next."""
+        self._feed.dropped()
+        self._recorder.task_released(claim.job_id, claim.task_id)
+        self._workload.task_released(job)
+        self._feed.room_for(job)
+        self._feed.stale.add(job.id)  # it may be claimed again: only the store knows it now
         self._wake.set()
 
     # -- what other processes do -------------------------------------------------------------------
@@ -273,7 +303,7 @@ class Engine:
         repaired = time.monotonic()
         while True:
             now = await self._database.change(version, POLL_SECONDS)
-            if now != version or self._stale:
+            if now != version or self._closed or self._feed.stale:
                 version = now
                 await self._refresh()
                 self._wake.set()
@@ -290,11 +320,13 @@ class Engine:
 
     async def _refresh(self) -> None:
         changed, self._revision = await jobs.changed_since(self._database, self._revision)
-        changed += self._stale
-        self._stale.clear()
+        changed += self._closed | self._feed.stale
+        self._closed.clear()
+        self._feed.stale.clear()
         to_stop = await tasks.to_stop(self._database, self._runner)
         if to_stop:
             await self._attempts.stop(to_stop)
+            self._open_gates()
         if changed:
             await self._load(changed)
         self._feed.room_for_all()
@@ -305,36 +337,44 @@ class Engine:
             await self._load_now(job_ids)
 
     async def _load_now(self, job_ids: Collection[int]) -> None:
-        outlines = await self._recorder.outlines(job_ids)
-        for job_id in job_ids:
-            outline = outlines.get(job_id)
-            if outline is None or outline.finished:
-                await self._end_elsewhere(job_id, outline)
-            elif job_id not in self._workload.jobs:
-                self._workload.reopened(job_id)
-        mine = {job_id: one for job_id, one in outlines.items() if self._is_mine(one)}
-        waits = await schedule.dependencies(self._database, mine)
-        others = {one.job_id for some in waits.values() for one in some}
-        ended = {
-            other.id: other
-            for other in (await self._recorder.outlines(others)).values()
-            if other.id not in self._workload.jobs and other.finished
-        }
-        for job_id, outline in mine.items():
-            if known := self._workload.jobs.get(job_id):
-                self._workload.changed(known, outline)
-                continue
-            job = JobState.of(outline, waits.get(job_id, ()))
-            self._names.setdefault(job_id, job.name)
+        enrolled, reopened = await self._enroll(job_ids)
+        # what depends on a job that is open again waits again
+        dependents = {one for job_id in reopened for one in self._workload.dependents(job_id)}
+        if dependents := dependents - enrolled.keys():
+            enrolled |= (await self._enroll(dependents))[0]
+        others = {one.job_id for job in enrolled.values() for one in job.dependencies}
+        outlines = await self._recorder.outlines(others) if others else {}
+        for job in enrolled.values():
             counterparts = {}
+            for other_id in job.pairing.with_jobs if job.pairing is not None else ():
+                counterparts[other_id] = await tasks.outcomes(self._database, other_id)
+            ended = {one.job_id for one in job.dependencies if outlines[one.job_id].finished}
+            self._workload.decide(job, {one: outlines[one] for one in ended}, counterparts)
+
+    async def _enroll(self, job_ids: Collection[int]) -> tuple[dict[int, JobState], list[int]]:
+        """Read these jobs; return those that this engine runs, and the ids of all that are open."""
+        waits = await schedule.dependencies(self._database, job_ids)
+        paired = [job_id for job_id, some in waits.items() if any(one.kind is Kind.CORR for one in some)]
+        unclaimable = {job_id: await tasks.unclaimable(self._database, job_id) for job_id in paired}
+        outlines = await self._recorder.outlines(job_ids)
+        enrolled: dict[int, JobState] = {}
+        for job_id, outline in outlines.items():
+            if not self._is_mine(outline):
+                continue
+            job = enrolled[job_id] = self._workload.enroll(outline, waits.get(job_id, ()))
+            self._names.setdefault(job_id, job.name)
             if job.pairing is not None:
-                job.pairing.settled.update(
-                    task_id for task_id, _ in await tasks.outcomes(self._database, job.id)
-                )
-                for other_id in job.pairing.with_jobs:
-                    counterparts[other_id] = await tasks.outcomes(self._database, other_id)
-            waited = {one.job_id: ended[one.job_id] for one in job.dependencies if one.job_id in ended}
-            self._workload.add(job, waited, counterparts)
+                job.pairing.settled.update(unclaimable[job_id])
+            if not outline.unfinished:
+                self._recorder.touch(job_id)  # somebody was killed before it said so
+        for job in enrolled.values():
+            if job.fresh and job.array is not None and job.next_index == 0 and job.task_count > job.left:
+                job.next_index = await tasks.first_gap(self._database, job.id, job.array)
+        for job_id in job_ids:
+            outline_or_none = outlines.get(job_id)
+            if outline_or_none is None or outline_or_none.finished:
+                await self._end_elsewhere(job_id, outline_or_none)
+        return enrolled, [job_id for job_id, outline in outlines.items() if not outline.finished]
 
     def _is_mine(self, outline: Outline) -> bool:
         chosen = self._options.only is None or outline.id in self._options.only
@@ -354,8 +394,7 @@ class Engine:
         )
 
     def _on_closed(self, closed: Iterable[int]) -> None:
-        """Hear from the store that jobs have ended; several processes may have had a part in them."""
-        self._stale.extend(job_id for job_id in closed if job_id in self._workload.jobs)
+        self._closed.update(job_id for job_id in closed if job_id in self._workload.jobs)
 
     async def _is_over(self) -> bool:
         """Tell whether nothing is left to wait for, by this engine."""
@@ -374,8 +413,14 @@ class Engine:
             if other not in self._workload.jobs
         }
         pending = await schedule.outlines(self._database, outside)
-        return not any(not one.finished and one.executor != self._executor_name for one in pending.values())
-
-
-def _waited_for(job: JobState) -> str:
-    return "job " + format_ids({one.job_id for one in job.dependencies})
+        if any(not one.finished and one.executor != self._executor_name for one in pending.values()):
+            return False
+        if self._claims_at_last_look == self._feed.claims:
+            return True
+        # once more from the store: what is in memory must not be all that says that nothing is left
+        self._claims_at_last_look = self._feed.claims
+        await self._load(await schedule.open_jobs(self._database))
+        if any(job.line is not None for job in self._workload.jobs.values()):
+            self._wake.set()
+            return False
+        return True

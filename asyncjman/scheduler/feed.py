@@ -31,12 +31,16 @@ class Feed:
         self._workload = workload
         self._recorder = recorder
         self._names = names
+        self.claims = 0
+        """How many were claimed so far."""
         self.held = 0
         """Claimed, and not started."""
         self.waiting = 0
         """Of those: their dependencies haven't ended."""
         self.wants_more = False
         """Whether another process was faster, so that it is worth to try at once again."""
+        self.stale: set[int] = set()
+        """Jobs of which the store knows better: they are to be read again."""
         self._full: set[int] = set()
         """Jobs that have as many tasks running as they may at a time."""
         self._rate = 0.0
@@ -70,27 +74,33 @@ class Feed:
         startable = self.held - self.waiting
         if startable > max(ahead // 2, 0) and startable >= free:
             return []
-        picked = await self._pick(Line.READY, free + ahead - startable)
-        picked += await self._pick(Line.SOON, ahead - self.waiting)
+        ready = await self._pick(Line.READY, free + ahead - startable)
+        picked = ready + await self._pick(Line.SOON, ahead - self.waiting)
         if not picked:
             return []
         order = _in_turn(picked)
         by_id = {job.id: job for job, _ in picked}
         arrays = {job.id: str(job.array) if job.array else None for job in by_id.values()}
-        claims, denied = await self._recorder.claim(
+        claimed = await self._recorder.claim(
             runner,
             [(job.id, task_id, arrays[job.id]) for job, task_id in order],
             {job.id: job.next_index for job in by_id.values() if job.array is not None},
             {job.id: job.throttle for job in by_id.values() if job.throttle},
+            # the others start only once this engine has seen the ends that they wait for
+            {job.id for job, _ in ready if job.dependencies},
         )
-        for job_id, task_id in denied:
+        for job_id, task_id in claimed.full:
             by_id[job_id].offered.append(task_id)
             self._full.add(job_id)
             by_id[job_id].line = None  # out of its line until a task of it has ended
-        self.wants_more = len(claims) + len(denied) < len(order)
+        for job_id in {job_id for job_id, _ in claimed.blocked}:
+            self.stale.add(job_id)
+            by_id[job_id].line = None
+        self.wants_more = len(claimed.claims) + len(claimed.full) + len(claimed.blocked) < len(order)
         await self._read_specs(by_id)
-        taken = {(one.job_id, one.task_id): one for one in claims}
-        self.held += len(claims)
+        taken = {(one.job_id, one.task_id): one for one in claimed.claims}
+        self.held += len(claimed.claims)
+        self.claims += len(claimed.claims)
         result = []
         for job, task_id in order:
             if one := taken.pop((job.id, task_id), None):
@@ -115,7 +125,7 @@ class Feed:
                     self._full.add(job.id)
                     continue
             ids = job.give(count)
-            if len(ids) < count and job.has_rows:
+            if len(ids) < count and job.has_rows and not job.pairing:
                 ids += await self._resubmitted(job, count - len(ids))
             if ids:
                 picked.append((job, ids))

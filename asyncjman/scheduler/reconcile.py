@@ -16,6 +16,7 @@ import psutil
 
 from asyncjman.errors import EnvironmentProblem
 from asyncjman.executors.local.executor import RUNNER_VARIABLE, TERM_SECONDS
+from asyncjman.scheduler.settle import release_runner
 from asyncjman.store import runners
 from asyncjman.store.database import Database
 from asyncjman.store.runners import Held, Runner
@@ -84,8 +85,7 @@ async def repair(database: Database, *, end: bool = True) -> list[Repair]:
             processes = len(await asyncio.to_thread(left_processes, runner, held))
         if end or not processes:
             async with database.transaction() as tx:
-                await runners.give_back(tx, runner.id, "the jman that ran it was killed", time.time())
-                await runners.delete(tx, runner.id)
+                await release_runner(tx, runner.id, "the jman that ran it was killed", time.time())
         if held:
             found.append(Repair(runner.pid, sum(one.executing for one in held), processes))
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from asyncjman.errors import DatabaseProblem
@@ -12,6 +12,7 @@ from asyncjman.model.events import Event, JobFinished, TaskFinished, TaskRetried
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
 from asyncjman.scheduler.bus import Bus
+from asyncjman.scheduler.dependencies import held_back
 from asyncjman.store import schedule, tasks
 from asyncjman.store.completion import to_completion
 from asyncjman.store.database import Database, Transaction
@@ -55,8 +56,25 @@ class _Batch:
     @property
     def is_empty(self) -> bool:
         return not (
-            self.started or self.finished or self.retried or self.released or self.ready or self.skipped
+            self.started
+            or self.finished
+            or self.retried
+            or self.released
+            or self.ready
+            or self.skipped
+            or self.touched
         )
+
+
+@dataclass(slots=True)
+class Claimed:
+    """What came of an attempt to claim tasks; what is in neither list another process has."""
+
+    claims: list[Claim]
+    full: list[tuple[int, int]]
+    """Not tried: (job id, task id) of jobs of which as many tasks are held as may be at a time."""
+    blocked: set[tuple[int, int]]
+    """Not tried: their dependencies don't allow it as they stand now."""
 
 
 class Recorder:
@@ -115,6 +133,11 @@ class Recorder:
         self._batch.events.append(TaskRetried(task.job_id, task.finished_at, task, name))
         self._wake.set()
 
+    def touch(self, job_id: int) -> None:
+        """Have a job end of which nothing is left to end."""
+        self._batch.touched.add(job_id)
+        self._wake.set()
+
     def task_released(self, job_id: int, task_id: int) -> None:
         self._batch.released.append((job_id, task_id))
         self._wake.set()
@@ -135,30 +158,36 @@ class Recorder:
         wanted: Sequence[tuple[int, int, str | None]],
         next_index: Mapping[int, int],
         limits: Mapping[int, int],
-    ) -> tuple[list[Claim], list[tuple[int, int]]]:
+        dependent: Container[int] = (),
+    ) -> Claimed:
         """Claim tasks, together with all that waits to be stored.
 
-        ``limits`` has the number of tasks that may be held at a time for jobs that have one. Returns
-        what was claimed, and what wasn't tried because of a limit.
+        ``limits`` has the number of tasks that may be held at a time for jobs that have one. ``dependent``
+        has the jobs of which nothing is claimed but what may start as its dependencies stand.
         """
-        denied: list[tuple[int, int]] = []
+        result = Claimed([], [], set())
 
-        async def claims(tx: Transaction) -> list[Claim]:
-            denied.clear()
-            allowed = await _within_limits(tx, wanted, limits, denied) if limits else wanted
-            held_back = {job_id for job_id, _ in denied}
-            rows_made = [(job_id, index) for job_id, index in next_index.items() if job_id not in held_back]
-            return await tasks.claim(tx, runner, allowed, rows_made)
+        async def claims(tx: Transaction) -> None:
+            result.full.clear()
+            checked = [(job_id, task_id) for job_id, task_id, _ in wanted if job_id in dependent]
+            result.blocked = await held_back(tx, checked) if checked else set()
+            allowed = [one for one in wanted if one[:2] not in result.blocked] if result.blocked else wanted
+            if limits:
+                allowed = await _within_limits(tx, allowed, limits, result.full)
+            left_out = {job_id for job_id, _ in (*result.full, *result.blocked)}
+            indexes = [(job_id, index) for job_id, index in next_index.items() if job_id not in left_out]
+            result.claims = await tasks.claim(tx, runner, allowed, indexes)
 
-        return await self._flush(claims), denied
+        await self._flush(claims)
+        return result
 
     async def outlines(self, job_ids: Iterable[int]) -> dict[int, Outline]:
         """Read jobs as they are with all that was seen so far, stored or not yet."""
         found: dict[int, Outline] = {}
 
-        async def read(tx: Transaction) -> list[Claim]:
+        async def read(tx: Transaction) -> None:
+            found.clear()
             found.update(await schedule.outlines(tx, job_ids))
-            return []
 
         def add_newest() -> None:
             for task in self._batch.finished:  # seen while the commit was under way
@@ -179,18 +208,18 @@ class Recorder:
     async def flush(self) -> None:
         """Store now what has come in; returns when it is on the disk."""
 
-        async def nothing(_: Transaction) -> list[Claim]:
-            return []
+        async def nothing(_: Transaction) -> None:
+            pass
 
         await self._flush(nothing)
 
     async def _flush(
         self,
-        more: Callable[[Transaction], Awaitable[list[Claim]]],
+        more: Callable[[Transaction], Awaitable[None]],
         then: Callable[[], None] = lambda: None,
-    ) -> list[Claim]:
+    ) -> None:
         # once begun it is carried out: a batch that was taken must not be lost with a cancelled waiter
-        return await to_completion(self._flush_now(more, then))
+        await to_completion(self._flush_now(more, then))
 
     def _refuse_another_file(self) -> None:
         """Raise DatabaseProblem where the database was deleted: a new one knows nothing of our tasks."""
@@ -201,8 +230,8 @@ class Recorder:
             )
 
     async def _flush_now(
-        self, more: Callable[[Transaction], Awaitable[list[Claim]]], then: Callable[[], None]
-    ) -> list[Claim]:
+        self, more: Callable[[Transaction], Awaitable[None]], then: Callable[[], None]
+    ) -> None:
         """Store the batch and do ``more`` in one transaction; ``then`` is called before the next one."""
         async with self._flushing:
             self._refuse_another_file()
@@ -213,7 +242,7 @@ class Recorder:
                 try:
                     async with self._database.transaction(quiet=True) as tx:
                         closed = {} if batch.is_empty else await _store(tx, batch)
-                        claims = await more(tx)
+                        await more(tx)
                     break
                 except DatabaseProblem:
                     # a full disk may get room again; what was seen must not be forgotten before
@@ -232,7 +261,6 @@ class Recorder:
                 for job_id, status in closed.items():
                     self._bus.publish(JobFinished(job_id, now, status, self._names.get(job_id, "")))
             then()
-            return claims
 
 
 async def _within_limits(

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from asyncjman.model.graph import dependents
 from asyncjman.model.status import Status
-from asyncjman.scheduler.workload import JobState, Workload
-from asyncjman.store import jobs, schedule, submissions, tasks
+from asyncjman.scheduler.workload import Workload
+from asyncjman.store import jobs, runners, schedule, submissions, tasks
 from asyncjman.store.database import Transaction
 
 
@@ -39,6 +39,16 @@ async def bring_back(tx: Transaction, job_id: int) -> list[int]:
     return await settle(tx, [job_id])
 
 
+async def release_runner(tx: Transaction, runner: int, reason: str, now: float) -> None:
+    """Release what a runner that is no more had claimed, with all that follows from it.
+
+    What it was asked to stop is stopped: a job may end by that.
+    """
+    touched = await runners.give_back(tx, runner, reason, now)
+    await runners.delete(tx, runner)
+    await settle(tx, await tasks.close_jobs(tx, touched, now))
+
+
 async def settle(tx: Transaction, changed: Iterable[int]) -> list[int]:
     """Let go, or skip, the jobs that wait for those that changed, as far as that is decided now.
 
@@ -51,15 +61,15 @@ async def settle(tx: Transaction, changed: Iterable[int]) -> list[int]:
     others = await schedule.outlines(tx, {one.job_id for some in waits.values() for one in some})
     decisions = _Collected()
     workload = Workload(decisions)
-    for job_id, outline in outlines.items():
-        job = JobState.of(outline, waits.get(job_id, ()))
+    known = [workload.enroll(one, waits.get(job_id, ())) for job_id, one in outlines.items()]
+    for job in known:
         counterparts = {}
         if job.pairing is not None:
-            job.pairing.settled.update(task_id for task_id, _ in await tasks.outcomes(tx, job_id))
+            job.pairing.settled.update(await tasks.unclaimable(tx, job.id))
             for other_id in job.pairing.with_jobs:
                 counterparts[other_id] = await tasks.outcomes(tx, other_id)
         ended = {one.job_id: others[one.job_id] for one in job.dependencies if others[one.job_id].finished}
-        workload.add(job, ended, counterparts)
+        workload.decide(job, ended, counterparts)
     now = time.time()
     # what is on a cluster is released there
     held_there = {one.job_id for one in await submissions.active(tx, decisions.ready)}

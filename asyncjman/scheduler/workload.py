@@ -37,7 +37,7 @@ class Pairing:
     with_jobs: frozenset[int]
     met: dict[int, set[int]]
     settled: set[int] = field(default_factory=set)
-    """Tasks that were offered, or that ended."""
+    """Tasks that were offered, that somebody holds, or that ended."""
 
     @classmethod
     def of(cls, dependencies: Iterable[Dependency]) -> Pairing | None:
@@ -47,10 +47,14 @@ class Pairing:
     def meet(self, other: int, task_id: int) -> bool:
         """Note a success of the other array; tell whether the task may go by it."""
         self.met[other].add(task_id)
-        if task_id in self.settled or not all(task_id in one for one in self.met.values()):
+        if task_id in self.settled or not self.allows(task_id):
             return False
         self.settled.add(task_id)
         return True
+
+    def allows(self, task_id: int) -> bool:
+        """Tell whether all counterparts of a task succeeded."""
+        return all(task_id in one for one in self.met.values())
 
 
 class Line(Enum):
@@ -87,12 +91,13 @@ class JobState:
     """The jobs that it waits for and that haven't ended."""
     taken: int = 0
     """How many of its tasks this engine holds."""
-    gate: asyncio.Future[bool] | None = None
-    """For tasks taken up ahead of time: resolved with True (go) or False (skip)."""
+    gate: asyncio.Future[None] | None = None
+    """For tasks claimed ahead of time: done when their dependencies are to be looked at once more."""
     spec: JobSpec | None = None
     line: Line | None = None
     """The line it stands in; it may stand in the other one too, and is passed over there."""
     skipped: bool = False
+    skip_reason: str = ""
 
     @classmethod
     def of(cls, outline: Outline, dependencies: tuple[Dependency, ...]) -> JobState:
@@ -113,9 +118,9 @@ class JobState:
         return state
 
     def follow(self, outline: Outline) -> None:
-        """Take over what the store says of it now."""
-        if str(self.array or "") != (outline.array or ""):
-            self.next_index = outline.next_index  # tasks were taken out of the array
+        """Take over what the store says of it now, and forget what its dependencies said."""
+        # what was given of the array and not claimed is given again
+        self.next_index = outline.next_index
         self.array = ArraySpec.parse(outline.array) if outline.array else None
         self.task_count = outline.task_count
         self.finished = Counter({one: n for one, n in outline.counts.items() if one in FINISHED})
@@ -123,6 +128,11 @@ class JobState:
         self.fresh = untouched > 0 and outline.rest in (Status.SUBMITTED, Status.WAITING)
         self.has_rows = any(outline.rows.get(one) for one in (Status.SUBMITTED, Status.WAITING))
         self.last_row = -1
+        self.offered.clear()
+        self.undecided = {one.job_id for one in self.dependencies}
+        self.pairing = Pairing.of(self.dependencies)
+        self.skipped = False
+        self.line = None
 
     @property
     def throttle(self) -> int | None:
@@ -137,7 +147,7 @@ class JobState:
     def may_give(self) -> bool:
         """Tell whether there are tasks to be taken up now."""
         return not self.skipped and bool(
-            self.offered or self.has_rows or (self.fresh and not self.pairing and not self._used_up)
+            self.offered or (not self.pairing and (self.has_rows or (self.fresh and not self._used_up)))
         )
 
     @property
@@ -156,6 +166,12 @@ class JobState:
     def _used_up(self) -> bool:
         return self.next_index >= self.task_count
 
+    def look_again(self) -> None:
+        """Have tasks that were claimed ahead of time look at their dependencies once more."""
+        if self.gate is not None and not self.gate.done():
+            self.gate.set_result(None)
+        self.gate = None
+
     def give(self, count: int) -> list[int]:
         """Return at most ``count`` tasks to be taken up, of those that the store needn't be asked for."""
         given = [self.offered.popleft() for _ in range(min(count, len(self.offered)))]
@@ -173,46 +189,68 @@ class Workload:
     def __init__(self, decisions: Decisions) -> None:
         self._decisions = decisions
         self._waited_by: dict[int, set[int]] = {}
-        self._ended: dict[int, tuple[Status, bool]] = {}
         self._ends: deque[tuple[int, Status, bool]] = deque()
         self.jobs: dict[int, JobState] = {}
         self.lines: dict[Line, deque[JobState]] = {Line.READY: deque(), Line.SOON: deque()}
 
-    def add(
+    def enroll(self, outline: Outline, dependencies: tuple[Dependency, ...]) -> JobState:
+        """Take in a job, or what the store says of a known one now.
+
+        None of its tasks may start until ``decide`` is told what it depends on. What ends in between is
+        taken in as ever: so nothing is missed while the store is asked.
+        """
+        job = self.jobs.get(outline.id)
+        if job is None:
+            job = self.jobs[outline.id] = JobState.of(outline, dependencies)
+            for one in dependencies:
+                self._waited_by.setdefault(one.job_id, set()).add(job.id)
+        else:
+            job.follow(outline)
+        return job
+
+    def decide(
         self,
         job: JobState,
         ended: Mapping[int, Outline],
         counterparts: Mapping[int, Iterable[tuple[int, Status]]],
     ) -> None:
-        """Take in a job.
+        """Take in how the dependencies of a job stand.
 
-        ``ended`` are the jobs it waits for that have ended; ``counterparts`` the tasks that ended of
-        the arrays it is paired with.
+        ``ended`` has the jobs it waits for that have ended; ``counterparts`` the tasks that ended of the
+        arrays it is paired with.
         """
-        self.jobs[job.id] = job
-        for one in job.dependencies:
-            self._waited_by.setdefault(one.job_id, set()).add(job.id)
-        waits_for = {one.job_id for one in job.dependencies} - self.jobs.keys()
-        known = {one: (ended[one].status, ended[one].stop_on_failure) for one in waits_for & ended.keys()}
-        known |= {one: self._ended[one] for one in waits_for & self._ended.keys()}
-        job.undecided = {one.job_id for one in job.dependencies} - known.keys()
         for other_id, outcomes in counterparts.items():
             for task_id, status in outcomes:
                 self.counterpart_ended(job, other_id, task_id, status)
-        for other_id, (status, stop_on_failure) in known.items():
-            self._judge(job, other_id, status, stop_on_failure=stop_on_failure)
+        if job.id not in self.jobs:
+            return  # it ended by what others were decided
+        for other_id in sorted(job.undecided & ended.keys()):
+            other = ended[other_id]
+            self._judge(job, other_id, other.status, stop_on_failure=other.stop_on_failure)
+        job.look_again()
         self.line_up(job)
         self._end_if_done(job)
 
-    def reopened(self, job_id: int) -> None:
-        """Hear that a job that may have ended is to run once more."""
-        self._ended.pop(job_id, None)
+    def verdict(self, job: JobState, task_id: int) -> Verdict:
+        """Say whether a claimed task may start, as its dependencies stand now."""
+        if job.skipped:
+            return Verdict.SKIP
+        if job.blocked_by or (job.pairing is not None and not job.pairing.allows(task_id)):
+            return Verdict.WAIT
+        return Verdict.GO
 
-    def changed(self, job: JobState, outline: Outline) -> None:
-        """Take over what other processes did to a job."""
-        job.follow(outline)
-        self.line_up(job)
-        self._end_if_done(job)
+    def is_next(self, job: JobState) -> bool:
+        """Tell whether a job waits only for jobs of which this engine holds all that is left."""
+        waits = job.blocked_by
+        return (
+            bool(waits)
+            and not job.pairing
+            and all(one in self.jobs and self.jobs[one].all_taken for one in waits)
+        )
+
+    def dependents(self, job_id: int) -> list[int]:
+        """Return the known jobs that depend on a job, whether or not it has ended."""
+        return [job.id for job in self._waiting_for(job_id)]
 
     def claimed(self, job: JobState, count: int) -> None:
         """Hear that this engine holds so many more of a job's tasks."""
@@ -232,8 +270,10 @@ class Workload:
         self._end_if_done(job)
 
     def task_released(self, job: JobState) -> None:
-        """Hear that a task was given back."""
+        """Hear that a task was released."""
         job.taken -= 1
+        for other in self._waiting_for(job.id):
+            other.look_again()
 
     def counterpart_ended(self, job: JobState, other: int, task_id: int, status: Status) -> None:
         """Hear that task ``task_id`` of ``other`` ended, for which the same task of ``job`` waits."""
@@ -257,19 +297,20 @@ class Workload:
             self._ends.popleft()
 
     def _take_in_end(self, job_id: int, status: Status, stop_on_failure: bool) -> None:
-        self._ended[job_id] = (status, stop_on_failure)
         job = self.jobs.pop(job_id, None)
         if job is not None:
             job.fresh = job.has_rows = False
             job.offered.clear()
             job.line = None
             for one in job.dependencies:
-                self._waited_by.get(one.job_id, set()).discard(job_id)
+                waiting = self._waited_by.get(one.job_id, set())
+                waiting.discard(job_id)
+                if not waiting:
+                    self._waited_by.pop(one.job_id, None)
         for other in self._waiting_for(job_id):
             self._judge(other, job_id, status, stop_on_failure=stop_on_failure)
             self.line_up(other)
             self._end_if_done(other)
-        self._waited_by.pop(job_id, None)
 
     def is_waited_for(self, job_id: int) -> bool:
         return job_id in self._waited_by
@@ -288,6 +329,8 @@ class Workload:
 
     def _judge(self, job: JobState, other: int, status: Status, *, stop_on_failure: bool) -> None:
         """Draw the conclusion for ``job`` from the end of a job that it waits for."""
+        if other not in job.undecided:
+            return
         job.undecided.discard(other)
         kinds = {one.kind for one in job.dependencies if one.job_id == other}
         if Kind.CORR in kinds and status is not Status.SUCCESS:
@@ -300,17 +343,15 @@ class Workload:
             self._skip(job, other)
         elif not job.undecided and not job.skipped:
             self._decisions.job_ready(job.id)
-        if not job.skipped and not job.blocked_by and job.gate is not None and not job.gate.done():
-            job.gate.set_result(True)
+        job.look_again()
 
     def _skip(self, job: JobState, other: int) -> None:
         if job.skipped:
             return
         job.skipped = True
-        self._decisions.skip(job.id, f"because of job {other}")
+        job.skip_reason = f"because of job {other}"
+        self._decisions.skip(job.id, job.skip_reason)
         job.finished[Status.SKIPPED] += job.left - job.taken
-        if job.gate is not None and not job.gate.done():
-            job.gate.set_result(False)
 
     def _skip_tasks(self, job: JobState, other: int, task_ids: list[int]) -> None:
         assert job.pairing is not None
@@ -325,11 +366,10 @@ class Workload:
         """Put a job into the line where it belongs, if it has tasks to be taken up."""
         if not job.may_give or job.id not in self.jobs:
             return
-        waits = job.blocked_by
         line: Line | None = None
-        if not waits:
+        if not job.blocked_by:
             line = Line.READY
-        elif not job.pairing and all(one in self.jobs and self.jobs[one].all_taken for one in waits):
+        elif self.is_next(job):
             line = Line.SOON
         if line is not None and line is not job.line:
             job.line = line

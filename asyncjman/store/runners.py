@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.jobs import REVISION
 from asyncjman.store.rows import TASK_COLUMNS
+from asyncjman.store.tasks import UNCLAIMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +71,15 @@ async def held(source: Database | Transaction, runner_id: int) -> list[Held]:
     return [Held(row[0], row[1], bool(row[2]), row[3], row[4]) for row in rows]
 
 
-async def give_back(tx: Transaction, runner_id: int, reason: str, now: float) -> None:
-    """Have others take up what a dead runner held; attempts that had started are kept as failed."""
+async def give_back(tx: Transaction, runner_id: int, reason: str, now: float) -> list[int]:
+    """Have others take up what a dead runner held; attempts that had started are kept as failed.
+
+    Returns the jobs that it held tasks of: some may have ended by this.
+    """
     held_rows = "runner = ? AND finished_at IS NULL AND status IN ('queued', 'executing')"
     columns = TASK_COLUMNS.replace("status", "'failure'", 1).replace("reason", "?", 1)
     columns = columns.replace("finished_at", "?", 1)
+    touched = await tx.fetch(f"SELECT DISTINCT job_id FROM task WHERE {held_rows}", (runner_id,))
     await tx.execute(
         "UPDATE task SET status = 'stopped', reason = 'stopped', finished_at = ?, stop = NULL, runner = NULL "
         f"WHERE {held_rows} AND stop = 1",
@@ -91,7 +96,8 @@ async def give_back(tx: Transaction, runner_id: int, reason: str, now: float) ->
         (runner_id,),
     )
     await tx.execute(
-        "UPDATE task SET status = 'submitted', attempt = attempt + (started_at IS NOT NULL), runner = NULL, "
+        f"UPDATE task SET status = {UNCLAIMED}, attempt = attempt + (started_at IS NOT NULL), runner = NULL, "
         f"pid = NULL, stop = NULL, host = NULL, started_at = NULL WHERE {held_rows}",
         (runner_id,),
     )
+    return [row[0] for row in touched]

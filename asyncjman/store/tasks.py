@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from asyncjman.model.array import ArraySpec
 
 _FINISHED = "(" + ", ".join(f"'{status}'" for status in sorted(FINISHED)) + ")"
+_CLAIMABLE = "('submitted', 'waiting')"
+UNCLAIMED = (
+    "(CASE WHEN EXISTS (SELECT 1 FROM dependency JOIN job AS other ON other.id = dependency.on_job "
+    "WHERE dependency.job_id = task.job_id AND other.finished_at IS NULL) "
+    "THEN 'waiting' ELSE 'submitted' END)"
+)
+"""The status of a task that nobody holds and that is to run."""
 _BLANK = (
     "runner = NULL, pid = NULL, stop = NULL, exit_status = NULL, signal = NULL, reason = NULL, host = NULL, "
     "started_at = NULL, finished_at = NULL, cpu_seconds = NULL, peak_memory_bytes = NULL"
@@ -43,7 +50,8 @@ async def claim(
 ) -> list[Claim]:
     """Take up those of the wanted (job id, task id, array as it was read) that are still free.
 
-    ``next_index`` are pairs (job id, index): the array's tasks before that index have rows now.
+    ``next_index`` are pairs (job id, index): the array's tasks before that index have rows, once those
+    that are wanted have one.
     """
     rows = await tx.fetch(
         "INSERT INTO task (job_id, task_id, status, attempt, runner) "
@@ -57,11 +65,45 @@ async def claim(
         "RETURNING job_id, task_id, attempt",
         (runner, json.dumps(wanted)),
     )
+    arrays = {job_id: array for job_id, _, array in wanted}
+    # under the same guard as the rows above: where they were not made, the index stays
     await tx.execute_many(
-        "UPDATE job SET next_index = max(next_index, ?) WHERE id = ?",
-        [(index, job_id) for job_id, index in next_index],
+        "UPDATE job SET next_index = max(next_index, ?) "
+        f"WHERE id = ? AND array IS ? AND rest IN {_CLAIMABLE}",
+        [(index, job_id, arrays[job_id]) for job_id, index in next_index if job_id in arrays],
     )
     return [Claim(*row) for row in rows]
+
+
+async def first_gap(source: Database | Transaction, job_id: int, array: ArraySpec) -> int:
+    """Return the index (from 0) of the first task of an array that has no row; its length where all have.
+
+    The number of queries grows with the logarithm of the array.
+    """
+
+    async def all_have_rows(part: range) -> bool:
+        found = await source.fetch(
+            "SELECT count(*) FROM task WHERE job_id = ? AND task_id BETWEEN ? AND ? "
+            "AND (task_id - ?) % ? = 0",
+            (job_id, part[0], part[-1], part[0], part.step),
+        )
+        return int(found[0][0]) == len(part)
+
+    before = 0
+    for one in array.ranges:
+        if not await all_have_rows(one):
+            part = one
+            while len(part) > 1:
+                half = part[: len(part) // 2]
+                part = part[len(half) :] if await all_have_rows(half) else half
+            return before + one.index(part[0])
+        before += len(one)
+    return before
+
+
+async def set_next_index(tx: Transaction, job_id: int, index: int) -> None:
+    """Store that the array's tasks before an index have rows."""
+    await tx.execute("UPDATE job SET next_index = ? WHERE id = ?", (index, job_id))
 
 
 async def held_counts(tx: Transaction, job_ids: Iterable[int]) -> dict[int, int]:
@@ -110,7 +152,7 @@ async def record_retried(tx: Transaction, ended: Sequence[Task]) -> None:
 async def release(tx: Transaction, claims: Sequence[tuple[int, int]]) -> None:
     """Give back (job id, task id) that were claimed and not started."""
     await tx.execute_many(
-        "UPDATE task SET status = 'submitted', runner = NULL, stop = NULL "
+        f"UPDATE task SET status = {UNCLAIMED}, runner = NULL, stop = NULL "
         "WHERE job_id = ? AND task_id = ? AND status = 'queued'",
         claims,
     )
@@ -148,6 +190,19 @@ async def set_ready(tx: Transaction, job_ids: Sequence[int]) -> None:
     await tx.execute_many(
         "UPDATE task SET status = 'submitted' "
         "WHERE job_id = ? AND finished_at IS NULL AND status = 'waiting'",
+        rows,
+    )
+
+
+async def set_waiting(tx: Transaction, job_ids: Iterable[int]) -> None:
+    """Say that what nobody has claimed of these jobs waits: a job that they depend on is open again."""
+    rows = [(job_id,) for job_id in job_ids]
+    await tx.execute_many(
+        f"UPDATE job SET rest = 'waiting', revision = {REVISION} WHERE id = ? AND rest = 'submitted'", rows
+    )
+    await tx.execute_many(
+        "UPDATE task SET status = 'waiting' "
+        "WHERE job_id = ? AND finished_at IS NULL AND status = 'submitted'",
         rows,
     )
 
@@ -237,9 +292,10 @@ async def forget(tx: Transaction, job_id: int, task_ids: Sequence[int], array: A
             (job_id, ids),
         )
     await tx.execute(
-        f"UPDATE job SET array = ?, task_count = ?, next_index = 0, revision = {REVISION} WHERE id = ?",
+        f"UPDATE job SET array = ?, task_count = ?, revision = {REVISION} WHERE id = ?",
         (str(array), len(array), job_id),
     )
+    await set_next_index(tx, job_id, await first_gap(tx, job_id, array))
 
 
 async def others_hold(database: Database, runner: int) -> bool:
@@ -258,6 +314,24 @@ async def outcomes(database: Database | Transaction, job_id: int) -> list[tuple[
         "SELECT task_id, status FROM task WHERE job_id = ? AND finished_at IS NOT NULL", (job_id,)
     )
     return [(row[0], status_of(row[1])) for row in rows]
+
+
+async def successes(source: Database | Transaction, job_id: int, task_ids: Iterable[int]) -> set[int]:
+    """Return which of these tasks of a job succeeded."""
+    rows = await source.fetch(
+        "SELECT task_id FROM task WHERE job_id = ? AND status = 'success' "
+        "AND task_id IN (SELECT value FROM json_each(?))",
+        (job_id, json.dumps(list(task_ids))),
+    )
+    return {row[0] for row in rows}
+
+
+async def unclaimable(source: Database | Transaction, job_id: int) -> set[int]:
+    """Return the tasks of a job that somebody holds, or that ended."""
+    rows = await source.fetch(
+        f"SELECT task_id FROM task WHERE job_id = ? AND status NOT IN {_CLAIMABLE}", (job_id,)
+    )
+    return {row[0] for row in rows}
 
 
 async def resubmitted(database: Database, job_id: int, after: int, limit: int) -> list[int]:

@@ -16,7 +16,7 @@ from asyncjman.scheduler import feed as feed_module
 from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.feed import Feed
 from asyncjman.scheduler.recorder import Recorder
-from asyncjman.scheduler.workload import JobState, Workload
+from asyncjman.scheduler.workload import Workload
 from asyncjman.store import jobs, schedule, tasks
 from asyncjman.store.database import Database, Transaction
 from tests.making import add_jobs, add_runner, spec_of
@@ -38,7 +38,7 @@ class Desk:
         ids = await schedule.open_jobs(self.database)
         waits = await schedule.dependencies(self.database, ids)
         for job_id, one in (await schedule.outlines(self.database, ids)).items():
-            self.workload.add(JobState.of(one, waits.get(job_id, ())), {}, {})
+            self.workload.decide(self.workload.enroll(one, waits.get(job_id, ())), {}, {})
 
     async def claimed(self, runner: int, free: int) -> list[tuple[int, int]]:
         return [(one.job_id, one.task_id) for _, one in await self.feed.claim(runner, free)]

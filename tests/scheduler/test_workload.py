@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pytest
 
 from asyncjman.model.array import ArraySpec
-from asyncjman.model.graph import Dependency, Kind
+from asyncjman.model.graph import Dependency, Kind, Verdict
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.workload import JobState, Line, Workload
 from asyncjman.store.schedule import Outline
@@ -76,11 +76,19 @@ class World:
         ended: Iterable[Outline] = (),
         counterparts: dict[int, list[tuple[int, Status]]] | None = None,
     ) -> JobState:
-        job = JobState.of(
+        job = self.load.enroll(
             outline(job_id, array, stop_on_failure=stop_on_failure),
             tuple(Dependency(one, kind) for one in after),
         )
-        self.load.add(job, {one.id: one for one in ended}, counterparts or {})
+        self.load.decide(job, {one.id: one for one in ended}, counterparts or {})
+        return job
+
+    def renew(
+        self, now: Outline, *after: int, kind: Kind = Kind.ANY, ended: Iterable[Outline] = ()
+    ) -> JobState:
+        """Have the workload hear what the store says of a job now."""
+        job = self.load.enroll(now, tuple(Dependency(one, kind) for one in after))
+        self.load.decide(job, {one.id: one for one in ended}, {})
         return job
 
     def take(self, job: JobState, count: int = 1) -> list[int]:
@@ -279,10 +287,12 @@ def test_a_job_with_another_dependency_outside_is_not_soon(world: World) -> None
 async def test_the_gate_of_tasks_taken_up_ahead(world: World, status: Status, goes: bool) -> None:
     first, second = world.add(1), world.add(2, 1, kind=Kind.OK)
     world.take(first)
-    second.gate = asyncio.get_running_loop().create_future()
+    gate = second.gate = asyncio.get_running_loop().create_future()
     world.take(second)
+    assert world.load.verdict(second, 0) is Verdict.WAIT
     world.end(first, status)
-    assert second.gate.result() is goes
+    assert gate.done()
+    assert world.load.verdict(second, 0) is (Verdict.GO if goes else Verdict.SKIP)
     assert world.left == [2], "a task is held: it must be told that it is skipped"
     world.end(second, OK if goes else SKIPPED)
     assert world.left == []
@@ -297,21 +307,44 @@ def test_a_job_added_after_its_dependency_ended(world: World, status: Status, go
     assert world.noted.skipped == ([] if goes else [(2, ())])
 
 
-def test_a_job_added_after_its_dependency_ended_here(world: World) -> None:
+def test_an_end_between_the_two_steps_of_adding_is_not_missed(world: World) -> None:
     first = world.add(1)
+    second = world.load.enroll(outline(2), (Dependency(1, Kind.OK),))
     world.run(first, OK)
-    world.add(2, 1, kind=Kind.OK)
+    world.load.decide(second, {}, {})
     assert world.ready == [2]
 
 
 def test_a_job_that_ended_and_runs_again_is_waited_for(world: World) -> None:
     world.run(world.add(1), FAILED)
-    world.load.reopened(1)
     again = world.add(1)
     world.add(2, 1, kind=Kind.OK)
     assert world.lined_up == [1]
     world.run(again, OK)
     assert world.lined_up == [2]
+
+
+def test_dependents_of_a_job_that_is_open_again_wait_again(world: World) -> None:
+    first, second = world.add(1), world.add(2, 1, array="4")
+    world.run(first, FAILED)
+    world.take(second, 2)
+    world.add(1)
+    assert world.load.dependents(1) == [2]
+    world.renew(outline(2, "4", rows={Status.QUEUED: 2}), 1)
+    assert world.ready == [1]
+    assert world.load.verdict(second, 1) is Verdict.WAIT
+    assert not world.load.is_next(second), "nobody holds job 1: its tasks are not to be waited for"
+
+
+def test_a_paired_task_whose_counterpart_runs_again_waits_again(world: World) -> None:
+    first = world.add(1, array="2")
+    second = world.add(2, 1, array="2", kind=Kind.CORR)
+    world.take(first, 2)
+    world.end(first, OK, 1)
+    assert world.take(second) == [1]
+    assert world.load.verdict(second, 1) is Verdict.GO
+    world.renew(outline(2, "2", rows={Status.QUEUED: 1}), 1, kind=Kind.CORR)
+    assert world.load.verdict(second, 1) is Verdict.WAIT
 
 
 def test_a_job_that_nobody_here_knows_is_waited_for(world: World) -> None:
@@ -320,7 +353,6 @@ def test_a_job_that_nobody_here_knows_is_waited_for(world: World) -> None:
     assert world.load.is_waited_for(1)
     world.load.job_ended(1, OK, stop_on_failure=False)
     assert world.ready == [2]
-    assert not world.load.is_waited_for(1)
 
 
 def test_a_task_given_back_makes_the_next_no_longer_sure(world: World) -> None:
@@ -333,10 +365,10 @@ def test_a_task_given_back_makes_the_next_no_longer_sure(world: World) -> None:
 
 def test_what_others_did_is_taken_over(world: World) -> None:
     array = world.add(1, array="4")
-    world.load.changed(array, outline(1, "4", rows={OK: 3, Status.EXECUTING: 1}))
+    world.renew(outline(1, "4", rows={OK: 3, Status.EXECUTING: 1}))
     assert array.left == 1
     assert not array.may_give
-    world.load.changed(array, outline(1, "4", rows={OK: 3, FAILED: 1}))
+    world.renew(outline(1, "4", rows={OK: 3, FAILED: 1}))
     assert world.left == []
 
 
