@@ -16,6 +16,7 @@ from asyncjman.model.status import Status
 from asyncjman.scheduler.bus import Bus, Subscription
 from asyncjman.scheduler.engine import Engine, Options
 from asyncjman.scheduler.reconcile import Repair
+from asyncjman.store import schedule
 from asyncjman.store.database import Database
 
 __all__ = ["Execution", "Options", "Output", "Repair", "Summary"]
@@ -28,24 +29,33 @@ class Summary:
     counts: Counter[Status] = field(default_factory=Counter)
     """How many tasks ended, and how."""
     skipped_jobs: int = 0
-    failed_jobs: list[int] = field(default_factory=list)
-    """Jobs that ended, and not as a success: some of their tasks may have failed before this execution."""
+    ended: dict[int, Status] = field(default_factory=dict)
+    """Jobs that ended during it."""
+    with_bad_tasks: set[int] = field(default_factory=set)
+    """Jobs of which a task ended without success during it."""
     failed: list[Task] = field(default_factory=list)
     """The first ones of those that failed."""
 
     def add(self, event: Event) -> None:
         if isinstance(event, TaskFinished):
             self.counts[event.task.status] += 1
+            if event.task.status is not Status.SUCCESS:
+                self.with_bad_tasks.add(event.job_id)
             if event.task.status is Status.FAILURE and len(self.failed) < MAX_FAILURES:
                 self.failed.append(event.task)
-        elif isinstance(event, JobFinished) and event.status is Status.SKIPPED:
-            self.skipped_jobs += 1
-        elif isinstance(event, JobFinished) and event.status is not Status.SUCCESS:
-            self.failed_jobs.append(event.job_id)
+        elif isinstance(event, JobFinished):
+            self.ended[event.job_id] = event.status
+            self.skipped_jobs += event.status is Status.SKIPPED
 
-    @property
-    def all_succeeded(self) -> bool:
-        return not self.skipped_jobs and not self.failed_jobs and set(self.counts) <= {Status.SUCCESS}
+
+@dataclass(frozen=True, slots=True)
+class Unsuccessful:
+    """A job that is no success, or not yet."""
+
+    job_id: int
+    status: Status
+    waits_for: tuple[int, ...]
+    """The unfinished jobs that it waits for."""
 
 
 class Execution:
@@ -62,6 +72,7 @@ class Execution:
     ) -> None:
         token = secrets.token_hex(16)
         self._database = database
+        self._options = options
         self._bus = bus or Bus()
         self._engine = Engine(
             database,
@@ -100,9 +111,25 @@ class Execution:
     def running(self) -> int:
         return self._engine.running
 
-    def blocked(self) -> dict[int, list[int]]:
-        """Return the jobs that could not run, each with the unfinished jobs that it waits for."""
-        return self._engine.blocked()
+    async def not_succeeded(self) -> list[Unsuccessful]:
+        """Return the jobs that this was to run and that are no success now, as they are stored."""
+        ids = await schedule.not_succeeded(self._database, "local", self._options.only)
+        outlines = await schedule.outlines(self._database, ids)
+        waits = await schedule.dependencies(
+            self._database, [one.id for one in outlines.values() if not one.finished]
+        )
+        others = {other.job_id for some in waits.values() for other in some}
+        unfinished = {
+            i for i, one in (await schedule.outlines(self._database, others)).items() if not one.finished
+        }
+        return [
+            Unsuccessful(
+                job_id,
+                one.status,
+                tuple(sorted({other.job_id for other in waits.get(job_id, ())} & unfinished)),
+            )
+            for job_id, one in outlines.items()
+        ]
 
     async def failures(self, summary: Summary) -> list[Failure]:
         """Return what a user wants to see of the tasks that failed."""

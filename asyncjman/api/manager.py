@@ -14,6 +14,7 @@ from asyncjman.api.calls import Calls, Input
 from asyncjman.api.execution import Execution, Options, Output
 from asyncjman.api.handle import JobHandle
 from asyncjman.api.operations import ALL, Operations
+from asyncjman.api.resubmission import Resubmission
 from asyncjman.api.result import JobResult
 from asyncjman.api.specs import build_spec
 from asyncjman.api.stream import event_stream
@@ -281,7 +282,7 @@ class JobManager:
     async def resubmit(self, job: JobHandle, *, also_success: bool = False, clean: bool = False) -> None:
         """Have what did not succeed of a job run once more."""
         statuses = FINISHED if also_success else FINISHED - {Status.SUCCESS}
-        await self.operations.resubmit(_only(job.id), statuses=statuses, clean=clean)
+        await self.operations.resubmit(_only(job.id), Resubmission(statuses=statuses, clean=clean))
         await job.refresh()
         await self._take_on([job.id], again=True)
 

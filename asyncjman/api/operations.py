@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from asyncjman.api.ids import check_tasks, resolve_dependencies, resolve_ids, where_tasks
 from asyncjman.errors import DamagedDatabase, DatabaseProblem, first_of
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from asyncjman.api.execution import Execution, Options, Output, Repair
     from asyncjman.api.failures import Failure
     from asyncjman.api.grid import Grid
-    from asyncjman.api.resubmission import Resubmitted
+    from asyncjman.api.resubmission import Outcome, Resubmission
     from asyncjman.errors import JmanError
     from asyncjman.executors.sge.executor import Preview
     from asyncjman.scheduler.bus import Bus
@@ -280,42 +280,32 @@ class Operations:
     async def resubmit(
         self,
         selection: Selection,
+        request: Resubmission | None = None,
         *,
-        statuses: Iterable[Status] | None = None,
         running_too: bool = False,
-        clean: bool = False,
-        command: Sequence[str] = (),
-        task_ids: Sequence[int] = (),
-        to: str | None = None,
-        changes: Mapping[str, Any] | None = None,
         where: Mapping[str, str] | None = None,
-    ) -> list[Resubmitted]:
-        """Have the tasks that are in one of ``statuses`` (default: ended without success) run again.
+    ) -> Outcome:
+        """Have tasks run again, by default those that ended without success, in one transaction.
 
-        ``command`` is a new one for the one job that is selected.
+        ``where``: only tasks with these parameters; ``running_too``: what runs is stopped first.
         """
-        from asyncjman.api.resubmission import UNSUCCESSFUL, move, overwrite_command, resubmit, send_again
+        from asyncjman.api.resubmission import Resubmission, as_they_stand, resubmit, send_again
 
+        request = request or Resubmission()
         selected = await self._selected(selection, ())
-        if command:
-            selected = await overwrite_command(self.database, selected, command)
         if where:
             selected, task_ids = where_tasks(selected, where)
+            request = replace(request, task_ids=task_ids)
         if running_too:
             await self.stop(Selection(ids=tuple(range(job.id, job.id + 1) for job in selected)))
-        if to is not None:
-            local = to == "local"
-            queue, log_dir = ("local", None) if local else (self.settings.queue, self.settings.log_dir)
-            await move(self.database, selected, to, queue=queue, log_dir=log_dir)
-        done = await resubmit(
-            self.database,
-            selected,
-            statuses=UNSUCCESSFUL if statuses is None else frozenset(statuses),
-            task_ids=task_ids,
-            clean=clean,
-            changes=changes,
-        )
-        return await send_again(self.database, lambda: self.grid, done)
+        if request.to is not None:
+            on_cluster = request.to != "local"
+            queue, log_dir = (self.settings.queue, self.settings.log_dir) if on_cluster else ("local", None)
+            request = replace(request, queue=queue, log_dir=log_dir)
+        outcome = await resubmit(self.database, selected, request)
+        await send_again(self.database, lambda: self.grid, outcome.done)
+        outcome.done = await as_they_stand(self.database, outcome.done)
+        return outcome
 
     async def wait(
         self,

@@ -1,28 +1,56 @@
-"""Having jobs run once more, with their ids and dependencies kept."""
+"""Having jobs run once more, with their ids and dependencies kept: whole or not at all."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asyncjman.api.logfiles import remove_logs
 from asyncjman.errors import BadDependency, BadSelection, UsageError
 from asyncjman.executors.program import resolve
-from asyncjman.model.graph import find_cycle
+from asyncjman.model.graph import dependents
 from asyncjman.model.job import Job
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.reconcile import repair
-from asyncjman.store import jobs, submissions, tasks
-from asyncjman.store.database import Database
+from asyncjman.scheduler.settle import settle_jobs
+from asyncjman.store import jobs, schedule, submissions, tasks
+from asyncjman.store.database import Database, Transaction
 
 if TYPE_CHECKING:
     from asyncjman.api.grid import Grid
 
 PENDING = frozenset({Status.SUBMITTED, Status.WAITING})
 UNSUCCESSFUL = frozenset({Status.FAILURE, Status.STOPPED, Status.SKIPPED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resubmission:
+    """What is to run once more, and what is different then.
+
+    Jobs that haven't started yet count too: they are where they should be, and take over the changes.
+    """
+
+    statuses: frozenset[Status] = UNSUCCESSFUL
+    """The tasks of the named jobs: those that ended in one of these."""
+    task_ids: Sequence[int] = ()
+    """Only these; (): all."""
+    dependents: bool = True
+    """Whether what was skipped because of these jobs comes along."""
+    clean: bool = False
+    """Whether their logs are removed."""
+    command: Sequence[str] = ()
+    """A new one, for one job."""
+    to: str | None = None
+    """The engine that they run on from now on."""
+    queue: str = ""
+    log_dir: str | None = None
+    """Of jobs that move to another engine; the folder is for those that have none."""
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    """New values of what a cluster is asked for (``queue`` among them)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,90 +61,108 @@ class Resubmitted:
     removed: list[str]
 
 
-async def overwrite_command(database: Database, selected: Sequence[Job], command: Sequence[str]) -> list[Job]:
-    """Give the one job that is selected a new command. Raises UsageError where it isn't one."""
-    if len(selected) != 1:
-        raise UsageError("--overwrite-command goes with one job: jman resubmit -j 3 -o COMMAND...")
-    job = selected[0]
-    if job.status in (Status.QUEUED, Status.EXECUTING):
-        raise UsageError(f"job {job.id} is {job.status}: stop it before it gets a new command")
-    interpreter, words = resolve(tuple(command), Path(job.spec.exec_dir))
-    async with database.transaction() as tx:
-        await jobs.update_command(tx, job.id, words, interpreter)
-    return await jobs.get(database, [job.id])
+@dataclass(slots=True)
+class Outcome:
+    """What came of a resubmission."""
+
+    done: list[Resubmitted] = field(default_factory=list)
+    skipped: list[int] = field(default_factory=list)
+    """Jobs that stay skipped: left on purpose, or because of other jobs that they depend on."""
 
 
-async def resubmit(
-    database: Database,
-    selected: Sequence[Job],
-    *,
-    statuses: Iterable[Status] = UNSUCCESSFUL,
-    task_ids: Sequence[int] = (),
-    clean: bool = False,
-    changes: Mapping[str, Any] | None = None,
-) -> list[Resubmitted]:
-    """Reset the tasks of the jobs that are in one of ``statuses``; return the jobs that now run again.
-
-    Jobs that haven't started yet count too: they are where they should be. ``changes`` are new values
-    of what a cluster is asked for (``queue`` among them).
-    """
+async def resubmit(database: Database, selected: Sequence[Job], request: Resubmission) -> Outcome:
+    """Do it in one transaction. Raises UsageError where it makes no sense; nothing is changed then."""
     await repair(database)
-    wanted = frozenset(statuses)
-    edges = await jobs.dependency_edges(database)
-    for job in selected:
-        if cycle := find_cycle(edges, job.id):
-            raise BadDependency(f"jobs wait for each other: {' -> '.join(map(str, cycle))}")
-    done: list[Resubmitted] = []
-    for job in selected:
-        affected = (
-            [
-                task
-                async for task in tasks.select(database, job.id)
-                if task.status in wanted and (not task_ids or task.task_id in task_ids)
-            ]
-            if clean
-            else []
-        )
-        async with database.transaction() as tx:
-            target = Status.WAITING if job.spec.dependencies else Status.SUBMITTED
-            if changes:
-                resources = {**job.spec.resources, **changes}
-                queue = resources.pop("queue", job.spec.queue)
-                await jobs.update_resources(tx, job.id, queue, resources)
-            changed = await tasks.reset(tx, job.id, wanted, target, job.spec.array, time.time(), task_ids)
-        if not changed and job.status not in PENDING:
-            continue
-        removed = remove_logs(job, [(task.task_id, task.attempt) for task in affected]) if clean else []
-        done.append(Resubmitted((await jobs.get(database, [job.id]))[0], removed))
-    return done
+    removable: dict[int, list[tuple[int, int]]] = {}
+    async with database.transaction() as tx:
+        chosen = await jobs.get(tx, [job.id for job in selected])
+        _check(chosen, request)
+        edges = await jobs.dependency_edges(tx)
+        _refuse_cycle(edges)
+        changed = [job.id for job in chosen if await _reset(tx, job, request, removable)]
+        behind = await _skipped_behind(tx, edges, changed)
+        if request.dependents:
+            for job_id in behind:
+                await tasks.reset(tx, job_id, [Status.SKIPPED], Status.WAITING, None, time.time())
+        await settle_jobs(tx, {*changed, *dependents(edges, changed)})
+        now = await schedule.outlines(tx, {*changed, *behind})
+    skipped = {job_id for job_id, one in now.items() if one.status is Status.SKIPPED}
+    outcome = Outcome(skipped=sorted(skipped))
+    for job in await jobs.get(database, now.keys() - skipped if request.dependents else changed):
+        removed = remove_logs(job, removable[job.id]) if job.id in removable else []
+        outcome.done.append(Resubmitted(job, removed))
+    return outcome
 
 
-async def move(
-    database: Database, selected: Sequence[Job], to: str, *, queue: str, log_dir: str | None
-) -> None:
-    """Have jobs run on another engine from now on; ``log_dir`` is for those that have none.
-
-    Raises BadSelection for one that may be running.
-    """
-    for job in selected:
-        if job.spec.executor == to:
+def _check(chosen: Sequence[Job], request: Resubmission) -> None:
+    if request.command:
+        if len(chosen) != 1:
+            raise UsageError("--overwrite-command goes with one job: jman resubmit -j 3 -o COMMAND...")
+        job = chosen[0]
+        if job.status in (Status.QUEUED, Status.EXECUTING):
+            raise UsageError(f"job {job.id} is {job.status}: stop it before it gets a new command")
+    for job in chosen if request.to is not None else ():
+        if job.spec.executor == request.to:
             continue
         if job.status in (Status.QUEUED, Status.EXECUTING) or (job.grid_id and job.status not in FINISHED):
-            raise BadSelection(f"job {job.id} is {job.status}: stop it before it moves to {to}")
-        async with database.transaction() as tx:
-            await jobs.move(tx, job.id, executor=to, queue=queue, log_dir=job.spec.log_dir or log_dir)
+            raise BadSelection(f"job {job.id} is {job.status}: stop it before it moves to {request.to}")
 
 
-async def send_again(
-    database: Database, grid: Callable[[], Grid], done: Sequence[Resubmitted]
-) -> list[Resubmitted]:
+def _refuse_cycle(edges: Mapping[int, Iterable[int]]) -> None:
+    try:
+        TopologicalSorter(edges).prepare()
+    except CycleError as error:
+        raise BadDependency(f"jobs wait for each other: {' -> '.join(map(str, error.args[1]))}") from None
+
+
+async def _reset(
+    tx: Transaction, job: Job, request: Resubmission, removable: dict[int, list[tuple[int, int]]]
+) -> bool:
+    """Reset the tasks of a job that are meant; tell whether it is to run."""
+    target = Status.WAITING if job.spec.dependencies else Status.SUBMITTED
+    if request.clean:
+        ended = await tasks.ended_in(tx, job.id, request.statuses, request.task_ids)
+    changed = await tasks.reset(
+        tx, job.id, request.statuses, target, job.spec.array, time.time(), request.task_ids
+    )
+    if not changed and job.status not in PENDING:
+        return False
+    if request.clean:
+        removable[job.id] = ended
+    if request.command:
+        interpreter, words = resolve(tuple(request.command), Path(job.spec.exec_dir))
+        await jobs.update_command(tx, job.id, words, interpreter)
+    queue = job.spec.queue
+    if request.to is not None and job.spec.executor != request.to:
+        queue = request.queue
+        log_dir = job.spec.log_dir or request.log_dir
+        await jobs.move(tx, job.id, executor=request.to, queue=queue, log_dir=log_dir)
+    if request.changes:
+        resources = {**job.spec.resources, **request.changes}
+        await jobs.update_resources(tx, job.id, resources.pop("queue", queue), resources)
+    return True
+
+
+async def _skipped_behind(
+    tx: Transaction, edges: Mapping[int, Iterable[int]], changed: Sequence[int]
+) -> list[int]:
+    """Return the jobs, other than these, that depend on these and of which something was skipped."""
+    behind = await schedule.outlines(tx, set(dependents(edges, changed)) - set(changed))
+    return [job_id for job_id, one in behind.items() if one.counts.get(Status.SKIPPED)]
+
+
+async def send_again(database: Database, grid: Callable[[], Grid], done: Sequence[Resubmitted]) -> None:
     """Send to the cluster what is to run there once more; ``grid`` is called where something is."""
-    sent = []
-    for one in done:
-        job = (await jobs.get(database, [one.job.id]))[0]
-        unsent = await submissions.unsent_jobs(database, job.spec.executor)
-        if job.spec.executor != "local" and (job.id in unsent or job.status is Status.WAITING):
+    on_grid = [one.job for one in done if one.job.spec.executor != "local"]
+    unsent: dict[str, set[int]] = {}
+    for engine in {job.spec.executor for job in on_grid}:
+        unsent[engine] = set(await submissions.unsent_jobs(database, engine))
+    for job in on_grid:
+        if job.id in unsent[job.spec.executor] or job.status is Status.WAITING:
             await grid().send(job)
-            job = (await jobs.get(database, [job.id]))[0]
-        sent.append(replace(one, job=job))
-    return sent
+
+
+async def as_they_stand(database: Database, done: Sequence[Resubmitted]) -> list[Resubmitted]:
+    """Return the jobs as they are now; those that another process deleted meanwhile are left out."""
+    now = {job.id: job for job in await jobs.get(database, [one.job.id for one in done])}
+    return [replace(one, job=now[one.job.id]) for one in done if one.job.id in now]

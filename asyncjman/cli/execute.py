@@ -1,7 +1,7 @@
 """Run all local jobs that have not run yet, dependencies first, N tasks at once.
 
-Ends when nothing is left: with 0 if all succeeded, with 1 if not. Ctrl-C stops what runs (SIGTERM, and
-SIGKILL after 5 seconds) and ends with 130; a second Ctrl-C kills at once.
+Ends when nothing is left: with 0 if all jobs (all those named) succeeded by then, with 1 if not. Ctrl-C
+stops what runs (SIGTERM, and SIGKILL after 5 seconds) and ends with 130; a second Ctrl-C kills at once.
 
 \b
 Examples:
@@ -23,10 +23,14 @@ from asyncjman.cli.globals import Globals
 from asyncjman.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_JOB_FAILED, UsageError
 
 if TYPE_CHECKING:
-    from asyncjman.api.execution import Execution, Summary
+    from collections.abc import Iterator, Sequence
+
+    from asyncjman.api.execution import Execution, Summary, Unsuccessful
     from asyncjman.api.operations import Operations
     from asyncjman.model.selection import Selection
     from asyncjman.render.monitor import Monitor
+
+_MOST_LINES = 10
 
 
 def execute_command(
@@ -90,8 +94,6 @@ async def _execute(
 ) -> int:
     from asyncjman.api.execution import Options, Summary
     from asyncjman.api.operations import Operations
-    from asyncjman.model.selection import format_ids
-    from asyncjman.model.status import Status
 
     async with Operations(globals_.database, create=keep_running) as manager:
         only = frozenset([job.id async for job in manager.jobs(selection)]) if not selection.is_all else None
@@ -100,16 +102,39 @@ async def _execute(
         summary = Summary()
         interrupted = await _run(execution, monitor, summary)
         monitor.close(summary, await execution.failures(summary))
-        blocked = {} if interrupted else execution.blocked()
-        for job_id, others in blocked.items():
-            say(f"job {job_id} did not run: it waits for job {', '.join(map(str, others))}")
-        if summary.failed_jobs and set(summary.counts) <= {Status.SUCCESS} and not interrupted:
-            say(f"tasks of job {format_ids(summary.failed_jobs)} failed before: jman report -e shows them")
-        if not summary.counts and not blocked and not summary.skipped_jobs and not interrupted:
-            await _say_nothing_to_do(globals_, manager, selection)
+        left = await execution.not_succeeded()
+        if not interrupted:
+            if summary.counts or summary.ended or any(one.waits_for for one in left):
+                for line in _of_what_is_left(left, summary):
+                    say(line)
+            else:
+                await _say_nothing_to_do(globals_, manager, selection)
     if interrupted:
         return EXIT_INTERRUPTED
-    return EXIT_DONE if summary.all_succeeded and not blocked else EXIT_JOB_FAILED
+    return EXIT_JOB_FAILED if left else EXIT_DONE
+
+
+def _of_what_is_left(left: Sequence[Unsuccessful], summary: Summary) -> Iterator[str]:
+    """Say why jobs are no success, where the summary does not tell."""
+    from collections import Counter
+
+    from asyncjman.model.selection import format_ids
+    from asyncjman.model.status import FINISHED, Status
+
+    unfinished = [one for one in left if one.status not in FINISHED]
+    for one in unfinished[:_MOST_LINES]:
+        waits = f": it waits for job {format_ids(one.waits_for)}" if one.waits_for else ""
+        yield f"job {one.job_id} did not run{waits}"
+    if len(unfinished) > _MOST_LINES:
+        yield f"and {len(unfinished) - _MOST_LINES} more jobs did not run"
+    told = summary.with_bad_tasks
+    failed = [one.job_id for one in left if one.status is Status.FAILURE and one.job_id not in told]
+    if earlier := [job_id for job_id in failed if job_id in summary.ended]:
+        yield f"tasks of job {format_ids(earlier)} failed before: jman report -e shows them"
+    before = Counter(one.status for one in left if one.status in FINISHED and one.job_id not in summary.ended)
+    if before:
+        states = ", ".join(f"{before[status]} {status}" for status in Status if before[status])
+        yield f"ended before this execute: {states} (jman resubmit has jobs run once more)"
 
 
 async def _run(execution: Execution, monitor: Monitor, summary: Summary) -> bool:

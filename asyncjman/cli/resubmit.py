@@ -1,5 +1,7 @@
 """Have jobs run once more. Ids and dependencies stay; tasks that succeeded are left alone.
 
+What was skipped because of these jobs is re-submitted along with them.
+
 \b
 Examples:
   jman resubmit                  all that ended without success
@@ -44,6 +46,9 @@ def resubmit_command(
     failed_only: Annotated[
         bool, typer.Option("--failed-only", help="Only tasks that failed, not stopped or skipped ones.")
     ] = False,
+    no_dependents: Annotated[
+        bool, typer.Option("--no-dependents", help="Not what was skipped because of these jobs.")
+    ] = False,
     to: Annotated[
         str | None, typer.Option("--to", metavar="sge|local", help="Move the jobs to this engine.")
     ] = None,
@@ -74,6 +79,8 @@ def resubmit_command(
     import asyncio
 
     from asyncjman.api.operations import Operations
+    from asyncjman.api.resubmission import Resubmission
+    from asyncjman.model.selection import format_ids
     from asyncjman.render.text import job_line, short_path
 
     globals_: Globals = context.obj
@@ -92,21 +99,25 @@ def resubmit_command(
     async def resubmit() -> None:
         async with Operations(globals_.database, create=False) as manager:
             await refresh(manager, globals_)
-            done = await manager.resubmit(
-                selection,
-                to=to,
-                where=parse_where(where),
-                changes={key: value for key, value in changes.items() if value is not None},
-                statuses=statuses,
-                running_too=running_jobs,
+            request = Resubmission(
+                statuses=frozenset(statuses),
+                dependents=not no_dependents,
                 clean=clean and not keep_logs,
                 command=command,
+                to=to,
+                changes={key: value for key, value in changes.items() if value is not None},
             )
-            for one in done:
+            outcome = await manager.resubmit(
+                selection, request, running_too=running_jobs, where=parse_where(where)
+            )
+            for one in outcome.done:
                 print(f"Re-submitted {job_line(one.job, time.time())}")
                 for path in one.removed:
                     print(f"  removed `{short_path(path)}'")
-            if not done:
+            if outcome.skipped:
+                why = "left by --no-dependents" if no_dependents else "other jobs that it waits for failed"
+                say(f"job {format_ids(outcome.skipped)} stays skipped: {why}")
+            elif not outcome.done:
                 await _say_why(globals_, manager, selection)
 
     asyncio.run(resubmit())

@@ -158,10 +158,6 @@ class Engine:
         """Return how many tasks haven't ended, of all the jobs that this engine may run."""
         return sum(job.left for job in self._workload.jobs.values())
 
-    def blocked(self) -> dict[int, list[int]]:
-        """Return the jobs that could not run, each with the unfinished jobs that it waits for."""
-        return {job.id: sorted(job.undecided) for job in self._workload.jobs.values() if job.undecided}
-
     async def _close(self) -> None:
         """Leave no process and no claim behind."""
         await self._attempts.stop()

@@ -55,8 +55,15 @@ async def settle(tx: Transaction, changed: Iterable[int]) -> list[int]:
     Returns the jobs that ended by it; what a cluster has of them is to be deleted there. A task that
     runs there already looks at its dependencies itself.
     """
-    found = dependents(await jobs.dependency_edges(tx), changed)
-    outlines = {i: one for i, one in (await schedule.outlines(tx, found)).items() if not one.finished}
+    return await settle_jobs(tx, dependents(await jobs.dependency_edges(tx), changed))
+
+
+async def settle_jobs(tx: Transaction, job_ids: Iterable[int]) -> list[int]:
+    """Have these jobs, as far as they are open, wait, go or be skipped as their dependencies stand now.
+
+    Returns the jobs that ended by it.
+    """
+    outlines = {i: one for i, one in (await schedule.outlines(tx, job_ids)).items() if not one.finished}
     waits = await schedule.dependencies(tx, outlines)
     others = await schedule.outlines(tx, {one.job_id for some in waits.values() for one in some})
     decisions = _Collected()
@@ -74,6 +81,7 @@ async def settle(tx: Transaction, changed: Iterable[int]) -> list[int]:
     # what is on a cluster is released there
     held_there = {one.job_id for one in await submissions.active(tx, decisions.ready)}
     await tasks.set_ready(tx, [job_id for job_id in decisions.ready if job_id not in held_there])
+    await tasks.set_waiting(tx, [job.id for job in known if job.undecided and not job.skipped])
     for job_id, reason, task_ids in decisions.skipped:
         await tasks.end_unstarted(tx, job_id, Status.SKIPPED, reason, now, task_ids)
     return await tasks.close_jobs(tx, [job_id for job_id, _, _ in decisions.skipped], now)

@@ -53,6 +53,19 @@ async def has_open(source: Database | Transaction, executor: str) -> bool:
     return bool(rows)
 
 
+async def not_succeeded(
+    source: Database | Transaction, executor: str, only: Iterable[int] | None = None
+) -> list[int]:
+    """Return the jobs of an executor (of ``only`` these) that are no success, or not yet; in order."""
+    some = "" if only is None else " AND job.id IN (SELECT value FROM json_each(?))"
+    rows = await source.fetch(
+        "SELECT job.id FROM job LEFT JOIN tally ON tally.job_id = job.id AND tally.status = 'success' "
+        f"WHERE executor = ?{some} AND task_count > coalesce(tally.count, 0) ORDER BY job.id",
+        (executor, *([] if only is None else [json.dumps(list(only))])),
+    )
+    return [row[0] for row in rows]
+
+
 async def jobs_with_missing(source: Database | Transaction) -> list[int]:
     """Return the jobs with tasks that ended without a word: their records may come late."""
     rows = await source.fetch(

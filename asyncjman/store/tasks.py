@@ -344,6 +344,19 @@ async def resubmitted(database: Database, job_id: int, after: int, limit: int) -
     return [row[0] for row in rows]
 
 
+async def ended_in(
+    tx: Transaction, job_id: int, statuses: Iterable[Status], task_ids: Sequence[int] = ()
+) -> list[tuple[int, int]]:
+    """Return (task id, attempt) of the tasks (all, or of ``task_ids``) that are in one of ``statuses``."""
+    some = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
+    rows = await tx.fetch(
+        "SELECT task_id, attempt FROM task WHERE job_id = ? "
+        f"AND status IN (SELECT value FROM json_each(?)){some}",
+        (job_id, json.dumps(list(statuses)), *([json.dumps(list(task_ids))] if task_ids else [])),
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
 async def reset(
     tx: Transaction,
     job_id: int,

@@ -146,3 +146,28 @@ def test_running_jobs(jman: Jman) -> None:
     assert (jman.folder / "file").read_text() == "x\nx\n"
     process.terminate()
     assert process.wait(20) == 130
+
+
+def test_what_is_not_resubmitted_stays_as_it_is(jman: Jman) -> None:
+    """No change without a resubmission, whichever option asks for it."""
+    jman.submit("true")
+    jman("execute")
+    before = jman("list", "-l", "--json").out
+    for options in (["-q", "long.q", "-m", "4G"], ["--time", "60"], ["--to", "sge"]):
+        assert "nothing to re-submit" in jman("resubmit", *options, "1").err
+        assert jman("list", "-l", "--json").out == before
+    assert "nothing to re-submit" in jman("resubmit", "-j", "1", "-o", "false").err
+    assert jman("list", "-l", "--json").out == before
+
+
+def test_all_or_nothing(jman: Jman) -> None:
+    """One job that can't be moved leaves all as they are."""
+    jman.submit("false")
+    jman.submit("sh", "-c", "touch began; sleep 1000")
+    process = jman.start("execute")
+    wait_until(lambda: (jman.folder / "began").exists() and jman.status()[2] == "executing")
+    done = jman("resubmit", "--to", "sge", "1", "2", code=2)
+    assert "job 2 is executing" in done.err
+    assert (jman.status()[1], jman.job()["executor"]) == ("failure", "local")
+    process.terminate()
+    process.wait(20)

@@ -14,7 +14,7 @@ def test_job_ids(jman: Jman, words: list[str]) -> None:
     for _ in range(3):
         jman.submit("true")
     assert [line[:9] for line in jman("--local", "stop", *words).lines] == ["Stopped 1", "Stopped 3"]
-    jman("execute")
+    jman("execute", code=1)
     assert jman.status() == {1: "stopped", 2: "success", 3: "stopped"}
 
 

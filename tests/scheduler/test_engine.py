@@ -1,0 +1,46 @@
+"""The engine beside what other processes do, in moments that no command line can choose."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asyncjman.api.operations import Operations
+from asyncjman.executors.local import LocalExecutor
+from asyncjman.model.graph import Dependency, Kind
+from asyncjman.model.job import JobSpec
+from asyncjman.scheduler.bus import Bus
+from asyncjman.scheduler.engine import Engine, Options
+from asyncjman.scheduler.recorder import Claimed
+
+TOKEN = "0" * 32
+
+
+@pytest.mark.parametrize("kill", [False, True])
+async def test_a_claim_that_is_under_way_while_it_stops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill: bool
+) -> None:
+    """What is claimed ahead of time comes back after the stop: it is released, and nothing waits on."""
+    async with Operations(tmp_path / "jobs.sql3") as operations:
+        folder = str(tmp_path)
+        await operations.submit(JobSpec(command=("sleep", "100"), exec_dir=folder))
+        after = (Dependency(1, Kind.OK),)
+        await operations.submit(JobSpec(command=("true",), exec_dir=folder, dependencies=after))
+        engine = Engine(
+            operations.database, LocalExecutor(token=TOKEN), token=TOKEN, options=Options(), bus=Bus()
+        )
+        monkeypatch.setattr(engine._feed, "_look_ahead", lambda: 8)
+        claim = engine._recorder.claim
+
+        async def claim_and_stop(*args: Any) -> Claimed:
+            claimed = await claim(*args)
+            await engine.stop(kill=kill)
+            return claimed
+
+        monkeypatch.setattr(engine._recorder, "claim", claim_and_stop)
+        async with asyncio.timeout(10):
+            await engine.run()
+        assert [job.status async for job in operations.jobs()] == ["submitted", "waiting"]
