@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -83,7 +82,9 @@ async def resubmit(
                 resources = {**job.spec.resources, **changes}
                 queue = resources.pop("queue", job.spec.queue)
                 await jobs.update_resources(tx, job.id, queue, resources)
-            changed = await tasks.reset(tx, job.id, wanted, target, job.spec.array, time.time(), task_ids)
+            changed = await tasks.reset(
+                tx, job.id, wanted, target, job.spec.array, tx.runtime.time(), task_ids
+            )
         if not changed and job.status not in PENDING:
             continue
         removed = remove_logs(job, [(task.task_id, task.attempt) for task in affected]) if clean else []
