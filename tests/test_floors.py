@@ -21,12 +21,14 @@ ROOMS: dict[str, frozenset[str]] = {
     "version": frozenset(),
     "settings": frozenset({"errors"}),
     "model": frozenset({"errors"}),
-    "store": frozenset({"model", "errors"}),
+    # the clock, the process, the machine: below all that needs them
+    "runtime": frozenset(),
+    "store": frozenset({"model", "errors", "runtime"}),
     "executors": frozenset({"model", "settings", "errors"}),
     # the design says executors.base; the variables of a task (environment), the paths of its logs (logs)
     # and two constants of the local executor are told by executors too, so the whole room is allowed
-    "scheduler": frozenset({"store", "executors", "model", "settings", "errors"}),
-    "api": frozenset({"scheduler", "store", "executors", "model", "settings", "errors", "worker"}),
+    "scheduler": frozenset({"store", "executors", "model", "settings", "errors", "runtime"}),
+    "api": frozenset({"scheduler", "store", "executors", "model", "settings", "errors", "runtime", "worker"}),
     "render": frozenset({"model", "errors"}),
     "cli": frozenset({"api", "render", "model", "settings", "errors"}),
     # python -m asyncjman is the command line

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import secrets
 import stat
 import sys
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from asyncjman.errors import CallFailed, EnvironmentProblem, UsageError
 from asyncjman.executors.logs import spool_folder
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import JobSpec
+from asyncjman.runtime import SYSTEM, Runtime
 from asyncjman.worker import FUNCTION, Failed, Returned, result_name, write_private
 
 Input = tuple[tuple[Any, ...], dict[str, Any]]
@@ -35,8 +35,9 @@ class RemoteTraceback(Exception):
 class Calls:
     """Makes function jobs; their files lie beside the database."""
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: Path, runtime: Runtime = SYSTEM) -> None:
         self._database = database
+        self._runtime = runtime
 
     def prepare(
         self,
@@ -54,7 +55,7 @@ class Calls:
         """
         import cloudpickle
 
-        token = secrets.token_hex(8)
+        token = self._runtime.token(8)
         label = name if name is not None else getattr(function, "__name__", "call")
         try:
             pickled = cloudpickle.dumps(function)

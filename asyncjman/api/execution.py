@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -70,7 +69,7 @@ class Execution:
         on_repair: Callable[[Repair], None],
         bus: Bus | None = None,
     ) -> None:
-        token = secrets.token_hex(16)
+        token = database.runtime.token(16)
         self._database = database
         self._options = options
         self._bus = bus or Bus()

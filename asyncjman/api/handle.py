@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -97,7 +96,8 @@ class JobHandle:
         logs = self._manager.operations.logs(self._job, task_id)
         if logs is None:
             return ""
-        return await asyncio.to_thread(_read, logs[1] if errors else logs[0])
+        runtime = self._manager.operations.database.runtime
+        return await runtime.in_thread(_read, logs[1] if errors else logs[0])
 
     async def stop(self, task_ids: Sequence[int] = ()) -> None:
         """Stop the job, or some of its tasks; returns when they have ended."""

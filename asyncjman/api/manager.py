@@ -89,7 +89,7 @@ class JobManager:
     async def __aenter__(self) -> JobManager:
         await self.operations.__aenter__()
         self._watcher = Watcher(self.operations.database, self._bus)
-        self._calls = Calls(self.operations.path)
+        self._calls = Calls(self.operations.path, self.operations.database.runtime)
         return self
 
     async def __aexit__(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -19,6 +18,7 @@ from asyncjman.model.graph import Dependency
 from asyncjman.model.job import PLAIN_TASK, Job, JobSpec, Task
 from asyncjman.model.selection import Selection
 from asyncjman.model.status import FINISHED, Status
+from asyncjman.runtime import SYSTEM, Runtime
 from asyncjman.store import jobs, schedule, tasks
 from asyncjman.store.database import Database
 from asyncjman.store.opening import damaged
@@ -58,15 +58,17 @@ class Operations:
         create: bool = True,
         settings: Settings | None = None,
         profile: str | None = None,
+        runtime: Runtime = SYSTEM,
     ) -> None:
         self.path = Path(database)
+        self._runtime = runtime
         self._create = create
         self._settings = settings
         self._profile = profile
         self._grid: Grid | None = None
 
     async def __aenter__(self) -> Operations:
-        self.database = await Database.open(self.path, create=self._create)
+        self.database = await Database.open(self.path, create=self._create, runtime=self._runtime)
         return self
 
     async def __aexit__(
@@ -141,7 +143,7 @@ class Operations:
         stored: list[Job] = []
         try:
             async with self.database.transaction() as tx:
-                ids = await store_repeated(tx, spec, repeat, time.time())
+                ids = await store_repeated(tx, spec, repeat, tx.runtime.time())
                 stored = await jobs.get(tx, ids)
                 if dry_run:
                     raise _DryRun
@@ -156,7 +158,9 @@ class Operations:
         """Return how a job would be submitted to the cluster."""
         from asyncjman.scheduler.grid.dispatch import NOT_STORED
 
-        job = Job(id=NOT_STORED, spec=spec, submitted_at=time.time(), counts={}, status=Status.SUBMITTED)
+        job = Job(
+            id=NOT_STORED, spec=spec, submitted_at=self._runtime.time(), counts={}, status=Status.SUBMITTED
+        )
         return await self.grid.preview(job)
 
     async def resolve_dependencies(self, some: Sequence[Dependency]) -> tuple[Dependency, ...]:
@@ -370,7 +374,7 @@ class Operations:
         from asyncjman.scheduler.reconcile import is_alive
         from asyncjman.store import runners
 
-        return any(is_alive(runner) for runner in await runners.select(self.database))
+        return any(is_alive(runner, self._runtime) for runner in await runners.select(self.database))
 
     async def _selected(self, selection: Selection, task_ids: Sequence[int]) -> list[Job]:
         selected = [job async for job in self.jobs(selection)]

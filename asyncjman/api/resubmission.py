@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
@@ -83,7 +82,7 @@ async def resubmit(database: Database, selected: Sequence[Job], request: Resubmi
         behind = await _skipped_behind(tx, edges, changed)
         if request.dependents:
             for job_id in behind:
-                await tasks.reset(tx, job_id, [Status.SKIPPED], Status.WAITING, None, time.time())
+                await tasks.reset(tx, job_id, [Status.SKIPPED], Status.WAITING, None, tx.runtime.time())
         await settle_jobs(tx, {*changed, *dependents(edges, changed)})
         now = await schedule.outlines(tx, {*changed, *behind})
     skipped = {job_id for job_id, one in now.items() if one.status is Status.SKIPPED}
@@ -123,7 +122,7 @@ async def _reset(
     if request.clean:
         ended = await tasks.ended_in(tx, job.id, request.statuses, request.task_ids)
     changed = await tasks.reset(
-        tx, job.id, request.statuses, target, job.spec.array, time.time(), request.task_ids
+        tx, job.id, request.statuses, target, job.spec.array, tx.runtime.time(), request.task_ids
     )
     if not changed and job.status not in PENDING:
         return False

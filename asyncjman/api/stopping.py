@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 
 from asyncjman.errors import EnvironmentProblem
@@ -30,7 +29,7 @@ async def stop(database: Database, selected: Sequence[Job], task_ids: Sequence[i
         return []
     await repair(database)
     async with database.transaction() as tx:
-        now = time.time()
+        now = tx.runtime.time()
         asked = 0
         for job_id in unfinished:
             await tasks.end_unstarted(tx, job_id, Status.STOPPED, "stopped", now, task_ids)
@@ -43,12 +42,12 @@ async def stop(database: Database, selected: Sequence[Job], task_ids: Sequence[i
 
 
 async def _until_stopped(database: Database, job_ids: Sequence[int], task_ids: Sequence[int]) -> None:
-    deadline = time.monotonic() + GRACE_SECONDS
+    deadline = database.runtime.monotonic() + GRACE_SECONDS
     while True:
         running = [one for one in job_ids if await tasks.unfinished_of(database, one, task_ids)]
         if not running:
             return
-        if time.monotonic() > deadline:
+        if database.runtime.monotonic() > deadline:
             raise EnvironmentProblem(
                 f"job {format_ids(running)} still runs: the jman execute that runs it does not answer"
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -34,7 +33,7 @@ async def store_repeated(tx: Transaction, spec: JobSpec, times: int, now: float)
     dependencies = spec.dependencies
     for _ in range(times):
         before = tuple(Dependency(job_id, Kind.ANY) for job_id in ids[-1:])
-        one = replace(spec, dependencies=(*dependencies, *before), token=spec.token or secrets.token_hex(8))
+        one = replace(spec, dependencies=(*dependencies, *before), token=spec.token or tx.runtime.token(8))
         ids.extend(await store_all(tx, [one], now))
     return ids
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterable
 from contextlib import suppress
 
@@ -53,7 +52,9 @@ class Watcher:
             if outline is None or outline.finished:
                 self.ended(job_id)
                 if outline is not None:
-                    self._bus.publish(JobFinished(job_id, time.time(), outline.status, outline.name))
+                    self._bus.publish(
+                        JobFinished(job_id, self._database.runtime.time(), outline.status, outline.name)
+                    )
 
     def ended(self, job_id: int) -> None:
         """Hear that a job has ended."""

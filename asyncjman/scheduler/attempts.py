@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import socket
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -13,6 +11,7 @@ from asyncjman.executors.base import Executor, Observation, Work
 from asyncjman.model.job import Task
 from asyncjman.model.retry import Cause, causes_of
 from asyncjman.model.status import Status
+from asyncjman.runtime import SYSTEM, Runtime
 
 EXIT_NOT_STARTED = 127  # what a shell says of a command that it can't start
 STOPPED = "stopped"
@@ -21,7 +20,6 @@ RETRY_SECONDS = 0.1
 ALONE_RETRIES = 50
 """How often it tries again while no other task runs here."""
 _EXHAUSTED = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
-HOST = socket.gethostname()
 
 Key = tuple[int, int]
 """Job id and task id."""
@@ -38,8 +36,10 @@ class Outcome:
 class Attempts:
     """Runs attempts, any number at once; each is known by its job and task id."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: Executor, runtime: Runtime = SYSTEM) -> None:
         self._executor = executor
+        self._now = runtime.time
+        self._host = runtime.host()
         self._ends: dict[str, asyncio.Future[Observation]] = {}
         self.running: dict[Key, str] = {}
         """What runs, with the executor's own id of it."""
@@ -67,8 +67,8 @@ class Attempts:
                 task_id=work.task_id,
                 attempt=work.attempt,
                 status=Status.EXECUTING,
-                host=HOST,
-                started_at=time.time(),
+                host=self._host,
+                started_at=self._now(),
             )
             try:
                 native_id = await self._executor.submit(work)
@@ -76,12 +76,13 @@ class Attempts:
             except OSError as error:
                 # no process or file descriptor is left: one will be when a task, or another program, ends
                 if error.errno not in _EXHAUSTED or alone >= ALONE_RETRIES:
-                    return _not_started(begun, error)
+                    return _not_started(begun, error, self._now())
             alone = 0 if self.running else alone + 1
             await asyncio.sleep(RETRY_SECONDS)
             if self._all_stopped or key in self.to_stop:
                 status = Status.STOPPED
-                return Outcome(unstarted(work.job_id, work.task_id, work.attempt, status, STOPPED))
+                ended = unstarted(work.job_id, work.task_id, work.attempt, status, STOPPED, self._now())
+                return Outcome(ended)
         end = self._ends[native_id] = asyncio.get_running_loop().create_future()
         self.running[key] = native_id
         on_start(begun, int(native_id))
@@ -112,20 +113,20 @@ class Attempts:
         return not done
 
 
-def unstarted(job_id: int, task_id: int, attempt: int, status: Status, reason: str) -> Task:
+def unstarted(job_id: int, task_id: int, attempt: int, status: Status, reason: str, now: float) -> Task:
     """Return a task that ended without having been started."""
     return Task(
-        job_id=job_id, task_id=task_id, attempt=attempt, status=status, reason=reason, finished_at=time.time()
+        job_id=job_id, task_id=task_id, attempt=attempt, status=status, reason=reason, finished_at=now
     )
 
 
-def _not_started(begun: Task, error: OSError) -> Outcome:
+def _not_started(begun: Task, error: OSError, now: float) -> Outcome:
     task = replace(
         begun,
         status=Status.FAILURE,
         reason=error.strerror or str(error),
         exit_status=EXIT_NOT_STARTED,
-        finished_at=time.time(),
+        finished_at=now,
     )
     return Outcome(task, frozenset({Cause.FAILURE}))
 

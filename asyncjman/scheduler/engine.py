@@ -8,9 +8,6 @@ commits; so that short tasks never wait for one, tasks are claimed a moment ahea
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import time
 from collections.abc import Callable, Collection, Iterable, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -27,7 +24,7 @@ from asyncjman.model.status import Status
 from asyncjman.scheduler.attempts import STOPPED, Attempts, unstarted
 from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.feed import Feed
-from asyncjman.scheduler.reconcile import Repair, process_start, repair
+from asyncjman.scheduler.reconcile import Repair, repair
 from asyncjman.scheduler.recorder import Recorder
 from asyncjman.scheduler.settle import release_runner
 from asyncjman.scheduler.workload import JobState, Workload
@@ -77,7 +74,7 @@ class Engine:
         self._workload = Workload(self._recorder)
         self._feed = Feed(database, self._workload, self._recorder, self._names)
         self._slots = asyncio.Semaphore(options.parallel)
-        self._attempts = Attempts(executor)
+        self._attempts = Attempts(executor, database.runtime)
         self._gates: set[asyncio.Future[None]] = set()
         self._closed: set[int] = set()
         """Jobs that the store has ended; several processes may have had a part in them."""
@@ -105,16 +102,17 @@ class Engine:
 
     async def _run_all(self) -> None:
         await self._repair()
-        pid = os.getpid()
-        boot, started = process_start(pid)
+        runtime = self._database.runtime
+        pid = runtime.pid()
+        boot, started = runtime.process_start(pid)
         async with self._database.transaction() as tx:
             self._runner = await runners.insert(
                 tx,
                 token=self._token,
-                host=socket.gethostname(),
+                host=runtime.host(),
                 pid=pid,
                 process_started=started,
-                now=time.time(),
+                now=runtime.time(),
                 boot=boot,
             )
         await self._executor.open()
@@ -164,7 +162,7 @@ class Engine:
         await self._executor.close()
         await self._recorder.flush()
         async with self._database.transaction() as tx:
-            await release_runner(tx, self._runner, "the jman that ran it ended", time.time())
+            await release_runner(tx, self._runner, "the jman that ran it ended", tx.runtime.time())
 
     async def _repair(self) -> None:
         for one in await repair(self._database):
@@ -280,7 +278,8 @@ class Engine:
             self._release(job, claim)
             return
         self._feed.dropped()
-        self._end(job, unstarted(claim.job_id, claim.task_id, claim.attempt, status, reason))
+        now = self._database.runtime.time()
+        self._end(job, unstarted(claim.job_id, claim.task_id, claim.attempt, status, reason, now))
 
     def _release(self, job: JobState, claim: Claim) -> None:
         """Leave a claimed task that wasn't started to whoever claims it next."""
@@ -296,15 +295,16 @@ class Engine:
     async def _listen(self) -> None:
         """Hear of new jobs, of requests to stop, and of runners that died."""
         version = None
-        repaired = time.monotonic()
+        monotonic = self._database.runtime.monotonic
+        repaired = monotonic()
         while True:
             now = await self._database.change(version, POLL_SECONDS)
             if now != version or self._closed or self._feed.stale:
                 version = now
                 await self._refresh()
                 self._wake.set()
-            if not self.running and time.monotonic() - repaired > REPAIR_SECONDS:
-                repaired = time.monotonic()
+            if not self.running and monotonic() - repaired > REPAIR_SECONDS:
+                repaired = monotonic()
                 await self._repair()
                 await self._refresh()
                 self._wake.set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from itertools import chain, zip_longest
 
 from asyncjman.executors.logs import display_name
@@ -44,7 +43,8 @@ class Feed:
         self._full: set[int] = set()
         """Jobs that have as many tasks running as they may at a time."""
         self._rate = 0.0
-        self._rate_since = time.monotonic()
+        self._monotonic = database.runtime.monotonic
+        self._rate_since = self._monotonic()
         self._starts = 0
 
     def started(self) -> None:
@@ -149,7 +149,7 @@ class Feed:
                 self._names[job_id] = display_name(spec)
 
     def _look_ahead(self) -> int:
-        now = time.monotonic()
+        now = self._monotonic()
         if now - self._rate_since >= _RATE_WINDOW:
             self._rate = self._starts / (now - self._rate_since)
             self._starts, self._rate_since = 0, now

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import socket
-import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 
 from asyncjman.errors import EnvironmentProblem
 from asyncjman.executors.local.executor import RUNNER_VARIABLE, TERM_SECONDS
+from asyncjman.runtime import SYSTEM, Runtime
 from asyncjman.scheduler.settle import release_runner
 from asyncjman.store import runners
 from asyncjman.store.database import Database
@@ -37,30 +34,16 @@ class Repair:
     """Processes that had lived on."""
 
 
-def process_start(pid: int) -> tuple[str | None, float]:
-    """Return when a process started: on Linux the name of this run of the machine, and seconds since its
-    start; elsewhere None, and seconds since 1970. Raises psutil.NoSuchProcess.
-
-    Source: proc(5), /proc/pid/stat (22), and random(4).
-    """
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        after_name = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2]
-        return boot, int(after_name.split()[19]) / os.sysconf("SC_CLK_TCK")
-    except (OSError, ValueError, IndexError):
-        return None, psutil.Process(pid).create_time()
-
-
-def is_alive(runner: Runner) -> bool:
+def is_alive(runner: Runner, runtime: Runtime = SYSTEM) -> bool:
     """Tell whether a runner may still be at work; on another host nobody can know, so it is."""
-    if runner.host != socket.gethostname():
+    if runner.host != runtime.host():
         return True
     try:
         process = psutil.Process(runner.pid)
         if not _runs(process):
             return False
         if runner.boot is not None:
-            boot, started = process_start(runner.pid)
+            boot, started = runtime.process_start(runner.pid)
             return boot is None or (boot, started) == (runner.boot, runner.process_started)
         return abs(process.create_time() - runner.process_started) < _CLOCK_SLACK
     except psutil.NoSuchProcess:
@@ -75,23 +58,24 @@ async def repair(database: Database, *, end: bool = True) -> list[Repair]:
     Without ``end`` processes that live on are left alone, and so are the tasks of their runner.
     """
     found: list[Repair] = []
+    runtime = database.runtime
     for runner in await runners.select(database):
-        if is_alive(runner):
+        if is_alive(runner, runtime):
             continue
         held = await runners.held(database, runner.id)
         if end:
-            processes = await _end_left(runner, held)
+            processes = await _end_left(runner, held, runtime)
         else:
-            processes = len(await asyncio.to_thread(left_processes, runner, held))
+            processes = len(await runtime.in_thread(left_processes, runner, held))
         if end or not processes:
             async with database.transaction() as tx:
-                await release_runner(tx, runner.id, "the jman that ran it was killed", time.time())
+                await release_runner(tx, runner.id, "the jman that ran it was killed", runtime.time())
         if held:
             found.append(Repair(runner.pid, sum(one.executing for one in held), processes))
     return found
 
 
-async def _end_left(runner: Runner, held: list[Held]) -> int:
+async def _end_left(runner: Runner, held: list[Held], runtime: Runtime) -> int:
     """End what a dead runner started; return how many processes that were.
 
     One that forks while it is looked for may leave a child whose number was passed already: two looks in
@@ -99,11 +83,11 @@ async def _end_left(runner: Runner, held: list[Held]) -> int:
     """
     ended = empty = 0
     for _ in range(_MAX_LOOKS):
-        left = await asyncio.to_thread(left_processes, runner, held)
+        left = await runtime.in_thread(left_processes, runner, held)
         empty = 0 if left else empty + 1
         if empty == 2:
             return ended
-        await _end(left)
+        await _end(left, runtime)
         ended += len(left)
     raise EnvironmentProblem("processes of a killed jman start new ones as fast as they are ended")
 
@@ -124,13 +108,13 @@ def left_processes(runner: Runner, held: Iterable[Held]) -> list[psutil.Process]
     return [process for process in found if _runs(process)]
 
 
-async def _end(processes: list[psutil.Process]) -> None:
+async def _end(processes: list[psutil.Process], runtime: Runtime) -> None:
     for sign in (signal.SIGTERM, signal.SIGKILL):
         for process in processes:
             with suppress(psutil.Error):
                 process.send_signal(sign)
-        deadline = time.monotonic() + TERM_SECONDS
-        while processes and time.monotonic() < deadline:
+        deadline = runtime.monotonic() + TERM_SECONDS
+        while processes and runtime.monotonic() < deadline:
             await asyncio.sleep(_PAUSE_SECONDS)  # nothing tells of the ends of others' children
             processes = [process for process in processes if _runs(process)]
         if not processes:

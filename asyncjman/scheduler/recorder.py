@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -257,7 +256,7 @@ class Recorder:
                 self._bus.publish(event)
             if closed:
                 self._on_closed(closed)
-                now = time.time()
+                now = self._database.runtime.time()
                 for job_id, status in closed.items():
                     self._bus.publish(JobFinished(job_id, now, status, self._names.get(job_id, "")))
             then()
@@ -290,7 +289,7 @@ async def _store(tx: Transaction, batch: _Batch) -> dict[int, Status]:
     await tasks.mark_jobs_started(tx, [(start, job_id) for job_id, start in batch.job_starts.items()])
     await tasks.record_finished(tx, batch.finished)
     await tasks.release(tx, batch.released)
-    now = time.time()
+    now = tx.runtime.time()
     for job_id, task_ids, reason in batch.skipped:
         await tasks.end_unstarted(tx, job_id, Status.SKIPPED, reason, now, task_ids)
     closed = await tasks.close_jobs(tx, batch.touched, now) if batch.touched else []

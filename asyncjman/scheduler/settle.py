@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 
 from asyncjman.model.graph import dependents
@@ -35,7 +34,7 @@ async def bring_back(tx: Transaction, job_id: int) -> list[int]:
     found = dependents(await jobs.dependency_edges(tx), [job_id])
     ended = [one for one in (await schedule.outlines(tx, found)).values() if one.finished]
     for one in ended:
-        await tasks.reset(tx, one.id, [Status.SKIPPED], Status.WAITING, None, time.time())
+        await tasks.reset(tx, one.id, [Status.SKIPPED], Status.WAITING, None, tx.runtime.time())
     return await settle(tx, [job_id])
 
 
@@ -77,7 +76,7 @@ async def settle_jobs(tx: Transaction, job_ids: Iterable[int]) -> list[int]:
                 counterparts[other_id] = await tasks.outcomes(tx, other_id)
         ended = {one.job_id: others[one.job_id] for one in job.dependencies if others[one.job_id].finished}
         workload.decide(job, ended, counterparts)
-    now = time.time()
+    now = tx.runtime.time()
     # what is on a cluster is released there
     held_there = {one.job_id for one in await submissions.active(tx, decisions.ready)}
     await tasks.set_ready(tx, [job_id for job_id in decisions.ready if job_id not in held_there])

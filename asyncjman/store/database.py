@@ -11,6 +11,7 @@ from typing import Any
 
 import aiosqlite
 
+from asyncjman.runtime import SYSTEM, Runtime
 from asyncjman.store.completion import to_completion
 from asyncjman.store.folderlock import deleting
 from asyncjman.store.opening import BUSY_SECONDS, Identity, identity, open_connection, scalar, translated
@@ -26,8 +27,10 @@ class Database:
         file: Identity | None,
         *,
         in_memory: bool,
+        runtime: Runtime = SYSTEM,
     ) -> None:
         self.path = path
+        self.runtime = runtime
         self._connection = connection
         self._identity = file
         self._in_memory = in_memory
@@ -36,7 +39,7 @@ class Database:
         self._committed = asyncio.Event()
 
     @classmethod
-    async def open(cls, path: Path, *, create: bool) -> Database:
+    async def open(cls, path: Path, *, create: bool, runtime: Runtime = SYSTEM) -> Database:
         """Open the file, or make it; without ``create`` a missing one is an empty one in memory.
 
         Raises DatabaseProblem when the file can't be opened, isn't a database of asyncjman's, or
@@ -46,7 +49,8 @@ class Database:
             opened = await to_completion(
                 open_connection(path, create=create), lambda one: one.connection.close()
             )
-        return cls(path, opened.connection, opened.identity, in_memory=opened.identity is None)
+        in_memory = opened.identity is None
+        return cls(path, opened.connection, opened.identity, in_memory=in_memory, runtime=runtime)
 
     async def close(self) -> None:
         with translated(self.path):
@@ -78,7 +82,7 @@ class Database:
             with translated(self.path):
                 try:
                     await to_completion(self._begin())
-                    yield Transaction(self.path, self._connection)
+                    yield Transaction(self.path, self._connection, self.runtime)
                     await to_completion(self._connection.execute("COMMIT"))
                     if not quiet:
                         self._commits += 1
@@ -164,7 +168,7 @@ class Database:
             await self._reopen()
 
     async def _reopen(self) -> None:
-        fresh = await Database.open(self.path, create=True)
+        fresh = await Database.open(self.path, create=True, runtime=self.runtime)
         await self._connection.close()
         self._connection = fresh._connection
         self._identity = fresh._identity
@@ -177,9 +181,10 @@ class Database:
 class Transaction:
     """What may be done while the write lock is held."""
 
-    def __init__(self, path: Path, connection: aiosqlite.Connection) -> None:
+    def __init__(self, path: Path, connection: aiosqlite.Connection, runtime: Runtime = SYSTEM) -> None:
         self._path = path
         self._connection = connection
+        self.runtime = runtime
 
     async def execute(self, sql: str, parameters: Iterable[Any] = ()) -> int:
         """Run one statement; return the row id of the last row that was inserted."""

@@ -15,7 +15,8 @@ import psutil
 import pytest
 
 from asyncjman.api.operations import Operations
-from asyncjman.scheduler.reconcile import is_alive, process_start
+from asyncjman.runtime import process_start
+from asyncjman.scheduler.reconcile import is_alive
 from asyncjman.store import runners
 from asyncjman.store.runners import Runner
 from tests.cli.tools import Jman, wait_until

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from asyncjman.errors import DatabaseProblem
 from asyncjman.model.events import JobFinished, TaskFinished
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
+from asyncjman.runtime import Runtime
 from asyncjman.scheduler import feed as feed_module
 from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.feed import Feed
@@ -138,9 +138,9 @@ async def test_nothing_is_claimed_ahead_before_the_pace_is_known(desk: Desk) -> 
     assert await desk.claimed(runner, 0) == []
 
 
-async def test_short_tasks_are_claimed_ahead(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_short_tasks_are_claimed_ahead(desk: Desk) -> None:
     clock = [100.0]
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    desk.database.runtime = Runtime(monotonic=lambda: clock[0])
     again = Feed(desk.database, desk.workload, desk.recorder, desk.names)
     desk.feed = again
     await add_jobs(desk.database, spec_of("100"), spec_of(None, 1), spec_of("5000"))
@@ -156,11 +156,9 @@ async def test_short_tasks_are_claimed_ahead(desk: Desk, monkeypatch: pytest.Mon
     assert len(await desk.claimed(runner, 2)) <= feed_module.MAX_LOOK_AHEAD + 2
 
 
-async def test_what_waits_is_claimed_only_when_its_turn_is_near(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_waits_is_claimed_only_when_its_turn_is_near(desk: Desk) -> None:
     clock = [100.0]
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    desk.database.runtime = Runtime(monotonic=lambda: clock[0])
     desk.feed = Feed(desk.database, desk.workload, desk.recorder, desk.names)
     await add_jobs(desk.database, spec_of(), spec_of(None, 1), spec_of(None, 2))
     await desk.load()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterable, Sequence
 
 from asyncjman.errors import EnvironmentProblem, JmanError
@@ -47,7 +46,7 @@ async def cancel(
     await refresh(database, executor, grace=grace)
     await _ask(database, job_ids, task_ids)
     async with database.transaction() as tx:
-        now = time.time()
+        now = tx.runtime.time()
         for job_id in job_ids:
             await tasks.end_unstarted(tx, job_id, Status.STOPPED, "stopped", now, task_ids, queued_too=True)
         closed = await tasks.close_jobs(tx, job_ids, now)
@@ -56,8 +55,8 @@ async def cancel(
         await submissions.deactivate(tx, [*closed, *skipped])
     if doomed:
         await delete_listed(executor, doomed, by_token(await executor.query(patience=10.0)))
-    deadline = time.monotonic() + WAIT_SECONDS
-    while time.monotonic() < deadline:
+    deadline = database.runtime.monotonic() + WAIT_SECONDS
+    while database.runtime.monotonic() < deadline:
         if not any([await tasks.unfinished_of(database, job_id, task_ids) for job_id in job_ids]):
             return
         await asyncio.sleep(_PAUSE)

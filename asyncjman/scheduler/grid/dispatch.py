@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,15 +51,15 @@ async def dispatch(
     plan = await _plan(database, job)
     if plan is None:
         return None
-    token = await submissions.database_token(database) + secrets.token_hex(3)
+    token = await submissions.database_token(database) + database.runtime.token(3)
     async with database.transaction() as tx:
         intent = await submissions.insert(
             tx,
             job_id=job.id,
             token=token,
-            now=time.time(),
-            host=socket.gethostname(),
-            pid=os.getpid(),
+            now=tx.runtime.time(),
+            host=tx.runtime.host(),
+            pid=tx.runtime.pid(),
             mapped=[task_id for task_id, _ in plan.mapped],
         )
     if intent is None:
@@ -153,7 +149,7 @@ async def _not_before(database: Database, job: Job, attempts: Mapping[int, int])
     retry = job.spec.retry
     if retry is None or not retry.delay:
         return None
-    now = time.time()
+    now = database.runtime.time()
     ends = [
         min(task.finished_at or now, now)  # a node's clock may be ahead
         for task in await tasks.attempts_since(database, job.id, now - retry.delay)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import re
-import socket
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -23,6 +19,7 @@ from asyncjman.executors.sge.executor import SgeExecutor
 from asyncjman.executors.sge.qstat import QueueEntry
 from asyncjman.model.job import PLAIN_TASK, Job, Task
 from asyncjman.model.status import FINISHED, Status
+from asyncjman.runtime import Runtime
 from asyncjman.scheduler.grid.dispatch import at_work, dispatch
 from asyncjman.scheduler.grid.interpret import Findings, View, causes_on_grid, interpret, members
 from asyncjman.scheduler.settle import bring_back, settle
@@ -66,7 +63,7 @@ async def refresh(
         entries = await _query(executor, patience, result)
         if entries is not None:
             async with database.transaction(quiet=True) as tx:
-                await submissions.answered(tx, time.time())
+                await submissions.answered(tx, tx.runtime.time())
         active = await _adopt(database, active, entries)
         await _look(database, executor, active, entries, grace, result)
     await _send_rest(database, executor, result)
@@ -122,7 +119,9 @@ async def _adopt(
         async with database.transaction() as tx:
             if grid_id is not None:
                 await submissions.sent(tx, one.id, grid_id, Status.QUEUED)
-            elif entries is not None and await asyncio.to_thread(_is_abandoned, one):
+            elif entries is not None and await database.runtime.in_thread(
+                _is_abandoned, one, database.runtime
+            ):
                 # nobody can still be submitting it: it is submitted anew with the rest
                 await submissions.drop(tx, one.id)
     if len(sent) != len(active):
@@ -139,19 +138,19 @@ async def _find(
     folder = spool_folder(database.path, found[0].spec.token)
     # what an earlier submission left of these tasks was cleared before the intent was stored
     mine = set(members(one, found[0].spec.array))
-    seen = [record for record in await asyncio.to_thread(_records, folder) if record.task_id in mine]
+    seen = [record for record in await database.runtime.in_thread(_records, folder) if record.task_id in mine]
     return next((record.grid_id for record in seen if record.grid_id is not None), None)
 
 
-def _is_abandoned(one: Submission) -> bool:
+def _is_abandoned(one: Submission, runtime: Runtime) -> bool:
     """Tell whether no process can be at work on this intent any more."""
     import psutil
 
     if one.token in at_work:
         return False
-    if one.host != socket.gethostname() or one.pid == os.getpid():
+    if one.host != runtime.host() or one.pid == runtime.pid():
         # of this process: a call of qsub that got no answer
-        return time.time() - one.created_at > ORPHAN_SECONDS
+        return runtime.time() - one.created_at > ORPHAN_SECONDS
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
             created_before = process.create_time() <= one.created_at + 1
@@ -178,7 +177,9 @@ async def _look(
     # another process may have deleted jobs
     active = [one for one in active if one.job_id in known and one.job_id in standings]
     folders = {job.id: _folder(database, job) for job in known.values()}
-    read = await asyncio.to_thread(lambda: {job_id: _records(path) for job_id, path in folders.items()})
+    read = await database.runtime.in_thread(
+        lambda: {job_id: _records(path) for job_id, path in folders.items()}
+    )
     found = await _interpret_all(database, active, known, standings, read, entries, grace)
     if any(one.ask_accounting for one in found.values()):
         pattern = f"jm*_{await submissions.database_token(database)}*"
@@ -205,7 +206,7 @@ async def _look(
             if task_id not in by_record
         ]
         with suppress(OSError):
-            await asyncio.to_thread(_tidy, Path(folders[job_id]), stored, silent)
+            await database.runtime.in_thread(_tidy, Path(folders[job_id]), stored, silent)
     with suppress(CommandFailed):
         await delete_listed(executor, doomed, entries or {})
 
@@ -221,7 +222,7 @@ async def _interpret_all(
     accounting: Mapping[tuple[int, int], AccountingRecord] | None = None,
 ) -> dict[int, Findings]:
     found: dict[int, Findings] = {}
-    now = time.time()
+    now = database.runtime.time()
     elsewhere: dict[int, frozenset[int]] = {}
     later: dict[int, frozenset[int]] = defaultdict(frozenset)
     for one in reversed(await submissions.active(database)):
@@ -295,7 +296,7 @@ async def _store(
 
 
 async def _close(tx: Transaction, touched: Iterable[int], result: Refreshed) -> list[Submission]:
-    closed = await tasks.close_jobs(tx, touched, time.time())
+    closed = await tasks.close_jobs(tx, touched, tx.runtime.time())
     skipped = await settle(tx, closed) if closed else []
     doomed = await submissions.active(tx, skipped)
     await submissions.deactivate(tx, [*closed, *skipped])
@@ -316,7 +317,7 @@ async def _retry(tx: Transaction, known: Mapping[int, Job], seen: Iterable[Task]
             again[task.job_id].append(task.task_id)
     for job_id, task_ids in again.items():
         array = known[job_id].spec.array
-        await tasks.reset(tx, job_id, [Status.FAILURE], Status.SUBMITTED, array, time.time(), task_ids)
+        await tasks.reset(tx, job_id, [Status.FAILURE], Status.SUBMITTED, array, tx.runtime.time(), task_ids)
 
 
 async def _correct_missing(database: Database, result: Refreshed) -> None:
@@ -324,7 +325,7 @@ async def _correct_missing(database: Database, result: Refreshed) -> None:
     for job in await jobs.get(database, await schedule.jobs_with_missing(database)):
         late = [
             record
-            for record in await asyncio.to_thread(_records, _folder(database, job))
+            for record in await database.runtime.in_thread(_records, _folder(database, job))
             if record.kind is RecordKind.EXIT
         ]
         corrected = []
@@ -375,7 +376,7 @@ async def _send_rest(database: Database, executor: SgeExecutor, result: Refreshe
 async def _refuse(database: Database, job: Job, reason: str, result: Refreshed) -> None:
     """Record that the cluster doesn't take a job."""
     async with database.transaction() as tx:
-        await tasks.end_unstarted(tx, job.id, Status.FAILURE, reason, time.time())
+        await tasks.end_unstarted(tx, job.id, Status.FAILURE, reason, tx.runtime.time())
         await _close(tx, [job.id], result)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections import defaultdict
 
 from asyncjman.executors.sge.accounting import AccountingRecord
@@ -45,7 +44,7 @@ async def look_up_usage(database: Database, executor: SgeExecutor) -> None:
             if ran.cpu_seconds is None:
                 usage = (record.cpu_seconds, record.peak_memory_bytes)
                 rows.append((*usage, ran.job_id, ran.task_id, ran.attempt))
-    recent = time.time() - GIVE_UP_SECONDS
+    recent = database.runtime.time() - GIVE_UP_SECONDS
     asked_again = {
         task.job_id
         for some in attempts.values()
