@@ -40,11 +40,6 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _COMMAND_SETTINGS = {"submit": {"allow_interspersed_args": False}}
 
 
-def main() -> None:
-    """Run ``jman`` with the words of the command line, and exit."""
-    sys.exit(run(sys.argv[1:]))
-
-
 def run(argv: list[str]) -> int:
     """Run ``jman``; return its exit code."""
     typed = completing(os.environ)
