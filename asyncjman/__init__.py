@@ -5,12 +5,10 @@ from asyncjman import JobManager
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-from asyncjman.version import __version__
-
+TYPE_CHECKING = False  # nothing is loaded here: an interrupt of `jman` would be told as a traceback
 if TYPE_CHECKING:
+    from typing import Any
+
     from asyncjman.api.handle import JobHandle
     from asyncjman.api.manager import JobManager
     from asyncjman.api.result import JobResult
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from asyncjman.model.status import Status
     from asyncjman.model.sweep import Sweep
     from asyncjman.slices import array_slice
+    from asyncjman.version import __version__
 
 __all__ = [
     "ArraySpec",
@@ -79,6 +78,7 @@ _HOMES = {
     "TaskRetried": "model.events",
     "TaskStarted": "model.events",
     "UsageError": "errors",
+    "__version__": "version",
     "array_slice": "slices",
 }
 
@@ -87,6 +87,8 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first used: `jman --help` needs none of them."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     value = getattr(import_module(f"asyncjman.{_HOMES[name]}"), name)
     globals()[name] = value
     return value

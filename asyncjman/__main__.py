@@ -1,6 +1,6 @@
 """``python -m asyncjman`` is ``jman``."""
 
-from asyncjman.cli.main import main
+from asyncjman.cli.start import main
 
 if __name__ == "__main__":
     main()

@@ -151,7 +151,7 @@ def test_the_rooms_have_no_circle() -> None:
 def test_the_walk_sees_the_package() -> None:
     found = imports(PACKAGE)
     assert "asyncjman.store.database" in found["asyncjman.scheduler.feed"]
-    assert "asyncjman.cli.main" in found["asyncjman.__main__"]
+    assert "asyncjman.cli.start" in found["asyncjman.__main__"]
     assert "asyncjman.api.specs" in found["asyncjman.cli.submit"], "an import inside of a function"
     assert "asyncjman.store.jobs" in found["asyncjman.scheduler.feed"], "from a package, a module"
 

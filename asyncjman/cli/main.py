@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +14,7 @@ import typer
 from asyncjman.cli.argv import COMMANDS, SUMMARIES, normalize
 from asyncjman.cli.complete import completing
 from asyncjman.cli.globals import Globals
+from asyncjman.cli.streams import NobodyReads, mind_streams
 from asyncjman.errors import (
     EXIT_DONE,
     EXIT_ENVIRONMENT,
@@ -38,17 +40,22 @@ machine); 130 interrupted.
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 # everything from the first word of the user's command on belongs to that command
 _COMMAND_SETTINGS = {"submit": {"allow_interspersed_args": False}}
-
-
-def main() -> None:
-    """Run ``jman`` with the words of the command line, and exit."""
-    sys.exit(run(sys.argv[1:]))
+_READERS = frozenset({"list", "report", "why"})
+"""Commands that do nothing but to write: without a reader they end."""
 
 
 def run(argv: list[str]) -> int:
     """Run ``jman``; return its exit code."""
     typed = completing(os.environ)
     name, words = normalize(argv if typed is None else typed)
+    written = mind_streams(only_output=name is None or name in _READERS or typed is not None)
+    code = _run(name, words, typed)
+    if written is not None and written.problem is not None:
+        code = code or _complain(written.problem, EXIT_ENVIRONMENT, str(written.problem))
+    return code
+
+
+def _run(name: str | None, words: list[str], typed: Sequence[str] | None) -> int:
     try:
         code = _application(name, completion=typed is not None or name is None)(
             words or ["--help"], prog_name="jman", standalone_mode=False
@@ -61,10 +68,7 @@ def run(argv: list[str]) -> int:
 
 def _exit_code(error: BaseException, name: str | None) -> int:
     """Say what went wrong; return the exit code for it."""
-    # the parser's own main turns a broken pipe into an exit
-    if isinstance(error, BrokenPipeError) or isinstance(error.__context__, BrokenPipeError):
-        # nobody reads on (`jman list | head`): no error; and Python mustn't try again at its exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, NobodyReads):  # `jman list | head`
         return EXIT_DONE
     if isinstance(error, KeyboardInterrupt):
         return EXIT_INTERRUPTED

@@ -66,11 +66,20 @@ class Database:
     async def stream(self, sql: str, parameters: Iterable[Any] = ()) -> AsyncIterator[tuple[Any, ...]]:
         """Yield rows a few hundred at a time: for results that may not fit the memory."""
         with translated(self.path):
-            async with self._connection.execute(sql, parameters) as cursor:
-                while rows := await cursor.fetchmany(500):
-                    for row in rows:
-                        # aiosqlite calls its rows sqlite3.Row, which only a row factory would make them
-                        yield row  # type: ignore[misc]
+            cursor = await self._connection.execute(sql, parameters)
+        try:
+            while True:
+                with translated(self.path):
+                    rows = await cursor.fetchmany(500)
+                if not rows:
+                    return
+                for row in rows:
+                    # aiosqlite calls its rows sqlite3.Row, which only a row factory would make them
+                    yield row  # type: ignore[misc]
+        finally:
+            # who leaves a loop early may have closed the connection before this is reached
+            with suppress(sqlite3.Error, ValueError):
+                await cursor.close()
 
     @asynccontextmanager
     async def transaction(self, *, quiet: bool = False) -> AsyncIterator[Transaction]:

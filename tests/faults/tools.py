@@ -79,7 +79,7 @@ def kill_after(jman: Jman, seconds: float, *words: str) -> tuple[bool, str]:
 def driver(folder: Path, code: str) -> list[str]:
     """Return the words that run ``jman`` after ``code``, which changes a module of it."""
     path = folder.parent / "driver.py"
-    path.write_text(f"{code}\nfrom asyncjman.cli.main import main\nmain()\n")
+    path.write_text(f"{code}\nfrom asyncjman.cli.start import main\nmain()\n")
     return [sys.executable, str(path)]
 
 

@@ -216,7 +216,7 @@ def test_an_intent_of_a_killed_resubmission_does_not_take_the_former_number(grid
     code = (
         "import os; from asyncjman.executors.sge.executor import SgeExecutor as E\n"
         "async def submit(*_, **__): os._exit(9)\n"
-        "E.submit = submit\nfrom asyncjman.cli.main import main; main()"
+        "E.submit = submit\nfrom asyncjman.cli.start import main; main()"
     )
     words = [COMMAND[0], "-c", code, "resubmit", "1"]
     killed = subprocess.run(words, cwd=grid.folder, env=grid.environment(), capture_output=True, timeout=60)

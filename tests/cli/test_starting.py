@@ -1,0 +1,74 @@
+"""Ctrl-C from the first moment on: quiet, with the exit code of an interrupt."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.tools import Jman
+
+# interrupts itself when a module is about to be imported, as a Ctrl-C in that moment does
+DRIVER = """
+import os, runpy, signal, sys
+name = sys.argv.pop(1)
+
+def at_import(event, args):
+    global name
+    if event == "import" and args[0] == name:
+        name = None
+        os.kill(os.getpid(), signal.SIGINT)
+
+sys.addaudithook(at_import)
+runpy.run_module("asyncjman", run_name="__main__", alter_sys=True)
+"""
+EARLY = ["asyncjman.cli.main", "typer", "asyncjman.errors", "asyncjman.version", "asyncjman.cli.argv"]
+LATER = [
+    "asyncjman.cli.context",
+    "asyncio",
+    "aiosqlite",
+    "asyncjman.api.operations",
+    "asyncjman.store.migrate",
+]
+
+
+@pytest.mark.parametrize("name", EARLY + LATER)
+def test_an_interrupt_while_jman_is_loaded(jman: Jman, name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", DRIVER, name, "--local", "list"],
+        cwd=jman.folder,
+        env=jman.environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_an_interrupt_that_python_can_only_report(jman: Jman) -> None:
+    """In a callback of the interpreter's own an interrupt can't be raised: it must end jman nevertheless."""
+    code = """
+import sys, weakref
+class Thing: pass
+thing = Thing()
+def callback(_):
+    raise KeyboardInterrupt
+watch = weakref.ref(thing, callback)
+def at_import(event, args):
+    global thing
+    if event == "import" and args[0] == "typer":
+        thing = None
+sys.addaudithook(at_import)
+import runpy
+runpy.run_module("asyncjman", run_name="__main__", alter_sys=True)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--local", "list"],
+        cwd=jman.folder,
+        env=jman.environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
