@@ -21,14 +21,15 @@ ROOMS: dict[str, frozenset[str]] = {
     "version": frozenset(),
     "settings": frozenset({"errors"}),
     "model": frozenset({"errors"}),
-    "store": frozenset({"model", "errors"}),
+    "suspension": frozenset(),
+    "store": frozenset({"model", "suspension", "errors"}),
     "executors": frozenset({"model", "settings", "errors"}),
     # the design says executors.base; the variables of a task (environment), the paths of its logs (logs)
     # and two constants of the local executor are told by executors too, so the whole room is allowed
     "scheduler": frozenset({"store", "executors", "model", "settings", "errors"}),
     "api": frozenset({"scheduler", "store", "executors", "model", "settings", "errors", "worker"}),
     "render": frozenset({"model", "errors"}),
-    "cli": frozenset({"api", "render", "model", "settings", "errors"}),
+    "cli": frozenset({"api", "render", "model", "settings", "suspension", "errors"}),
     # python -m asyncjman is the command line
     "__main__": frozenset({"cli"}),
     # not in the design's table: worker runs a function job in a process of its own, slices is for the

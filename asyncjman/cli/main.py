@@ -21,6 +21,7 @@ from asyncjman.errors import (
     JmanError,
     first_of,
 )
+from asyncjman.suspension import suspend_between_blocks
 from asyncjman.version import __version__
 
 _HELP = """Submit jobs, run them on this machine, and know how each one ended.
@@ -42,6 +43,7 @@ _COMMAND_SETTINGS = {"submit": {"allow_interspersed_args": False}}
 
 def main() -> None:
     """Run ``jman`` with the words of the command line, and exit."""
+    suspend_between_blocks()
     sys.exit(run(sys.argv[1:]))
 
 
