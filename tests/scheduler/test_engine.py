@@ -41,6 +41,6 @@ async def test_a_claim_that_is_under_way_while_it_stops(
             return claimed
 
         monkeypatch.setattr(engine._recorder, "claim", claim_and_stop)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await engine.run()
         assert [job.status async for job in operations.jobs()] == ["submitted", "waiting"]
