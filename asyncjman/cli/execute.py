@@ -148,7 +148,9 @@ async def _run(execution: Execution, monitor: Monitor, summary: Summary) -> bool
 
     async def mind_signals() -> None:
         nonlocal interrupted
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        # nohup ignores it before the start, so that the work outlives its terminal
+        hangup = [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN else []
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, *hangup) as signals:
             async for _ in signals:
                 monitor.interrupted(again=interrupted, running=execution.running)
                 await execution.stop(kill=interrupted)

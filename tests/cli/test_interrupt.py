@@ -92,3 +92,18 @@ def test_execute_after_a_killed_one(jman: Jman) -> None:
     assert jman.status() == {1: "success", 2: "success"}
     assert (jman.folder / "second").read_text() == "x\n"
     assert len((jman.folder / "pid").read_text().splitlines()) == 2
+
+
+def test_a_hangup_that_was_ignored_at_the_start_stays_ignored(jman: Jman) -> None:
+    """As nohup has it: the terminal goes, the work goes on. Else it was stopped like by Ctrl-C."""
+    jman.submit("sh", "-c", "echo $$ > pid; while [ ! -e go ]; do sleep 0.01; done")
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what is started inherits it
+    try:
+        process = jman.start("execute")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    pid_in(jman.folder / "pid")
+    process.send_signal(signal.SIGHUP)
+    (jman.folder / "go").touch()
+    assert process.wait(20) == 0
+    assert jman.status() == {1: "success"}
