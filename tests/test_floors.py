@@ -23,14 +23,15 @@ ROOMS: dict[str, frozenset[str]] = {
     "model": frozenset({"errors"}),
     # the clock, the process, the machine: below all that needs them
     "runtime": frozenset(),
-    "store": frozenset({"model", "errors", "runtime"}),
+    "suspension": frozenset(),
+    "store": frozenset({"model", "errors", "runtime", "suspension"}),
     "executors": frozenset({"model", "settings", "errors"}),
     # the design says executors.base; the variables of a task (environment), the paths of its logs (logs)
     # and two constants of the local executor are told by executors too, so the whole room is allowed
     "scheduler": frozenset({"store", "executors", "model", "settings", "errors", "runtime"}),
     "api": frozenset({"scheduler", "store", "executors", "model", "settings", "errors", "runtime", "worker"}),
     "render": frozenset({"model", "errors"}),
-    "cli": frozenset({"api", "render", "model", "settings", "errors"}),
+    "cli": frozenset({"api", "render", "model", "settings", "suspension", "errors"}),
     # python -m asyncjman is the command line
     "__main__": frozenset({"cli"}),
     # not in the design's table: worker runs a function job in a process of its own, slices is for the

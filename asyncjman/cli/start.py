@@ -15,7 +15,9 @@ def main() -> "NoReturn":
     sys.unraisablehook = _unraisable
     try:
         from asyncjman.cli.main import run
+        from asyncjman.suspension import suspend_between_blocks
 
+        suspend_between_blocks()
         code = run(sys.argv[1:])
         _ignore_interrupts()
     except KeyboardInterrupt:

@@ -15,6 +15,7 @@ from asyncjman.runtime import SYSTEM, Runtime
 from asyncjman.store.completion import to_completion
 from asyncjman.store.folderlock import deleting
 from asyncjman.store.opening import BUSY_SECONDS, Identity, identity, open_connection, scalar, translated
+from asyncjman.suspension import unsuspended
 
 
 class Database:
@@ -45,7 +46,7 @@ class Database:
         Raises DatabaseProblem when the file can't be opened, isn't a database of asyncjman's, or
         was written by a newer one; the file is left as it is then.
         """
-        with translated(path):
+        with unsuspended(), translated(path):
             opened = await to_completion(
                 open_connection(path, create=create), lambda one: one.connection.close()
             )
@@ -59,7 +60,7 @@ class Database:
     async def fetch(self, sql: str, parameters: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
         """Return all rows, seen between transactions of this process."""
         async with self._lock:
-            with translated(self.path):
+            with unsuspended(), translated(self.path):
                 # aiosqlite names fewer iterables than it takes
                 return list(await self._connection.execute_fetchall(sql, parameters))  # type: ignore[arg-type]
 
@@ -88,7 +89,7 @@ class Database:
         A ``quiet`` one is no change that ``change`` tells of.
         """
         async with self._lock:
-            with translated(self.path):
+            with unsuspended(), translated(self.path):
                 try:
                     await to_completion(self._begin())
                     yield Transaction(self.path, self._connection, self.runtime)
@@ -128,7 +129,8 @@ class Database:
         if self._in_memory:
             return False
         async with self._lock, deleting(self.path.parent) as alone:
-            return alone and await to_completion(self._remove_if(empty_sql))
+            with unsuspended():
+                return alone and await to_completion(self._remove_if(empty_sql))
 
     async def _remove_if(self, empty_sql: str) -> bool:
         connection = self._connection

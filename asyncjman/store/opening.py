@@ -20,6 +20,7 @@ import aiosqlite
 from asyncjman.errors import DamagedDatabase, DatabaseProblem
 from asyncjman.store.filesystem import is_network
 from asyncjman.store.folderlock import opening
+from asyncjman.store.lockholder import locked
 from asyncjman.store.migrate import APPLICATION_ID, latest_version, migrate
 
 BUSY_SECONDS = 30.0
@@ -186,7 +187,6 @@ async def _set_journal_mode(connection: aiosqlite.Connection, path: Path) -> Non
 _ADVICE = {
     "file is not a database": "the file is not a database: name another one with --database",
     "database or disk is full": "the disk is full, nothing was changed",
-    "database is locked": f"another process has held it for {BUSY_SECONDS:.0f} seconds; try again",
     "attempt to write a readonly database": "no permission to write it",
     "unable to open database file": "it can't be opened: is the folder writable?",
     "disk I/O error": "the disk reports an error",
@@ -210,4 +210,6 @@ def translated(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         if "malformed" in str(error) or "Could not decode" in str(error):
             raise damaged(path) from error
+        if str(error) == "database is locked":
+            raise DatabaseProblem(f"database {path}: {locked(path, BUSY_SECONDS)}") from error
         raise DatabaseProblem(f"database {path}: {_ADVICE.get(str(error), str(error))}") from error
