@@ -97,9 +97,12 @@ class Execution:
         """Take in jobs that are new, or that the options let it run now."""
         await self._engine.look(job_ids)
 
-    async def stop(self, *, kill: bool = False) -> None:
-        """Start nothing more, and end what runs: it is recorded as stopped."""
-        await self._engine.stop(kill=kill)
+    async def stop(self, *, kill: bool = False, rest: bool = False) -> None:
+        """Start nothing more, and end what runs: it is recorded as stopped.
+
+        ``rest``: also what tasks that have ended left running.
+        """
+        await self._engine.stop(kill=kill, rest=rest)
 
     @property
     def left(self) -> int:

@@ -153,7 +153,7 @@ async def _run(execution: Execution, monitor: Monitor, summary: Summary) -> bool
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, *hangup) as signals:
             async for _ in signals:
                 monitor.interrupted(again=interrupted, running=execution.running)
-                await execution.stop(kill=interrupted)
+                await execution.stop(kill=interrupted, rest=True)
                 interrupted = True
 
     async def show() -> None:

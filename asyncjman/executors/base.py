@@ -61,3 +61,6 @@ class Executor(Protocol):
 
     async def cancel(self, native_ids: Sequence[str], *, kill: bool = False) -> None:
         """Ask the work to end, and all processes it started; with ``kill`` they aren't asked."""
+
+    async def cancel_rest(self, *, kill: bool = False) -> None:
+        """Ask what tasks that have ended left running to end, too."""

@@ -133,12 +133,17 @@ class Engine:
             with anyio.CancelScope(shield=True):
                 await self._close()
 
-    async def stop(self, *, kill: bool = False) -> None:
-        """Start nothing more, end what runs (recorded as stopped), and let ``run`` return."""
+    async def stop(self, *, kill: bool = False, rest: bool = False) -> None:
+        """Start nothing more, end what runs (recorded as stopped), and let ``run`` return.
+
+        ``rest``: also what tasks that have ended left running.
+        """
         self._stopping.set()
         self._wake.set()
         self._open_gates()
         await self._attempts.stop(kill=kill)
+        if rest:
+            await self._executor.cancel_rest(kill=kill)
 
     def _open_gates(self) -> None:
         """Have all tasks that wait for dependencies look whether they are still to wait."""

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
 
 from asyncjman.errors import EnvironmentProblem
-from asyncjman.executors.local.executor import RUNNER_VARIABLE, TERM_SECONDS
+from asyncjman.executors.local.executor import TERM_SECONDS
+from asyncjman.executors.local.processes import Marked, marked
 from asyncjman.runtime import SYSTEM, Runtime
 from asyncjman.scheduler.settle import release_runner
 from asyncjman.store import runners
 from asyncjman.store.database import Database
-from asyncjman.store.runners import Held, Runner
+from asyncjman.store.runners import Runner
 
 _CLOCK_SLACK = 2.0  # seconds by which two readings of a process's start may differ
 _MAX_LOOKS = 50
@@ -64,9 +63,9 @@ async def repair(database: Database, *, end: bool = True) -> list[Repair]:
             continue
         held = await runners.held(database, runner.id)
         if end:
-            processes = await _end_left(runner, held, runtime)
+            processes = await _end_left(runner, runtime)
         else:
-            processes = len(await runtime.in_thread(left_processes, runner, held))
+            processes = len(await runtime.in_thread(left_processes, runner, runtime))
         if end or not processes:
             async with database.transaction() as tx:
                 await release_runner(tx, runner.id, "the jman that ran it was killed", runtime.time())
@@ -75,7 +74,7 @@ async def repair(database: Database, *, end: bool = True) -> list[Repair]:
     return found
 
 
-async def _end_left(runner: Runner, held: list[Held], runtime: Runtime) -> int:
+async def _end_left(runner: Runner, runtime: Runtime) -> int:
     """End what a dead runner started; return how many processes that were.
 
     One that forks while it is looked for may leave a child whose number was passed already: two looks in
@@ -83,7 +82,7 @@ async def _end_left(runner: Runner, held: list[Held], runtime: Runtime) -> int:
     """
     ended = empty = 0
     for _ in range(_MAX_LOOKS):
-        left = await runtime.in_thread(left_processes, runner, held)
+        left = await runtime.in_thread(left_processes, runner, runtime)
         empty = 0 if left else empty + 1
         if empty == 2:
             return ended
@@ -92,31 +91,23 @@ async def _end_left(runner: Runner, held: list[Held], runtime: Runtime) -> int:
     raise EnvironmentProblem("processes of a killed jman start new ones as fast as they are ended")
 
 
-def left_processes(runner: Runner, held: Iterable[Held]) -> list[psutil.Process]:
-    """Find the processes that a dead runner started: by its token in their environment, or, where
-    that was wiped, by pid and start time.
+def left_processes(runner: Runner, runtime: Runtime = SYSTEM) -> list[Marked]:
+    """Find the processes that a dead runner started, and that run still: by its token in their environment.
+
+    A number in the database proves nothing: somebody may have written it there to have a process ended.
     """
-    known = {one.pid: one.started_at for one in held if one.pid is not None and one.started_at is not None}
-    found: list[psutil.Process] = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, OSError):
-            started = known.get(process.pid)
-            if (
-                started is not None and abs(process.create_time() - started) < _CLOCK_SLACK
-            ) or process.environ().get(RUNNER_VARIABLE) == runner.token:
-                found.append(process)
-    return [process for process in found if _runs(process)]
+    boot = runtime.process_start(runtime.pid())[0]
+    return marked(runner.token, since=runner.process_started if runner.boot == boot else None)
 
 
-async def _end(processes: list[psutil.Process], runtime: Runtime) -> None:
+async def _end(processes: list[Marked], runtime: Runtime) -> None:
     for sign in (signal.SIGTERM, signal.SIGKILL):
         for process in processes:
-            with suppress(psutil.Error):
-                process.send_signal(sign)
+            process.send(sign)
         deadline = runtime.monotonic() + TERM_SECONDS
         while processes and runtime.monotonic() < deadline:
             await asyncio.sleep(_PAUSE_SECONDS)  # nothing tells of the ends of others' children
-            processes = [process for process in processes if _runs(process)]
+            processes = [process for process in processes if process.is_running()]
         if not processes:
             return
     pids = ", ".join(str(process.pid) for process in processes)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
+
+from asyncjman.runtime import SYSTEM
 
 # where SQLite locks: a writer with a write-ahead log byte 120 of the -shm file; without one bytes from
 # 0x40000000 on of the database, readers too (https://www.sqlite.org/walformat.html, "WAL Locks";
@@ -40,7 +41,7 @@ def _holders(path: Path) -> list[int]:
             if len(words) != 8 or words[1] != "POSIX":
                 continue  # of another kind, or of one that waits ("->")
             pid, inode, first = int(words[4]), int(words[5].rpartition(":")[2]), int(words[6])
-            if pid <= 0 or pid == os.getpid():
+            if pid <= 0 or pid == SYSTEM.pid():
                 continue
             if inode == shared and first == _WAL_WRITE:
                 wal.append(pid)

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from tests.cli.tools import COMMAND, Jman, wait_until
-from tests.faults.tools import driver
+from tests.faults.tools import driver, kill_left_in
 
 # in the middle of its first transaction a command says so, and waits to be let go on
 SLOW_COMMIT = """
@@ -47,6 +47,7 @@ def in_the_foreground(jman: Jman, words: list[str]) -> Iterator[subprocess.Popen
     finally:
         process.kill()
         process.wait()
+        kill_left_in(jman.folder)
 
 
 def is_suspended(process: subprocess.Popen[bytes]) -> bool:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
 import sys
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from asyncjman.executors.base import Observation, Work
 from asyncjman.executors.local.console import LinePipe, Output
+from asyncjman.executors.local.ending import Endings
+from asyncjman.executors.local.processes import RUNNER_VARIABLE, TASK_VARIABLE, task_mark
 from asyncjman.executors.local.reap import Ended, watch_process
 from asyncjman.executors.local.spawn import Streams, spawn
 from asyncjman.executors.logs import keep_earlier_log, refuse_foreign_link
@@ -23,26 +23,27 @@ from asyncjman.model.signals import signal_name
 from asyncjman.model.status import Status
 
 TERM_SECONDS = 5.0
-"""How long a process group has between SIGTERM and SIGKILL."""
-
-RUNNER_VARIABLE = "JMAN_RUNNER"
-"""The variable that holds the runner's token, by which its processes are found if it is killed."""
+"""How long a task has between SIGTERM and SIGKILL."""
 
 
 @dataclass(slots=True)
 class _Process:
     pipes: tuple[LinePipe, ...]
+    mark: str
 
 
 class LocalExecutor:
-    """Runs each task as a process group of this machine."""
+    """Runs each task as a process group of this machine; what leaves the group is found by its marks."""
 
     def __init__(self, *, token: str = "", output: Output | None = None) -> None:
         self._output = output or _to_console
-        self._base = {**os.environ, RUNNER_VARIABLE: token}
+        self._token = token
+        self._base = dict(os.environ)
         self._host = socket.gethostname()
         self._running: dict[int, _Process] = {}
-        self._ending: dict[int, float] = {}
+        self._endings = Endings(token, self._on_gone)
+        self._held: dict[int, Observation] = {}
+        """Ends of tasks of which something still runs."""
         self._seen: deque[Observation] = deque()
         self._wake = asyncio.Event()
         self._made: set[str] = set()
@@ -52,13 +53,7 @@ class LocalExecutor:
 
     async def close(self) -> None:
         """Wait until no process of a cancelled task is left; those that don't end are killed."""
-        while self._ending:
-            for group, deadline in list(self._ending.items()):
-                late = self._loop.time() >= deadline
-                if not _signal_group(group, signal.SIGKILL if late else 0) or late:
-                    del self._ending[group]
-            if self._ending:
-                await asyncio.sleep(0.02)
+        await self._endings.wait()
 
     async def submit(self, work: Work) -> str:
         pipes: tuple[LinePipe, ...] = ()
@@ -68,7 +63,13 @@ class LocalExecutor:
         else:
             streams = Streams(work.stdout, work.stderr)
             _make_room(work, work.stdout, work.stderr, self._made)
-        environment = {**self._base, **work.environment}
+        mark = task_mark(work.job_id, work.task_id, work.attempt)
+        environment = {
+            **self._base,
+            **work.environment,
+            RUNNER_VARIABLE: self._token,
+            TASK_VARIABLE: mark,
+        }
         try:
             pid = self._spawn(work, streams, environment)
         except BaseException:
@@ -77,7 +78,7 @@ class LocalExecutor:
             raise
         for pipe in pipes:
             pipe.start()
-        self._running[pid] = _Process(pipes)
+        self._running[pid] = _Process(pipes, mark)
         watch_process(self._loop, pid, self._on_end)
         return str(pid)
 
@@ -107,27 +108,21 @@ class LocalExecutor:
             await self._wake.wait()
 
     async def cancel(self, native_ids: Sequence[str], *, kill: bool = False) -> None:
+        seconds = 0.0 if kill else TERM_SECONDS
         for pid in map(int, native_ids):
-            if not _signal_group(pid, signal.SIGKILL if kill else signal.SIGTERM):
-                continue
-            self._ending.setdefault(pid, self._loop.time() + TERM_SECONDS)
-            if not kill:
-                self._loop.call_later(TERM_SECONDS, self._kill_if_ending, pid)
+            if process := self._running.get(pid):
+                self._endings.ask(pid, process.mark, seconds=seconds)
         if kill:
             # also what is left of tasks that were asked to end before, and whose own process has ended
-            for pid in list(self._ending):
-                self._kill_if_ending(pid)
+            self._endings.hurry()
 
-    def _kill_if_ending(self, pid: int) -> None:
-        if self._ending.pop(pid, None) is not None:
-            _signal_group(pid, signal.SIGKILL)
+    async def cancel_rest(self, *, kill: bool = False) -> None:
+        self._endings.ask_rest(seconds=0.0 if kill else TERM_SECONDS)
 
     def _on_end(self, pid: int, ended: Ended) -> None:
         process = self._running.pop(pid)
         for pipe in process.pipes:
             pipe.finish()
-        if pid in self._ending and not _signal_group(pid, 0):
-            del self._ending[pid]  # nothing of it is left: its number may soon be another one's
         reason: str | None
         if ended.exit_status is None and ended.signal is None:
             reason = "its exit status was taken by another part of this program"
@@ -135,18 +130,27 @@ class LocalExecutor:
             reason = f"killed by {signal_name(ended.signal)}"
         else:
             reason = f"exit status {ended.exit_status}" if ended.exit_status else None
-        self._seen.append(
-            Observation(
-                str(pid),
-                Status.SUCCESS if ended.exit_status == 0 else Status.FAILURE,
-                time.time(),
-                ended.exit_status,
-                ended.signal,
-                reason,
-                self._host,
-                ended.usage,
-            )
+        seen = Observation(
+            str(pid),
+            Status.SUCCESS if ended.exit_status == 0 else Status.FAILURE,
+            time.time(),
+            ended.exit_status,
+            ended.signal,
+            reason,
+            self._host,
+            ended.usage,
         )
+        if self._endings.reaped(pid):
+            self._held[pid] = seen  # a task that is stopped has ended when all its processes have
+        else:
+            self._tell(seen)
+
+    def _on_gone(self, pid: int) -> None:
+        if seen := self._held.pop(pid, None):
+            self._tell(seen)
+
+    def _tell(self, seen: Observation) -> None:
+        self._seen.append(seen)
         self._wake.set()
 
 
@@ -163,14 +167,6 @@ def _make_room(work: Work, stdout: str, stderr: str, made: set[str]) -> None:
     if work.attempt > 1:
         keep_earlier_log(stdout, work.attempt)
         keep_earlier_log(stderr, work.attempt)
-
-
-def _signal_group(group: int, number: int) -> bool:
-    """Send a signal to a process group; False where there is none any more."""
-    with suppress(ProcessLookupError, PermissionError):  # macOS: no permission for a group of zombies
-        os.killpg(group, number)
-        return True
-    return False
 
 
 def _to_console(stream: int, lines: bytes) -> None:

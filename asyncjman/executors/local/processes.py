@@ -1,0 +1,136 @@
+"""The processes of tasks, wherever they have gone: found by the marks in their environment.
+
+A process that called setsid(2) is in no group of its task any more, but it has its environment. What is
+signalled carries a mark in the moment of the signal: a number alone may be another process's by then.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+RUNNER_VARIABLE = "JMAN_RUNNER"
+"""The variable that holds the token of the runner that started a process."""
+
+TASK_VARIABLE = "JMAN_TASK"
+"""The variable that says for which attempt: see `task_mark`."""
+
+_TOKEN = re.compile("[0-9a-f]{32}")
+_ON_LINUX = sys.platform == "linux"
+_ENDED = frozenset({b"Z", b"X", b"x"})
+
+
+def is_token(text: object) -> bool:
+    """Tell whether this is a runner's token: an empty one would be carried by everybody."""
+    return isinstance(text, str) and _TOKEN.fullmatch(text) is not None
+
+
+def task_mark(job_id: int, task_id: int, attempt: int) -> str:
+    """Return the mark of the processes of one attempt at a task: ``3.7.1``."""
+    return f"{job_id}.{task_id}.{attempt}"
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A process that a runner started, directly or not."""
+
+    pid: int
+    started: float
+    """In seconds since the start of the machine; where that can't be known, since 1970."""
+    token: str
+    task: str
+    """The mark of its task; empty where it carries none."""
+
+    def is_running(self) -> bool:
+        """Tell whether it has not ended; a zombie has."""
+        if not _ON_LINUX:
+            with suppress(psutil.Error):
+                process = psutil.Process(self.pid)
+                return process.create_time() == self.started and process.status() != psutil.STATUS_ZOMBIE
+            return False
+        return _stat(f"/proc/{self.pid}") == (self.started, False)
+
+    def send(self, number: int) -> None:
+        """Send a signal, if this is still the process that was found, with its mark."""
+        if not _ON_LINUX:
+            with suppress(psutil.Error):
+                if _found(self.pid, self.token) == self:
+                    os.kill(self.pid, number)
+            return
+        with suppress(OSError):
+            folder = os.open(f"/proc/{self.pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                if _found_in(f"/proc/self/fd/{folder}", self.pid, self.token) == self:
+                    _send(folder, self.pid, number)
+            finally:
+                os.close(folder)
+
+
+def marked(token: str, since: float | None = None) -> list[Marked]:
+    """Return what runs of what a runner started, ``since`` then at the earliest (as ``Marked.started``)."""
+    if not is_token(token):
+        return []
+    found = (_found(pid, token) for pid in _pids())
+    return [one for one in found if one is not None and (since is None or one.started >= since)]
+
+
+def _pids() -> Iterator[int]:
+    with suppress(OSError):
+        if not _ON_LINUX:
+            yield from psutil.pids()
+            return
+        yield from map(int, filter(str.isdecimal, os.listdir("/proc")))  # noqa: PTH208 - names are all it takes
+
+
+def _found(pid: int, token: str) -> Marked | None:
+    if _ON_LINUX:
+        return _found_in(f"/proc/{pid}", pid, token)
+    with suppress(psutil.Error, OSError):
+        process = psutil.Process(pid)
+        if (environment := process.environ()).get(RUNNER_VARIABLE) == token:
+            return Marked(pid, process.create_time(), token, environment.get(TASK_VARIABLE, ""))
+    return None
+
+
+def _found_in(folder: str, pid: int, token: str) -> Marked | None:
+    """Return the process with this folder of /proc, if it carries the token. Source: proc(5)."""
+    try:
+        environment = b"\0" + Path(f"{folder}/environ").read_bytes() + b"\0"
+    except OSError:  # it ended, or is another user's
+        return None
+    if f"\0{RUNNER_VARIABLE}={token}\0".encode() not in environment:
+        return None
+    started, ended = _stat(folder)
+    if ended:
+        return None
+    task = environment.partition(f"\0{TASK_VARIABLE}=".encode())[2].partition(b"\0")[0]
+    return Marked(pid, started, token, task.decode("utf-8", "replace"))
+
+
+def _stat(folder: str) -> tuple[float, bool]:
+    """Return when a process started, and whether it has ended."""
+    try:
+        words = Path(f"{folder}/stat").read_bytes().rpartition(b")")[2].split()
+        return int(words[19]) / os.sysconf("SC_CLK_TCK"), words[0] in _ENDED
+    except (OSError, IndexError, ValueError):
+        return 0.0, True
+
+
+def _send(folder: int, pid: int, number: int) -> None:
+    """Send a signal to the process of an open folder of /proc (pidfd_send_signal(2))."""
+    try:
+        signal.pidfd_send_signal(folder, number)
+    except ProcessLookupError:
+        pass
+    except OSError:
+        # no such system call; numbers of another namespace's /proc mean other processes here
+        if os.readlink("/proc/self") == str(os.getpid()):  # noqa: PTH115
+            os.kill(pid, number)
