@@ -186,7 +186,7 @@ def test_a_pipe_that_does_not_block(jman: Jman) -> None:
     jman("execute")
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
-    with open(reading) as stream:
+    with os.fdopen(reading) as stream:
         process = subprocess.Popen(
             [*COMMAND, "report"], cwd=jman.folder, env=jman.environment(), stdout=writing
         )
