@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from asyncjman.api.operations import Operations
     from asyncjman.model.selection import Selection
     from asyncjman.render.monitor import Monitor
+    from asyncjman.render.outlet import Outlet
+
+IMPATIENT_SECONDS = 1.0
+"""How long output is waited for that was not read when a signal came."""
 
 _MOST_LINES = 10
 
@@ -65,17 +69,21 @@ def execute_command(
 ) -> int:
     import asyncio
 
+    from asyncjman.render.outlet import Outlet
+
     globals_: Globals = context.obj
     slots = _slots(parallel)
     os.nice(nice)  # the tasks inherit it; set later, the first moments of each would run without
     selection = globals_.selection(ids, job_ids)
     live = sys.stdout.isatty() if progress is None else progress
-    monitor = _monitor(live=live, json_lines=json_lines, slots=slots)
+    outlet = Outlet()
+    monitor = _monitor(outlet, live=live, json_lines=json_lines, slots=slots)
     return asyncio.run(
         _execute(
             globals_,
             selection,
             monitor,
+            outlet,
             parallel=slots,
             log_files=not no_log_files,
             keep_running=keep_running,
@@ -87,6 +95,7 @@ async def _execute(
     globals_: Globals,
     selection: Selection,
     monitor: Monitor,
+    outlet: Outlet,
     *,
     parallel: int,
     log_files: bool,
@@ -100,8 +109,12 @@ async def _execute(
         options = Options(parallel=parallel, log_files=log_files, only=only, keep_running=keep_running)
         execution = manager.execution(options, output=monitor.output, on_repair=monitor.repaired)
         summary = Summary()
-        interrupted = await _run(execution, monitor, summary)
-        monitor.close(summary, await execution.failures(summary))
+        interrupted = False
+        try:
+            interrupted = await _run(execution, monitor, summary)
+            monitor.close(summary, await execution.failures(summary))
+        finally:
+            interrupted = not await _written(outlet, patient=not interrupted)
         left = await execution.not_succeeded()
         if not interrupted:
             if summary.counts or summary.ended or any(one.waits_for for one in left):
@@ -171,6 +184,32 @@ async def _run(execution: Execution, monitor: Monitor, summary: Summary) -> bool
     return interrupted
 
 
+async def _written(outlet: Outlet, *, patient: bool) -> bool:
+    """Wait until all output is written; return whether no signal came, before (not ``patient``) or now.
+
+    After a signal the wait is a short one: nobody may read any more.
+    """
+    import signal
+
+    import anyio
+
+    undisturbed = patient
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        async with anyio.create_task_group() as both:
+
+            async def end_at_signal() -> None:
+                nonlocal undisturbed
+                async for _ in signals:
+                    undisturbed = False
+                    both.cancel_scope.cancel()
+
+            both.start_soon(end_at_signal)
+            with anyio.move_on_after(None if patient else IMPATIENT_SECONDS):
+                await outlet.drain()
+            both.cancel_scope.cancel()
+    return undisturbed
+
+
 async def _say_nothing_to_do(globals_: Globals, manager: Operations, selection: Selection) -> None:
     from collections import Counter
 
@@ -181,16 +220,16 @@ async def _say_nothing_to_do(globals_: Globals, manager: Operations, selection: 
     say(f"nothing to run: {states} (jman resubmit has jobs run once more)")
 
 
-def _monitor(*, live: bool, json_lines: bool, slots: int) -> Monitor:
+def _monitor(outlet: Outlet, *, live: bool, json_lines: bool, slots: int) -> Monitor:
     from asyncjman.render.monitor import JsonMonitor, PlainMonitor
 
     if json_lines:
-        return JsonMonitor()
+        return JsonMonitor(outlet)
     if live:
         from asyncjman.render.live import LiveMonitor
 
-        return LiveMonitor(slots)
-    return PlainMonitor()
+        return LiveMonitor(slots, outlet)
+    return PlainMonitor(outlet)
 
 
 def _slots(text: str) -> int:

@@ -41,6 +41,10 @@ class Observation:
     usage: Usage | None = None
 
 
+class NotNow(OSError):
+    """The work can't be started at this moment; it can be soon."""
+
+
 class Executor(Protocol):
     """Runs work. Submitting and watching are apart, so that the native id can be stored in between."""
 
@@ -53,7 +57,8 @@ class Executor(Protocol):
     async def submit(self, work: Work) -> str:
         """Start, or queue, the work and return the executor's own id of it.
 
-        Raises OSError where the work can't be started; its ``strerror`` tells why.
+        Raises NotNow where it is to be tried again soon, and OSError where the work can't be started;
+        its ``strerror`` tells why.
         """
 
     def watch(self) -> AsyncIterator[Observation]:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
+from typing import TextIO, cast
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -15,18 +16,23 @@ from rich.text import Text
 from asyncjman.model.events import Event, JobFinished, TaskFinished, TaskRetried, TaskStarted
 from asyncjman.model.status import Status
 from asyncjman.render.monitor import Failed, Found, Totals, Work, closing_lines, event_line, label, task_line
+from asyncjman.render.outlet import Outlet, OutletText, Room
 from asyncjman.render.text import duration
 
 REFRESH_SECONDS = 0.1
 _SAMPLES = 200
+_MOST_PENDING = 1 << 15
+"""Bytes of output between two times that it is drawn, of what can wait: short lines take their time."""
 
 
 class LiveMonitor:
     """Redraws ten times a second at most; what jobs write goes above it, in whole lines."""
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, outlet: Outlet) -> None:
         self._slots = slots
-        self._console = Console(highlight=False, soft_wrap=False)
+        self._outlet = outlet
+        # a file to write text to, as far as rich uses one
+        self._console = Console(file=cast(TextIO, OutletText(outlet)), highlight=False, soft_wrap=False)
         self._live = Live(
             console=self._console,
             auto_refresh=False,
@@ -39,6 +45,8 @@ class LiveMonitor:
         self._times: deque[float] = deque(maxlen=_SAMPLES)
         self._began = time.time()
         self._pending: list[bytes] = []
+        self._pending_bytes = 0
+        self._room: Room | None = None
         self._notes: list[str] = []
         self._live.start()
 
@@ -60,12 +68,15 @@ class LiveMonitor:
         elif isinstance(event, JobFinished) and event.status is Status.SKIPPED:
             self._notes.append(f"skipped  {label(event.job_id, 0, event.name)}")
 
-    def output(self, stream: int, lines: bytes) -> None:
+    def output(self, stream: int, lines: bytes) -> Room | None:
         if stream == 2 and not sys.stderr.isatty():
-            sys.stderr.buffer.write(lines)
-            sys.stderr.buffer.flush()
-        else:
-            self._pending.append(lines)
+            self._outlet.write(2, lines)
+            return self._outlet.room(2)
+        self._pending.append(lines)
+        self._pending_bytes += len(lines)
+        if self._pending_bytes > _MOST_PENDING and self._room is None:
+            self._room = asyncio.get_running_loop().create_future()
+        return self._room
 
     def repaired(self, found: Found) -> None:
         self._notes.append(
@@ -80,14 +91,15 @@ class LiveMonitor:
     async def refresh(self, work: Work) -> None:
         """Redraw until cancelled."""
         while True:
-            self._draw(work.left)
+            if self._outlet.is_idle:  # else the terminal is behind, or was stopped
+                self._draw(work.left)
             await asyncio.sleep(REFRESH_SECONDS)
 
     def close(self, totals: Totals, failures: Sequence[Failed]) -> None:
         self._print_above()
         self._live.stop()
         for line in closing_lines(totals, failures):
-            print(line)
+            self._outlet.text(line + "\n")
 
     def _draw(self, left: int) -> None:
         self._print_above()
@@ -103,7 +115,10 @@ class LiveMonitor:
 
     def _print_above(self) -> None:
         """Print whole lines above the display."""
-        pending, self._pending = self._pending, []
+        pending, self._pending, self._pending_bytes = self._pending, [], 0
+        if self._room is not None:
+            self._room.set_result(None)
+            self._room = None
         notes, self._notes = self._notes, []
         written = [lines.decode("utf-8", "backslashreplace").removesuffix("\n") for lines in pending]
         for lines in written + notes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -10,6 +9,7 @@ from asyncjman.model.events import Event, JobFinished, JobSubmitted, TaskFinishe
 from asyncjman.model.job import Job, Task
 from asyncjman.model.status import Status
 from asyncjman.render.objects import dumps, moment, task_object
+from asyncjman.render.outlet import Outlet, Room
 from asyncjman.render.text import (
     arguments,
     colored,
@@ -69,7 +69,7 @@ class Monitor(Protocol):
     """A verb for each thing that is shown."""
 
     def event(self, event: Event) -> None: ...
-    def output(self, stream: int, lines: bytes) -> None: ...
+    def output(self, stream: int, lines: bytes) -> Room | None: ...
     def repaired(self, found: Found) -> None: ...
     def interrupted(self, *, again: bool, running: int) -> None: ...
     async def refresh(self, work: Work) -> None: ...
@@ -79,18 +79,19 @@ class Monitor(Protocol):
 class PlainMonitor:
     """A line per event."""
 
+    def __init__(self, outlet: Outlet) -> None:
+        self._outlet = outlet
+
     def event(self, event: Event) -> None:
         if line := event_line(event):
             self.line(line)
 
-    def output(self, stream: int, lines: bytes) -> None:
-        target = (sys.stdout if stream == 1 else sys.stderr).buffer
-        target.write(lines)
-        target.flush()
+    def output(self, stream: int, lines: bytes) -> Room | None:
+        self._outlet.write(stream, lines)
+        return self._outlet.room(stream)
 
     def line(self, text: str) -> None:
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+        self._outlet.text(text + "\n")
 
     def repaired(self, found: Found) -> None:
         self.line(
@@ -116,9 +117,9 @@ class JsonMonitor(PlainMonitor):
     def event(self, event: Event) -> None:
         self.line(dumps(event_object(event)))
 
-    def output(self, stream: int, lines: bytes) -> None:
-        sys.stderr.buffer.write(lines)
-        sys.stderr.buffer.flush()
+    def output(self, stream: int, lines: bytes) -> Room | None:
+        self._outlet.write(2, lines)
+        return self._outlet.room(2)
 
     def repaired(self, found: Found) -> None:
         self.line(dumps({"event": "repaired", "pid": found.pid, "tasks": found.tasks}))

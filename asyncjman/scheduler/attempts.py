@@ -7,7 +7,7 @@ import errno
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from asyncjman.executors.base import Executor, Observation, Work
+from asyncjman.executors.base import Executor, NotNow, Observation, Work
 from asyncjman.model.job import Task
 from asyncjman.model.retry import Cause, causes_of
 from asyncjman.model.status import Status
@@ -73,11 +73,13 @@ class Attempts:
             try:
                 native_id = await self._executor.submit(work)
                 break
+            except NotNow:
+                alone = 0
             except OSError as error:
                 # no process or file descriptor is left: one will be when a task, or another program, ends
                 if error.errno not in _EXHAUSTED or alone >= ALONE_RETRIES:
                     return _not_started(begun, error, self._now())
-            alone = 0 if self.running else alone + 1
+                alone = 0 if self.running else alone + 1
             await asyncio.sleep(RETRY_SECONDS)
             if self._all_stopped or key in self.to_stop:
                 status = Status.STOPPED

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
 import errno
+import fcntl
 import os
+import termios
 from collections.abc import Callable
 
 from asyncjman.executors.local.reap import most_descriptors
 
-Output = Callable[[int, bytes], None]
-"""Takes 1 (standard output) or 2 (standard error), and whole lines."""
+Output = Callable[[int, bytes], object]
+"""Takes 1 (standard output) or 2 (standard error), and whole lines.
+
+Where it returns a future, there is no room for more until that is done: tasks that write wait.
+"""
 
 _CHUNK = 65536
 _MAX_LINE = 1 << 20
@@ -37,9 +43,10 @@ class LinePipe:
         self._loop.add_reader(self._read_end, self._read)
 
     def finish(self) -> None:
-        """Pass on what is still there, and close: a process that lives on can't hold this open."""
-        while self._open and self._read():
-            pass
+        """Pass on what is in the pipe now, and close it: a process that lives on may write for ever."""
+        left = self._available() if self._open else 0
+        while left > 0 and (count := self._read()):
+            left -= count
         self._close()
         if self._pending:
             self._output(self._stream, self._pending + b"\n")
@@ -51,22 +58,39 @@ class LinePipe:
         os.close(self._read_end)
         self._open = False
 
-    def _read(self) -> bool:
+    def _read(self) -> int:
+        """Read a piece; return how many bytes that were."""
         try:
             data = os.read(self._read_end, _CHUNK)
         except BlockingIOError:
-            return False
+            return 0
         if not data:
             self._close()
-            return False
+            return 0
         lines, newline, rest = (self._pending + data).rpartition(b"\n")
-        if newline:
-            self._output(self._stream, lines + b"\n")
-        elif len(rest) > _MAX_LINE:
-            self._output(self._stream, rest)
-            rest = b""
         self._pending = rest
-        return True
+        if newline:
+            self._pass_on(lines + b"\n")
+        elif len(rest) > _MAX_LINE:
+            self._pending = b""
+            self._pass_on(rest)
+        return len(data)
+
+    def _pass_on(self, lines: bytes) -> None:
+        room = self._output(self._stream, lines)
+        if isinstance(room, asyncio.Future):
+            self._loop.remove_reader(self._read_end)
+            room.add_done_callback(self._resume)
+
+    def _resume(self, room: asyncio.Future[None]) -> None:
+        if self._open:
+            self._loop.add_reader(self._read_end, self._read)
+
+    def _available(self) -> int:
+        """Return how many bytes are in the pipe."""
+        count = array.array("i", [0])
+        fcntl.ioctl(self._read_end, termios.FIONREAD, count)
+        return count[0]
 
     def _close(self) -> None:
         if self._open:

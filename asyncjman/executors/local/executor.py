@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from asyncjman.executors.base import Observation, Work
+from asyncjman.executors.base import NotNow, Observation, Work
 from asyncjman.executors.local.console import LinePipe, Output
 from asyncjman.executors.local.ending import Endings
 from asyncjman.executors.local.processes import RUNNER_VARIABLE, TASK_VARIABLE, task_mark
@@ -47,6 +47,8 @@ class LocalExecutor:
         self._seen: deque[Observation] = deque()
         self._wake = asyncio.Event()
         self._made: set[str] = set()
+        self._room: asyncio.Future[None] | None = None
+        """What the console waits for before there is more of it."""
 
     async def open(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -58,6 +60,8 @@ class LocalExecutor:
     async def submit(self, work: Work) -> str:
         pipes: tuple[LinePipe, ...] = ()
         if work.stdout is None or work.stderr is None:
+            if self._room is not None and not self._room.done():
+                raise NotNow("what tasks wrote before is not read yet")
             pipes = self._pipes()
             streams = Streams(pipes[0].write_end, pipes[1].write_end)
         else:
@@ -83,12 +87,18 @@ class LocalExecutor:
         return str(pid)
 
     def _pipes(self) -> tuple[LinePipe, LinePipe]:
-        first = LinePipe(self._loop, 1, self._output)
+        first = LinePipe(self._loop, 1, self._show)
         try:
-            return first, LinePipe(self._loop, 2, self._output)
+            return first, LinePipe(self._loop, 2, self._show)
         except OSError:
             first.abandon()
             raise
+
+    def _show(self, stream: int, lines: bytes) -> object:
+        room = self._output(stream, lines)
+        if isinstance(room, asyncio.Future):
+            self._room = room
+        return room
 
     def _spawn(self, work: Work, streams: Streams, environment: dict[str, str]) -> int:
         try:
