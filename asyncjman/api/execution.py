@@ -63,6 +63,7 @@ class Execution:
         token = secrets.token_hex(16)
         self._database = database
         self._bus = bus or Bus()
+        self._own_bus = bus is None
         self._engine = Engine(
             database,
             LocalExecutor(token=token, output=output),
@@ -81,7 +82,8 @@ class Execution:
         try:
             await self._engine.run()
         finally:
-            self._bus.close()
+            if self._own_bus:
+                self._bus.close()
 
     async def look(self, job_ids: Iterable[int]) -> None:
         """Take in jobs that are new, or that the options let it run now."""

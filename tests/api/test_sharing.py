@@ -47,13 +47,16 @@ async def test_a_job_that_the_command_line_submitted() -> None:
     assert (await jman("submit", "-n", "theirs", "-t", "3", "true"))[0] == 0
     assert (await jman("submit", "--after-ok", "1", "sh", "-c", "exit 4"))[0] == 0
     async with JobManager(parallel=2) as jm:
-        result = await (await jm.get(2)).wait()
-        assert result.exit_status == 4
+        second = await jm.get(2)
+        await second.run()
+        assert (await second.wait()).exit_status == 4
         first = await jm.get(1)
         assert (first.job.spec.name, first.status) == ("theirs", Status.SUCCESS)
         async with asyncio.timeout(20):
             assert (await jman("submit", "true"))[0] == 0
-            assert (await (await jm.get(3))).succeeded
+            third = await jm.get(3)
+            await third.run()
+            assert (await third).succeeded
 
 
 async def test_a_job_that_another_process_runs(folder: Path) -> None:
