@@ -77,9 +77,12 @@ class JobHandle:
 
         Raises TimeoutError after ``timeout`` seconds; the job runs on.
         """
-        await self._manager.until_ended(self, timeout)
-        await self.refresh()
-        return await self._result()
+        async with asyncio.timeout(timeout):
+            while True:
+                await self._manager.until_ended(self)
+                job = await self.refresh()
+                if job.finished_at is not None:  # else somebody had it run again in this moment
+                    return await self._result()
 
     async def run(self) -> None:
         """Have the job run here, although it was not submitted here, and all that it waits for.

@@ -96,3 +96,20 @@ async def test_stopped_and_resubmitted_by_the_command_line() -> None:
         Path("go").touch()  # noqa: ASYNC240
         assert (await jman("resubmit", "1"))[0] == 0
         assert (await (await jm.get(1))).succeeded
+
+
+async def test_an_end_that_was_seen_before_somebody_resubmitted_is_not_trusted(folder: Path) -> None:
+    async with JobManager() as jm:
+        assert (await (await jm.submit(["sh", "-c", "[ -e go ]"])).wait()).exit_status == 1
+    async with JobManager() as jm:
+        job = await jm.get(1)
+        assert job.status == Status.FAILURE
+        assert (await jman("resubmit", "1"))[0] == 0
+        waiter = asyncio.create_task(job.wait())
+        completed = asyncio.create_task(anext(jm.as_completed(job)))
+        assert await asyncio.wait([waiter, completed], timeout=0.5) == (set(), {waiter, completed})
+        (folder / "go").touch()
+        assert (await jman("execute"))[0] == 0
+        assert (await asyncio.wait_for(waiter, 20)).tasks[0].attempt == 2
+        assert await completed is job
+        assert (await job.refresh()).status == Status.SUCCESS
