@@ -73,6 +73,7 @@ class Execution:
         self._database = database
         self._options = options
         self._bus = bus or Bus()
+        self._own_bus = bus is None
         self._engine = Engine(
             database,
             LocalExecutor(token=token, output=output),
@@ -91,7 +92,8 @@ class Execution:
         try:
             await self._engine.run()
         finally:
-            self._bus.close()
+            if self._own_bus:
+                self._bus.close()
 
     async def look(self, job_ids: Iterable[int]) -> None:
         """Take in jobs that are new, or that the options let it run now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +19,7 @@ class Manager(Protocol):
 
     operations: Operations
 
+    async def run(self, *jobs: JobHandle) -> None: ...
     async def until_ended(self, job: JobHandle, timeout: float | None = None) -> None: ...
     async def stop(self, job: JobHandle, task_ids: Sequence[int] = ()) -> None: ...
     async def resubmit(self, job: JobHandle, *, also_success: bool = False, clean: bool = False) -> None: ...
@@ -71,13 +73,23 @@ class JobHandle:
         return result
 
     async def wait(self, timeout: float | None = None) -> JobResult:
-        """Wait for the job's end; a failure is a result like any other.
+        """Wait for the job's end, whoever runs it; a failure is a result like any other.
 
         Raises TimeoutError after ``timeout`` seconds; the job runs on.
         """
-        await self._manager.until_ended(self, timeout)
-        await self.refresh()
-        return await self._result()
+        async with asyncio.timeout(timeout):
+            while True:
+                await self._manager.until_ended(self)
+                job = await self.refresh()
+                if job.finished_at is not None:  # else somebody had it run again in this moment
+                    return await self._result()
+
+    async def run(self) -> None:
+        """Have the job run here, although it was not submitted here, and all that it waits for.
+
+        Returns at once. Tasks that another process has in hand stay with it.
+        """
+        await self._manager.run(self)
 
     async def refresh(self) -> Job:
         """Look at the job again. Raises JmanError where it was deleted."""

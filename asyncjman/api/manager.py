@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TypeVar
 
+from asyncjman.api.background import Background
 from asyncjman.api.calls import Calls, Input
-from asyncjman.api.execution import Execution, Options, Output
+from asyncjman.api.execution import Output
 from asyncjman.api.handle import JobHandle
 from asyncjman.api.operations import ALL, Operations
 from asyncjman.api.resubmission import Resubmission
 from asyncjman.api.result import JobResult
 from asyncjman.api.specs import build_spec
 from asyncjman.api.stream import event_stream
+from asyncjman.api.together import cancelled, together
 from asyncjman.api.watcher import Watcher
-from asyncjman.errors import JmanError, UsageError
-from asyncjman.model.events import Event, JobFinished, JobSubmitted, TaskFinished, TaskStarted
+from asyncjman.errors import UsageError
+from asyncjman.model.events import Event, JobSubmitted
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import JobSpec
 from asyncjman.model.paths import absolute
@@ -28,9 +30,9 @@ from asyncjman.model.retry import Retry
 from asyncjman.model.selection import Selection
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.model.sweep import Sweep
-from asyncjman.scheduler.bus import Bus, Subscription
-from asyncjman.scheduler.grid.refresh import Refreshed
+from asyncjman.scheduler.bus import Bus
 from asyncjman.settings import Settings
+from asyncjman.store.completion import to_completion
 
 T = TypeVar("T")
 Earlier = Iterable["JobHandle | int"]
@@ -40,11 +42,12 @@ OnExit = Literal["stop", "wait", "leave"]
 class JobManager:
     """Submits jobs, runs them in the background, and lets them be awaited; an async context manager.
 
-    Local jobs that are submitted or awaited here run as soon as they can, ``parallel`` tasks at once;
-    with ``executor="sge"`` jobs are sent to the cluster, and followed there. At the end of the block
-    local jobs that still run are stopped, those on the cluster live on (``on_exit="leave"``);
-    ``on_exit="wait"`` awaits, ``on_exit="stop"`` stops what was submitted here. ``profile`` names
-    settings for the cluster.
+    Local jobs that are submitted or resubmitted here run as soon as they can, ``parallel`` tasks at once,
+    and so does what they wait for, where nobody else runs it. Jobs of others are observed only, awaited or
+    not: ``job.run()`` has them run here. With ``executor="sge"`` jobs are sent to the cluster, and followed
+    there. At the end of the block local jobs that still run are stopped, those on the cluster live on
+    (``on_exit="leave"``); ``on_exit="wait"`` awaits, ``on_exit="stop"`` stops what was submitted here.
+    ``profile`` names settings for the cluster.
 
     >>> import asyncio, tempfile
     >>> from asyncjman import JobManager
@@ -79,16 +82,15 @@ class JobManager:
         self._on_exit: OnExit = on_exit or ("stop" if executor == "local" else "leave")
         self._output = output
         self._bus = Bus()
-        self._execution: Execution | None = None
-        self._background: list[asyncio.Task[None]] = []
-        self._mine: set[int] = set()
-        """Jobs that somebody waits for here, or that were submitted here."""
-        self._submitted_to_grid: set[int] = set()
-        self._following: asyncio.Task[None] | None = None
+        self._sent: set[int] = set()
+        """Jobs of a cluster that were submitted here."""
 
     async def __aenter__(self) -> JobManager:
         await self.operations.__aenter__()
         self._watcher = Watcher(self.operations.database, self._bus)
+        self._background = Background(
+            self.operations, self._bus, self._watcher, parallel=self._parallel, output=self._output
+        )
         self._calls = Calls(self.operations.path, self.operations.database.runtime)
         return self
 
@@ -100,22 +102,19 @@ class JobManager:
     ) -> None:
         try:
             if self._on_exit == "wait" and error is None:
-                await asyncio.gather(*(self._watcher.until_ended(job_id) for job_id in self._mine))
-            elif self._on_exit == "stop" and self._submitted_to_grid:
-                await self.operations.stop(Selection(ids=_ranges(self._submitted_to_grid)))
+                await together(self._until_ended(job_id) for job_id in self._background.told)
+            elif self._on_exit == "stop" and self._sent:
+                await self.operations.stop(Selection(ids=_ranges(self._sent)))
         finally:
-            await asyncio.shield(asyncio.ensure_future(self._close()))
+            await to_completion(self._close())
 
     async def _close(self) -> None:
-        await self._watcher.close()
-        if self._following is not None:
-            self._following.cancel()
-            await asyncio.gather(self._following, return_exceptions=True)
-        if self._execution is not None:
-            await self._execution.stop()
-        await asyncio.gather(*self._background, return_exceptions=True)
-        self._bus.close()
-        await self.operations.__aexit__(None, None, None)
+        try:
+            await self._watcher.close()
+            await self._background.close()
+        finally:
+            self._bus.close()
+            await self.operations.__aexit__(None, None, None)
 
     async def submit(
         self,
@@ -188,9 +187,9 @@ class JobManager:
     async def _store(self, spec: JobSpec) -> JobHandle:
         job = (await self.operations.submit(spec))[0]
         if job.spec.executor != "local":
-            self._submitted_to_grid.add(job.id)
+            self._sent.add(job.id)
         self._bus.publish(JobSubmitted(job.id, job.submitted_at))
-        await self._take_on([job.id])
+        self._background.run([job.id])
         return JobHandle(self, job)
 
     async def call(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
@@ -243,36 +242,52 @@ class JobManager:
     async def wait(self, *jobs: JobHandle, timeout: float | None = None) -> list[JobResult]:
         """Wait for the ends of jobs; return their results in order. Raises TimeoutError."""
         async with asyncio.timeout(timeout):
-            return list(await asyncio.gather(*(job.wait() for job in jobs)))
+            return await together(job.wait() for job in jobs)
 
-    async def as_completed(self, *jobs: JobHandle) -> AsyncIterator[JobHandle]:
+    async def as_completed(self, *jobs: JobHandle) -> AsyncGenerator[JobHandle, None]:
         """Yield the jobs as they end."""
         waits = {asyncio.ensure_future(job.wait()): job for job in jobs}
+        left = set(waits)
         try:
-            while waits:
-                done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            while left:
+                done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
                 for one in done:
                     one.result()
-                    yield waits.pop(one)
+                    yield waits[one]
         finally:
-            for one in waits:
-                one.cancel()
+            await cancelled(waits)
 
-    async def events(self, *jobs: JobHandle) -> AsyncIterator[Event]:
+    def events(self, *jobs: JobHandle) -> AsyncGenerator[Event, None]:
         """Yield what happens to jobs, what has happened already first, until all of them ended."""
-        for job in jobs:
-            if job.status not in FINISHED:
-                await self._take_on([job.id])
-        async for event in event_stream(self.operations, self._bus, self._watcher, [job.id for job in jobs]):
-            yield event
+        return event_stream(self.operations, self._bus, self._until_ended, [job.id for job in jobs])
+
+    async def run(self, *jobs: JobHandle) -> None:
+        """Have jobs run here that were not submitted here, and all that they wait for.
+
+        Returns at once. Tasks that another process has in hand stay with it. Jobs that were submitted or
+        resubmitted here need no word.
+        """
+        self._background.run(job.id for job in jobs)
 
     async def until_ended(self, job: JobHandle, timeout: float | None = None) -> None:
-        """Wait for a job's end, and see to it that somebody runs it."""
-        if job.status in FINISHED:
-            return
-        await self._take_on([job.id])
+        """Wait for a job's end, whoever runs it. Raises TimeoutError after ``timeout`` seconds."""
         async with asyncio.timeout(timeout):
-            await self._watcher.until_ended(job.id)
+            await self._until_ended(job.id)
+
+    async def _until_ended(self, job_id: int) -> None:
+        if job_id in self._background.told:
+            return await self._watcher.until_ended(job_id, self._background.failure)
+        if not self._background.follows_cluster and await self._needs_cluster(job_id):
+            self._background.follow_cluster()
+        await self._watcher.until_ended(job_id)
+
+    async def _needs_cluster(self, job_id: int) -> bool:
+        """Tell whether a job is on a cluster, or may wait for one that is."""
+        for job in await self.operations.get([job_id]):
+            if job.spec.executor != "local":
+                return True
+            return bool(job.spec.dependencies) and await self.operations.has_grid_jobs()
+        return False
 
     async def stop(self, job: JobHandle, task_ids: Sequence[int] = ()) -> None:
         """Stop a job, or some of its tasks; returns when they have ended."""
@@ -282,60 +297,9 @@ class JobManager:
     async def resubmit(self, job: JobHandle, *, also_success: bool = False, clean: bool = False) -> None:
         """Have what did not succeed of a job run once more."""
         statuses = FINISHED if also_success else FINISHED - {Status.SUCCESS}
-        await self.operations.resubmit(_only(job.id), Resubmission(statuses=statuses, clean=clean))
+        outcome = await self.operations.resubmit(_only(job.id), Resubmission(statuses=statuses, clean=clean))
+        self._background.run(one.job.id for one in outcome.done)
         await job.refresh()
-        await self._take_on([job.id], again=True)
-
-    async def _take_on(self, job_ids: Sequence[int], *, again: bool = False) -> None:
-        """Run these local jobs, and all that they wait for."""
-        new = await self.operations.with_dependencies(job_ids) - (set() if again else self._mine)
-        if not new:
-            return
-        self._mine |= new
-        known = await self.operations.get(new)
-        if any(job.spec.executor != "local" for job in known):
-            self._follow_grid()
-        if all(job.spec.executor != "local" for job in known):
-            return
-        if self._execution is None:
-            options = Options(parallel=self._parallel, only=self._mine, keep_running=True)
-            self._execution = self.operations.execution(options, output=self._output, bus=self._bus)
-            subscription = self._bus.subscribe()
-            self._background = [
-                asyncio.create_task(self._run(self._execution)),
-                asyncio.create_task(self._hear(subscription)),
-            ]
-        else:
-            await self._execution.look(sorted(new))
-
-    def _follow_grid(self) -> None:
-        if self._following is None or self._following.done():
-            self._following = asyncio.create_task(self._follow())
-
-    async def _follow(self) -> None:
-        try:
-            await self.operations.grid.follow(self._publish)
-        except JmanError as error:
-            self._watcher.fail(error)
-
-    def _publish(self, seen: Refreshed) -> None:
-        """Tell of what was seen on the cluster; ends of jobs are told by those who wait for them."""
-        for task in seen.seen:
-            if task.started_at is not None and task.status is Status.EXECUTING:
-                self._bus.publish(TaskStarted(task.job_id, task.started_at, task.task_id, task.attempt, ""))
-            elif task.status in FINISHED and task.finished_at is not None:
-                self._bus.publish(TaskFinished(task.job_id, task.finished_at, task, ""))
-
-    async def _run(self, execution: Execution) -> None:
-        try:
-            await execution.run()
-        except JmanError as error:
-            self._watcher.fail(error)
-
-    async def _hear(self, subscription: Subscription) -> None:
-        async for event in subscription:
-            if isinstance(event, JobFinished):
-                self._watcher.ended(event.job_id)
 
 
 def _ranges(job_ids: Iterable[int]) -> tuple[range, ...]:

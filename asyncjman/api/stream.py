@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 
 from asyncjman.api.operations import Operations
-from asyncjman.api.watcher import Watcher
 from asyncjman.executors.logs import display_name
 from asyncjman.model.events import Event, JobFinished, TaskFinished, TaskStarted
 from asyncjman.model.job import Job, Task
 from asyncjman.model.status import FINISHED
-from asyncjman.scheduler.bus import Bus
+from asyncjman.scheduler.bus import Bus, Subscription
 
 
 async def event_stream(
-    operations: Operations, bus: Bus, watcher: Watcher, job_ids: Sequence[int]
-) -> AsyncIterator[Event]:
-    """Yield the events of jobs, each once, those that are over first, until all the jobs ended."""
+    operations: Operations, bus: Bus, until_ended: Callable[[int], Awaitable[None]], job_ids: Sequence[int]
+) -> AsyncGenerator[Event, None]:
+    """Yield the events of jobs, each once, those that are over first, until all the jobs ended.
+
+    Raises what ``until_ended`` raises of one of them.
+    """
     left = set(job_ids)
     told: set[tuple[object, ...]] = set()
     live = bus.subscribe()  # before looking back: nothing falls in between
-    waits = [asyncio.ensure_future(watcher.until_ended(job_id)) for job_id in left]
+    waits = [asyncio.ensure_future(_wait(until_ended, job_id, live)) for job_id in left]
     try:
         for job in await operations.get(job_ids):
             async for event in _past(operations, job):
@@ -57,8 +58,15 @@ async def event_stream(
         live.detach()
         for wait in waits:
             wait.cancel()
-        with suppress(asyncio.CancelledError):
-            await asyncio.gather(*waits, return_exceptions=True)
+        await asyncio.gather(*waits, return_exceptions=True)
+
+
+async def _wait(until_ended: Callable[[int], Awaitable[None]], job_id: int, live: Subscription) -> None:
+    """See to it that a job's end is told, and that nobody reads on where it won't be."""
+    try:
+        await until_ended(job_id)
+    except Exception as error:
+        live.fail(error)
 
 
 async def _past(operations: Operations, job: Job) -> AsyncIterator[Event]:

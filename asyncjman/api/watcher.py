@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from contextlib import suppress
 
-from asyncjman.model.events import JobFinished
-from asyncjman.scheduler.bus import Bus
+from asyncjman.errors import JmanError
+from asyncjman.model.events import Event, JobFinished
+from asyncjman.scheduler.bus import Bus, Subscription
 from asyncjman.store import jobs, schedule
 from asyncjman.store.database import Database
 
@@ -23,16 +23,22 @@ class Watcher:
         self._waiting: dict[int, set[asyncio.Future[None]]] = {}
         self._task: asyncio.Task[None] | None = None
         self._revision = 0
-        self._failure: BaseException | None = None
+        self._closed = False
+        bus.attach(_Ends(bus, self))
 
-    async def until_ended(self, job_id: int) -> None:
-        """Return when the job has ended or was deleted; being cancelled disturbs nobody else."""
-        if self._failure is not None:
-            raise self._failure
+    async def until_ended(self, job_id: int, failure: Exception | None = None) -> None:
+        """Return when the job has ended; being cancelled disturbs nobody else.
+
+        Raises ``failure`` where it has not ended yet, and JmanError where it is deleted.
+        """
+        if self._closed:
+            raise _left()
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(job_id, set()).add(future)
         try:
             await self._look([job_id])
+            if failure is not None and not future.done():
+                raise failure
             self._start()
             await future
         finally:
@@ -49,12 +55,13 @@ class Watcher:
         found = await schedule.outlines(self._database, wanted)
         for job_id in wanted:
             outline = found.get(job_id)
-            if outline is None or outline.finished:
+            if outline is None:
+                self._reject(self._waiting.pop(job_id, ()), JmanError(f"job {job_id} was deleted"))
+            elif outline.finished:
                 self.ended(job_id)
-                if outline is not None:
-                    self._bus.publish(
-                        JobFinished(job_id, self._database.runtime.time(), outline.status, outline.name)
-                    )
+                self._bus.publish(
+                    JobFinished(job_id, self._database.runtime.time(), outline.status, outline.name)
+                )
 
     def ended(self, job_id: int) -> None:
         """Hear that a job has ended."""
@@ -62,19 +69,30 @@ class Watcher:
             if not future.done():
                 future.set_result(None)
 
-    def fail(self, error: BaseException) -> None:
-        """Tell all who wait that nobody runs their jobs any more."""
-        self._failure = error
+    def fail(self, error: Exception) -> Exception:
+        """Tell all who wait that nobody runs their jobs any more; return what they are told."""
+        if not isinstance(error, JmanError):
+            told = JmanError(f"jobs are no longer run or followed here: {type(error).__name__}: {error}")
+            told.__cause__ = error
+            error = told
         for futures in self._waiting.values():
-            for future in futures:
-                if not future.done():
-                    future.set_exception(error)
+            self._reject(futures, error)
+        return error
+
+    @staticmethod
+    def _reject(futures: Iterable[asyncio.Future[None]], error: Exception) -> None:
+        for future in futures:
+            if not future.done():
+                future.set_exception(error)
+                future.exception()  # who waits may be cancelled in this moment: that is no error of theirs
 
     async def close(self) -> None:
+        """Look no more; who still waits is told so."""
         if self._task is not None:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._closed = True
+        self.fail(_left())
 
     def _start(self) -> None:
         if self._task is None or self._task.done():
@@ -90,3 +108,19 @@ class Watcher:
                 await self._look(changed)
         except Exception as error:
             self.fail(error)
+
+
+def _left() -> JmanError:
+    return JmanError("the block of the JobManager was left before the job ended")
+
+
+class _Ends(Subscription):
+    """Hands the ends of jobs that this process sees to the watcher."""
+
+    def __init__(self, bus: Bus, watcher: Watcher) -> None:
+        super().__init__(bus)
+        self._watcher = watcher
+
+    def put(self, event: Event) -> None:
+        if isinstance(event, JobFinished):
+            self._watcher.ended(event.job_id)

@@ -18,9 +18,15 @@ class Subscription:
         self._events: deque[Event] = deque()
         self._wake = asyncio.Event()
         self._closed = False
+        self._error: BaseException | None = None
 
     def put(self, event: Event) -> None:
         self._events.append(event)
+        self._wake.set()
+
+    def fail(self, error: BaseException) -> None:
+        """Raise an error to the reader, once what is in the stream was taken."""
+        self._error = error
         self._wake.set()
 
     def detach(self) -> None:
@@ -38,6 +44,8 @@ class Subscription:
 
     async def __anext__(self) -> Event:
         while not self._events:
+            if self._error is not None:
+                raise self._error
             if self._closed:
                 raise StopAsyncIteration
             self._wake.clear()
@@ -57,8 +65,12 @@ class Bus:
 
     def subscribe(self) -> Subscription:
         subscription = Subscription(self)
-        self._subscriptions.append(subscription)
+        self.attach(subscription)
         return subscription
+
+    def attach(self, subscription: Subscription) -> None:
+        """Hand events to a subscription from now on."""
+        self._subscriptions.append(subscription)
 
     def unsubscribe(self, subscription: Subscription) -> None:
         with suppress(ValueError):

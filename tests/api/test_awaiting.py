@@ -159,7 +159,7 @@ async def test_a_thousand_awaiters_half_of_them_cancelled(folder: Path) -> None:
         events = jm.events(*jobs)
         for _ in range(10):
             await anext(events)
-        await events.aclose()  # type: ignore[attr-defined]
+        await events.aclose()
         for number in doomed[100:400]:
             waiters[number].cancel()
         (folder / "go").touch()

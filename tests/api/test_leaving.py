@@ -107,13 +107,14 @@ async def test_cancelled_while_it_waits_at_the_end(folder: Path) -> None:
     check_clean(folder)
 
 
-async def test_jobs_of_an_earlier_time_can_be_awaited(folder: Path) -> None:
+async def test_jobs_of_an_earlier_time_can_be_run_and_awaited(folder: Path) -> None:
     async with JobManager() as jm:
         await jm.submit(SLEEPER)
         await jm.submit(["sh", "-c", "echo late"], log_dir="logs")
         await until(lambda: started(1))
     async with JobManager() as jm:
         second = await jm.get(2)
+        await second.run()
         assert (await second).succeeded
         assert await second.output() == "late\n"
         assert (await (await jm.get(1)).wait()).status == Status.STOPPED

@@ -47,13 +47,16 @@ async def test_a_job_that_the_command_line_submitted() -> None:
     assert (await jman("submit", "-n", "theirs", "-t", "3", "true"))[0] == 0
     assert (await jman("submit", "--after-ok", "1", "sh", "-c", "exit 4"))[0] == 0
     async with JobManager(parallel=2) as jm:
-        result = await (await jm.get(2)).wait()
-        assert result.exit_status == 4
+        second = await jm.get(2)
+        await second.run()
+        assert (await second.wait()).exit_status == 4
         first = await jm.get(1)
         assert (first.job.spec.name, first.status) == ("theirs", Status.SUCCESS)
         async with asyncio.timeout(20):
             assert (await jman("submit", "true"))[0] == 0
-            assert (await (await jm.get(3))).succeeded
+            third = await jm.get(3)
+            await third.run()
+            assert (await third).succeeded
 
 
 async def test_a_job_that_another_process_runs(folder: Path) -> None:
@@ -93,3 +96,20 @@ async def test_stopped_and_resubmitted_by_the_command_line() -> None:
         Path("go").touch()  # noqa: ASYNC240
         assert (await jman("resubmit", "1"))[0] == 0
         assert (await (await jm.get(1))).succeeded
+
+
+async def test_an_end_that_was_seen_before_somebody_resubmitted_is_not_trusted(folder: Path) -> None:
+    async with JobManager() as jm:
+        assert (await (await jm.submit(["sh", "-c", "[ -e go ]"])).wait()).exit_status == 1
+    async with JobManager() as jm:
+        job = await jm.get(1)
+        assert job.status == Status.FAILURE
+        assert (await jman("resubmit", "1"))[0] == 0
+        waiter = asyncio.create_task(job.wait())
+        completed = asyncio.create_task(anext(jm.as_completed(job)))
+        assert await asyncio.wait([waiter, completed], timeout=0.5) == (set(), {waiter, completed})
+        (folder / "go").touch()
+        assert (await jman("execute"))[0] == 0
+        assert (await asyncio.wait_for(waiter, 20)).tasks[0].attempt == 2
+        assert await completed is job
+        assert (await job.refresh()).status == Status.SUCCESS

@@ -1,0 +1,116 @@
+"""What a JobManager does meanwhile: it runs the local jobs that it was told to, and follows the cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from typing import Any
+
+from asyncjman.api.execution import Execution, Options, Output
+from asyncjman.api.operations import Operations
+from asyncjman.api.watcher import Watcher
+from asyncjman.model.events import TaskFinished, TaskStarted
+from asyncjman.model.status import FINISHED, Status
+from asyncjman.scheduler.bus import Bus
+from asyncjman.scheduler.grid.refresh import Refreshed
+
+
+class Background:
+    """Runs local jobs and follows the cluster in tasks of its own.
+
+    Those who tell it to do not wait for it: whoever is cancelled leaves nothing half told. What goes
+    wrong in it reaches all who wait for jobs.
+    """
+
+    def __init__(
+        self, operations: Operations, bus: Bus, watcher: Watcher, *, parallel: int, output: Output | None
+    ) -> None:
+        self._operations = operations
+        self._bus = bus
+        self._watcher = watcher
+        self._parallel = parallel
+        self._output = output
+        self.told: set[int] = set()
+        """The jobs that are to run here."""
+        self.failure: Exception | None = None
+        """Why they don't run any more, until it is told anew."""
+        self._needed: set[int] = set()
+        """Those, and all that they wait for."""
+        self._asked: set[int] = set()
+        self._execution: Execution | None = None
+        self._loading: asyncio.Task[None] | None = None
+        self._following: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def run(self, job_ids: Iterable[int]) -> None:
+        """Run these local jobs, and all that they wait for, as far as nobody else does."""
+        ids = set(job_ids)
+        self.told |= ids
+        self._asked |= ids
+        self.failure = None
+        if self._loading is None or self._loading.done():
+            self._loading = self._start(self._load())
+
+    def follow_cluster(self) -> None:
+        """Look at the cluster again and again from now on."""
+        if not self.follows_cluster:
+            self._following = self._start(self._operations.grid.follow(self._publish))
+
+    @property
+    def follows_cluster(self) -> bool:
+        return self._following is not None and not self._following.done()
+
+    async def close(self) -> None:
+        """End what runs here; it is recorded as stopped."""
+        for task in (self._loading, self._following):
+            if task is not None:
+                task.cancel()
+        if self._execution is not None:
+            await self._execution.stop()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._minded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _minded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as error:
+            self.failure = self._watcher.fail(error)
+
+    async def _load(self) -> None:
+        while self._asked:
+            asked = set(self._asked)
+            needed = await self._operations.with_dependencies(asked)
+            executors = {job.spec.executor for job in await self._operations.get(needed)}
+            self._needed |= needed
+            if executors - {"local"}:
+                self.follow_cluster()
+            if "local" in executors:
+                await self._take_in(needed)
+            self._asked -= asked
+
+    async def _take_in(self, job_ids: set[int]) -> None:
+        if self._execution is not None:
+            await self._execution.look(sorted(job_ids))
+            return
+        options = Options(parallel=self._parallel, only=self._needed, keep_running=True)
+        self._execution = self._operations.execution(options, output=self._output, bus=self._bus)
+        self._start(self._execute(self._execution))
+
+    async def _execute(self, execution: Execution) -> None:
+        try:
+            await execution.run()
+        finally:
+            self._execution = None
+
+    def _publish(self, seen: Refreshed) -> None:
+        """Tell of what was seen on the cluster; ends of jobs are told by those who wait for them."""
+        for task in seen.seen:
+            if task.started_at is not None and task.status is Status.EXECUTING:
+                self._bus.publish(TaskStarted(task.job_id, task.started_at, task.task_id, task.attempt, ""))
+            elif task.status in FINISHED and task.finished_at is not None:
+                self._bus.publish(TaskFinished(task.job_id, task.finished_at, task, ""))

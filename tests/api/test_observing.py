@@ -1,0 +1,97 @@
+"""Observing executes nothing: what runs here is what was submitted here, or what was asked for by name."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from asyncjman import JobHandle, JobManager, Status
+from tests.api.tools import GATED, SLEEPER, check_clean, jman, rows, until
+
+DATABASE = Path("submitted.sql3")
+
+
+async def watch(jm: JobManager, job: JobHandle, how: str) -> None:
+    """Observe a job until it ends."""
+    if how == "await":
+        await job
+    elif how == "wait":
+        await jm.wait(job)
+    elif how == "events":
+        async for _ in jm.events(job):
+            pass
+    else:
+        async for _ in jm.as_completed(job):
+            pass
+
+
+OBSERVING = pytest.mark.parametrize("how", ["await", "wait", "events", "as_completed"])
+
+
+@OBSERVING
+async def test_watching_somebody_elses_job_runs_nothing(folder: Path, how: str) -> None:
+    assert (await jman("submit", "-t", "8", "--", "sh", "-c", "echo ran >> ran"))[0] == 0
+    async with JobManager(parallel=4) as jm:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.7):
+                await watch(jm, await jm.get(1), how)
+        assert rows(DATABASE, "SELECT * FROM runner") == []
+    assert not (folder / "ran").exists()
+    assert rows(DATABASE, "SELECT * FROM task") == []
+
+
+@OBSERVING
+async def test_leaving_stops_nothing_of_what_another_process_runs(folder: Path, how: str) -> None:
+    assert (await jman("submit", "-t", "8", *GATED))[0] == 0
+    runner = asyncio.create_task(jman("execute", "-p", "2"))
+    await until(lambda: DATABASE.exists() and rows(DATABASE, "SELECT 1 FROM task WHERE status = 'executing'"))
+    async with JobManager(parallel=4) as jm:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.7):
+                await watch(jm, await jm.get(1), how)
+        assert rows(DATABASE, "SELECT count(*) FROM task WHERE status = 'executing'") == [(2,)]
+    (folder / "go").touch()
+    assert (await runner)[0] == 0
+    assert rows(DATABASE, "SELECT status, count(*) FROM task GROUP BY 1") == [("success", 8)]
+
+
+@pytest.mark.parametrize("by_handle", [True, False])
+async def test_run_has_others_jobs_run_here_with_what_they_wait_for(folder: Path, by_handle: bool) -> None:
+    assert (await jman("submit", "sh", "-c", "echo first >> ran"))[0] == 0
+    assert (await jman("submit", "--after-ok", "1", "sh", "-c", "echo second >> ran"))[0] == 0
+    assert (await jman("submit", "sh", "-c", "echo third >> ran"))[0] == 0
+    async with JobManager() as jm:
+        job = await jm.get(2)
+        await (job.run() if by_handle else jm.run(job))
+        async with asyncio.timeout(20):
+            assert (await job).succeeded
+        assert [one.status for one in await jm.jobs()] == [Status.SUCCESS, Status.SUCCESS, Status.SUBMITTED]
+    assert (folder / "ran").read_text() == "first\nsecond\n"
+    check_clean(folder)
+
+
+async def test_what_a_job_waits_for_runs_with_it(folder: Path) -> None:
+    """Of an earlier session of the same program, say: it would wait for ever."""
+    async with JobManager() as jm:
+        blocker = await jm.submit(SLEEPER)
+        await until(lambda: (folder / "pid.1.undefined").exists())
+        await jm.submit(["sh", "-c", "echo first >> ran"])
+    assert blocker.id == 1
+    async with JobManager() as jm:
+        async with asyncio.timeout(20):
+            assert (await (await jm.submit(["sh", "-c", "echo second >> ran"], after_ok=[2]))).succeeded
+    assert (folder / "ran").read_text() == "first\nsecond\n"
+
+
+async def test_resubmitted_here_is_run_here(folder: Path) -> None:
+    assert (await jman("submit", "sh", "-c", "echo ran >> ran; [ -e go ]"))[0] == 0
+    assert (await jman("execute"))[0] == 1
+    (folder / "go").touch()
+    async with JobManager() as jm:
+        job = await jm.get(1)
+        await job.resubmit()
+        async with asyncio.timeout(20):
+            assert (await job).succeeded
+    assert (folder / "ran").read_text() == "ran\nran\n"
