@@ -19,14 +19,18 @@ PACKAGE = Path(asyncjman.__file__).parent
 ROOMS: dict[str, frozenset[str]] = {
     "errors": frozenset(),
     "version": frozenset(),
-    "settings": frozenset({"errors"}),
+    # whose a file is: asked by whatever reads what decides what is run
+    "ownership": frozenset(),
+    "settings": frozenset({"errors", "ownership"}),
     "model": frozenset({"errors"}),
-    "store": frozenset({"model", "errors"}),
-    "executors": frozenset({"model", "settings", "errors"}),
+    "store": frozenset({"model", "errors", "ownership"}),
+    "executors": frozenset({"model", "settings", "errors", "ownership"}),
     # the design says executors.base; the variables of a task (environment), the paths of its logs (logs)
     # and two constants of the local executor are told by executors too, so the whole room is allowed
     "scheduler": frozenset({"store", "executors", "model", "settings", "errors"}),
-    "api": frozenset({"scheduler", "store", "executors", "model", "settings", "errors", "worker"}),
+    "api": frozenset(
+        {"scheduler", "store", "executors", "model", "settings", "errors", "ownership", "worker"}
+    ),
     "render": frozenset({"model", "errors"}),
     "cli": frozenset({"api", "render", "model", "settings", "errors"}),
     # python -m asyncjman is the command line
