@@ -3,21 +3,29 @@
 Read in this order, later ones win: ``~/.config/asyncjman/config.toml``, ``jman.toml`` in the folder
 or the nearest one above, ``JMAN_*`` variables. A profile, ``[profiles.NAME]`` in these files, wins over
 what stands outside of profiles.
+
+Settings say what qsub is called with, so a file counts only if it belongs to the user or to root, and nobody
+else may write it. Others are left out, and named; ``trust = [PATHS]`` in the user's own file lets them in.
 """
 
 from __future__ import annotations
 
 import os
 import shlex
+import stat
+import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from asyncjman.errors import UsageError
+from asyncjman.ownership import ROOT, distrust, foreign_link, has_acl
 
 PROJECT_FILE = "jman.toml"
+_RUNS_A_PROGRAM = "-jsv"
+"""The option of qsub that names a program, which qsub runs on this machine as the user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,27 +48,46 @@ class Settings:
     """How a site asks for memory, slots and so on: the fields of ``ResourceRules``."""
 
 
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
 def load(
-    folder: Path, *, profile: str | None = None, environment: Mapping[str, str] | None = None
+    folder: Path,
+    *,
+    profile: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    on_ignored: Callable[[str], None] = _say,
 ) -> Settings:
-    """Read the settings that hold in a folder. Raises UsageError for what can't be understood."""
+    """Read the settings that hold in a folder; ``on_ignored`` is told, in a line, of files that don't count.
+
+    Raises UsageError for what can't be understood.
+    """
     known = os.environ if environment is None else environment
     profile = profile or known.get("JMAN_PROFILE")
     settings = Settings()
     found_profile = profile is None
-    for file in (user_file(known), *project_files(folder)):
-        content = _read(file)
-        profiles = content.pop("profiles", {})
+    own = user_file(known)
+    content = _read(own, (), own, on_ignored) or {}
+    trusted = _trusted(content.pop("trust", []), own)
+    project = next(
+        ((file, it) for file in _above(folder) if (it := _read(file, trusted, own, on_ignored)) is not None),
+        None,
+    )
+    for file, found in ((own, content), *([project] if project else ())):
+        if "trust" in found:
+            raise UsageError(f"{file}: trust counts in {own} only")
+        profiles = found.pop("profiles", {})
         if not isinstance(profiles, Mapping) or not all(
             isinstance(one, Mapping) for one in profiles.values()
         ):
             raise UsageError(f"{file}: a profile is a table, as in [profiles.NAME]")
-        settings = _apply(settings, content, file)
+        settings = _apply(settings, _of_a_file(found, file), file)
         if profile is not None and profile in profiles:
             found_profile = True
-            settings = _apply(settings, profiles[profile], file)
+            settings = _apply(settings, _of_a_file(profiles[profile], file), file)
     if not found_profile:
-        raise UsageError(f"no profile {profile!r}: write [profiles.{profile}] in {user_file(known)}")
+        raise UsageError(f"no profile {profile!r}: write [profiles.{profile}] in {own}")
     variables = {}
     for one in fields(Settings):
         value = known.get(f"JMAN_{one.name.upper()}")
@@ -75,21 +102,78 @@ def user_file(environment: Mapping[str, str]) -> Path:
     return Path(base).expanduser() / "asyncjman" / "config.toml"
 
 
-def project_files(folder: Path) -> list[Path]:
-    """Return the nearest ``jman.toml`` in ``folder`` or above it, if there is one."""
+def _above(folder: Path) -> Iterable[Path]:
+    """Return where a project's file may be: in ``folder``, or above it; the nearest one that counts holds."""
     absolute = folder.absolute()
-    return [one / PROJECT_FILE for one in (absolute, *absolute.parents) if (one / PROJECT_FILE).is_file()][:1]
+    return (one / PROJECT_FILE for one in (absolute, *absolute.parents))
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _trusted(paths: object, own: Path) -> tuple[Path, ...]:
+    """Return the files and folders that the user's own file trusts."""
+    if not isinstance(paths, list) or not all(isinstance(one, str) for one in paths):
+        raise UsageError(f'{own}: trust is a list of paths, as in trust = ["/project/jman.toml"]')
+    found = tuple(Path(one).expanduser() for one in paths)
+    if relative := next((one for one in found if not one.is_absolute()), None):
+        raise UsageError(f"{own}: trust needs whole paths, not {str(relative)!r}")
+    return tuple(Path(os.path.realpath(one)) for one in found)
+
+
+def _read(
+    file: Path, trusted: Sequence[Path], own: Path, on_ignored: Callable[[str], None]
+) -> dict[str, Any] | None:
+    """Return what a file holds; None where there is none, or one that doesn't count."""
     try:
-        return tomllib.loads(file.read_text("utf-8"))
+        # not blocking: a pipe would never end
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
-        return {}
+        return None
+    except OSError as error:
+        if file != own and (against := _against(file, file)):
+            on_ignored(f"jman: {file} is ignored: {against}, and it can't be read")
+            return None
+        raise UsageError(f"can't read {file}: {error.strerror}") from error
+    try:
+        with os.fdopen(descriptor, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                if file == own:
+                    raise UsageError(f"can't read {file}: it is no file")
+                return None
+            real = Path(os.path.realpath(file))
+            is_trusted = any(one in (real, *real.parents) for one in trusted)
+            if not is_trusted and (against := _against(file, descriptor)):
+                on_ignored(f"jman: {file} is ignored: {against} (trust = [...] in {own} lets it in)")
+                return None
+            return tomllib.loads(stream.read().decode("utf-8"))
     except OSError as error:
         raise UsageError(f"can't read {file}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or too deep
         raise UsageError(f"{file} can't be understood: {error}") from error
+
+
+def _against(file: Path, opened: int | Path) -> str | None:
+    """Return why a file does not count, None where it does; ``opened`` is what is read of it."""
+    owners = {os.geteuid(), ROOT}
+    found = os.fstat(opened) if isinstance(opened, int) else opened.stat()
+    return foreign_link(file, owners) or distrust(found, owners, acl=has_acl(opened))
+
+
+def _of_a_file(content: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
+    """Return what a file holds. Raises UsageError where it names a program that qsub would run."""
+    resources = content.get("resources", {})
+    prepend = resources.get("prepend", ()) if isinstance(resources, Mapping) else ()
+    words = [str(one) for one in prepend] if isinstance(prepend, list | tuple) else []
+    for name, text in content.items():
+        if name.replace("-", "_") in ("sge_extra_args_default", "sge_extra_args_prepend"):
+            try:
+                words += shlex.split(text) if isinstance(text, str) else []
+            except ValueError:  # quotes that don't match, told where they are used
+                words += text.split()
+    if _RUNS_A_PROGRAM in words:
+        raise UsageError(
+            f"{file}: {_RUNS_A_PROGRAM} has qsub run a program: it can't come from a file, "
+            "only from --sge-extra-args"
+        )
+    return content
 
 
 def _apply(settings: Settings, content: Mapping[str, Any], source: Path) -> Settings:

@@ -19,17 +19,21 @@ PACKAGE = Path(asyncjman.__file__).parent
 ROOMS: dict[str, frozenset[str]] = {
     "errors": frozenset(),
     "version": frozenset(),
-    "settings": frozenset({"errors"}),
+    # whose a file is: asked by whatever reads what decides what is run
+    "ownership": frozenset(),
+    "settings": frozenset({"errors", "ownership"}),
     "model": frozenset({"errors"}),
     # the clock, the process, the machine: below all that needs them
     "runtime": frozenset(),
     "suspension": frozenset(),
-    "store": frozenset({"model", "errors", "runtime", "suspension"}),
-    "executors": frozenset({"model", "settings", "errors"}),
+    "store": frozenset({"model", "errors", "runtime", "suspension", "ownership"}),
+    "executors": frozenset({"model", "settings", "errors", "ownership"}),
     # the design says executors.base; the variables of a task (environment), the paths of its logs (logs)
     # and two constants of the local executor are told by executors too, so the whole room is allowed
     "scheduler": frozenset({"store", "executors", "model", "settings", "errors", "runtime"}),
-    "api": frozenset({"scheduler", "store", "executors", "model", "settings", "errors", "runtime", "worker"}),
+    "api": frozenset(
+        {"scheduler", "store", "executors", "model", "settings", "errors", "runtime", "ownership", "worker"}
+    ),
     "render": frozenset({"model", "errors"}),
     "cli": frozenset({"api", "render", "model", "settings", "suspension", "errors"}),
     # python -m asyncjman is the command line

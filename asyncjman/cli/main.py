@@ -141,6 +141,7 @@ def _global_options(
             envvar="JMAN_DATABASE",
             metavar="FILE",
             help="The file that holds all state.",
+            readable=False,  # that it can't be read is told as all else that is wrong with it
         ),
     ] = Path("submitted.sql3"),
     local: Annotated[

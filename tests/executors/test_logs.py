@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncjman.executors.environment import task_environment
-from asyncjman.executors.git import parse
 from asyncjman.executors.logs import display_name, file_stem, keep_earlier_log, log_paths
 from asyncjman.model.job import JobSpec
 from tests.making import HOSTILE, spec_of
@@ -89,19 +88,3 @@ def test_variables_of_a_task() -> None:
     }
     array = task_environment(spec_of("1-9:2"), 4, 3, 1)
     assert [array[f"SGE_TASK_{one}"] for one in ("ID", "FIRST", "LAST", "STEPSIZE")] == ["3", "1", "9", "2"]
-
-
-@pytest.mark.parametrize(
-    ("status", "found"),
-    [
-        (b"# branch.oid 0123abc\n# branch.head main\n", ("0123abc", False)),
-        (b"# branch.oid 0123abc\n1 .M N... 100644 100644 100644 a b file\n", ("0123abc", True)),
-        (b"# branch.oid 0123abc\nu UU N... 1 2 3 4 a b c file\n", ("0123abc", True)),
-        (b"# branch.oid 0123abc\n# stash 1\n", ("0123abc", False)),
-        (b"# branch.oid (initial)\n1 A. N... 0 1 1 a b file\n", (None, None)),
-        (b"", (None, None)),
-        (b"1 .M N... \xff\xfe\n", (None, None)),
-    ],
-)
-def test_git_status(status: bytes, found: tuple[str | None, bool | None]) -> None:
-    assert parse(status) == found

@@ -136,7 +136,8 @@ def test_the_start_is_recorded_before_the_command_runs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["/no/such", "no-such-command"])
 def test_a_missing_command_ends_with_127(tmp_path: Path, command: str) -> None:
-    assert run_script(make(tmp_path, command), tmp_path) == 127
+    # a folder of PATH that can't be read would make it "permission denied"
+    assert run_script(make(tmp_path, command), tmp_path, env={"PATH": "/usr/bin:/bin"}) == 127
     assert the_end(tmp_path).exit_status == 127
     assert "not found" in (tmp_path / "logs" / "x.e42").read_text()
 
