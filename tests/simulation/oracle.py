@@ -54,6 +54,9 @@ class Oracle:
                     was = old.tasks.get(task)
                     if was is not None and was != status:
                         self._changed(process, (job_id, task), was, status)
+            for task, row in old.rows.items() if old is not None else ():
+                if task not in job.tasks and row.status in ("queued", "executing"):
+                    self._world.violated(f"{job_id}.{task} is deleted while {row.runner} holds it")
             if job.closed != is_finished(job.tasks.values()):
                 state = "closed, but has unfinished tasks" if job.closed else "open, but all its tasks ended"
                 self._world.violated(f"job {job_id} is {state}: {dict(job.tasks)}")
@@ -79,7 +82,7 @@ class Oracle:
             self._world.violated(f"{_name(key)} is skipped, but no dependency says so: {self._says(key)}")
 
     def _is_skipped_rightly(self, key: Key) -> bool:
-        return "skip" in {what for what in self._says(key).values()}
+        return not {"skip", "either"}.isdisjoint(self._says(key).values())
 
     def _says(self, key: Key) -> dict[tuple[int, str], str]:
         view = self.view
@@ -123,7 +126,7 @@ class Oracle:
         for other_id, kind in view[key[0]].dependencies:
             other = view[other_id]
             statuses = {task: seen.get((other_id, task), status) for task, status in other.tasks.items()}
-            if judge(kind, other, statuses, key[1]) != "go":
+            if judge(kind, other, statuses, key[1]) not in ("go", "either"):
                 return False
         return True
 

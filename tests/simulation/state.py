@@ -117,11 +117,11 @@ def outcome(statuses: Iterable[str]) -> str:
 
 
 def judge(kind: str, other: JobView, statuses: Mapping[int, str], task: int) -> str:
-    """Say what one dependency says of a task: go, wait, or skip."""
+    """Say what one dependency says of a task: go, wait or skip; either, of one that was deleted."""
     if kind == "corr":
         status = statuses.get(task)
         if status is None:
-            return "wait"
+            return "either"
         return "wait" if status in UNFINISHED else "go" if status == "success" else "skip"
     if not is_finished(statuses.values()):
         return "wait"
