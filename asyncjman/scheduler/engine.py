@@ -23,6 +23,7 @@ from asyncjman.model.job import JobSpec, Task
 from asyncjman.model.status import Status
 from asyncjman.scheduler.attempts import STOPPED, Attempts, unstarted
 from asyncjman.scheduler.bus import Bus
+from asyncjman.scheduler.dependencies import counterparts
 from asyncjman.scheduler.feed import Feed
 from asyncjman.scheduler.reconcile import Repair, repair
 from asyncjman.scheduler.recorder import Recorder
@@ -338,22 +339,24 @@ class Engine:
             await self._load_now(job_ids)
 
     async def _load_now(self, job_ids: Collection[int]) -> None:
-        enrolled, reopened = await self._enroll(job_ids)
-        # what depends on a job that is open again waits again
-        dependents = {one for job_id in reopened for one in self._workload.dependents(job_id)}
+        enrolled, changed = await self._enroll(job_ids)
+        # what depends on a job that is open again waits again; on one that was deleted, no more
+        dependents = {one for job_id in changed for one in self._workload.dependents(job_id)}
         if dependents := dependents - enrolled.keys():
             enrolled |= (await self._enroll(dependents))[0]
         others = {one.job_id for job in enrolled.values() for one in job.dependencies}
         outlines = await self._recorder.outlines(others) if others else {}
         for job in enrolled.values():
-            counterparts = {}
-            for other_id in job.pairing.with_jobs if job.pairing is not None else ():
-                counterparts[other_id] = await tasks.outcomes(self._database, other_id)
-            ended = {one.job_id for one in job.dependencies if outlines[one.job_id].finished}
-            self._workload.decide(job, {one: outlines[one] for one in ended}, counterparts)
+            # one that was deleted in this moment is heard of next
+            known = [outlines[one.job_id] for one in job.dependencies if one.job_id in outlines]
+            ends = {}
+            if job.pairing is not None and job.array is not None:
+                paired = [one for one in known if one.id in job.pairing.with_jobs]
+                ends = await counterparts(self._database, job.array, paired)
+            self._workload.decide(job, {one.id: one for one in known if one.finished}, ends)
 
     async def _enroll(self, job_ids: Collection[int]) -> tuple[dict[int, JobState], list[int]]:
-        """Read these jobs; return those that this engine runs, and the ids of all that are open."""
+        """Read these jobs; return those that this engine runs, and which of all are open, or deleted."""
         waits = await schedule.dependencies(self._database, job_ids)
         paired = [job_id for job_id, some in waits.items() if any(one.kind is Kind.CORR for one in some)]
         unclaimable = {job_id: await tasks.unclaimable(self._database, job_id) for job_id in paired}
@@ -375,7 +378,7 @@ class Engine:
             outline_or_none = outlines.get(job_id)
             if outline_or_none is None or outline_or_none.finished:
                 await self._end_elsewhere(job_id, outline_or_none)
-        return enrolled, [job_id for job_id, outline in outlines.items() if not outline.finished]
+        return enrolled, [one for one in job_ids if one not in outlines or not outlines[one].finished]
 
     def _is_mine(self, outline: Outline) -> bool:
         chosen = self._options.only is None or outline.id in self._options.only
@@ -383,16 +386,17 @@ class Engine:
 
     async def _end_elsewhere(self, job_id: int, outline: Outline | None) -> None:
         """Take in that a job has ended in another process, or was deleted."""
+        if outline is None:
+            self._workload.job_deleted(job_id)
+            return
         if job_id not in self._workload.jobs and not self._workload.is_waited_for(job_id):
             return
         for waiting in self._workload.pairs_with(job_id):
-            for task_id, status in await tasks.outcomes(self._database, job_id):
-                self._workload.counterpart_ended(waiting, job_id, task_id, status)
-        self._workload.job_ended(
-            job_id,
-            outline.status if outline else Status.STOPPED,
-            stop_on_failure=outline.stop_on_failure if outline else False,
-        )
+            if waiting.array is not None:
+                ends = await counterparts(self._database, waiting.array, [outline])
+                for task_id, status in ends[job_id]:
+                    self._workload.counterpart_ended(waiting, job_id, task_id, status)
+        self._workload.job_ended(job_id, outline.status, stop_on_failure=outline.stop_on_failure)
 
     def _on_closed(self, closed: Iterable[int]) -> None:
         self._closed.update(job_id for job_id in closed if job_id in self._workload.jobs)

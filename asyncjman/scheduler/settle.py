@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from asyncjman.model.graph import dependents
 from asyncjman.model.status import Status
+from asyncjman.scheduler.dependencies import counterparts
 from asyncjman.scheduler.workload import Workload
 from asyncjman.store import jobs, runners, schedule, submissions, tasks
 from asyncjman.store.database import Transaction
@@ -69,13 +70,12 @@ async def settle_jobs(tx: Transaction, job_ids: Iterable[int]) -> list[int]:
     workload = Workload(decisions)
     known = [workload.enroll(one, waits.get(job_id, ())) for job_id, one in outlines.items()]
     for job in known:
-        counterparts = {}
-        if job.pairing is not None:
+        ends = {}
+        if job.pairing is not None and job.array is not None:
             job.pairing.settled.update(await tasks.unclaimable(tx, job.id))
-            for other_id in job.pairing.with_jobs:
-                counterparts[other_id] = await tasks.outcomes(tx, other_id)
+            ends = await counterparts(tx, job.array, [others[one] for one in job.pairing.with_jobs])
         ended = {one.job_id: others[one.job_id] for one in job.dependencies if others[one.job_id].finished}
-        workload.decide(job, ended, counterparts)
+        workload.decide(job, ended, ends)
     now = tx.runtime.time()
     # what is on a cluster is released there
     held_there = {one.job_id for one in await submissions.active(tx, decisions.ready)}

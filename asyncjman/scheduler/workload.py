@@ -202,10 +202,12 @@ class Workload:
         job = self.jobs.get(outline.id)
         if job is None:
             job = self.jobs[outline.id] = JobState.of(outline, dependencies)
-            for one in dependencies:
-                self._waited_by.setdefault(one.job_id, set()).add(job.id)
         else:
+            self._forget_dependencies(job)
+            job.dependencies = dependencies
             job.follow(outline)
+        for one in dependencies:
+            self._waited_by.setdefault(one.job_id, set()).add(job.id)
         return job
 
     def decide(
@@ -296,17 +298,24 @@ class Workload:
             self._take_in_end(*self._ends[0])
             self._ends.popleft()
 
-    def _take_in_end(self, job_id: int, status: Status, stop_on_failure: bool) -> None:
+    def job_deleted(self, job_id: int) -> None:
+        """Hear that a job is no more; what depended on it is to be enrolled anew."""
         job = self.jobs.pop(job_id, None)
         if job is not None:
             job.fresh = job.has_rows = False
             job.offered.clear()
             job.line = None
-            for one in job.dependencies:
-                waiting = self._waited_by.get(one.job_id, set())
-                waiting.discard(job_id)
-                if not waiting:
-                    self._waited_by.pop(one.job_id, None)
+            self._forget_dependencies(job)
+
+    def _forget_dependencies(self, job: JobState) -> None:
+        for one in job.dependencies:
+            waiting = self._waited_by.get(one.job_id, set())
+            waiting.discard(job.id)
+            if not waiting:
+                self._waited_by.pop(one.job_id, None)
+
+    def _take_in_end(self, job_id: int, status: Status, stop_on_failure: bool) -> None:
+        self.job_deleted(job_id)
         for other in self._waiting_for(job_id):
             self._judge(other, job_id, status, stop_on_failure=stop_on_failure)
             self.line_up(other)

@@ -1,0 +1,196 @@
+"""The machine that tasks run on: what runs, whose it is, how it ends; and the executor that asks for it.
+
+A runner that crashes leaves its tasks running, as a real one does: nobody sees their ends then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+
+from asyncjman.executors.base import Observation, Work
+from asyncjman.model.status import Status
+from tests.simulation.world import EPOCH, Process, World
+
+TERM_SECONDS = 5.0
+Key = tuple[int, int]
+"""Job id and task id."""
+
+
+@dataclass(slots=True, eq=False)
+class Running:
+    """A process of a task."""
+
+    number: int
+    key: Key
+    attempt: int
+    runner: Process
+    exit_status: int
+    """How it ends if it is left alone."""
+    begun: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an attempt ended, and when its runner saw it."""
+
+    attempt: int
+    runner: Process
+    exit_status: int | None
+    at: float
+
+
+class Machine:
+    """All processes of tasks; a process of the world of its own, which nothing ends."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._loop = world.spawn("machine")
+        self.running: dict[int, Running] = {}
+        self.ended: dict[Key, Ended] = {}
+        """How the latest attempt ended that a living runner saw the end of."""
+        self.successes: set[tuple[int, int, int]] = set()
+        """(job, task, attempt) that were seen to end with exit status 0."""
+        self.tries: dict[tuple[Process, Key], int] = {}
+        """How often a runner has started a task since it claimed it."""
+        self.on_start: Callable[[Running], None] = lambda one: None
+        self.starts = 0
+        self.failing = 0.15
+        self.seconds = 0.2
+        self.refusing = 0.0
+        """How often there is no process left."""
+
+    def of_job(self, job_id: int) -> list[Running]:
+        return [one for one in self.running.values() if one.key[0] == job_id]
+
+    def start(self, work: Work, executor: SimulatedExecutor) -> int:
+        """Start a process. Raises OSError, as the real thing does."""
+        chance = self._world.chance
+        runner = executor.process
+        if self.refusing and chance.random() < self.refusing:
+            number = errno.EAGAIN if chance.random() < 0.8 else errno.ENOENT
+            if number == errno.ENOENT:
+                self.ended[work.job_id, work.task_id] = Ended(work.attempt, runner, 127, self._world.now)
+                self._count(runner, (work.job_id, work.task_id))
+            self._world.tell(
+                f"{runner.name} can't start {work.job_id}.{work.task_id}: {errno.errorcode[number]}"
+            )
+            raise OSError(number, "no")
+        failed = chance.random() < self.failing
+        one = Running(
+            number=next(self._world.numbers),
+            key=(work.job_id, work.task_id),
+            attempt=work.attempt,
+            runner=runner,
+            exit_status=chance.choice((1, 2)) if failed else 0,
+            begun=self._world.now,
+        )
+        self.starts += 1
+        self._world.tell(f"{runner.name} starts {work.job_id}.{work.task_id} attempt {work.attempt}")
+        self.on_start(one)
+        self.running[one.number] = one
+        self._count(runner, one.key)
+        self._loop.call_later(
+            chance.expovariate(1 / self.seconds), self._end, one, one.exit_status, None, executor
+        )
+        return one.number
+
+    def _count(self, runner: Process, key: Key) -> None:
+        self.tries[runner, key] = self.tries.get((runner, key), 0) + 1
+
+    def signal(self, number: int, executor: SimulatedExecutor, *, kill: bool) -> None:
+        """Ask a process to end: most do, some say that it was a success, some must be killed."""
+        one = self.running.get(number)
+        if one is None:
+            return
+        mood = self._world.chance.random()
+        if kill or mood < 0.7:
+            delay = self._world.chance.random() * 0.05
+            self._loop.call_later(delay, self._end, one, None, 9 if kill else 15, executor)
+        elif mood < 0.85:
+            self._loop.call_later(self._world.chance.random() * 0.5, self._end, one, 0, None, executor)
+        else:
+            self._loop.call_later(TERM_SECONDS, self._end, one, None, 9, executor)
+
+    def end_orphans(self, token: str) -> int:
+        """End at once what a runner left behind; return how many."""
+        left = [one for one in self.running.values() if one.runner.name == token]
+        for one in left:
+            self._world.tell(f"{one.key[0]}.{one.key[1]} of {token} is ended")
+            del self.running[one.number]
+        return len(left)
+
+    def orphans(self, token: str) -> list[Running]:
+        return [one for one in self.running.values() if one.runner.name == token]
+
+    def _end(
+        self, one: Running, exit_status: int | None, signal: int | None, executor: SimulatedExecutor
+    ) -> None:
+        if self.running.pop(one.number, None) is None:
+            return
+        how = f"with {exit_status}" if signal is None else f"by signal {signal}"
+        self._world.tell(f"{one.key[0]}.{one.key[1]} attempt {one.attempt} ends {how}")
+        if one.runner.is_dead:
+            return
+        one.runner.call_soon(self._seen, one, exit_status, signal, executor)
+
+    def _seen(
+        self, one: Running, exit_status: int | None, signal: int | None, executor: SimulatedExecutor
+    ) -> None:
+        """Have its runner see the end, in a turn of its own."""
+        self.ended[one.key] = Ended(one.attempt, one.runner, exit_status, self._world.now)
+        if exit_status == 0:
+            self.successes.add((*one.key, one.attempt))
+        executor.saw(one.number, exit_status, signal)
+
+
+class SimulatedExecutor:
+    """Asks the machine to run tasks: what an engine has in the place of LocalExecutor."""
+
+    def __init__(self, process: Process, machine: Machine) -> None:
+        self.process = process
+        self._machine = machine
+        self._seen: deque[Observation] = deque()
+        self._wake = asyncio.Event()
+        self._left: set[int] = set()
+
+    async def open(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        while self._left & self._machine.running.keys():  # noqa: ASYNC110 - as the local executor does
+            await asyncio.sleep(0.02)
+
+    async def submit(self, work: Work) -> str:
+        return str(self._machine.start(work, self))
+
+    async def watch(self) -> AsyncIterator[Observation]:
+        while True:
+            while self._seen:
+                yield self._seen.popleft()
+            self._wake.clear()
+            await self._wake.wait()
+
+    async def cancel(self, native_ids: Sequence[str], *, kill: bool = False) -> None:
+        for number in map(int, native_ids):
+            self._left.add(number)
+            self._machine.signal(number, self, kill=kill)
+
+    def saw(self, number: int, exit_status: int | None, signal: int | None) -> None:
+        succeeded = exit_status == 0
+        self._seen.append(
+            Observation(
+                str(number),
+                Status.SUCCESS if succeeded else Status.FAILURE,
+                EPOCH + self.process.world.now,
+                exit_status,
+                signal,
+                None if succeeded else "it failed",
+                "host",
+                None,
+            )
+        )
+        self._wake.set()

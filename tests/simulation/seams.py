@@ -1,0 +1,66 @@
+"""What is put in the place of the real thing while histories run: the driver, dead runners, git.
+
+All of it in one place, by name: what is not here is the real code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+from asyncjman.executors import git
+from asyncjman.runtime import Runtime
+from asyncjman.scheduler import reconcile
+from asyncjman.store import folderlock, opening
+from asyncjman.store.runners import Held, Runner
+from tests.simulation.connection import Connection
+from tests.simulation.machine import Machine
+from tests.simulation.world import Process, World
+
+
+def current() -> Process:
+    """Return the simulated process that has its turn."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, Process)
+    return loop
+
+
+@contextmanager
+def simulated(world: World, machine: Machine) -> Iterator[None]:
+    """Have the real code run in this world."""
+
+    async def connect(path: Path | str, *, timeout: float, **_: Any) -> Connection:
+        return Connection(current(), path, timeout=timeout)
+
+    async def no_commit(folder: Path) -> tuple[None, None]:
+        return None, None
+
+    def is_alive(runner: Runner, runtime: Runtime) -> bool:
+        return any(one.name == runner.token for one in world.processes)
+
+    async def end_left(runner: Runner, held: list[Held], runtime: Runtime) -> int:
+        await asyncio.sleep(world.pause())
+        ended = machine.end_orphans(runner.token)
+        await asyncio.sleep(world.pause())
+        return ended
+
+    def left_processes(runner: Runner, held: list[Held]) -> list[Any]:
+        return machine.orphans(runner.token)
+
+    with ExitStack() as stack:
+        for owner, name, stand_in in (
+            (opening, "aiosqlite", SimpleNamespace(connect=connect, Connection=Connection)),
+            # its locks are the real process's, which opens and deletes for all of the simulated ones
+            (folderlock, "_descriptor", lambda folder: None),
+            (git, "describe", no_commit),
+            (reconcile, "is_alive", is_alive),
+            (reconcile, "_end_left", end_left),
+            (reconcile, "left_processes", left_processes),
+        ):
+            stack.enter_context(patch.object(owner, name, stand_in))
+        yield
