@@ -179,6 +179,9 @@ class SimulatedExecutor:
             self._left.add(number)
             self._machine.signal(number, self, kill=kill)
 
+    async def cancel_rest(self, *, kill: bool = False) -> None:
+        """Do nothing: simulated tasks leave nothing behind."""
+
     def saw(self, number: int, exit_status: int | None, signal: int | None) -> None:
         succeeded = exit_status == 0
         self._seen.append(
