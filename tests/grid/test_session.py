@@ -12,7 +12,7 @@ import pytest
 from tests.cells.sge import wait_until
 from tests.grid.conftest import Grid, Watched
 
-pytestmark = [pytest.mark.sge, pytest.mark.xdist_group("sge")]
+pytestmark = pytest.mark.sge
 
 
 def test_the_tutorial_session(grid: Grid) -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.cells.sge import wait_until
 from tests.grid.conftest import Grid
 
-pytestmark = [pytest.mark.sge, pytest.mark.xdist_group("sge")]
+pytestmark = pytest.mark.sge
 
 
 def until(grid: Grid, status: str, state: str | None = None, seconds: float = 30) -> dict[str, Any]:
