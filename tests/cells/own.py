@@ -195,6 +195,8 @@ class OwnCell:
         common.mkdir(parents=True)
         for name in ("spooldb", "qmaster", "execd"):
             (folder / name).mkdir()
+        # numbers that no job id of a test is the same as
+        (folder / "qmaster" / "jobseqnum").write_text("1000\n")
         (common / "act_qmaster").write_text(f"{MASTER}\n")
         # all names of this host are one, else its own commands are refused
         names = dict.fromkeys([MASTER, socket.gethostname(), socket.getfqdn()])

@@ -77,18 +77,35 @@ class Cell:
         """Run the script of a job to its end, write it to accounting, and forget it."""
         job = self.job(grid_id)
         for task_id in tasks:
-            status = 0
-            if record:
-                environment = {
-                    **os.environ,
-                    "JOB_ID": str(grid_id),
-                    "SGE_TASK_ID": str(task_id or "undefined"),
-                }
-                status = subprocess.run(job["argv"], cwd=job["folder"], env=environment).returncode
+            status = self.run_script(grid_id, job, task_id) if record else 0
             self.account(grid_id, job["name"], status, task_id)
         self.drop(grid_id)
 
-    def account(self, grid_id: int, name: str, status: int, task_id: int = 0, owner: str = "") -> None:
+    def run_script(self, grid_id: int, job: dict[str, Any], task_id: int = 0) -> int:
+        """Run the script of a job, whatever the cluster knows of it; return its exit status."""
+        environment = {
+            **os.environ,
+            "JOB_ID": str(grid_id),
+            "SGE_TASK_ID": str(task_id or "undefined"),
+        }
+        return subprocess.run(job["argv"], cwd=job["folder"], env=environment).returncode
+
+    def lose(self, grid_id: int, failed: str, status: int = 0, *, times: bool = False) -> None:
+        """Forget a job, of which accounting says only that it failed: a code and its text."""
+        self.account(grid_id, self.job(grid_id)["name"], status, failed=failed, times=times)
+        self.drop(grid_id)
+
+    def account(
+        self,
+        grid_id: int,
+        name: str,
+        status: int,
+        task_id: int = 0,
+        owner: str = "",
+        *,
+        failed: str = "0",
+        times: bool = True,
+    ) -> None:
         stamp = time.strftime("%a %b %d %H:%M:%S %Y")
         fields = {
             "owner": owner or getpass.getuser(),
@@ -96,9 +113,9 @@ class Cell:
             "jobnumber": grid_id,
             "taskid": task_id or "undefined",
             "qsub_time": stamp,
-            "start_time": stamp,
-            "end_time": stamp,
-            "failed": 0,
+            "start_time": stamp if times else "-/-",
+            "end_time": stamp if times else "-/-",
+            "failed": failed,
             "exit_status": status,
         }
         with self.accounting.open("a") as stream:
