@@ -21,6 +21,9 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
+QUEUES = ("all.q", "q1d")
+ATTRIBUTES = ("gpu_attribute",)
+"""What can be asked for with -l, beside what has a value."""
 LOST = "error: commlib error: got select error (Connection refused)\n"
 
 
@@ -142,6 +145,18 @@ def submit(folder: Path, words: Sequence[str]) -> int:
     return grid_id
 
 
+def refused(words: Sequence[str]) -> str | None:
+    """Return why qsub doesn't take a job, in its own words."""
+    for option, value in pairwise(words):
+        for one in value.split(","):
+            queue = one.partition("@")[0]
+            if option == "-q" and queue not in QUEUES and "*" not in queue:
+                return f'Job was rejected because job requests unknown queue "{one}"'
+            if option == "-l" and "=" not in one and one not in ATTRIBUTES:
+                return f'unknown resource "{one}"'
+    return None
+
+
 def listing(cell: Cell) -> str:
     """Return what ``qstat -xml`` prints."""
     lines = ["<?xml version='1.0'?>", "<job_info>", "<queue_info>"]
@@ -177,6 +192,8 @@ def answer(name: str, cell: Cell, words: list[str]) -> tuple[int, str, str]:
     """Do what a command does; return its exit status, and what it prints to output and errors."""
     match name:
         case "qsub":
+            if refusal := refused(words):
+                return 1, "", f"Unable to run job: {refusal}\nExiting.\n"
             return 0, f"{submit(cell.folder, words)}\n", ""
         case "qstat":
             return 0, listing(cell), ""
@@ -194,7 +211,7 @@ def answer(name: str, cell: Cell, words: list[str]) -> tuple[int, str, str]:
                 return 1, "", "error: no accounting file\n"
             wanted = dict(pairwise(words))
             return 0, accounted(cell.accounting, wanted.get("-o", ""), wanted["-j"]), ""
-    return 0, "all.q\n", ""
+    return 0, "".join(f"{queue}\n" for queue in QUEUES), ""
 
 
 def main(name: str, folder: str, *words: str) -> int:

@@ -275,6 +275,16 @@ def test_what_qsub_refuses_leaves_nothing(grid: Grid) -> None:
     assert 'unknown queue "nosuch.q"' in refused.err
 
 
+def test_queues(grid: Grid) -> None:
+    grid.grid_job("-q", "all.q,q1d", "sh", "-c", "echo $QUEUE > queue")
+    for queues in ("nosuch", "all.q,nosuch"):
+        refused = grid("submit", "-q", queues, "true", code=2)
+        assert "the cluster has no queue nosuch: there are all.q, " in refused.err
+    assert len(grid.list()) == 1
+    grid("wait")
+    assert (grid.folder / "queue").read_text().strip() in ("all.q", "q1d")
+
+
 def test_hostile_words_arrive(grid: Grid, tmp_path: Path) -> None:
     words = ["a b", "'", '"', "$HOME", "*", "a\nb", "a,b", "", "\\", "`x`", "\u00e9", "-q", "#$ -q x"]
     folder = tmp_path / "a b'c\"$d*\n\u00e9"
