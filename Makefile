@@ -1,9 +1,13 @@
 # make demo    a real pipeline, with live progress
-# make test    the whole test suite
+# make test    the whole test suite; make test CELLS=1 also on a Grid Engine cell, which it brings up itself
 # make torture the long forms of the fault tests, with figures (an hour); JMAN_TORTURE_SECONDS=10 is quicker
 # make check   format, lint, types, tests
 # make bench   side by side with peers; BENCH='--quick --only startup' goes to benchmarks/run.py
 # All of them make .venv first; nothing but Python 3.11+ and make has to be there.
+
+# the tests that need a cluster bring one of their own up, on Debian, when it is 1; else they are skipped
+CELLS ?=
+export CELLS
 
 PYTHON ?= python3
 VENV := .venv

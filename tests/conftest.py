@@ -1,15 +1,21 @@
-"""What all tests share."""
+"""What all tests share: no cluster of somebody else's, and an end."""
 
 from __future__ import annotations
 
+import faulthandler
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.cli.tools import Jman
+
+# the commands of a cluster that happens to be on PATH find nothing: `grid` names a cell of our own
+os.environ["SGE_ROOT"] = "/nonexistent/no-cluster-but-our-own"
+for name in ("SGE_CELL", "SGE_QMASTER_PORT", "SGE_EXECD_PORT"):
+    os.environ.pop(name, None)
 
 # the machine may be busy: how long an example takes is no fault of the code
 settings.register_profile(
@@ -24,6 +30,35 @@ settings.load_profile("asyncjman")
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("root") and os.geteuid() != 0:
         pytest.skip("needs root: sudo make test")
+
+
+_STDERR = pytest.StashKey[int]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_STDERR] = os.dup(2)  # while nobody captures it
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    os.close(config.stash[_STDERR])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """End the process of a test that goes on at twice its time limit.
+
+    pytest-timeout raises an exception in the main thread, once: that ends neither what catches it nor
+    what waits for another thread afterwards.
+    """
+    marker = item.get_closest_marker("timeout")
+    given = item.config.getoption("timeout")
+    limit = float(marker.args[0] if marker else item.config.getini("timeout") if given is None else given)
+    if limit > 0:
+        faulthandler.dump_traceback_later(2 * limit, exit=True, file=item.config.stash[_STDERR])
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture

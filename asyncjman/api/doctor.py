@@ -11,6 +11,7 @@ from asyncjman.api.operations import Operations
 from asyncjman.errors import JmanError
 from asyncjman.executors.command import CommandFailed
 from asyncjman.executors.sge.binaries import locate
+from asyncjman.executors.sge.resources import queues_in
 from asyncjman.model.paths import absolute
 from asyncjman.store.filesystem import file_system, is_network
 
@@ -62,13 +63,14 @@ async def _cluster(operations: Operations) -> AsyncIterator[Finding]:
         return
     yield Finding("qmaster", "answers")
     queues = await executor.queues()
-    wanted = operations.settings.queue
+    missing = [one for one in queues_in(operations.settings.queue) if one not in queues]
     if not queues:
         yield Finding("queue", "the cluster does not say which there are")
-    elif wanted in queues:
-        yield Finding("queue", f"{wanted} is there")
+    elif not missing:
+        yield Finding("queue", f"{operations.settings.queue} is there")
     else:
-        yield Finding("queue", f"there is no {wanted}", f"set queue to one of {', '.join(sorted(queues))}")
+        names = ", ".join(sorted(queues))
+        yield Finding("queue", f"there is no {', '.join(missing)}", f"set queue to one of {names}")
     refusal = await executor.may_submit()
     if refusal is None:
         yield Finding("submission", "this host and user may submit")

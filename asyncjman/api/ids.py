@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from asyncjman.errors import BadSelection
-from asyncjman.model.graph import Dependency
+from asyncjman.errors import BadDependency, BadSelection
+from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import PLAIN_TASK, Job
-from asyncjman.model.selection import Selection, format_ids
+from asyncjman.model.selection import Ids, Selection, format_ids
 from asyncjman.store import jobs
 from asyncjman.store.database import Database
 
@@ -69,18 +68,22 @@ def where_tasks(selected: Sequence[Job], where: Mapping[str, str]) -> tuple[list
 
 
 async def resolve_dependencies(
-    database: Database, path: Path, some: Sequence[Dependency]
+    database: Database, path: Path, wanted: Mapping[Kind, Ids]
 ) -> tuple[Dependency, ...]:
-    """Return dependencies by job ids, where a number may have been the cluster's."""
-    found = []
-    for one in some:
-        number = range(one.job_id, one.job_id + 1)
-        if await jobs.existing(database, [number]) or not await jobs.by_grid_id(database, number):
-            found.append(one)
-        else:
-            ids = await resolve_ids(database, path, Selection(either=(number,)))
-            found.append(replace(one, job_id=ids[0][0]))
-    return tuple(found)
+    """Return the dependencies that are meant, by job ids; a number may be the cluster's.
+
+    Raises BadSelection where a number means two jobs, BadDependency where a job is not there.
+    """
+    found: list[Dependency] = []
+    for kind, ids in wanted.items():
+        selection = Selection(ids=ids.jobs, either=ids.either, grid_ids=ids.grid)
+        for one in await resolve_ids(database, path, selection):
+            there = await jobs.existing(database, [one])
+            if len(there) < len(one):
+                missing = next(job_id for job_id in one if job_id not in there)
+                raise BadDependency(f"can't wait for job {str_of(one)}: there is no job {missing}")
+            found += (Dependency(job_id, kind) for job_id in one)
+    return tuple(dict.fromkeys(found))
 
 
 def check_tasks(job: Job, task_ids: Iterable[int]) -> None:

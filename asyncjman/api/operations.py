@@ -14,9 +14,9 @@ from asyncjman.api.ids import check_tasks, resolve_dependencies, resolve_ids, wh
 from asyncjman.errors import DamagedDatabase, DatabaseProblem, first_of
 from asyncjman.executors.environment import task_environment
 from asyncjman.executors.logs import earlier_log, log_paths
-from asyncjman.model.graph import Dependency
+from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import PLAIN_TASK, Job, JobSpec, Task
-from asyncjman.model.selection import Selection
+from asyncjman.model.selection import Ids, Selection
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.runtime import SYSTEM, Runtime
 from asyncjman.store import jobs, schedule, tasks
@@ -163,9 +163,12 @@ class Operations:
         )
         return await self.grid.preview(job)
 
-    async def resolve_dependencies(self, some: Sequence[Dependency]) -> tuple[Dependency, ...]:
-        """Return dependencies by job ids, where a number may have been the cluster's."""
-        return await resolve_dependencies(self.database, self.path, some)
+    async def resolve_dependencies(self, wanted: Mapping[Kind, Ids]) -> tuple[Dependency, ...]:
+        """Return dependencies by job ids, where a number may be the cluster's.
+
+        Raises BadSelection where it means two jobs, BadDependency where a job is not there.
+        """
+        return await resolve_dependencies(self.database, self.path, wanted)
 
     async def jobs(self, selection: Selection = ALL) -> AsyncIterator[Job]:
         """Yield the jobs that are meant, in order of id.

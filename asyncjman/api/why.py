@@ -12,6 +12,7 @@ from asyncjman.executors.sge.parse import JobDetail
 from asyncjman.model.graph import Kind
 from asyncjman.model.job import Job, Task
 from asyncjman.model.status import FINISHED, Status
+from asyncjman.scheduler.grid.interpret import has_known_end
 
 _TAIL_LINES = 5
 _MAX_TASKS = 5
@@ -139,8 +140,11 @@ def _limits(operations: Operations, job: Job, task: Task) -> list[str]:
 def _failure(operations: Operations, job: Job, task: Task) -> list[str]:
     name = f"{job.id}.{task.task_id}" if task.task_id else f"{job.id}"
     what = [f"{name} {task.status}: {task.reason or 'no reason is known'}"]
-    if task.started_at is not None and task.finished_at is not None:
-        what.append(f"ran {task.finished_at - task.started_at:.1f} seconds on {task.host or 'some host'}")
+    host = task.host or "some host"
+    if task.started_at is not None and not has_known_end(task):
+        what.append(f"it was on {host}; when it ended is not known")
+    elif task.started_at is not None and task.finished_at is not None:
+        what.append(f"ran {task.finished_at - task.started_at:.1f} seconds on {host}")
     if task.cpu_seconds is not None:
         what.append(f"used {task.cpu_seconds:.1f} CPU seconds")
     if task.peak_memory_bytes:

@@ -24,14 +24,18 @@ import typer
 
 from asyncjman.cli.globals import Globals
 from asyncjman.errors import UsageError
-from asyncjman.model.graph import Dependency, Kind
+from asyncjman.model.graph import Kind
 from asyncjman.model.job import Job, JobSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from asyncjman.model.retry import Retry
+    from asyncjman.model.selection import Ids
     from asyncjman.model.sweep import Sweep
     from asyncjman.settings import Settings
 
+    Waits = Mapping[Kind, Ids]
 
 _IDS_HELP = {
     "any": "Wait for the end of these jobs, however they end: 1,2,5-7; repeatable.",
@@ -110,7 +114,10 @@ def submit_command(
         str | None, typer.Option(metavar="TIME", help="End a task that takes longer: 90s, 30m, 2h.")
     ] = None,
     queue: Annotated[
-        str | None, typer.Option("--queue", "-q", metavar="NAME", help="Grid: the queue (default: all.q).")
+        str | None,
+        typer.Option(
+            "--queue", "-q", metavar="NAME", help="Grid: the queue (all.q), or any of some: q1d,q1w."
+        ),
     ] = None,
     memory: Annotated[
         str | None, typer.Option("--memory", "-m", metavar="SIZE", help="Grid: memory of a slot: 4G, 500M.")
@@ -140,17 +147,12 @@ def submit_command(
 
     from asyncjman.api.specs import build_spec
     from asyncjman.model.retry import parse_duration
-    from asyncjman.model.selection import parse_ids
+    from asyncjman.model.selection import parse_any_ids
     from asyncjman.settings import Settings, extra_options, load
 
     globals_: Globals = context.obj
     named = {Kind.ANY: dependencies, Kind.OK: after_ok, Kind.NOTOK: after_notok, Kind.CORR: after_corr}
-    waits = tuple(
-        Dependency(job_id, kind)
-        for kind, ids in named.items()
-        for one in parse_ids(ids or ())
-        for job_id in one
-    )
+    waits = {kind: parse_any_ids(ids) for kind, ids in named.items() if ids}
     settings = load(Path.cwd(), profile=profile) if not globals_.local else Settings()
     resources = {
         "memory": memory,
@@ -170,7 +172,6 @@ def submit_command(
         resources={} if globals_.local else {key: one for key, one in resources.items() if one},
         environment=environment or (),
         array=array,
-        dependencies=waits,
         stop_on_failure=stop_on_failure,
         sweep=_sweep(sweep, sweep_file, from_file, paired=paired, words=words),
         retry=_retry(retry, retry_on, retry_delay),
@@ -178,9 +179,9 @@ def submit_command(
         check=check,
     )
     if dry_run and not globals_.local:
-        asyncio.run(_preview(globals_, spec, settings))
+        asyncio.run(_preview(globals_, spec, waits, settings))
         return
-    jobs = asyncio.run(_submit(globals_, spec, settings, repeat, dry_run))
+    jobs = asyncio.run(_submit(globals_, spec, waits, settings, repeat, dry_run))
     _print(jobs, print_id=print_id, as_json=as_json, verb="Would submit" if dry_run else "Submitted")
 
 
@@ -212,16 +213,16 @@ def _retry(count: int, causes: list[str] | None, delay: str) -> Retry | None:
 
 
 async def _submit(
-    globals_: Globals, spec: JobSpec, settings: Settings, repeat: int, dry_run: bool
+    globals_: Globals, spec: JobSpec, waits: Waits, settings: Settings, repeat: int, dry_run: bool
 ) -> list[Job]:
     from asyncjman.api.operations import Operations
 
     async with Operations(globals_.database, create=not dry_run, settings=settings) as manager:
-        spec = replace(spec, dependencies=await manager.resolve_dependencies(spec.dependencies))
+        spec = replace(spec, dependencies=await manager.resolve_dependencies(waits))
         return await manager.submit(spec, repeat=repeat, dry_run=dry_run)
 
 
-async def _preview(globals_: Globals, spec: JobSpec, settings: Settings) -> None:
+async def _preview(globals_: Globals, spec: JobSpec, waits: Waits, settings: Settings) -> None:
     """Print the qsub command line, and the job script."""
     import shlex
 
@@ -229,7 +230,7 @@ async def _preview(globals_: Globals, spec: JobSpec, settings: Settings) -> None
     from asyncjman.render.text import printable
 
     async with Operations(globals_.database, create=False, settings=settings) as manager:
-        spec = replace(spec, dependencies=await manager.resolve_dependencies(spec.dependencies))
+        spec = replace(spec, dependencies=await manager.resolve_dependencies(waits))
         preview = await manager.preview(spec)
     print(printable(shlex.join(preview.command)))
     for line in preview.script.decode("utf-8", "surrogateescape").rstrip("\n").split("\n"):

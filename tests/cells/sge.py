@@ -1,27 +1,29 @@
-"""A real one-host Grid Engine cell for tests: brought up once a session, left up."""
+"""A real one-host Grid Engine cell for tests: our own, brought up once a session, gone with it.
+
+Only with CELLS=1: a cluster that happens to be on PATH is never used.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import getpass
 import os
-import shutil
-import subprocess
+import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 import pytest
 
-from asyncjman.executors.command import run, run_with_retry
+from asyncjman.executors.command import run_with_retry
 from asyncjman.executors.sge import commands
 from asyncjman.executors.sge.binaries import Binaries, locate
 from asyncjman.executors.sge.parse import QueueEntry, parse_qstat, parse_qsub
+from tests.cells.own import NoCell, OwnCell, install
 
-HERE = Path(__file__).parent
-UP_SECONDS = 600
+WITHOUT = "needs a Grid Engine cell: make test CELLS=1 brings one of its own up"
 _T = TypeVar("_T")
 
 
@@ -38,16 +40,29 @@ def wait_until(look: Callable[[], _T], seconds: float = 60.0) -> _T:
 
 @dataclass
 class Cell:
-    """The cell, and what this session left on it."""
+    """The cell, and its commands."""
 
+    own: OwnCell
     binaries: Binaries
-    submitted: list[int] = field(default_factory=list)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Return the environment by which commands find this cell, and no other."""
+        return self.own.variables
+
+    @contextmanager
+    def hung(self) -> Iterator[None]:
+        """Have the qmaster answer nobody for a while."""
+        pid = self.own.qmaster
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def qsub(self, submission: commands.Submission) -> int:
         """Submit, and return the grid id."""
-        grid_id = parse_qsub(self.call(commands.qsub(self.binaries.path("qsub"), submission)))
-        self.submitted.append(grid_id)
-        return grid_id
+        return parse_qsub(self.call(commands.qsub(self.binaries.path("qsub"), submission)))
 
     def call(self, argv: list[str], *, check: bool = True) -> str:
         """Run one of the cell's commands, and return what it printed."""
@@ -63,28 +78,18 @@ class Cell:
     def wait_gone(self, grid_id: int) -> None:
         wait_until(lambda: not self.entries(grid_id))
 
-    def clean(self) -> None:
-        left = {one.grid_id for one in self.qstat()} & set(self.submitted)
-        if left:
-            argv = commands.qdel(self.binaries.path("qdel"), sorted(left))
-            asyncio.run(run(argv, env=self.binaries.environment, check=False))
-
-
-def bring_up() -> str | None:
-    """Bring the cell up where it can be; return why not."""
-    if shutil.which("qsub") is None and (os.geteuid() != 0 or not Path("/etc/debian_version").exists()):
-        return "no Grid Engine here, and only root on Debian can bring a cell up"
-    up = subprocess.run([HERE / "sge_up.sh"], capture_output=True, text=True, timeout=UP_SECONDS)
-    return None if up.returncode == 0 else f"sge_up.sh: {up.stderr.strip()[-500:] or up.returncode}"
-
 
 @pytest.fixture(scope="session")
 def sge_cell() -> Iterator[Cell]:
-    """A cell that answers; skips without one, and fails where CI=true."""
-    if problem := bring_up():
-        if os.environ.get("CI") == "true":
-            pytest.fail(problem)
-        pytest.skip(problem)
-    cell = Cell(locate())
-    yield cell
-    cell.clean()
+    """A cell of our own; skips without CELLS=1, and fails where it can't be had with it."""
+    if os.environ.get("CELLS") != "1":
+        pytest.skip(WITHOUT)
+    try:
+        install()
+        own = OwnCell()
+    except NoCell as error:
+        pytest.fail(f"CELLS=1: {error}")
+    try:
+        yield Cell(own, locate({**os.environ, **own.variables}))
+    finally:
+        own.close()

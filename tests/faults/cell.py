@@ -21,6 +21,9 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
+QUEUES = ("all.q", "q1d")
+ATTRIBUTES = ("gpu_attribute",)
+"""What can be asked for with -l, beside what has a value."""
 LOST = "error: commlib error: got select error (Connection refused)\n"
 
 
@@ -77,18 +80,35 @@ class Cell:
         """Run the script of a job to its end, write it to accounting, and forget it."""
         job = self.job(grid_id)
         for task_id in tasks:
-            status = 0
-            if record:
-                environment = {
-                    **os.environ,
-                    "JOB_ID": str(grid_id),
-                    "SGE_TASK_ID": str(task_id or "undefined"),
-                }
-                status = subprocess.run(job["argv"], cwd=job["folder"], env=environment).returncode
+            status = self.run_script(grid_id, job, task_id) if record else 0
             self.account(grid_id, job["name"], status, task_id)
         self.drop(grid_id)
 
-    def account(self, grid_id: int, name: str, status: int, task_id: int = 0, owner: str = "") -> None:
+    def run_script(self, grid_id: int, job: dict[str, Any], task_id: int = 0) -> int:
+        """Run the script of a job, whatever the cluster knows of it; return its exit status."""
+        environment = {
+            **os.environ,
+            "JOB_ID": str(grid_id),
+            "SGE_TASK_ID": str(task_id or "undefined"),
+        }
+        return subprocess.run(job["argv"], cwd=job["folder"], env=environment).returncode
+
+    def lose(self, grid_id: int, failed: str, status: int = 0, *, times: bool = False) -> None:
+        """Forget a job, of which accounting says only that it failed: a code and its text."""
+        self.account(grid_id, self.job(grid_id)["name"], status, failed=failed, times=times)
+        self.drop(grid_id)
+
+    def account(
+        self,
+        grid_id: int,
+        name: str,
+        status: int,
+        task_id: int = 0,
+        owner: str = "",
+        *,
+        failed: str = "0",
+        times: bool = True,
+    ) -> None:
         stamp = time.strftime("%a %b %d %H:%M:%S %Y")
         fields = {
             "owner": owner or getpass.getuser(),
@@ -96,9 +116,9 @@ class Cell:
             "jobnumber": grid_id,
             "taskid": task_id or "undefined",
             "qsub_time": stamp,
-            "start_time": stamp,
-            "end_time": stamp,
-            "failed": 0,
+            "start_time": stamp if times else "-/-",
+            "end_time": stamp if times else "-/-",
+            "failed": failed,
             "exit_status": status,
         }
         with self.accounting.open("a") as stream:
@@ -123,6 +143,18 @@ def submit(folder: Path, words: Sequence[str]) -> int:
     }
     (folder / f"job.{grid_id}").write_text(json.dumps(job))
     return grid_id
+
+
+def refused(words: Sequence[str]) -> str | None:
+    """Return why qsub doesn't take a job, in its own words."""
+    for option, value in pairwise(words):
+        for one in value.split(","):
+            queue = one.partition("@")[0]
+            if option == "-q" and queue not in QUEUES and "*" not in queue:
+                return f'Job was rejected because job requests unknown queue "{one}"'
+            if option == "-l" and "=" not in one and one not in ATTRIBUTES:
+                return f'unknown resource "{one}"'
+    return None
 
 
 def listing(cell: Cell) -> str:
@@ -160,6 +192,8 @@ def answer(name: str, cell: Cell, words: list[str]) -> tuple[int, str, str]:
     """Do what a command does; return its exit status, and what it prints to output and errors."""
     match name:
         case "qsub":
+            if refusal := refused(words):
+                return 1, "", f"Unable to run job: {refusal}\nExiting.\n"
             return 0, f"{submit(cell.folder, words)}\n", ""
         case "qstat":
             return 0, listing(cell), ""
@@ -177,7 +211,7 @@ def answer(name: str, cell: Cell, words: list[str]) -> tuple[int, str, str]:
                 return 1, "", "error: no accounting file\n"
             wanted = dict(pairwise(words))
             return 0, accounted(cell.accounting, wanted.get("-o", ""), wanted["-j"]), ""
-    return 0, "all.q\n", ""
+    return 0, "".join(f"{queue}\n" for queue in QUEUES), ""
 
 
 def main(name: str, folder: str, *words: str) -> int:

@@ -28,7 +28,8 @@ def main() -> int:
     """Run all parts, whatever comes of each; return 0 where all went well."""
     FIGURES.unlink(missing_ok=True)
     environment = {**os.environ, "JMAN_TORTURE": "1", "JMAN_LONG": "1"}
-    plugin = ["-p", "tests.faults.figures", "--figures", str(FIGURES)]
+    # each has an end of its own; the limit is for what goes wrong
+    plugin = ["-p", "tests.faults.figures", "--figures", str(FIGURES), "--timeout", "7200"]
     failed = []
     begun = time.monotonic()
     for name, words in PARTS.items():

@@ -108,8 +108,6 @@ class Grid(Jman):
         """Submit to the grid; return the grid id."""
         grid_id = self("submit", "--json", *words).json()["grid_id"]
         assert isinstance(grid_id, int)
-        assert self.cell is not None
-        self.cell.submitted.append(grid_id)
         return grid_id
 
     def tool(self, name: str, *words: str | int) -> str:
@@ -134,7 +132,8 @@ def grid(sge_cell: Cell, tmp_path: Path) -> Iterator[Grid]:
     folder = tmp_path / "work"
     folder.mkdir()
     variables = {"JMAN_VANISH_GRACE": "1", "JMAN_POLL_INTERVAL": "0.3", "JMAN_POLL_INTERVAL_MAX": "1"}
-    command = Grid(folder, {**variables, "XDG_CONFIG_HOME": str(tmp_path)}, cell=sge_cell)
+    variables |= {"XDG_CONFIG_HOME": str(tmp_path), **sge_cell.variables}
+    command = Grid(folder, variables, cell=sge_cell)
     yield command
     command.close()
 
@@ -145,9 +144,7 @@ def watched(grid: Grid, sge_cell: Cell, tmp_path: Path) -> Watched:
     folder = tmp_path / "bin"
     folder.mkdir()
     environment = "\n".join(
-        f"export {key}={shlex.quote(sge_cell.binaries.environment[key])}"
-        for key in ("SGE_ROOT", "SGE_CELL")
-        if key in sge_cell.binaries.environment
+        f"export {key}={shlex.quote(sge_cell.binaries.environment[key])}" for key in sge_cell.variables
     )
     for name in NAMES:
         real = shlex.quote(sge_cell.binaries.path(name))

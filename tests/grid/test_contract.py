@@ -14,7 +14,7 @@ import pytest
 from tests.cells.sge import wait_until
 from tests.grid.conftest import Grid
 
-pytestmark = [pytest.mark.sge, pytest.mark.xdist_group("sge")]
+pytestmark = pytest.mark.sge
 
 HOSTILE = [
     "",

@@ -6,7 +6,7 @@ import pytest
 
 from tests.grid.conftest import Grid, Watched
 
-pytestmark = [pytest.mark.sge, pytest.mark.xdist_group("sge")]
+pytestmark = pytest.mark.sge
 
 STATUSES = {7: 1, 99: 99, 100: 100, 123: 255, 200: 137, 300: 3}
 

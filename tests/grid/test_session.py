@@ -12,7 +12,7 @@ import pytest
 from tests.cells.sge import wait_until
 from tests.grid.conftest import Grid, Watched
 
-pytestmark = [pytest.mark.sge, pytest.mark.xdist_group("sge")]
+pytestmark = pytest.mark.sge
 
 
 def test_the_tutorial_session(grid: Grid) -> None:
@@ -273,6 +273,16 @@ def test_what_qsub_refuses_leaves_nothing(grid: Grid) -> None:
     assert not grid.spool.exists()
     refused = grid("submit", "-e", "-q nosuch.q", "true", code=3)
     assert 'unknown queue "nosuch.q"' in refused.err
+
+
+def test_queues(grid: Grid) -> None:
+    grid.grid_job("-q", "all.q,q1d", "sh", "-c", "echo $QUEUE > queue")
+    for queues in ("nosuch", "all.q,nosuch"):
+        refused = grid("submit", "-q", queues, "true", code=2)
+        assert "the cluster has no queue nosuch: there are all.q, " in refused.err
+    assert len(grid.list()) == 1
+    grid("wait")
+    assert (grid.folder / "queue").read_text().strip() in ("all.q", "q1d")
 
 
 def test_hostile_words_arrive(grid: Grid, tmp_path: Path) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 from typing import Any
 
+import psutil
 import pytest
 
-from tests.cells.sge import wait_until
+from tests.cells.sge import Cell, wait_until
+from tests.cli.tools import pid_in
 from tests.grid.conftest import Grid
 
-pytestmark = [pytest.mark.sge, pytest.mark.xdist_group("sge")]
+pytestmark = pytest.mark.sge
 
 
 def until(grid: Grid, status: str, state: str | None = None, seconds: float = 30) -> dict[str, Any]:
@@ -81,6 +84,21 @@ def test_the_memory_limit(grid: Grid) -> None:
     why = grid("why", 2).out
     assert "h_vmem allows 300 MiB" in why
     assert "| MemoryError" in why
+
+
+def test_a_shepherd_that_is_killed_is_a_loss_of_the_node(grid: Grid, sge_cell: Cell) -> None:
+    program = "[ $JMAN_ATTEMPT = 2 ] && exit 0; echo $$ > pid; exec sleep 300"
+    grid_id = grid.grid_job("--retry", "1", "--retry-on", "node", "--", "sh", "-c", program)
+    pid = pid_in(grid.folder / "pid")
+    for process in psutil.Process(sge_cell.own.execd).children():
+        if process.cwd().endswith(f"/{grid_id}.1"):
+            process.kill()
+    job = until(grid, "success")
+    os.kill(pid, signal.SIGKILL)  # it outlives its shepherd
+    assert job["attempt"] == 2
+    ((reason, exit_status),) = grid.sql("SELECT reason, exit_status FROM attempt")
+    assert exit_status is None
+    assert str(reason).endswith("19 before writing exit_status")
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["running", "pending"])

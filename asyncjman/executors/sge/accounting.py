@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from asyncjman.executors.sge.errors import ParseError
+from asyncjman.executors.sge.failed import Failed, kind_of
 from asyncjman.model.job import PLAIN_TASK
 
 _RULE = re.compile(r"={20,}")
@@ -50,9 +51,30 @@ class AccountingRecord:
         return self.failed == 0 and self.exit_status == 0
 
     @property
+    def kind(self) -> Failed:
+        """Return whose fault it was."""
+        return kind_of(self.failed)
+
+    @property
+    def failure(self) -> str:
+        """Return Grid Engine's code and its text."""
+        return f"{self.failed} {self.failed_text}".strip()
+
+    @property
     def signal(self) -> int | None:
         """Return the signal that ended it; an exit status of 137 alone may be the program's own."""
-        return self.exit_status - 128 if self.failed in (37, 100) and 128 < self.exit_status < 193 else None
+        by_signal = self.kind in (Failed.LIMIT, Failed.SIGNAL) and 128 < self.exit_status < 193
+        return self.exit_status - 128 if by_signal else None
+
+    @property
+    def own_exit_status(self) -> int | None:
+        """Return the exit status of the program itself; None where it had none, or none is known.
+
+        0 counts only where nothing failed: Grid Engine writes it also where it knows of none.
+        """
+        if self.signal is not None or self.kind in (Failed.REFUSED, Failed.LOST):
+            return None
+        return self.exit_status if self.exit_status or self.failed == 0 else None
 
 
 def parse_qacct(text: str) -> list[AccountingRecord]:

@@ -30,7 +30,14 @@ from asyncjman.executors.sge.parse import (
     parse_qstat_j,
     parse_qsub,
 )
-from asyncjman.executors.sge.resources import QueueOption, ResourceRules, Resources, options
+from asyncjman.executors.sge.resources import (
+    QueueOption,
+    ResourceRules,
+    Resources,
+    options,
+    queues_in,
+    unknown_queue,
+)
 from asyncjman.model.job import PLAIN_TASK
 
 
@@ -76,10 +83,20 @@ class SgeExecutor:
         """Write the job script, submit it, and return the grid id.
 
         Raises CommandFailed with qsub's own words; it may be ``ambiguous``: the job may be there.
+        Raises UsageError for a queue that the cluster does not have.
         """
         await asyncio.to_thread(_write, Path(self._script_path(order)), text_of(order.script))
         argv = commands.qsub(self._binaries.path("qsub"), await self._submission(order))
-        done = await run_with_retry(argv, env=self._binaries.environment, patience=patience, repeatable=False)
+        try:
+            done = await run_with_retry(
+                argv, env=self._binaries.environment, patience=patience, repeatable=False
+            )
+        except CommandFailed as error:
+            asked = queues_in(make_resources(order.resources).queue)
+            if (queue := unknown_queue(error.words)) in asked and (there := await self.queues()):
+                names = ", ".join(sorted(there))
+                raise UsageError(f"the cluster has no queue {queue}: there are {names}") from error
+            raise
         try:
             return parse_qsub(done.stdout)
         except ParseError as error:
@@ -180,7 +197,8 @@ class SgeExecutor:
     async def _submission(self, order: Order) -> commands.Submission:
         script = order.script
         resources = make_resources(order.resources)
-        known = await self.queues() if resources.queue not in self._rules.default_queues else ()
+        asked = queues_in(resources.queue)
+        known = () if set(asked) <= set(self._rules.default_queues) else await self.queues()
         tasks = None
         if script.mapped:
             tasks = range(1, len(script.mapped) + 1)

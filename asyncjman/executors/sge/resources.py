@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
@@ -11,6 +11,7 @@ from itertools import pairwise
 from asyncjman.errors import UsageError
 
 DEFAULT_QUEUES = ("all.q", "default")
+_UNKNOWN = re.compile(r'unknown (?:queue|resource) "([^"\n]{1,300})"')
 _MEMORY = re.compile(r"(\d{1,15})([kKmMgGtT]?)[bB]?", re.ASCII)
 
 
@@ -30,6 +31,7 @@ class Resources:
     """What one task needs; ``memory`` is per slot, such as ``4G`` (a number alone is in GiB)."""
 
     queue: str = "all.q"
+    """One, or several with commas between, of which any will do."""
     memory: str | None = None
     slots: int | None = None
     gpu_memory: str | None = None
@@ -69,17 +71,18 @@ def options(
     Memory for the host is asked for per job, so it is multiplied with the slots; the limit h_vmem
     is per slot (both as gridtk does). The user's own options come last, and win.
 
-    Raises UsageError for memory that is no amount, for slots below 1, and for options that would
-    take a job out of our hands.
+    Raises UsageError for a queue without a name, for memory that is no amount, for slots below 1, and
+    for options that would take a job out of our hands.
     """
     rules = rules or ResourceRules()
     found = [*_checked(rules.prepend)]
-    own_queue = resources.queue not in rules.default_queues
+    asked = queues_in(resources.queue)
+    own_queue = not set(asked) <= set(rules.default_queues)
     if own_queue:
-        found += [_queue_option(resources.queue, rules, queues), resources.queue]
-    elif resources.queue in (queues or ()) and rules.queue_option is QueueOption.NAME:
-        found += ["-q", resources.queue]
-    gpu = resources.queue in rules.gpu_queues
+        found += [_queue_option(asked, rules, queues), ",".join(asked)]
+    elif set(asked) <= set(queues or ()) and rules.queue_option is QueueOption.NAME:
+        found += ["-q", ",".join(asked)]
+    gpu = set(asked) <= set(rules.gpu_queues)
     memory = _memory(resources.memory) if resources.memory else None
     slots = resources.slots
     if slots is not None and slots < 1:
@@ -102,10 +105,32 @@ def options(
     return (*found, *_checked(resources.extra))
 
 
-def _queue_option(queue: str, rules: ResourceRules, queues: Collection[str] | None) -> str:
+def queues_in(text: str) -> list[str]:
+    """Return the queues that are named, with commas between: any of them will do.
+
+    Raises UsageError where none is.
+    """
+    found = [one.strip() for one in text.split(",") if one.strip()]
+    if not found:
+        raise UsageError(f"no queue is named in {text!r}")
+    return found
+
+
+def unknown_queue(words: str) -> str | None:
+    """Return the queue that qsub does not know, by what it said; None where it said something else.
+
+    Asked for as an attribute (``-l q1d``), a queue that is not there is an unknown resource to it.
+    """
+    match = _UNKNOWN.search(words)
+    return match[1] if match else None
+
+
+def _queue_option(asked: Sequence[str], rules: ResourceRules, queues: Collection[str] | None) -> str:
+    if len(asked) > 1:
+        return "-q"  # as attributes, all of them would be asked for at once
     if rules.queue_option is not QueueOption.AUTO:
         return rules.queue_option.value
-    return "-q" if "@" in queue or "*" in queue or queue in (queues or ()) else "-l"
+    return "-q" if "@" in asked[0] or "*" in asked[0] or asked[0] in (queues or ()) else "-l"
 
 
 def _memory(text: str) -> tuple[int, str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from asyncjman.executors.records import Record, RecordKind
 from asyncjman.executors.sge.accounting import AccountingRecord
+from asyncjman.executors.sge.failed import Failed
 from asyncjman.executors.sge.letters import is_error, note_of, status_of
 from asyncjman.executors.sge.qstat import QueueEntry
 from asyncjman.model.array import ArraySpec
@@ -22,6 +23,7 @@ from asyncjman.model.status import FINISHED, Status
 from asyncjman.store.submissions import Submission
 
 VANISHED = "vanished from the grid"
+LOST = "lost by the node that ran it, or was to"
 _LIMIT = "a limit of the queue or the job was hit"
 ASK_ACCOUNTING_SECONDS = 5.0
 YOUNG_SECONDS = 20.0
@@ -81,11 +83,16 @@ def causes_on_grid(task: Task) -> frozenset[Cause]:
     reason = task.reason or ""
     if reason.startswith(_LIMIT):
         return frozenset({Cause.TIMEOUT, Cause.OOM} if "h_vmem" in reason else {Cause.TIMEOUT})
-    if reason.startswith(VANISHED):
+    if reason.startswith((VANISHED, LOST)):
         return frozenset({Cause.NODE})
     if task.signal is not None:
         return frozenset({Cause.SIGNAL, Cause.OOM} if task.signal == 9 else {Cause.SIGNAL})
     return frozenset({Cause.FAILURE})
+
+
+def has_known_end(task: Task) -> bool:
+    """Tell whether anybody saw a finished task end; if not, its time is the one when it was missed."""
+    return not (task.reason or "").startswith((VANISHED, LOST))
 
 
 def members(submission: Submission, array: ArraySpec | None) -> Iterable[int]:
@@ -251,7 +258,9 @@ def _judge_one(view: View, found: Findings, task: Task, since: float | None) -> 
     if since is None:
         found.tasks.append((task, view.now))
     elif accounted is not None:
-        found.tasks.append((from_accounting(task, accounted), None))
+        # what was lost stays marked as missing: it may live on, and its record corrects this
+        ended = from_accounting(task, accounted, since)
+        found.tasks.append((ended, None if has_known_end(ended) else since))
     elif view.now - since >= view.grace and view.accounting is not None:
         why = (
             ": neither a record nor accounting tells why"
@@ -265,36 +274,46 @@ def _judge_one(view: View, found: Findings, task: Task, since: float | None) -> 
         found.ask_accounting = True
 
 
-def from_accounting(task: Task, record: AccountingRecord) -> Task:
+def from_accounting(task: Task, record: AccountingRecord, missing_since: float) -> Task:
     """Return a task as accounting says it ended; the program's own record is missing."""
-    reason = None
-    if not record.succeeded:
-        reason = _accounting_reason(record)
-    return replace(
+    ended = replace(
         task,
         status=Status.SUCCESS if record.succeeded else Status.FAILURE,
-        exit_status=record.exit_status if record.signal is None else None,
+        exit_status=record.own_exit_status,
         signal=record.signal,
-        reason=reason,
+        reason=None if record.succeeded else _accounting_reason(record),
         host=record.host or task.host,
         started_at=task.started_at or record.started_at,
-        finished_at=record.finished_at or record.started_at or task.started_at or record.submitted_at or 0.0,
+    )
+    if not has_known_end(ended):
+        # it counts as an attempt also where it came no further than to its node
+        return replace(ended, started_at=ended.started_at or missing_since, finished_at=missing_since)
+    return replace(
+        ended,
+        finished_at=record.finished_at or record.started_at or missing_since,
         cpu_seconds=record.cpu_seconds,
         peak_memory_bytes=record.peak_memory_bytes,
     )
 
 
 def _accounting_reason(record: AccountingRecord) -> str:
-    if record.failed == 37:
-        ran = ""
-        if record.started_at is not None and record.finished_at is not None:
-            ran = f" after {record.finished_at - record.started_at:.0f} seconds"
-        return f"{_LIMIT}{ran} ({record.failed_text})"
-    if record.failed == 100 and record.signal is not None:
-        return f"killed by {signal_name(record.signal)} (by qdel, for its memory, or by hand)"
-    if record.failed:
-        return f"the grid could not run it: {record.failed} {record.failed_text}"
-    return f"exit status {record.exit_status}"
+    match record.kind:
+        case Failed.LIMIT:
+            ran = ""
+            if record.started_at is not None and record.finished_at is not None:
+                ran = f" after {record.finished_at - record.started_at:.0f} seconds"
+            return f"{_LIMIT}{ran} ({record.failed_text})"
+        case Failed.SIGNAL if record.signal is not None:
+            return f"killed by {signal_name(record.signal)} (by qdel, for its memory, or by hand)"
+        case Failed.REFUSED:
+            return f"it could not be started: {record.failure}"
+        case Failed.NO:
+            return f"exit status {record.exit_status}"
+    if record.own_exit_status is not None:
+        return f"exit status {record.exit_status} (and the grid says: {record.failure})"
+    if record.kind is Failed.OTHER:
+        return f"failed on the grid: {record.failure}"
+    return f"{LOST}: {record.failure}"
 
 
 def _task_ids(view: View, entry: QueueEntry) -> Iterable[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import os
 import signal
 import sys
@@ -101,7 +102,7 @@ def test_exit_statuses_of_an_array(submit: Submit, sge_cell: Cell, tmp_path: Pat
     grid_id = submit(2, "sh", "-c", program, array=ArraySpec.parse("1-6"))
     assert [one.exit_status for _, one in sorted(ends(tmp_path, 2, 6).items())] == list(statuses)
     sge_cell.wait_gone(grid_id)  # neither started again nor in Eqw
-    argv = commands.qacct_names(sge_cell.binaries.path("qacct"), "jm2_*", user="root")
+    argv = commands.qacct_names(sge_cell.binaries.path("qacct"), "jm2_*", user=getpass.getuser())
 
     def accounted() -> list[int]:
         found = parse_qacct(asyncio.run(run(argv, env=sge_cell.binaries.environment, check=False)).stdout)
@@ -122,7 +123,7 @@ def test_sparse_tasks(submit: Submit, tmp_path: Path) -> None:
 
 
 def test_a_deleted_job_leaves_no_end(submit: Submit, sge_cell: Cell, tmp_path: Path) -> None:
-    grid_id = submit(4, "sleep", "100")
+    grid_id = submit(4, "sleep", "100", options=("-q", "all.q"))
     start = started(tmp_path, 4)
     (entry,) = wait_until(lambda: sge_cell.entries(grid_id))
     assert (entry.name, entry.queue) == ("jm4_my_job", "all.q")
@@ -224,11 +225,11 @@ def test_what_can_not_be_comes_in_qsubs_words(sge_cell: Cell, option: tuple[str,
 def test_no_qmaster_is_a_fault_that_passes(sge_cell: Cell, tmp_path: Path) -> None:
     common = tmp_path / "default" / "common"
     common.mkdir(parents=True)
-    real = Path(sge_cell.binaries.environment["SGE_ROOT"], "default", "common")
+    real = Path(sge_cell.binaries.environment["SGE_ROOT"], "cell", "common")
     for name in ("bootstrap", "act_qmaster"):
         (common / name).write_text((real / name).read_text())
     ports = {"SGE_QMASTER_PORT": "7777", "SGE_EXECD_PORT": "7778"}
-    env = {**sge_cell.binaries.environment, "SGE_ROOT": str(tmp_path), **ports}
+    env = {**sge_cell.binaries.environment, "SGE_ROOT": str(tmp_path), "SGE_CELL": "default", **ports}
     with pytest.raises(CommandFailed, match=r"select error|send error") as caught:
         asyncio.run(run(commands.qstat(sge_cell.binaries.path("qstat"), "root"), env=env))
     assert caught.value.transient
