@@ -10,6 +10,7 @@ from asyncjman.api.execution import Execution, Options, Output
 from asyncjman.api.operations import Operations
 from asyncjman.api.watcher import Watcher
 from asyncjman.model.events import TaskFinished, TaskStarted
+from asyncjman.model.job import Job
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.grid.refresh import Refreshed
@@ -34,9 +35,13 @@ class Background:
         """The jobs that are to run here."""
         self.failure: Exception | None = None
         """Why they don't run any more, until it is told anew."""
+        self._sending: dict[int, asyncio.Task[None]] = {}
+        self.refused: dict[int, Exception] = {}
+        """Why jobs are no more that the cluster did not take."""
         self._needed: set[int] = set()
         """Those, and all that they wait for."""
         self._asked: set[int] = set()
+        self._closing = False
         self._execution: Execution | None = None
         self._loading: asyncio.Task[None] | None = None
         self._following: asyncio.Task[None] | None = None
@@ -48,8 +53,30 @@ class Background:
         self.told |= ids
         self._asked |= ids
         self.failure = None
-        if self._loading is None or self._loading.done():
+        if not self._closing and (self._loading is None or self._loading.done()):
             self._loading = self._start(self._load())
+
+    def send(self, job: Job) -> None:
+        """Send a job to the cluster; where that doesn't take it, it is deleted."""
+        self._sending[job.id] = self._start(self._send(job))
+
+    async def until_sent(self, job_id: int) -> None:
+        """Wait for the call that sends a job; who is cancelled has it sent all the same.
+
+        Raises CommandFailed where the cluster doesn't take it.
+        """
+        if task := self._sending.get(job_id):
+            await asyncio.shield(task)
+        if job_id in self.refused:
+            raise self.refused.pop(job_id)
+
+    async def _send(self, job: Job) -> None:
+        try:
+            await self._operations.grid.send_new([job])
+        except Exception as error:
+            self.refused[job.id] = error
+        del self._sending[job.id]
+        self.run([job.id])
 
     def follow_cluster(self) -> None:
         """Look at the cluster again and again from now on."""
@@ -62,6 +89,7 @@ class Background:
 
     async def close(self) -> None:
         """End what runs here; it is recorded as stopped."""
+        self._closing = True
         for task in (self._loading, self._following):
             if task is not None:
                 task.cancel()
