@@ -126,7 +126,8 @@ class Background:
             await self._execution.look(sorted(job_ids))
             return
         options = Options(parallel=self._parallel, only=self._needed, keep_running=True)
-        self._execution = self._operations.execution(options, output=self._output, bus=self._bus)
+        output = self._put_out if self._output else None
+        self._execution = self._operations.execution(options, output=output, bus=self._bus)
         self._start(self._execute(self._execution))
 
     async def _execute(self, execution: Execution) -> None:
@@ -134,6 +135,16 @@ class Background:
             await execution.run()
         finally:
             self._execution = None
+
+    def _put_out(self, stream: int, data: bytes) -> None:
+        """Call the user's function for output: what it raises must not end the callback that reads a pipe."""
+        assert self._output is not None
+        try:
+            self._output(stream, data)
+        except Exception as error:
+            self._watcher.fail(error, "the output function of the JobManager failed")
+            loop = asyncio.get_running_loop()
+            loop.call_exception_handler({"message": "output function failed", "exception": error})
 
     def _publish(self, seen: Refreshed) -> None:
         """Tell of what was seen on the cluster; ends of jobs are told by those who wait for them."""

@@ -69,10 +69,10 @@ class Watcher:
             if not future.done():
                 future.set_result(None)
 
-    def fail(self, error: Exception) -> Exception:
-        """Tell all who wait that nobody runs their jobs any more; return what they are told."""
+    def fail(self, error: Exception, what: str = "jobs are no longer run or followed here") -> Exception:
+        """Have all who wait raise an error; return what they raise: it says ``what`` happened."""
         if not isinstance(error, JmanError):
-            told = JmanError(f"jobs are no longer run or followed here: {type(error).__name__}: {error}")
+            told = JmanError(f"{what}: {type(error).__name__}: {error}")
             told.__cause__ = error
             error = told
         for futures in self._waiting.values():
