@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from asyncjman.api.handle import JobHandle
     from asyncjman.api.manager import JobManager
     from asyncjman.api.result import JobResult
-    from asyncjman.errors import CallFailed, JmanError, JobFailed, UsageError
+    from asyncjman.errors import CallFailed, JmanError, JobDeleted, JobFailed, UsageError
     from asyncjman.model.array import ArraySpec
     from asyncjman.model.events import (
         Event,
@@ -37,6 +37,7 @@ __all__ = [
     "Event",
     "JmanError",
     "Job",
+    "JobDeleted",
     "JobFailed",
     "JobFinished",
     "JobHandle",
@@ -63,6 +64,7 @@ _HOMES = {
     "Event": "model.events",
     "JmanError": "errors",
     "Job": "model.job",
+    "JobDeleted": "errors",
     "JobFailed": "errors",
     "JobFinished": "model.events",
     "JobHandle": "api.handle",

@@ -10,6 +10,7 @@ from asyncjman.api.execution import Execution, Options, Output
 from asyncjman.api.operations import Operations
 from asyncjman.api.watcher import Watcher
 from asyncjman.model.events import TaskFinished, TaskStarted
+from asyncjman.model.job import Job
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.grid.refresh import Refreshed
@@ -34,9 +35,13 @@ class Background:
         """The jobs that are to run here."""
         self.failure: Exception | None = None
         """Why they don't run any more, until it is told anew."""
+        self._sending: dict[int, asyncio.Task[None]] = {}
+        self.refused: dict[int, Exception] = {}
+        """Why jobs are no more that the cluster did not take."""
         self._needed: set[int] = set()
         """Those, and all that they wait for."""
         self._asked: set[int] = set()
+        self._closing = False
         self._execution: Execution | None = None
         self._loading: asyncio.Task[None] | None = None
         self._following: asyncio.Task[None] | None = None
@@ -48,8 +53,30 @@ class Background:
         self.told |= ids
         self._asked |= ids
         self.failure = None
-        if self._loading is None or self._loading.done():
+        if not self._closing and (self._loading is None or self._loading.done()):
             self._loading = self._start(self._load())
+
+    def send(self, job: Job) -> None:
+        """Send a job to the cluster; where that doesn't take it, it is deleted."""
+        self._sending[job.id] = self._start(self._send(job))
+
+    async def until_sent(self, job_id: int) -> None:
+        """Wait for the call that sends a job; who is cancelled has it sent all the same.
+
+        Raises CommandFailed where the cluster doesn't take it.
+        """
+        if task := self._sending.get(job_id):
+            await asyncio.shield(task)
+        if job_id in self.refused:
+            raise self.refused.pop(job_id)
+
+    async def _send(self, job: Job) -> None:
+        try:
+            await self._operations.grid.send_new([job])
+        except Exception as error:
+            self.refused[job.id] = error
+        del self._sending[job.id]
+        self.run([job.id])
 
     def follow_cluster(self) -> None:
         """Look at the cluster again and again from now on."""
@@ -62,6 +89,7 @@ class Background:
 
     async def close(self) -> None:
         """End what runs here; it is recorded as stopped."""
+        self._closing = True
         for task in (self._loading, self._following):
             if task is not None:
                 task.cancel()
@@ -98,7 +126,8 @@ class Background:
             await self._execution.look(sorted(job_ids))
             return
         options = Options(parallel=self._parallel, only=self._needed, keep_running=True)
-        self._execution = self._operations.execution(options, output=self._output, bus=self._bus)
+        output = self._put_out if self._output else None
+        self._execution = self._operations.execution(options, output=output, bus=self._bus)
         self._start(self._execute(self._execution))
 
     async def _execute(self, execution: Execution) -> None:
@@ -106,6 +135,16 @@ class Background:
             await execution.run()
         finally:
             self._execution = None
+
+    def _put_out(self, stream: int, data: bytes) -> None:
+        """Call the user's function for output: what it raises must not end the callback that reads a pipe."""
+        assert self._output is not None
+        try:
+            self._output(stream, data)
+        except Exception as error:
+            self._watcher.fail(error, "the output function of the JobManager failed")
+            loop = asyncio.get_running_loop()
+            loop.call_exception_handler({"message": "output function failed", "exception": error})
 
     def _publish(self, seen: Refreshed) -> None:
         """Tell of what was seen on the cluster; ends of jobs are told by those who wait for them."""

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from asyncjman.api.operations import Operations
 from asyncjman.api.result import JobResult
-from asyncjman.errors import JmanError, JobFailed
+from asyncjman.errors import JobDeleted, JobFailed
 from asyncjman.model.job import PLAIN_TASK, Job, Task
 from asyncjman.model.status import Status
 
@@ -92,10 +92,10 @@ class JobHandle:
         await self._manager.run(self)
 
     async def refresh(self) -> Job:
-        """Look at the job again. Raises JmanError where it was deleted."""
+        """Look at the job again. Raises JobDeleted where it is no more."""
         found = await self._manager.operations.get([self.id])
         if not found:
-            raise JmanError(f"job {self.id} was deleted")
+            raise JobDeleted(f"job {self.id} was deleted")
         self._job = found[0]
         return self._job
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -21,10 +22,10 @@ from asyncjman.api.specs import build_spec
 from asyncjman.api.stream import event_stream
 from asyncjman.api.together import cancelled, together
 from asyncjman.api.watcher import Watcher
-from asyncjman.errors import UsageError
+from asyncjman.errors import JobDeleted, UsageError
 from asyncjman.model.events import Event, JobSubmitted
 from asyncjman.model.graph import Dependency, Kind
-from asyncjman.model.job import JobSpec
+from asyncjman.model.job import Job, JobSpec
 from asyncjman.model.paths import absolute
 from asyncjman.model.retry import Retry
 from asyncjman.model.selection import Selection
@@ -102,9 +103,9 @@ class JobManager:
     ) -> None:
         try:
             if self._on_exit == "wait" and error is None:
-                await together(self._until_ended(job_id) for job_id in self._background.told)
+                await together(self._until_no_more(job_id) for job_id in self._background.told)
             elif self._on_exit == "stop" and self._sent:
-                await self.operations.stop(Selection(ids=_ranges(self._sent)))
+                await self._stop_what_was_sent()
         finally:
             await to_completion(self._close())
 
@@ -115,6 +116,15 @@ class JobManager:
         finally:
             self._bus.close()
             await self.operations.__aexit__(None, None, None)
+
+    async def _until_no_more(self, job_id: int) -> None:
+        with suppress(JobDeleted):
+            await self._until_ended(job_id)
+
+    async def _stop_what_was_sent(self) -> None:
+        left = [job.id for job in await self.operations.get(self._sent)]
+        if left:
+            await self.operations.stop(Selection(ids=_ranges(left)))
 
     async def submit(
         self,
@@ -142,7 +152,8 @@ class JobManager:
         ``sweep`` maps parameters to their values, which are multiplied; ``timeout`` is in seconds;
         ``queue`` and ``resources`` (``memory``, ``slots``, ``time``, ``io_big``, ``extra``) are for the
         cluster.
-        Raises UsageError for what makes no sense: nothing is stored then.
+        Raises UsageError for what makes no sense: nothing is stored then. Where it is cancelled, nothing is
+        stored, or the CancelledError has the handle as its attribute ``job``.
         """
         spec = build_spec(
             [os.fspath(word) for word in command],
@@ -185,12 +196,34 @@ class JobManager:
         return replace(spec, executor=self._executor, queue=self._settings.queue)
 
     async def _store(self, spec: JobSpec) -> JobHandle:
-        job = (await self.operations.submit(spec))[0]
-        if job.spec.executor != "local":
+        """Store a job and have it run; a cancellation that comes too late for the first has the handle."""
+        handles: list[JobHandle] = []
+
+        def take_over(stored: list[Job]) -> None:
+            for job in stored:
+                handles.append(JobHandle(self, job))
+                self._bus.publish(JobSubmitted(job.id, job.submitted_at))
+                self._begin(job)
+
+        try:
+            await self.operations.store(spec, take_over)
+            (handle,) = handles
+            if spec.executor != "local":
+                await self._background.until_sent(handle.id)
+                await handle.refresh()
+        except asyncio.CancelledError as error:
+            if handles:
+                error.job = handles[0]  # type: ignore[attr-defined]
+            raise
+        return handle
+
+    def _begin(self, job: Job) -> None:
+        """Have a job that was stored a moment ago run; it is not waited for."""
+        if job.spec.executor == "local":
+            self._background.run([job.id])
+        else:
             self._sent.add(job.id)
-        self._bus.publish(JobSubmitted(job.id, job.submitted_at))
-        self._background.run([job.id])
-        return JobHandle(self, job)
+            self._background.send(job)
 
     async def call(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         """Run ``function(*args, **kwargs)`` as a job; return its value, or raise its exception.
@@ -275,11 +308,13 @@ class JobManager:
             await self._until_ended(job.id)
 
     async def _until_ended(self, job_id: int) -> None:
-        if job_id in self._background.told:
-            return await self._watcher.until_ended(job_id, self._background.failure)
-        if not self._background.follows_cluster and await self._needs_cluster(job_id):
+        told = job_id in self._background.told
+        if not told and not self._background.follows_cluster and await self._needs_cluster(job_id):
             self._background.follow_cluster()
-        await self._watcher.until_ended(job_id)
+        try:
+            await self._watcher.until_ended(job_id, self._background.failure if told else None)
+        except JobDeleted as error:
+            raise self._background.refused.get(job_id, error) from None
 
     async def _needs_cluster(self, job_id: int) -> bool:
         """Tell whether a job is on a cluster, or may wait for one that is."""

@@ -20,7 +20,7 @@ from asyncjman.model.selection import Ids, Selection
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.runtime import SYSTEM, Runtime
 from asyncjman.store import jobs, schedule, tasks
-from asyncjman.store.database import Database
+from asyncjman.store.database import Database, Transaction
 from asyncjman.store.opening import damaged
 
 if TYPE_CHECKING:
@@ -135,24 +135,43 @@ class Operations:
         A job for a cluster is sent there. Raises BadDependency where it waits for a job that isn't
         there, and CommandFailed where the cluster doesn't take it; nothing is stored then.
         """
+        if dry_run:
+            return await self._stored_and_undone(spec, repeat)
+        stored: list[Job] = []
+        await self.store(spec, stored.extend, repeat=repeat)
+        if spec.executor == "local":
+            return stored
+        await self.grid.send_new(stored)
+        return await jobs.get(self.database, [job.id for job in stored])
+
+    async def store(self, spec: JobSpec, on_stored: Callable[[list[Job]], None], *, repeat: int = 1) -> None:
+        """Store a job, and send it nowhere.
+
+        ``on_stored`` is given it as soon as it is on the disk: also where the caller is cancelled in that
+        moment. Where it isn't called, nothing is stored.
+        """
         from asyncjman.api.submission import store_repeated
         from asyncjman.executors import git
 
         commit, dirty = await git.describe(Path(spec.exec_dir))
         spec = replace(spec, git_commit=commit, git_dirty=dirty)
-        stored: list[Job] = []
+        tx: Transaction | None = None
         try:
             async with self.database.transaction() as tx:
-                ids = await store_repeated(tx, spec, repeat, tx.runtime.time())
-                stored = await jobs.get(tx, ids)
-                if dry_run:
-                    raise _DryRun
-        except _DryRun:
-            return stored
-        if spec.executor == "local":
-            return stored
-        await self.grid.send_new(stored)
-        return await jobs.get(self.database, ids)
+                stored = await jobs.get(tx, await store_repeated(tx, spec, repeat, tx.runtime.time()))
+        finally:
+            if tx is not None and tx.committed:
+                on_stored(stored)
+
+    async def _stored_and_undone(self, spec: JobSpec, repeat: int) -> list[Job]:
+        """Return what would be stored, with all that can be wrong with it looked for."""
+        from asyncjman.api.submission import store_repeated
+
+        with suppress(_DryRun):
+            async with self.database.transaction() as tx:
+                stored = await jobs.get(tx, await store_repeated(tx, spec, repeat, tx.runtime.time()))
+                raise _DryRun
+        return stored
 
     async def preview(self, spec: JobSpec) -> Preview:
         """Return how a job would be submitted to the cluster."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from asyncjman.errors import JmanError
+from asyncjman.errors import JmanError, JobDeleted
 from asyncjman.model.events import Event, JobFinished
 from asyncjman.scheduler.bus import Bus, Subscription
 from asyncjman.store import jobs, schedule
@@ -29,7 +29,7 @@ class Watcher:
     async def until_ended(self, job_id: int, failure: Exception | None = None) -> None:
         """Return when the job has ended; being cancelled disturbs nobody else.
 
-        Raises ``failure`` where it has not ended yet, and JmanError where it is deleted.
+        Raises ``failure`` where it has not ended yet, and JobDeleted where it is no more.
         """
         if self._closed:
             raise _left()
@@ -56,7 +56,7 @@ class Watcher:
         for job_id in wanted:
             outline = found.get(job_id)
             if outline is None:
-                self._reject(self._waiting.pop(job_id, ()), JmanError(f"job {job_id} was deleted"))
+                self._reject(self._waiting.pop(job_id, ()), JobDeleted(f"job {job_id} was deleted"))
             elif outline.finished:
                 self.ended(job_id)
                 self._bus.publish(
@@ -69,10 +69,10 @@ class Watcher:
             if not future.done():
                 future.set_result(None)
 
-    def fail(self, error: Exception) -> Exception:
-        """Tell all who wait that nobody runs their jobs any more; return what they are told."""
+    def fail(self, error: Exception, what: str = "jobs are no longer run or followed here") -> Exception:
+        """Have all who wait raise an error; return what they raise: it says ``what`` happened."""
         if not isinstance(error, JmanError):
-            told = JmanError(f"jobs are no longer run or followed here: {type(error).__name__}: {error}")
+            told = JmanError(f"{what}: {type(error).__name__}: {error}")
             told.__cause__ = error
             error = told
         for futures in self._waiting.values():

@@ -92,11 +92,9 @@ class Database:
             with unsuspended(), translated(self.path):
                 try:
                     await to_completion(self._begin())
-                    yield Transaction(self.path, self._connection, self.runtime)
-                    await to_completion(self._connection.execute("COMMIT"))
-                    if not quiet:
-                        self._commits += 1
-                        self._committed.set()
+                    tx = Transaction(self.path, self._connection, self.runtime)
+                    yield tx
+                    await to_completion(self._commit(tx, quiet=quiet))
                 except BaseException:
                     await to_completion(self._roll_back())
                     raise
@@ -184,6 +182,13 @@ class Database:
         self._connection = fresh._connection
         self._identity = fresh._identity
 
+    async def _commit(self, tx: Transaction, *, quiet: bool) -> None:
+        await self._connection.execute("COMMIT")
+        tx.committed = True
+        if not quiet:
+            self._commits += 1
+            self._committed.set()
+
     async def _roll_back(self) -> None:
         if self._connection.in_transaction:
             await self._connection.execute("ROLLBACK")
@@ -196,6 +201,8 @@ class Transaction:
         self._path = path
         self._connection = connection
         self.runtime = runtime
+        self.committed = False
+        """Whether it is on the disk: it may be although whoever waited for that was cancelled."""
 
     async def execute(self, sql: str, parameters: Iterable[Any] = ()) -> int:
         """Run one statement; return the row id of the last row that was inserted."""

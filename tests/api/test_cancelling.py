@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,41 @@ async def test_a_first_await_that_times_out_leaves_the_job_awaitable(folder: Pat
             await job.run()
             async with asyncio.timeout(LIMIT):
                 assert (await jm.wait(job))[0].succeeded
+
+
+@pytest.mark.parametrize("moment", list(Moment))
+async def test_a_cancelled_submit_stored_nothing_or_gives_the_handle(folder: Path, moment: Moment) -> None:
+    stored = 0
+    async with JobManager() as jm:
+        for step in range(1000):
+            before = len(await jm.jobs())
+            submit = Stepped(jm.submit(["true"]), step, moment)
+            task = submit.start()
+            try:
+                job = await task
+            except asyncio.CancelledError as error:
+                job = getattr(error, "job", None)
+            new = [one.id for one in (await jm.jobs())[before:]]
+            assert new == ([job.id] if job else [])
+            if job is not None:
+                stored += 1
+                async with asyncio.timeout(LIMIT):
+                    assert (await job).succeeded
+            if not submit.reached:
+                break
+    assert stored > 1
+
+
+async def test_a_submit_that_times_out_gives_the_handle_too(folder: Path) -> None:
+    """``asyncio.timeout`` makes another error of it, whose cause is the one with the handle."""
+    async with JobManager() as jm:
+        with closing(sqlite3.connect("submitted.sql3", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(TimeoutError) as caught:
+                async with asyncio.timeout(0.5):
+                    asyncio.get_running_loop().call_later(1.0, other.execute, "COMMIT")
+                    await jm.submit(["true"])
+        async with asyncio.timeout(LIMIT):
+            for job in await jm.jobs():
+                assert job.id == caught.value.__cause__.job.id  # type: ignore[union-attr]
+                assert (await caught.value.__cause__.job).succeeded  # type: ignore[union-attr]
