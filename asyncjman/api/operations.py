@@ -11,9 +11,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from asyncjman.api.ids import check_tasks, resolve_dependencies, resolve_ids, where_tasks
-from asyncjman.errors import DamagedDatabase, DatabaseProblem, first_of
+from asyncjman.errors import BadSelection, DamagedDatabase, DatabaseProblem, first_of
 from asyncjman.executors.environment import task_environment
 from asyncjman.executors.logs import earlier_log, log_paths
+from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import PLAIN_TASK, Job, JobSpec, Task
 from asyncjman.model.selection import Ids, Selection
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from asyncjman.settings import Settings
 
 ALL = Selection()
+_PAGE = 500
 
 
 class _DryRun(Exception):
@@ -218,27 +220,45 @@ class Operations:
         return found
 
     async def tasks(self, job: Job) -> AsyncIterator[Task]:
-        """Yield all tasks of a job in order of id, those that nobody has taken up included."""
+        """Yield all tasks of a job in order of id, those that nobody has taken up included.
+
+        What is deleted meanwhile is left out from there on.
+        """
         array = job.spec.array
-        untouched = await tasks.rest(self.database, job.id)
         pending = iter(array.sorted() if array else (PLAIN_TASK,))
-        async for task in tasks.select(self.database, job.id):
-            for task_id in pending:
-                if task_id == task.task_id:
-                    break
-                yield Task(job_id=job.id, task_id=task_id, status=untouched, attempt=1)
-            yield task
+        after = -1
+        while True:
+            async with self.database.snapshot() as view:
+                now = await tasks.rest(view, job.id)
+                rows = await tasks.page(view, job.id, after, _PAGE)
+            if now is None:
+                return
+            untouched, left = now
+            if array is not None and left is not None and left != str(array):
+                array = ArraySpec.parse(left)
+                pending = iter([task_id for task_id in array.sorted() if task_id > after])
+            for task in rows:
+                for task_id in pending:
+                    if task_id == task.task_id:
+                        break
+                    yield Task(job_id=job.id, task_id=task_id, status=untouched, attempt=1)
+                yield task
+                after = task.task_id
+            if len(rows) < _PAGE:
+                break
         for task_id in pending:
             yield Task(job_id=job.id, task_id=task_id, status=untouched, attempt=1)
 
     async def task(self, job: Job, task_id: int) -> Task:
-        """Return one task. Raises BadSelection where the job has no such task."""
+        """Return one task. Raises BadSelection where the job has no such task, or is no more."""
         check_tasks(job, [task_id])
         found = await tasks.get(self.database, job.id, task_id)
-        if found is None:
-            status = await tasks.rest(self.database, job.id)
-            return Task(job_id=job.id, task_id=task_id, status=status, attempt=1)
-        return found
+        if found is not None:
+            return found
+        now = await tasks.rest(self.database, job.id)
+        if now is None:
+            raise BadSelection(f"job {job.id} was deleted in this moment")
+        return Task(job_id=job.id, task_id=task_id, status=now[0], attempt=1)
 
     def launch(self, job: Job, task: Task) -> tuple[str, tuple[str, ...], dict[str, str]]:
         """Return folder, command and environment of a task, to run it by hand."""

@@ -40,9 +40,9 @@ def debug_command(
     async def prepare() -> tuple[str, tuple[str, ...], dict[str, str]]:
         async with Operations(globals_.database, create=False) as manager:
             selection = Selection(ids=(range(job_id, job_id + 1),))
-            job = await anext(manager.jobs(selection))
-            found = await manager.task(job, task_id)
-            return manager.launch(job, found)
+            async for job in manager.jobs(selection):
+                return manager.launch(job, await manager.task(job, task_id))
+            raise BadSelection(f"job {job_id} was deleted in this moment")
 
     folder, argv, environment = asyncio.run(prepare())
     try:

@@ -83,6 +83,20 @@ class Database:
                 await cursor.close()
 
     @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[View]:
+        """Have several reads see the same state of the file, whatever other processes do meanwhile.
+
+        Inside, nothing but the view is to be read from.
+        """
+        async with self._lock:
+            with translated(self.path):
+                try:
+                    await to_completion(self._connection.execute("BEGIN"))
+                    yield View(self.path, self._connection, self.runtime)
+                finally:
+                    await to_completion(self._roll_back())
+
+    @asynccontextmanager
     async def transaction(self, *, quiet: bool = False) -> AsyncIterator[Transaction]:
         """Hold the write lock of this process and of the file; commit at the end, or roll back.
 
@@ -194,28 +208,32 @@ class Database:
             await self._connection.execute("ROLLBACK")
 
 
-class Transaction:
-    """What may be done while the write lock is held."""
+class View:
+    """What may be read of one state of the file."""
 
     def __init__(self, path: Path, connection: aiosqlite.Connection, runtime: Runtime = SYSTEM) -> None:
-        self._path = path
+        self.path = path
         self._connection = connection
         self.runtime = runtime
         self.committed = False
         """Whether it is on the disk: it may be although whoever waited for that was cancelled."""
 
+    async def fetch(self, sql: str, parameters: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
+        with translated(self.path):
+            # aiosqlite names fewer iterables than it takes
+            return list(await self._connection.execute_fetchall(sql, parameters))  # type: ignore[arg-type]
+
+
+class Transaction(View):
+    """What may be done while the write lock is held."""
+
     async def execute(self, sql: str, parameters: Iterable[Any] = ()) -> int:
         """Run one statement; return the row id of the last row that was inserted."""
-        with translated(self._path):
+        with translated(self.path):
             async with self._connection.execute(sql, parameters) as cursor:
                 return cursor.lastrowid or 0
 
     async def execute_many(self, sql: str, rows: Sequence[Iterable[Any]]) -> None:
         if rows:
-            with translated(self._path):
+            with translated(self.path):
                 await self._connection.executemany(sql, rows)
-
-    async def fetch(self, sql: str, parameters: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
-        with translated(self._path):
-            # aiosqlite names fewer iterables than it takes
-            return list(await self._connection.execute_fetchall(sql, parameters))  # type: ignore[arg-type]

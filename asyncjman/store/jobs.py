@@ -11,7 +11,7 @@ from asyncjman.model.graph import Dependency
 from asyncjman.model.job import Job, JobSpec, Task
 from asyncjman.model.selection import Selection
 from asyncjman.model.status import Status
-from asyncjman.store.database import Database, Transaction
+from asyncjman.store.database import Database, Transaction, View
 from asyncjman.store.rows import (
     SPEC_COLUMNS,
     TASK_COLUMNS,
@@ -109,12 +109,14 @@ async def select(database: Database, selection: Selection) -> AsyncIterator[Job]
     where, values = _where(selection)
     after = 0
     while True:
-        rows = await database.fetch(
-            f"SELECT {_HEAD_COLUMNS}, {SPEC_COLUMNS} FROM job"
-            f"{where}{' AND' if where else ' WHERE'} id > ? ORDER BY id LIMIT {_BATCH}",
-            (*values, after),
-        )
-        for job in await _jobs_of(database, rows):
+        async with database.snapshot() as view:
+            rows = await view.fetch(
+                f"SELECT {_HEAD_COLUMNS}, {SPEC_COLUMNS} FROM job"
+                f"{where}{' AND' if where else ' WHERE'} id > ? ORDER BY id LIMIT {_BATCH}",
+                (*values, after),
+            )
+            found = await _jobs_of(view, rows)
+        for job in found:
             if not selection.statuses or job.status in selection.statuses:
                 yield job
         if len(rows) < _BATCH:
@@ -122,8 +124,11 @@ async def select(database: Database, selection: Selection) -> AsyncIterator[Job]
         after = rows[-1][0]
 
 
-async def get(source: Database | Transaction, job_ids: Iterable[int]) -> list[Job]:
+async def get(source: Database | View, job_ids: Iterable[int]) -> list[Job]:
     """Return the jobs with these ids that are there."""
+    if isinstance(source, Database):
+        async with source.snapshot() as view:
+            return await get(view, job_ids)
     rows = await source.fetch(
         f"SELECT {_HEAD_COLUMNS}, {SPEC_COLUMNS} FROM job "
         "WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",
@@ -188,7 +193,7 @@ def _where(selection: Selection) -> tuple[str, list[Any]]:
     return (" WHERE " + " AND ".join(clauses) if clauses else ""), values
 
 
-async def _jobs_of(source: Database | Transaction, rows: Sequence[Sequence[Any]]) -> list[Job]:
+async def _jobs_of(source: View, rows: Sequence[Sequence[Any]]) -> list[Job]:
     ids = (json.dumps([row[0] for row in rows]),)
     in_ids = "IN (SELECT value FROM json_each(?))"
     tallies: dict[int, dict[Status, tuple[int, float, int]]] = defaultdict(dict)

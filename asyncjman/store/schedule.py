@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from asyncjman.model.graph import Dependency
 from asyncjman.model.status import FINISHED, Status, roll_up
-from asyncjman.store.database import Database, Transaction
+from asyncjman.store.database import Database, Transaction, View
 from asyncjman.store.rows import dependency_of, status_of, untext
 
 
@@ -79,8 +79,11 @@ async def has_runner(source: Database | Transaction) -> bool:
     return bool(await source.fetch("SELECT 1 FROM runner LIMIT 1"))
 
 
-async def outlines(source: Database | Transaction, job_ids: Iterable[int]) -> dict[int, Outline]:
+async def outlines(source: Database | View, job_ids: Iterable[int]) -> dict[int, Outline]:
     """Return the outlines of those of the jobs that are there."""
+    if isinstance(source, Database):
+        async with source.snapshot() as view:
+            return await outlines(view, job_ids)
     ids = (json.dumps(list(job_ids)),)
     tallies: dict[int, dict[Status, int]] = defaultdict(dict)
     for job_id, status, count in await source.fetch(

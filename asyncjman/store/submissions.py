@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
-from asyncjman.store.database import Database, Transaction
+from asyncjman.store.database import Database, Transaction, View
 from asyncjman.store.jobs import REVISION
 from asyncjman.store.rows import TASK_COLUMNS, status_of, task_of, task_values, token_of
 
@@ -155,8 +155,11 @@ async def ended_before(source: Database | Transaction, executor: str) -> list[in
     return [row[0] for row in rows]
 
 
-async def standings(source: Database | Transaction, job_ids: Collection[int]) -> dict[int, Standing]:
-    """Return how the tasks of jobs stand, by job id."""
+async def standings(source: Database | View, job_ids: Collection[int]) -> dict[int, Standing]:
+    """Return how the tasks of those of the jobs stand that are there, by job id."""
+    if isinstance(source, Database):
+        async with source.snapshot() as view:
+            return await standings(view, job_ids)
     wanted = (json.dumps(list(job_ids)),)
     among = "IN (SELECT value FROM json_each(?))"
     found = {

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from asyncjman.model.job import PLAIN_TASK, Task
 from asyncjman.model.status import FINISHED, Status
-from asyncjman.store.database import Database, Transaction
+from asyncjman.store.database import Database, Transaction, View
 from asyncjman.store.jobs import REVISION
 from asyncjman.store.rows import TASK_COLUMNS, status_of, task_of, task_values
 
@@ -278,9 +278,13 @@ async def unfinished_of(database: Database, job_id: int, task_ids: Sequence[int]
     return int(rows[0][0])
 
 
-async def rest(database: Database, job_id: int) -> Status:
-    """Return the status of those tasks that have no row of their own."""
-    return status_of((await database.fetch("SELECT rest FROM job WHERE id = ?", (job_id,)))[0][0])
+async def rest(source: Database | View, job_id: int) -> tuple[Status, str | None] | None:
+    """Return the status of those tasks that have no row of their own, and the array as it is now.
+
+    None where the job is no more.
+    """
+    rows = await source.fetch("SELECT rest, array FROM job WHERE id = ?", (job_id,))
+    return (status_of(rows[0][0]), rows[0][1]) if rows else None
 
 
 async def forget(tx: Transaction, job_id: int, task_ids: Sequence[int], array: ArraySpec) -> None:
@@ -415,6 +419,15 @@ async def select(database: Database, job_id: int) -> AsyncIterator[Task]:
         f"SELECT {TASK_COLUMNS} FROM task WHERE job_id = ? ORDER BY task_id", (job_id,)
     ):
         yield task_of(row)
+
+
+async def page(source: Database | View, job_id: int, after: int, limit: int) -> list[Task]:
+    """Return the next tasks of a job that have rows, in order of id."""
+    rows = await source.fetch(
+        f"SELECT {TASK_COLUMNS} FROM task WHERE job_id = ? AND task_id > ? ORDER BY task_id LIMIT ?",
+        (job_id, after, limit),
+    )
+    return [task_of(row) for row in rows]
 
 
 async def failed(database: Database, job_ids: Iterable[int], limit: int) -> list[Task]:

@@ -108,7 +108,8 @@ def order_of(database: Database, job: Job, token: str, plan: _Plan) -> Order:
 async def _plan(database: Database, job: Job) -> _Plan | None:
     spec = job.spec
     others = await schedule.outlines(database, [one.job_id for one in spec.dependencies])
-    waits = [one for one in spec.dependencies if not others[one.job_id].finished]
+    # what was deleted meanwhile is waited for no more
+    waits = [one for one in spec.dependencies if one.job_id in others and not others[one.job_id].finished]
     on_grid = await submissions.active(database, {one.job_id for one in waits})
     sent: dict[int, list[Submission]] = {one.job_id: [] for one in waits}
     for submission in on_grid:
@@ -117,6 +118,7 @@ async def _plan(database: Database, job: Job) -> _Plan | None:
         if others[job_id].executor != spec.executor or not some or any(one.grid_id is None for one in some):
             return None
     known = {one.id: one for one in await jobs.get(database, sent)}
+    waits = [one for one in waits if one.job_id in known]
     if any(one.spec.retry is not None for one in known.values()):
         return None  # the cluster would let it go after the first attempt
     attempt, mapped = await _tasks(database, job)
@@ -174,7 +176,9 @@ async def _tasks(database: Database, job: Job) -> tuple[int, tuple[tuple[int, in
         if row is not None:
             _clear(folder, [PLAIN_TASK])
         return (row.attempt if row else 1), ()
-    standing = (await submissions.standings(database, [job.id]))[job.id]
+    standing = (await submissions.standings(database, [job.id])).get(job.id)
+    if standing is None:
+        return 1, ()  # deleted meanwhile: there is nothing to send
     again = {
         task_id: task.attempt
         for task_id, (task, _) in sorted(standing.unfinished.items())

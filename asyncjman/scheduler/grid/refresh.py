@@ -135,6 +135,8 @@ async def _find(
     if entries and (listed := entries.get(one.token)):
         return listed[0].grid_id
     found = await jobs.get(database, [one.job_id])
+    if not found:
+        return None  # deleted meanwhile
     folder = spool_folder(database.path, found[0].spec.token)
     # what an earlier submission left of these tasks was cleared before the intent was stored
     mine = set(members(one, found[0].spec.array))
@@ -360,7 +362,10 @@ async def _send_rest(database: Database, executor: SgeExecutor, result: Refreshe
         async with database.transaction() as tx:
             result.ended.extend(await settle(tx, ended))
     for job_id in await submissions.unsent_jobs(database, executor.name):
-        job = (await jobs.get(database, [job_id]))[0]
+        found = await jobs.get(database, [job_id])
+        if not found:
+            continue  # deleted meanwhile
+        job = found[0]
         try:
             await dispatch(database, executor, job, patience=0.0)
         except CommandFailed as error:

@@ -1,0 +1,83 @@
+"""Commands beside a delete: jobs that they were about to show or to change are no more."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from tests.cli.tools import COMMAND, Jman
+
+MUCH = 2500  # tasks of a job: their list is longer than a pipe and all buffers
+
+
+def start(jman: Jman, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*COMMAND, *words],
+        cwd=jman.folder,
+        env=jman.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["table", "json"])
+def test_a_list_that_is_read_slowly(jman: Jman, form: list[str]) -> None:
+    """It has begun, and waits for its reader, while jobs and tasks go."""
+    for _ in range(3):
+        jman.submit("-t", str(MUCH), "true")
+        jman.submit("true")
+    for job_id in (1, 3, 5):
+        jman("stop", job_id, "-a", f"1-{MUCH}")
+    process = start(jman, "list", "-a", *form)
+    assert process.stdout is not None and process.stderr is not None
+    first = process.stdout.readline()
+    jman("delete", "3-6")
+    jman("delete", "1", "-a", str(MUCH))
+    with process.stdout, process.stderr:
+        out, errors = process.stdout.read(), process.stderr.read()
+    assert (process.wait(60), errors) == (0, "")
+    # job 1 was being shown, the others as they were when it began; of what was deleted nothing is made up
+    if form:
+        shown = json.loads(first + out)
+        assert {task["status"] for task in shown[0]["tasks"]} == {"stopped"}
+        assert len(shown[0]["tasks"]) == MUCH - 1
+        assert [job["id"] for job in shown] == [1, 2, 3, 4, 5, 6]
+        assert [len(job["tasks"]) for job in shown[2:]] == [0, 0, 0, 0]
+    else:
+        numbers = [line.split()[0] for line in out.splitlines()]
+        assert [one for one in numbers if "." not in one][-6:] == ["1", "2", "3", "4", "5", "6"]
+        assert {one.split(".")[0] for one in numbers if "." in one} == {"1"}
+
+
+def test_all_commands_beside_a_delete(jman: Jman) -> None:
+    for _ in range(2):
+        jman.submit("-t", "2", "-l", "logs", "false")
+        for _ in range(40):
+            jman("--local", "submit", "-t", "2", "-l", "logs", "--after-any", "1", "false")
+        jman("execute", "-p", "4", code=1)
+        jobs = len(jman.list())
+        assert jobs == 41
+        others = [
+            start(jman, "--local", *words)
+            for words in (
+                ["list", "-a"],
+                ["list", "-a", "--json"],
+                ["report"],
+                ["why"],
+                ["stop"],
+                ["resubmit", "--failed-only"],
+                ["resubmit", "--clean"],
+                ["delete", "-s", "failure"],
+                ["wait", "--timeout", "0.1"],
+            )
+        ]
+        jman("delete")
+        for process in others:
+            out, errors = process.communicate(timeout=60)
+            assert "Traceback" not in errors, errors
+            assert process.returncode in (0, 1, 3), (process.args, out, errors)
+        jman("delete")
