@@ -1,20 +1,22 @@
-"""Deleting jobs: stop, remove the logs, forget."""
+"""Deleting jobs: in one transaction, after what runs of them was stopped; files go after it."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from asyncjman.api.logfiles import remove_folder_if_empty, remove_logs, remove_spool
-from asyncjman.api.stopping import stop
+from asyncjman.api.stopping import stop_in, until_stopped
+from asyncjman.executors.logs import log_start, spool_folder
 from asyncjman.model.array import ArraySpec
+from asyncjman.model.graph import dependents
 from asyncjman.model.job import Job
-from asyncjman.model.status import Status
-from asyncjman.store import jobs, schedule, tasks
-from asyncjman.store.database import Database
-
-_NO_JOBS = "SELECT count(*) FROM job"
-_BATCH = 200
+from asyncjman.model.status import FINISHED, Status
+from asyncjman.scheduler import removal
+from asyncjman.scheduler.reconcile import repair
+from asyncjman.scheduler.settle import settle_jobs
+from asyncjman.store import jobs, removals, schedule, submissions, tasks
+from asyncjman.store.database import Database, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class Deleted:
 
     job: Job
     task_ids: tuple[int, ...]
-    removed: list[str]
+    removed: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     freed: list[int] = field(default_factory=list)
     skipped: list[int] = field(default_factory=list)
@@ -37,72 +39,112 @@ async def delete(
     keep_logs: bool = False,
     keep_log_dir: bool = False,
 ) -> AsyncIterator[Deleted]:
-    """Delete jobs, or only some tasks of them; yield what was done, job by job.
+    """Delete jobs, or only some tasks of them; then yield what was done, job by job.
 
     The database goes with its last job.
     """
-    waiting = await _unfinished_dependents(database, {job.id for job in selected})
-    await stop(database, selected, task_ids)
-    for start in range(0, len(selected), _BATCH):
-        batch = [_Plan.of(job, task_ids) for job in selected[start : start + _BATCH]]
-        for plan in batch:
-            if not keep_logs:
-                await _remove_logs(database, plan, keep_log_dir=keep_log_dir)
+    await repair(database)
+    waiting: dict[int, list[int]] | None = None
+    while True:
         async with database.transaction() as tx:
-            for plan in batch:
-                if plan.left is None:
-                    affected = await schedule.outlines(tx, waiting.get(plan.job.id, ()))
-                    for one in affected.values():
-                        skipped = one.status is Status.SKIPPED
-                        (plan.result.skipped if skipped else plan.result.freed).append(one.id)
-                    await jobs.delete(tx, plan.job.id)
-                else:
-                    await tasks.forget(tx, plan.job.id, plan.result.task_ids, plan.left)
-        for plan in batch:
-            if plan.left is None:
-                remove_spool(database.path, plan.job)
-            yield plan.result
-    if selected:
-        await database.remove_if(_NO_JOBS)
+            chosen = await jobs.get(tx, [job.id for job in selected])
+            if waiting is None:
+                waiting = await _unfinished_dependents(tx, {job.id for job in chosen})
+            unfinished = [
+                job.id for job in chosen if job.status not in FINISHED and job.spec.executor == "local"
+            ]
+            if not await stop_in(tx, unfinished, task_ids):
+                deleted = [_plan(job, task_ids) for job in chosen]
+                for one, left in deleted:
+                    await _note_files(tx, one, left, keep_logs=keep_logs, keep_log_dir=keep_log_dir)
+                await _delete(tx, deleted, waiting)
+                break
+        await until_stopped(database, unfinished, task_ids)
+    removed = await removal.finish(database)
+    for one, _ in deleted:
+        one.removed.extend(removed.paths[one.job.id])
+        one.problems.extend(removed.problems[one.job.id])
+        yield one
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What is to be done with one job; ``left`` is its array without the deleted tasks, or None."""
-
-    job: Job
-    left: ArraySpec | None
-    result: Deleted
-
-    @classmethod
-    def of(cls, job: Job, task_ids: Sequence[int]) -> _Plan:
-        left = job.spec.array.without(task_ids) if task_ids and job.spec.array else None
-        if left is None or not len(left):
-            return cls(job, None, Deleted(job, (), []))
-        return cls(job, left, Deleted(job, tuple(task_ids), []))
+_Planned = tuple[Deleted, ArraySpec | None]
+"""What is deleted, and what is left of the job's array then; None: nothing of the job is left."""
 
 
-async def _remove_logs(database: Database, plan: _Plan, *, keep_log_dir: bool) -> None:
-    if plan.job.spec.log_dir is None:
-        return
-    which = set(plan.result.task_ids)
-    ran = [
-        (task.task_id, task.attempt)
-        async for task in tasks.select(database, plan.job.id)
-        if not which or task.task_id in which
-    ]
-    try:
-        plan.result.removed.extend(remove_logs(plan.job, ran))
-    except OSError as error:
-        plan.result.problems.append(f"can't remove {error.filename}: {error.strerror}")
-    if not keep_log_dir:
-        remove_folder_if_empty(plan.job)
+def _plan(job: Job, task_ids: Sequence[int]) -> _Planned:
+    left = job.spec.array.without(task_ids) if task_ids and job.spec.array else None
+    return (Deleted(job, tuple(task_ids)), left) if left else (Deleted(job, ()), None)
 
 
-async def _unfinished_dependents(database: Database, job_ids: set[int]) -> dict[int, list[int]]:
+async def _note_files(
+    tx: Transaction, one: Deleted, left: ArraySpec | None, *, keep_logs: bool, keep_log_dir: bool
+) -> None:
+    """Store which files go with what is deleted."""
+    job, start = one.job, log_start(one.job.spec)
+    if start is not None and not keep_logs:
+        async for latest in _attempts(tx, one):
+            await removals.add_logs(
+                tx, job.id, job.spec.exec_dir, start, latest, with_folder=not keep_log_dir
+            )
+    if left is None and _has_spool(tx.path, job.spec.token):
+        await removals.add_spool(tx, job.id, job.spec.token)
+
+
+def _has_spool(database: Path, token: str) -> bool:
+    return bool(token) and Path(spool_folder(database, token)).is_dir()
+
+
+async def _attempts(tx: Transaction, one: Deleted) -> AsyncIterator[list[tuple[int, int]]]:
+    """Yield (task id, number of its latest attempt) of what is deleted, some of them at a time."""
+    after = -1
+    while some := await tasks.latest_attempts(tx, one.job.id, after, removals.TASKS_A_ROW, one.task_ids):
+        yield some
+        after = some[-1][0]
+
+
+async def _delete(tx: Transaction, deleted: Sequence[_Planned], waiting: Mapping[int, list[int]]) -> None:
+    whole = [one for one, left in deleted if left is None]
+    ids = [one.job.id for one in whole]
+    await _settle_dependents(tx, ids)
+    for one, left in deleted:
+        if left is not None:
+            await tasks.forget(tx, one.job.id, one.task_ids, left)
+    await jobs.delete_all(tx, ids)
+    for one in whole:
+        await _tell_dependents(tx, one, waiting.get(one.job.id, ()))
+    if whole and not await jobs.count(tx):
+        await removals.add_database(tx)
+
+
+async def _settle_dependents(tx: Transaction, job_ids: Sequence[int]) -> None:
+    """Have the jobs that wait for these go, or be skipped, as these stand: what is left of them is stopped.
+
+    What is on a cluster is settled there.
+    """
+    now = tx.runtime.time()
+    for job_id, outline in (await schedule.outlines(tx, job_ids)).items():
+        if not outline.finished:
+            await tasks.end_all(tx, job_id, Status.STOPPED, "deleted", now)
+    await tasks.close_jobs(tx, job_ids, now)
+    found = set(dependents(await jobs.dependency_edges(tx), job_ids)) - set(job_ids)
+    on_cluster = {one.job_id for one in await submissions.active(tx, found)}
+    await settle_jobs(tx, found - on_cluster)
+
+
+async def _tell_dependents(tx: Transaction, one: Deleted, waiting: Sequence[int]) -> None:
+    now = await schedule.outlines(tx, waiting)
+    for other_id, waits in (await schedule.dependencies(tx, now)).items():
+        others = await schedule.outlines(tx, [each.job_id for each in waits])
+        if any(not other.finished for other in others.values()):
+            del now[other_id]  # it waits for others still
+    for other in now.values():
+        (one.skipped if other.status is Status.SKIPPED else one.freed).append(other.id)
+
+
+async def _unfinished_dependents(tx: Transaction, job_ids: set[int]) -> dict[int, list[int]]:
     """Return for each of the jobs that hasn't ended the unfinished jobs that wait for it."""
-    edges = await jobs.dependency_edges(database)
-    outlines = await schedule.outlines(database, job_ids | edges.keys())
+    edges = await jobs.dependency_edges(tx)
+    outlines = await schedule.outlines(tx, job_ids | edges.keys())
     waiting = [one for one in edges if one not in job_ids and not outlines[one].finished]
     return {
         job_id: [one for one in waiting if job_id in edges[one]]

@@ -68,10 +68,35 @@ class Operations:
         self._settings = settings
         self._profile = profile
         self._grid: Grid | None = None
+        self.left_over: list[str] = []
+        """What could not be removed of what a command that was killed left."""
 
     async def __aenter__(self) -> Operations:
-        self.database = await Database.open(self.path, create=self._create, runtime=self._runtime)
+        await self._open()
+        try:
+            await self._finish_removal()
+        except BaseException:
+            await self.database.close()
+            raise
         return self
+
+    async def _open(self) -> None:
+        self.database = await Database.open(self.path, create=self._create, runtime=self._runtime)
+
+    async def _finish_removal(self) -> None:
+        """Remove what a command that was killed left to be removed."""
+        from asyncjman.store import removals
+
+        if not await removals.is_pending(self.database):
+            return
+        from asyncjman.scheduler import removal
+
+        with suppress(DatabaseProblem):  # no permission to write, or a full disk
+            removed = await removal.finish(self.database)
+            self.left_over = [problem for some in removed.problems.values() for problem in some]
+        if not self.database.is_at_its_path:
+            await self.database.close()
+            await self._open()
 
     async def __aexit__(
         self,

@@ -8,15 +8,16 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asyncjman.api.logfiles import remove_logs
 from asyncjman.errors import BadDependency, BadSelection, UsageError
+from asyncjman.executors.logs import log_start
 from asyncjman.executors.program import resolve
 from asyncjman.model.graph import dependents
 from asyncjman.model.job import Job
 from asyncjman.model.status import FINISHED, Status
+from asyncjman.scheduler import removal
 from asyncjman.scheduler.reconcile import repair
 from asyncjman.scheduler.settle import settle_jobs
-from asyncjman.store import jobs, schedule, submissions, tasks
+from asyncjman.store import jobs, removals, schedule, submissions, tasks
 from asyncjman.store.database import Database, Transaction
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ class Resubmitted:
     """A job that is to run once more, and the log files that were removed for it."""
 
     job: Job
-    removed: list[str]
+    removed: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -72,13 +74,12 @@ class Outcome:
 async def resubmit(database: Database, selected: Sequence[Job], request: Resubmission) -> Outcome:
     """Do it in one transaction. Raises UsageError where it makes no sense; nothing is changed then."""
     await repair(database)
-    removable: dict[int, list[tuple[int, int]]] = {}
     async with database.transaction() as tx:
         chosen = await jobs.get(tx, [job.id for job in selected])
         _check(chosen, request)
         edges = await jobs.dependency_edges(tx)
         _refuse_cycle(edges)
-        changed = [job.id for job in chosen if await _reset(tx, job, request, removable)]
+        changed = [job.id for job in chosen if await _reset(tx, job, request)]
         behind = await _skipped_behind(tx, edges, changed)
         if request.dependents:
             for job_id in behind:
@@ -87,9 +88,9 @@ async def resubmit(database: Database, selected: Sequence[Job], request: Resubmi
         now = await schedule.outlines(tx, {*changed, *behind})
     skipped = {job_id for job_id, one in now.items() if one.status is Status.SKIPPED}
     outcome = Outcome(skipped=sorted(skipped))
+    removed = await removal.finish(database)
     for job in await jobs.get(database, now.keys() - skipped if request.dependents else changed):
-        removed = remove_logs(job, removable[job.id]) if job.id in removable else []
-        outcome.done.append(Resubmitted(job, removed))
+        outcome.done.append(Resubmitted(job, removed.paths[job.id], removed.problems[job.id]))
     return outcome
 
 
@@ -114,9 +115,7 @@ def _refuse_cycle(edges: Mapping[int, Iterable[int]]) -> None:
         raise BadDependency(f"jobs wait for each other: {' -> '.join(map(str, error.args[1]))}") from None
 
 
-async def _reset(
-    tx: Transaction, job: Job, request: Resubmission, removable: dict[int, list[tuple[int, int]]]
-) -> bool:
+async def _reset(tx: Transaction, job: Job, request: Resubmission) -> bool:
     """Reset the tasks of a job that are meant; tell whether it is to run."""
     target = Status.WAITING if job.spec.dependencies else Status.SUBMITTED
     if request.clean:
@@ -126,8 +125,8 @@ async def _reset(
     )
     if not changed and job.status not in PENDING:
         return False
-    if request.clean:
-        removable[job.id] = ended
+    if request.clean and (start := log_start(job.spec)) is not None:
+        await removals.add_logs(tx, job.id, job.spec.exec_dir, start, ended)
     if request.command:
         interpreter, words = resolve(tuple(request.command), Path(job.spec.exec_dir))
         await jobs.update_command(tx, job.id, words, interpreter)

@@ -12,7 +12,7 @@ from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.reconcile import repair
 from asyncjman.scheduler.settle import settle
 from asyncjman.store import jobs, tasks
-from asyncjman.store.database import Database
+from asyncjman.store.database import Database, Transaction
 
 POLL_SECONDS = 0.05
 GRACE_SECONDS = 20.0
@@ -29,19 +29,24 @@ async def stop(database: Database, selected: Sequence[Job], task_ids: Sequence[i
         return []
     await repair(database)
     async with database.transaction() as tx:
-        now = tx.runtime.time()
-        asked = 0
-        for job_id in unfinished:
-            await tasks.end_unstarted(tx, job_id, Status.STOPPED, "stopped", now, task_ids)
-            asked += await tasks.ask_to_stop(tx, job_id, task_ids)
-        closed = await tasks.close_jobs(tx, unfinished, now)
-        await settle(tx, closed)
+        asked = await stop_in(tx, unfinished, task_ids)
     if asked:
-        await _until_stopped(database, unfinished, task_ids)
+        await until_stopped(database, unfinished, task_ids)
     return await jobs.get(database, unfinished)
 
 
-async def _until_stopped(database: Database, job_ids: Sequence[int], task_ids: Sequence[int]) -> None:
+async def stop_in(tx: Transaction, job_ids: Sequence[int], task_ids: Sequence[int]) -> int:
+    """Stop what hasn't started of local jobs, and ask for the rest to be; return how many tasks that are."""
+    now = tx.runtime.time()
+    asked = 0
+    for job_id in job_ids:
+        await tasks.end_unstarted(tx, job_id, Status.STOPPED, "stopped", now, task_ids)
+        asked += await tasks.ask_to_stop(tx, job_id, task_ids)
+    await settle(tx, await tasks.close_jobs(tx, job_ids, now))
+    return asked
+
+
+async def until_stopped(database: Database, job_ids: Sequence[int], task_ids: Sequence[int]) -> None:
     deadline = database.runtime.monotonic() + GRACE_SECONDS
     while True:
         running = [one for one in job_ids if await tasks.unfinished_of(database, one, task_ids)]

@@ -67,6 +67,8 @@ def parse_where(items: Iterable[str] | None) -> dict[str, str]:
 
 async def refresh(operations: Operations, globals_: Globals) -> None:
     """Look at the cluster, if anything is on it, and for an execute that was killed; say what is wrong."""
+    for trouble in operations.left_over:
+        say(f"jman: {trouble}")
     for one in await operations.killed():
         what = f"tasks that it ran: {one.tasks}"
         if one.processes:

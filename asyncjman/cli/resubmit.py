@@ -114,6 +114,8 @@ def resubmit_command(
                 print(f"Re-submitted {job_line(one.job, time.time())}")
                 for path in one.removed:
                     print(f"  removed `{short_path(path)}'")
+                for problem in one.problems:
+                    say(f"jman: {problem}")
             if outcome.skipped:
                 why = "left by --no-dependents" if no_dependents else "other jobs that it waits for failed"
                 say(f"job {format_ids(outcome.skipped)} stays skipped: {why}")

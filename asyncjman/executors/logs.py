@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import stat
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path, PurePath
@@ -41,9 +43,17 @@ def log_paths(spec: JobSpec, job_id: int, task_id: int) -> tuple[str, str] | Non
 
     ``DIR/NAME.oID[.TASK]`` and ``.eID[.TASK]`` always hold the latest attempt.
     """
-    if spec.log_dir is None:
-        return None
-    start = _log_start(spec.exec_dir, spec.log_dir, display_name(spec))
+    start = log_start(spec)
+    return None if start is None else logs_from(start, job_id, task_id)
+
+
+def log_start(spec: JobSpec) -> str | None:
+    """Return the beginning of the paths of all logs of a job, None where it has none."""
+    return None if spec.log_dir is None else _log_start(spec.exec_dir, spec.log_dir, display_name(spec))
+
+
+def logs_from(start: str, job_id: int, task_id: int) -> tuple[str, str]:
+    """Return the paths of the output and the error log of a task by their beginning."""
     tail = f"{job_id}.{task_id}" if task_id != PLAIN_TASK else str(job_id)
     return f"{start}.o{tail}", f"{start}.e{tail}"
 
@@ -91,3 +101,29 @@ def keep_earlier_log(path: str, attempt: int) -> None:
 def spool_folder(database: Path, token: str) -> str:
     """Return the folder, beside the database, for the files of the job with this token."""
     return f"{absolute(database)}.spool/{token}"
+
+
+def remove_logs(start: str, job_id: int, task_ids: Iterable[int], attempt: int) -> Iterator[str]:
+    """Delete the logs of tasks, of this attempt and of all before; yield the paths of those that were there.
+
+    Raises OSError where one can't be deleted.
+    """
+    for task_id in task_ids:
+        for log in logs_from(start, job_id, task_id):
+            for path in (log, *(earlier_log(log, number) for number in range(1, attempt))):
+                with suppress(FileNotFoundError, NotADirectoryError):
+                    os.unlink(path)  # noqa: PTH108 - so often that it counts
+                    yield path
+
+
+def remove_spool(database: Path, token: str) -> None:
+    """Delete the spool folder of a job, and the folder that it is in if that is empty then."""
+    folder = Path(spool_folder(database, token))
+    try:
+        refuse_foreign_link(str(absolute(database).parent), str(folder / "any"))
+    except OSError:
+        return
+    if token and folder.is_dir() and not folder.is_symlink():
+        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            folder.parent.rmdir()

@@ -12,6 +12,7 @@ from asyncjman.model.job import Task
 from asyncjman.model.status import Status
 from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.dependencies import held_back
+from asyncjman.scheduler.removal import finish_before
 from asyncjman.store import schedule, tasks
 from asyncjman.store.completion import to_completion
 from asyncjman.store.database import Database, Transaction
@@ -175,6 +176,7 @@ class Recorder:
                 allowed = await _within_limits(tx, allowed, limits, result.full)
             left_out = {job_id for job_id, _ in (*result.full, *result.blocked)}
             indexes = [(job_id, index) for job_id, index in next_index.items() if job_id not in left_out]
+            await finish_before(tx, {one[0] for one in allowed}, {one[:2] for one in allowed})
             result.claims = await tasks.claim(tx, runner, allowed, indexes)
 
         await self._flush(claims)

@@ -92,8 +92,8 @@ async def by_grid_id(source: Database | Transaction, grid_ids: range) -> set[int
     return {row[0] for row in rows}
 
 
-async def count(database: Database) -> int:
-    return int((await database.fetch("SELECT count(*) FROM job"))[0][0])
+async def count(source: Database | Transaction) -> int:
+    return int((await source.fetch("SELECT count(*) FROM job"))[0][0])
 
 
 async def select_ids(database: Database, selection: Selection) -> list[int]:
@@ -154,6 +154,14 @@ async def specs(database: Database, job_ids: Iterable[int]) -> dict[int, JobSpec
 async def delete(tx: Transaction, job_id: int) -> None:
     await tx.execute("DELETE FROM job WHERE id = ?", (job_id,))
     await tx.execute(f"INSERT INTO gone (job_id, revision) VALUES (?, {REVISION})", (job_id,))
+
+
+async def delete_all(tx: Transaction, job_ids: Iterable[int]) -> None:
+    ids = (json.dumps(list(job_ids)),)
+    await tx.execute("DELETE FROM job WHERE id IN (SELECT value FROM json_each(?))", ids)
+    await tx.execute(
+        f"INSERT OR REPLACE INTO gone (job_id, revision) SELECT value, {REVISION} FROM json_each(?)", ids
+    )
 
 
 async def dependency_edges(source: Database | Transaction) -> dict[int, list[int]]:

@@ -249,6 +249,18 @@ async def end_unstarted(
     await set_rest(tx, [(status, job_id)])
 
 
+async def end_all(tx: Transaction, job_id: int, status: Status, reason: str, now: float) -> None:
+    """End all that is not ended of a job."""
+    await tx.execute(
+        "UPDATE task SET status = ?, reason = ?, finished_at = ? WHERE job_id = ? AND finished_at IS NULL",
+        (status, reason, now, job_id),
+    )
+    await tx.execute(
+        f"UPDATE job SET rest = ?, revision = {REVISION} WHERE id = ? AND rest NOT IN {_FINISHED}",
+        (status, job_id),
+    )
+
+
 async def ask_to_stop(tx: Transaction, job_id: int, task_ids: Sequence[int] = ()) -> int:
     """Ask the runners of a job's tasks (all, or only ``task_ids``) to stop them; return how many."""
     some = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
@@ -446,6 +458,21 @@ async def get(database: Database, job_id: int, task_id: int) -> Task | None:
         f"SELECT {TASK_COLUMNS} FROM task WHERE job_id = ? AND task_id = ?", (job_id, task_id)
     )
     return task_of(rows[0]) if rows else None
+
+
+async def latest_attempts(
+    tx: Transaction, job_id: int, after: int, limit: int, task_ids: Sequence[int] = ()
+) -> list[tuple[int, int]]:
+    """Return (task id, attempt) of the tasks that have a row and an id above ``after``, in order.
+
+    ``task_ids``: only these; (): all.
+    """
+    some = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
+    rows = await tx.fetch(
+        f"SELECT task_id, attempt FROM task WHERE job_id = ? AND task_id > ?{some} ORDER BY task_id LIMIT ?",
+        (job_id, after, *([json.dumps(list(task_ids))] if task_ids else []), limit),
+    )
+    return [(row[0], row[1]) for row in rows]
 
 
 async def attempts_since(database: Database, job_id: int, moment: float) -> list[Task]:

@@ -198,7 +198,9 @@ def test_statements_keep_triggers_whole() -> None:
 
 
 def test_migrations_are_numbered_from_one_on() -> None:
-    assert list(migrations()) == list(range(1, latest_version() + 1))
+    numbers = list(migrations())
+    assert numbers[0] == 1
+    assert numbers == sorted(set(numbers))
 
 
 async def test_an_opening_that_is_cancelled_leaves_nothing_open(path: Path) -> None:

@@ -16,6 +16,7 @@ from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import PLAIN_TASK, Job
 from asyncjman.model.status import Status
 from asyncjman.scheduler.grid.interpret import causes_on_grid
+from asyncjman.scheduler.removal import finish_before_all
 from asyncjman.store import jobs, schedule, submissions, tasks
 from asyncjman.store.database import Database
 from asyncjman.store.submissions import Submission
@@ -53,6 +54,7 @@ async def dispatch(
         return None
     token = await submissions.database_token(database) + database.runtime.token(3)
     async with database.transaction() as tx:
+        await finish_before_all(tx, job.id)
         intent = await submissions.insert(
             tx,
             job_id=job.id,
