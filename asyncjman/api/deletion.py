@@ -43,6 +43,8 @@ async def delete(
 
     The database goes with its last job.
     """
+    if not selected:
+        return
     await repair(database)
     waiting: dict[int, list[int]] | None = None
     while True:

@@ -9,6 +9,7 @@ from collections import Counter
 
 import pytest
 
+from asyncjman.store.migrate import migrations
 from tests.cli.tools import Jman, wait_until
 
 COUNT = 400
@@ -46,7 +47,7 @@ def test_a_database_that_lost_tasks_heals(jman: Jman) -> None:
     jman("stop", "1", "-a", "3", "20")
     with sqlite3.connect(jman.database) as connection:  # as version 2 of the schema could leave it
         connection.execute("UPDATE job SET next_index = 12 WHERE id = 1")
-        connection.execute("PRAGMA user_version = 2")
+        connection.executescript(migrations()[3])
     connection.close()
     jman("--local", "execute", "-p", "4", code=1)
     assert sorted(ran(jman)) == [1, 5, 7, 9, *range(21, 30)]
