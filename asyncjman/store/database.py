@@ -105,16 +105,17 @@ class Database:
         Commits of this process are noticed at once, those of others after ``seconds`` at most (which is
         when this returns anyway).
         """
-        version = await self._version()
+        version = await self.version()
         if version == seen:
             self._committed.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._committed.wait()
-            version = await self._version()
+            version = await self.version()
         return version
 
-    async def _version(self) -> tuple[int, int]:
+    async def version(self) -> tuple[int, int]:
+        """Return the state of the file: another one once this or another process committed to it."""
         rows = await self.fetch("PRAGMA data_version")
         return int(rows[0][0]), self._commits
 

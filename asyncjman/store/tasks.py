@@ -236,6 +236,7 @@ async def end_unstarted(
             f"WHERE job.rest IN {states}",
             (status, reason, now, *values, job_id),
         )
+        await tx.execute(f"UPDATE job SET revision = {REVISION} WHERE id = ?", (job_id,))
         return
     rest = await tx.fetch(f"SELECT array IS NULL FROM job WHERE id = ? AND rest IN {states}", (job_id,))
     if not rest:
@@ -320,6 +321,16 @@ async def successes(source: Database | Transaction, job_id: int, task_ids: Itera
     """Return which of these tasks of a job succeeded."""
     rows = await source.fetch(
         "SELECT task_id FROM task WHERE job_id = ? AND status = 'success' "
+        "AND task_id IN (SELECT value FROM json_each(?))",
+        (job_id, json.dumps(list(task_ids))),
+    )
+    return {row[0] for row in rows}
+
+
+async def unsuccessful(source: Database | Transaction, job_id: int, task_ids: Iterable[int]) -> set[int]:
+    """Return which of these tasks of a job ended, and did not succeed."""
+    rows = await source.fetch(
+        "SELECT task_id FROM task WHERE job_id = ? AND finished_at IS NOT NULL AND status <> 'success' "
         "AND task_id IN (SELECT value FROM json_each(?))",
         (job_id, json.dumps(list(task_ids))),
     )

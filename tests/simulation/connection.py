@@ -130,6 +130,9 @@ class _Cursor:
         found: list[Any] = await self._connection._call(self._cursor.fetchmany, size)
         return found
 
+    async def close(self) -> None:
+        await self._connection._call(self._cursor.close)
+
     async def fetchone(self) -> Any:
         return await self._connection._call(self._cursor.fetchone)
 
