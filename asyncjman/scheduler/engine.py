@@ -352,7 +352,10 @@ class Engine:
         self._wake.set()
 
     async def _refresh(self, version: tuple[int, int] | None = None) -> None:
-        """Take in what other processes changed up to a state of the file (None: up to now)."""
+        """Take in what other processes changed.
+
+        ``version`` is given where the file is no longer as it was: then they may have made room.
+        """
         async with self._looking:  # whoever sees the new state sees what is in it, too
             await self._refresh_now(version)
 
@@ -371,7 +374,9 @@ class Engine:
             self._open_gates()
         if changed:
             await self._load(changed)
-        self._feed.room_for_all()
+        if version is not None:
+            self._feed.room_for_all()
+            self._wake.set()
 
     async def _load(self, job_ids: Collection[int]) -> None:
         """Read these jobs, or read them again."""
@@ -456,10 +461,13 @@ class Engine:
         if self._options.keep_running:
             return False
         await self._refresh()
-        if any(job.line is not None for job in self._workload.jobs.values()):
-            self._wake.set()
+        if self._has_more():
             return False
+        # a job of which they hold as many as may run at a time has room when the file changes: not before
         if await tasks.others_hold(self._database, self._runner):
+            return False
+        self._feed.room_for_all()
+        if self._has_more():
             return False
         outside = {
             other
@@ -475,7 +483,11 @@ class Engine:
         # once more from the store: what is in memory must not be all that says that nothing is left
         self._claims_at_last_look = self._feed.claims
         await self._load(await schedule.open_jobs(self._database))
+        return not self._has_more()
+
+    def _has_more(self) -> bool:
+        """Tell whether there is something to be claimed; have that tried."""
         if any(job.line is not None for job in self._workload.jobs.values()):
             self._wake.set()
-            return False
-        return True
+            return True
+        return False

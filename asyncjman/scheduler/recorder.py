@@ -158,12 +158,13 @@ class Recorder:
         self,
         runner: int,
         wanted: Sequence[tuple[int, int, str | None]],
-        next_index: Mapping[int, int],
+        spans: Sequence[tuple[int, int, int]],
         limits: Mapping[int, int],
         dependent: Container[int] = (),
     ) -> Claimed:
         """Claim tasks, together with all that waits to be stored.
 
+        ``spans`` has the parts of arrays that are wanted whole: (job id, index of the first, of the next).
         ``limits`` has the number of tasks that may be held at a time for jobs that have one. ``dependent``
         has the jobs of which nothing is claimed but what may start as its dependencies stand.
         """
@@ -177,8 +178,8 @@ class Recorder:
             if limits:
                 allowed = await _within_limits(tx, allowed, limits, result.full)
             left_out = {job_id for job_id, _ in (*result.full, *result.blocked)}
-            indexes = [(job_id, index) for job_id, index in next_index.items() if job_id not in left_out]
-            result.claims = await tasks.claim(tx, runner, allowed, indexes)
+            whole = [one for one in spans if one[0] not in left_out]
+            result.claims = await tasks.claim(tx, runner, allowed, whole)
 
         await self._flush(claims)
         return result

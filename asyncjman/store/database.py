@@ -86,7 +86,8 @@ class Database:
     async def transaction(self, *, quiet: bool = False) -> AsyncIterator[Transaction]:
         """Hold the write lock of this process and of the file; commit at the end, or roll back.
 
-        A ``quiet`` one is no change that ``change`` tells of.
+        A ``quiet`` one is no change that ``change`` tells of, nor is to other processes where it changed
+        nothing: two that wait for the same would wake each other for ever.
         """
         async with self._lock:
             with unsuspended(), translated(self.path):
@@ -184,7 +185,10 @@ class Database:
         self._identity = fresh._identity
 
     async def _commit(self, tx: Transaction, *, quiet: bool) -> None:
-        await self._connection.execute("COMMIT")
+        if quiet and self._connection.total_changes == tx.changes_before:
+            await self._connection.execute("ROLLBACK")
+        else:
+            await self._connection.execute("COMMIT")
         tx.committed = True
         if not quiet:
             self._commits += 1
@@ -202,6 +206,7 @@ class Transaction:
         self._path = path
         self._connection = connection
         self.runtime = runtime
+        self.changes_before = connection.total_changes
         self.committed = False
         """Whether it is on the disk: it may be although whoever waited for that was cancelled."""
 

@@ -49,6 +49,10 @@ class Connection:
     def in_transaction(self) -> bool:
         return self._database.in_transaction
 
+    @property
+    def total_changes(self) -> int:
+        return self._database.total_changes
+
     async def close(self) -> None:
         await self._call(self._close)
 

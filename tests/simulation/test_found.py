@@ -44,6 +44,15 @@ def plan(
 
 
 FOUND = {
+    "what was stopped and submitted again between two claims of its array was never run": plan(
+        job(5),
+        job(0, (0.0, "any")),
+        job(),
+        at={
+            0.1: Execute(2),
+            **{0.12 + 0.04 * n: Resubmit(FIRST, False, "everything", False, True, None) for n in range(6)},
+        },
+    ),
     "a delete ended an execute that was reading what depends on the job": plan(
         job(),
         job(5, (0.0, "any")),
@@ -118,3 +127,10 @@ def test_found(place: Stage, name: str) -> None:
         if result.violation:
             broken[seed] = result.violation
     assert not broken, name
+
+
+def test_executes_that_wait_for_each_other_are_quiet(place: Stage) -> None:
+    """Two that wait for the one task of an array that may run, which a third one holds, span."""
+    busy = plan(job(2, throttle=1), at={0.1: Execute(1), 0.2: Execute(1), 0.3: Execute(1)}, seconds=5.0)
+    turns = [place.run(seed, plan=busy).turns for seed in range(10)]
+    assert max(turns) < 10_000, "some five hundred turns a second are what looking at the file takes"
