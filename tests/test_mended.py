@@ -63,7 +63,7 @@ async def test_03_a_cancelled_flush_forgets_its_batch(tmp_path: Path) -> None:
     try:
         await add_jobs(db, spec_of())
         recorder = Recorder(db, Bus(), {}, lambda closed: None)
-        await recorder.claim(await add_runner(db), [(1, 0, None)], {}, {})
+        await recorder.claim(await add_runner(db), [(1, 0, None)], [], {})
         recorder.task_finished(done())
         with closing(sqlite3.connect(tmp_path / "a", isolation_level=None)) as holder:
             holder.execute("BEGIN IMMEDIATE")

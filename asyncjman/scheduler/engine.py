@@ -18,7 +18,7 @@ from asyncjman.errors import first_of
 from asyncjman.executors.base import Executor, Work
 from asyncjman.executors.environment import task_environment
 from asyncjman.executors.logs import log_paths
-from asyncjman.model.graph import Kind, Verdict
+from asyncjman.model.graph import Dependency, Kind, Verdict
 from asyncjman.model.job import JobSpec, Task
 from asyncjman.model.status import Status
 from asyncjman.scheduler.attempts import STOPPED, Attempts, unstarted
@@ -30,12 +30,15 @@ from asyncjman.scheduler.recorder import Recorder
 from asyncjman.scheduler.settle import release_runner
 from asyncjman.scheduler.workload import JobState, Workload
 from asyncjman.store import jobs, runners, schedule, tasks
-from asyncjman.store.database import Database
+from asyncjman.store.database import Database, Transaction
 from asyncjman.store.schedule import Outline
 from asyncjman.store.tasks import Claim
 
 POLL_SECONDS = 0.2
 REPAIR_SECONDS = 2.0
+FRESH_SECONDS = 0.05
+"""So long what this engine knows of other processes' doings is good enough to start a task by that depends
+on other jobs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +74,24 @@ class Engine:
         self._options = options
         self._on_repair = on_repair
         self._names: dict[int, str] = {}
-        self._recorder = Recorder(database, bus, self._names, self._on_closed)
+        self._recorder = Recorder(database, bus, self._names, self._on_closed, self._on_refused)
         self._workload = Workload(self._recorder)
         self._feed = Feed(database, self._workload, self._recorder, self._names)
         self._slots = asyncio.Semaphore(options.parallel)
         self._attempts = Attempts(executor, database.runtime)
+        self._held: set[tuple[int, int]] = set()
+        """The tasks that it claimed, and that have not ended."""
+        self._is_behind = False
+        """Whether to look once more for what it is asked to stop."""
         self._gates: set[asyncio.Future[None]] = set()
         self._closed: set[int] = set()
         """Jobs that the store has ended; several processes may have had a part in them."""
         self._claims_at_last_look = -1
         self._loading = asyncio.Lock()
+        self._looking = asyncio.Lock()
+        self._looked_at = -FRESH_SECONDS
+        self._version: tuple[int, int] | None = None
+        """The state of the file when it was looked at last."""
         self._stopping = asyncio.Event()
         self._wake = asyncio.Event()
 
@@ -181,6 +192,7 @@ class Engine:
             self._wake.clear()
             free = self._options.parallel - self.running
             for job, claim in await self._feed.claim(self._runner, free):
+                self._held.add((claim.job_id, claim.task_id))
                 running.create_task(self._run_task(job, claim))
             if self._feed.wants_more:
                 continue
@@ -196,6 +208,8 @@ class Engine:
             claim = again
             if job.spec is not None and job.spec.retry is not None:
                 await self._pause(job.spec.retry.delay)
+        # it may be claimed again: what was asked of it is over
+        self._held.discard((claim.job_id, claim.task_id))
         self._attempts.to_stop.discard((claim.job_id, claim.task_id))
 
     async def _attempt(self, job: JobState, claim: Claim, tries: int) -> Claim | None:
@@ -203,6 +217,8 @@ class Engine:
         while True:
             await self._await_dependencies(job, claim)
             async with self._slots:
+                if job.dependencies:
+                    await self._look_around()
                 if self._stopping.is_set() or (claim.job_id, claim.task_id) in self._attempts.to_stop:
                     self._drop(job, claim, Status.STOPPED, STOPPED)
                     return None
@@ -300,14 +316,12 @@ class Engine:
 
     async def _listen(self) -> None:
         """Hear of new jobs, of requests to stop, and of runners that died."""
-        version = None
         monotonic = self._database.runtime.monotonic
         repaired = monotonic()
         while True:
-            now = await self._database.change(version, POLL_SECONDS)
-            if now != version or self._closed or self._feed.stale:
-                version = now
-                await self._refresh()
+            now = await self._database.change(self._version, POLL_SECONDS)
+            if now != self._version or self._closed or self._feed.stale or self._is_behind:
+                await self._refresh(now)
                 self._wake.set()
             if not self.running and monotonic() - repaired > REPAIR_SECONDS:
                 repaired = monotonic()
@@ -315,23 +329,54 @@ class Engine:
                 await self._refresh()
                 self._wake.set()
 
+    async def _look_around(self) -> None:
+        """Take in what other processes changed: no task starts by what was true a while ago.
+
+        They may have submitted again what it depends on, while it was claimed, and waited for a slot.
+        """
+        monotonic = self._database.runtime.monotonic
+        if monotonic() - self._looked_at < FRESH_SECONDS:
+            return
+        async with self._looking:
+            begun = monotonic()
+            if begun - self._looked_at < FRESH_SECONDS:
+                return
+            version = await self._database.version()
+            if version != self._version:
+                await self._refresh_now(version)
+            self._looked_at = begun
+
     async def look(self, job_ids: Iterable[int]) -> None:
         """Take in jobs that were submitted, or that ``only`` lets this engine run now."""
         await self._load(list(job_ids))
         self._wake.set()
 
-    async def _refresh(self) -> None:
+    async def _refresh(self, version: tuple[int, int] | None = None) -> None:
+        """Take in what other processes changed.
+
+        ``version`` is given where the file is no longer as it was: then they may have made room.
+        """
+        async with self._looking:  # whoever sees the new state sees what is in it, too
+            await self._refresh_now(version)
+
+    async def _refresh_now(self, version: tuple[int, int] | None) -> None:
+        self._version = version or self._version
         changed, self._revision = await jobs.changed_since(self._database, self._revision)
         changed += self._closed | self._feed.stale
         self._closed.clear()
         self._feed.stale.clear()
-        to_stop = await tasks.to_stop(self._database, self._runner)
+        asked = await tasks.to_stop(self._database, self._runner)
+        to_stop = [key for key in asked if key in self._held]
+        # the others ended, which isn't stored yet, or were claimed in this moment
+        self._is_behind = len(to_stop) < len(asked)
         if to_stop:
             await self._attempts.stop(to_stop)
             self._open_gates()
         if changed:
             await self._load(changed)
-        self._feed.room_for_all()
+        if version is not None:
+            self._feed.room_for_all()
+            self._wake.set()
 
     async def _load(self, job_ids: Collection[int]) -> None:
         """Read these jobs, or read them again."""
@@ -357,10 +402,17 @@ class Engine:
 
     async def _enroll(self, job_ids: Collection[int]) -> tuple[dict[int, JobState], list[int]]:
         """Read these jobs; return those that this engine runs, and which of all are open, or deleted."""
-        waits = await schedule.dependencies(self._database, job_ids)
-        paired = [job_id for job_id, some in waits.items() if any(one.kind is Kind.CORR for one in some)]
-        unclaimable = {job_id: await tasks.unclaimable(self._database, job_id) for job_id in paired}
-        outlines = await self._recorder.outlines(job_ids)
+        waits: dict[int, tuple[Dependency, ...]] = {}
+        unclaimable: dict[int, set[int]] = {}
+
+        async def read(tx: Transaction) -> None:
+            waits.clear()
+            waits.update(await schedule.dependencies(tx, job_ids))
+            for job_id, some in waits.items():
+                if any(one.kind is Kind.CORR for one in some):
+                    unclaimable[job_id] = await tasks.unclaimable(tx, job_id)
+
+        outlines = await self._recorder.outlines(job_ids, read)
         enrolled: dict[int, JobState] = {}
         for job_id, outline in outlines.items():
             if not self._is_mine(outline):
@@ -398,6 +450,9 @@ class Engine:
                     self._workload.counterpart_ended(waiting, job_id, task_id, status)
         self._workload.job_ended(job_id, outline.status, stop_on_failure=outline.stop_on_failure)
 
+    def _on_refused(self, job_ids: Iterable[int]) -> None:
+        self._feed.stale.update(job_ids)
+
     def _on_closed(self, closed: Iterable[int]) -> None:
         self._closed.update(job_id for job_id in closed if job_id in self._workload.jobs)
 
@@ -406,10 +461,13 @@ class Engine:
         if self._options.keep_running:
             return False
         await self._refresh()
-        if any(job.line is not None for job in self._workload.jobs.values()):
-            self._wake.set()
+        if self._has_more():
             return False
+        # a job of which they hold as many as may run at a time has room when the file changes: not before
         if await tasks.others_hold(self._database, self._runner):
+            return False
+        self._feed.room_for_all()
+        if self._has_more():
             return False
         outside = {
             other
@@ -425,7 +483,11 @@ class Engine:
         # once more from the store: what is in memory must not be all that says that nothing is left
         self._claims_at_last_look = self._feed.claims
         await self._load(await schedule.open_jobs(self._database))
+        return not self._has_more()
+
+    def _has_more(self) -> bool:
+        """Tell whether there is something to be claimed; have that tried."""
         if any(job.line is not None for job in self._workload.jobs.values()):
             self._wake.set()
-            return False
-        return True
+            return True
+        return False

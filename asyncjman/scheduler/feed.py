@@ -40,6 +40,8 @@ class Feed:
         """Whether another process was faster, so that it is worth to try at once again."""
         self.stale: set[int] = set()
         """Jobs of which the store knows better: they are to be read again."""
+        self._spans: list[tuple[int, int, int]] = []
+        """Of arrays, what is being claimed: (job id, index of the first, of the next)."""
         self._full: set[int] = set()
         """Jobs that have as many tasks running as they may at a time."""
         self._rate = 0.0
@@ -74,6 +76,7 @@ class Feed:
         startable = self.held - self.waiting
         if startable > max(ahead // 2, 0) and startable >= free:
             return []
+        self._spans.clear()
         ready = await self._pick(Line.READY, free + ahead - startable)
         picked = ready + await self._pick(Line.SOON, ahead - self.waiting)
         if not picked:
@@ -84,11 +87,12 @@ class Feed:
         claimed = await self._recorder.claim(
             runner,
             [(job.id, task_id, arrays[job.id]) for job, task_id in order],
-            {job.id: job.next_index for job in by_id.values() if job.array is not None},
+            list(self._spans),
             {job.id: job.throttle for job in by_id.values() if job.throttle},
             # the others start only once this engine has seen the ends that they wait for
             {job.id for job, _ in ready if job.dependencies},
         )
+        full = set(claimed.full)
         for job_id, task_id in claimed.full:
             by_id[job_id].offered.append(task_id)
             self._full.add(job_id)
@@ -107,6 +111,9 @@ class Feed:
                 result.append((job, one))
             else:
                 self._workload.task_released(job)
+                if (job.id, task_id) not in full:
+                    # another process has it, or it was stopped: only the store knows what is left
+                    self.stale.add(job.id)
         return result
 
     async def _pick(self, which: Line, room: int) -> list[tuple[JobState, list[int]]]:
@@ -124,7 +131,10 @@ class Feed:
                 if count <= 0:
                     self._full.add(job.id)
                     continue
+            start = job.next_index
             ids = job.give(count)
+            if job.array is not None and job.next_index > start:
+                self._spans.append((job.id, start, job.next_index))
             if len(ids) < count and job.has_rows and not job.pairing:
                 ids += await self._resubmitted(job, count - len(ids))
             if ids:

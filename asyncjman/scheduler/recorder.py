@@ -13,6 +13,7 @@ from asyncjman.model.status import Status
 from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.dependencies import held_back
 from asyncjman.scheduler.removal import finish_before
+from asyncjman.scheduler.skips import Skip, store_skips
 from asyncjman.store import schedule, tasks
 from asyncjman.store.completion import to_completion
 from asyncjman.store.database import Database, Transaction
@@ -34,7 +35,7 @@ class _Batch:
     retried: list[Task] = field(default_factory=list)
     released: list[tuple[int, int]] = field(default_factory=list)
     ready: list[int] = field(default_factory=list)
-    skipped: list[tuple[int, tuple[int, ...], str]] = field(default_factory=list)
+    skipped: list[Skip] = field(default_factory=list)
     touched: set[int] = field(default_factory=set)
     events: list[Event] = field(default_factory=list)
 
@@ -86,11 +87,13 @@ class Recorder:
         bus: Bus,
         names: Mapping[int, str],
         on_closed: Callable[[Mapping[int, Status]], None],
+        on_refused: Callable[[Iterable[int]], None] = lambda job_ids: None,
     ) -> None:
         self._database = database
         self._bus = bus
         self._names = names
         self._on_closed = on_closed
+        self._on_refused = on_refused
         self._batch = _Batch()
         self._wake = asyncio.Event()
         self._flushing = asyncio.Lock()
@@ -156,12 +159,13 @@ class Recorder:
         self,
         runner: int,
         wanted: Sequence[tuple[int, int, str | None]],
-        next_index: Mapping[int, int],
+        spans: Sequence[tuple[int, int, int]],
         limits: Mapping[int, int],
         dependent: Container[int] = (),
     ) -> Claimed:
         """Claim tasks, together with all that waits to be stored.
 
+        ``spans`` has the parts of arrays that are wanted whole: (job id, index of the first, of the next).
         ``limits`` has the number of tasks that may be held at a time for jobs that have one. ``dependent``
         has the jobs of which nothing is claimed but what may start as its dependencies stand.
         """
@@ -175,20 +179,27 @@ class Recorder:
             if limits:
                 allowed = await _within_limits(tx, allowed, limits, result.full)
             left_out = {job_id for job_id, _ in (*result.full, *result.blocked)}
-            indexes = [(job_id, index) for job_id, index in next_index.items() if job_id not in left_out]
+            whole = [one for one in spans if one[0] not in left_out]
             await finish_before(tx, {one[0] for one in allowed}, {one[:2] for one in allowed})
-            result.claims = await tasks.claim(tx, runner, allowed, indexes)
+            result.claims = await tasks.claim(tx, runner, allowed, whole)
 
         await self._flush(claims)
         return result
 
-    async def outlines(self, job_ids: Iterable[int]) -> dict[int, Outline]:
-        """Read jobs as they are with all that was seen so far, stored or not yet."""
+    async def outlines(
+        self, job_ids: Iterable[int], more: Callable[[Transaction], Awaitable[None]] | None = None
+    ) -> dict[int, Outline]:
+        """Read jobs as they are with all that was seen so far, stored or not yet.
+
+        ``more`` is read in the same transaction.
+        """
         found: dict[int, Outline] = {}
 
         async def read(tx: Transaction) -> None:
             found.clear()
             found.update(await schedule.outlines(tx, job_ids))
+            if more is not None:
+                await more(tx)
 
         def add_newest() -> None:
             for task in self._batch.finished:  # seen while the commit was under way
@@ -242,7 +253,7 @@ class Recorder:
             while True:
                 try:
                     async with self._database.transaction(quiet=True) as tx:
-                        closed = {} if batch.is_empty else await _store(tx, batch)
+                        closed, refused = ({}, set()) if batch.is_empty else await _store(tx, batch)
                         await more(tx)
                     break
                 except DatabaseProblem:
@@ -256,6 +267,8 @@ class Recorder:
                     await asyncio.sleep(RETRY_SECONDS)
             for event in batch.events:
                 self._bus.publish(event)
+            if refused:
+                self._on_refused(refused)
             if closed:
                 self._on_closed(closed)
                 now = self._database.runtime.time()
@@ -283,17 +296,23 @@ async def _within_limits(
     return allowed
 
 
-async def _store(tx: Transaction, batch: _Batch) -> dict[int, Status]:
-    """Store a batch; return the status of each job that has finished by it."""
+async def _store(tx: Transaction, batch: _Batch) -> tuple[dict[int, Status], set[int]]:
+    """Store a batch; return the status of each job that has finished by it, and the jobs of which something
+    was to be skipped that no dependency skips any more.
+    """
     await tasks.set_ready(tx, batch.ready)
     await tasks.record_retried(tx, batch.retried)
     await tasks.record_started(tx, list(batch.started.values()))
     await tasks.mark_jobs_started(tx, [(start, job_id) for job_id, start in batch.job_starts.items()])
-    await tasks.record_finished(tx, batch.finished)
+    skipped = [task for task in batch.finished if task.status is Status.SKIPPED]
+    finished = [task for task in batch.finished if task.status is not Status.SKIPPED] if skipped else None
+    await tasks.record_finished(tx, batch.finished if finished is None else finished)
     await tasks.release(tx, batch.released)
     now = tx.runtime.time()
-    for job_id, task_ids, reason in batch.skipped:
-        await tasks.end_unstarted(tx, job_id, Status.SKIPPED, reason, now, task_ids)
     closed = await tasks.close_jobs(tx, batch.touched, now) if batch.touched else []
+    refused: set[int] = set()
+    if skipped or batch.skipped:
+        more, refused = await store_skips(tx, skipped, batch.skipped, now)
+        closed += more
     outlines = await schedule.outlines(tx, closed) if closed else {}
-    return {job_id: outline.status for job_id, outline in outlines.items()}
+    return {job_id: outline.status for job_id, outline in outlines.items()}, refused

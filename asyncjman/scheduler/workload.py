@@ -98,6 +98,8 @@ class JobState:
     """The line it stands in; it may stand in the other one too, and is passed over there."""
     skipped: bool = False
     skip_reason: str = ""
+    early: list[tuple[int, Status, bool]] | None = None
+    """Ends of jobs that a pairing is still to be told of: those before ``decide`` said which tasks it met."""
 
     @classmethod
     def of(cls, outline: Outline, dependencies: tuple[Dependency, ...]) -> JobState:
@@ -131,6 +133,7 @@ class JobState:
         self.offered.clear()
         self.undecided = {one.job_id for one in self.dependencies}
         self.pairing = Pairing.of(self.dependencies)
+        self.early = None if self.pairing is None else []
         self.skipped = False
         self.line = None
 
@@ -224,6 +227,9 @@ class Workload:
         for other_id, outcomes in counterparts.items():
             for task_id, status in outcomes:
                 self.counterpart_ended(job, other_id, task_id, status)
+        early, job.early = job.early or [], None
+        for other_id, status, stop_on_failure in early:
+            self._judge(job, other_id, status, stop_on_failure=stop_on_failure)
         if job.id not in self.jobs:
             return  # it ended by what others were decided
         for other_id in sorted(job.undecided & ended.keys()):
@@ -339,6 +345,9 @@ class Workload:
     def _judge(self, job: JobState, other: int, status: Status, *, stop_on_failure: bool) -> None:
         """Draw the conclusion for ``job`` from the end of a job that it waits for."""
         if other not in job.undecided:
+            return
+        if job.early is not None:
+            job.early.append((other, status, stop_on_failure))
             return
         job.undecided.discard(other)
         kinds = {one.kind for one in job.dependencies if one.job_id == other}

@@ -100,7 +100,8 @@ class Database:
     async def transaction(self, *, quiet: bool = False) -> AsyncIterator[Transaction]:
         """Hold the write lock of this process and of the file; commit at the end, or roll back.
 
-        A ``quiet`` one is no change that ``change`` tells of.
+        A ``quiet`` one is no change that ``change`` tells of, nor is to other processes where it changed
+        nothing: two that wait for the same would wake each other for ever.
         """
         async with self._lock:
             with unsuspended(), translated(self.path):
@@ -119,16 +120,17 @@ class Database:
         Commits of this process are noticed at once, those of others after ``seconds`` at most (which is
         when this returns anyway).
         """
-        version = await self._version()
+        version = await self.version()
         if version == seen:
             self._committed.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._committed.wait()
-            version = await self._version()
+            version = await self.version()
         return version
 
-    async def _version(self) -> tuple[int, int]:
+    async def version(self) -> tuple[int, int]:
+        """Return the state of the file: another one once this or another process committed to it."""
         rows = await self.fetch("PRAGMA data_version")
         return int(rows[0][0]), self._commits
 
@@ -197,7 +199,10 @@ class Database:
         self._identity = fresh._identity
 
     async def _commit(self, tx: Transaction, *, quiet: bool) -> None:
-        await self._connection.execute("COMMIT")
+        if quiet and self._connection.total_changes == tx.changes_before:
+            await self._connection.execute("ROLLBACK")
+        else:
+            await self._connection.execute("COMMIT")
         tx.committed = True
         if not quiet:
             self._commits += 1
@@ -215,6 +220,7 @@ class View:
         self.path = path
         self._connection = connection
         self.runtime = runtime
+        self.changes_before = connection.total_changes
         self.committed = False
         """Whether it is on the disk: it may be although whoever waited for that was cancelled."""
 

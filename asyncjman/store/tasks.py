@@ -46,12 +46,12 @@ async def claim(
     tx: Transaction,
     runner: int,
     wanted: Sequence[tuple[int, int, str | None]],
-    next_index: Iterable[tuple[int, int]],
+    spans: Iterable[tuple[int, int, int]],
 ) -> list[Claim]:
     """Take up those of the wanted (job id, task id, array as it was read) that are still free.
 
-    ``next_index`` are pairs (job id, index): the array's tasks before that index have rows, once those
-    that are wanted have one.
+    ``spans`` are (job id, index, index): the array's tasks from the first index to before the second one
+    are wanted, and so have rows then.
     """
     rows = await tx.fetch(
         "INSERT INTO task (job_id, task_id, status, attempt, runner) "
@@ -66,11 +66,11 @@ async def claim(
         (runner, json.dumps(wanted)),
     )
     arrays = {job_id: array for job_id, _, array in wanted}
-    # under the same guard as the rows above: where they were not made, the index stays
+    # under the same guard as the rows above, and with no gap before: where there are none, the index stays
     await tx.execute_many(
         "UPDATE job SET next_index = max(next_index, ?) "
-        f"WHERE id = ? AND array IS ? AND rest IN {_CLAIMABLE}",
-        [(index, job_id, arrays[job_id]) for job_id, index in next_index if job_id in arrays],
+        f"WHERE id = ? AND array IS ? AND rest IN {_CLAIMABLE} AND next_index >= ?",
+        [(end, job_id, arrays[job_id], start) for job_id, start, end in spans if job_id in arrays],
     )
     return [Claim(*row) for row in rows]
 
@@ -236,6 +236,7 @@ async def end_unstarted(
             f"WHERE job.rest IN {states}",
             (status, reason, now, *values, job_id),
         )
+        await tx.execute(f"UPDATE job SET revision = {REVISION} WHERE id = ?", (job_id,))
         return
     rest = await tx.fetch(f"SELECT array IS NULL FROM job WHERE id = ? AND rest IN {states}", (job_id,))
     if not rest:
@@ -336,6 +337,16 @@ async def successes(source: Database | Transaction, job_id: int, task_ids: Itera
     """Return which of these tasks of a job succeeded."""
     rows = await source.fetch(
         "SELECT task_id FROM task WHERE job_id = ? AND status = 'success' "
+        "AND task_id IN (SELECT value FROM json_each(?))",
+        (job_id, json.dumps(list(task_ids))),
+    )
+    return {row[0] for row in rows}
+
+
+async def unsuccessful(source: Database | Transaction, job_id: int, task_ids: Iterable[int]) -> set[int]:
+    """Return which of these tasks of a job ended, and did not succeed."""
+    rows = await source.fetch(
+        "SELECT task_id FROM task WHERE job_id = ? AND finished_at IS NOT NULL AND status <> 'success' "
         "AND task_id IN (SELECT value FROM json_each(?))",
         (job_id, json.dumps(list(task_ids))),
     )

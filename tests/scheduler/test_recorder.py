@@ -66,7 +66,7 @@ def ended(job_id: int = 1, task_id: int = 0, status: Status = Status.SUCCESS) ->
 
 async def test_what_is_flushed_is_in_the_file_and_published(desk: Desk) -> None:
     await add_jobs(desk.database, spec_of())
-    await desk.recorder.claim(await add_runner(desk.database), [(1, 0, None)], {}, {})
+    await desk.recorder.claim(await add_runner(desk.database), [(1, 0, None)], [], {})
     heard = desk.bus.subscribe()
     desk.recorder.task_finished(ended())
     assert (await jobs.get(desk.database, [1]))[0].status is Status.QUEUED
@@ -79,7 +79,7 @@ async def test_what_is_flushed_is_in_the_file_and_published(desk: Desk) -> None:
 
 async def test_a_problem_that_passes_loses_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     await add_jobs(desk.database, spec_of())
-    await desk.recorder.claim(await add_runner(desk.database), [(1, 0, None)], {}, {})
+    await desk.recorder.claim(await add_runner(desk.database), [(1, 0, None)], [], {})
     monkeypatch.setattr("asyncjman.scheduler.recorder.RETRY_SECONDS", 0)
     store, faults = tasks.record_finished, [DatabaseProblem("disk full"), DatabaseProblem("disk full")]
 

@@ -130,6 +130,7 @@ class Commands:
             bus=Bus(),
         )
         self.engines[process] = engine
+        self._oracle.executes[process] = False
         try:
             await engine.run()
         finally:

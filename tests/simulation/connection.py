@@ -49,6 +49,10 @@ class Connection:
     def in_transaction(self) -> bool:
         return self._database.in_transaction
 
+    @property
+    def total_changes(self) -> int:
+        return self._database.total_changes
+
     async def close(self) -> None:
         await self._call(self._close)
 
@@ -129,6 +133,9 @@ class _Cursor:
     async def fetchmany(self, size: int) -> list[Any]:
         found: list[Any] = await self._connection._call(self._cursor.fetchmany, size)
         return found
+
+    async def close(self) -> None:
+        await self._connection._call(self._cursor.close)
 
     async def fetchone(self) -> Any:
         return await self._connection._call(self._cursor.fetchone)

@@ -179,6 +179,7 @@ class _History:
             process.suspend(fault.seconds)
             return True
         self._world.tell(f"{process.name} is interrupted")
+        self._oracle.executes[process] = True
         engine = self._commands.engines[process]
         process.call_soon(lambda: process.create_task(engine.stop(kill=fault.kill)))
         return True

@@ -31,6 +31,8 @@ class Oracle:
         """Starts that what was a moment before allowed, and what is does not."""
         self.may_repeat: dict[Process, set[int]] = {}
         """The jobs of which a process was asked to repeat successes too."""
+        self.executes: dict[Process, bool] = {}
+        """The processes that execute, and whether they were interrupted."""
         world.on_commit = self.committed
         machine.on_start = self.started
 
@@ -78,6 +80,10 @@ class Oracle:
                 self._world.violated(f"{_name(key)} is a success, but no attempt {attempt} ended with 0")
         elif was == "success" and key[0] not in self.may_repeat.get(process, ()):
             self._world.violated(f"{_name(key)} was a success, and nobody asked for another run")
+        if status == "stopped" and process in self.executes and not self.executes[process]:
+            row = self._views[-2][key[0]].rows.get(key[1])
+            if row is None or not row.stop:
+                self._world.violated(f"{_name(key)} is stopped, and nobody asked for it")
         if status == "skipped" and not self._is_skipped_rightly(key):
             self._world.violated(f"{_name(key)} is skipped, but no dependency says so: {self._says(key)}")
 
@@ -113,11 +119,9 @@ class Oracle:
     def _check_dependencies(self, key: Key, runner: Process) -> None:
         if any(self._allow(statuses, self.view, key) for statuses in self._as_seen_by(runner)):
             return
-        since = self._world.now - NOTICE_SECONDS
-        if runner.awake_since > since:
-            since = runner.suspended_at - NOTICE_SECONDS
-        for view in reversed(self._views[bisect_right(self._times, since) - 1 :]):
-            if key[0] in view and self._allow({}, view, key):
+        since = bisect_right(self._times, self._world.now - NOTICE_SECONDS) - 1
+        for view in reversed(self._views[since:]):
+            if key[0] in view and any(self._allow(seen, view, key) for seen in self._since(view, runner)):
                 self.late += 1
                 return
         self._world.violated(f"{_name(key)} starts, but its dependencies say {self._says(key)}")
@@ -129,6 +133,19 @@ class Oracle:
             if judge(kind, other, statuses, key[1]) not in ("go", "either"):
                 return False
         return True
+
+    def _since(self, view: View, runner: Process) -> Iterator[dict[Key, str]]:
+        """Yield how the tasks that a runner held once may stand in its eyes now."""
+        held = [
+            (job.id, task)
+            for job in view.values()
+            for task, row in job.rows.items()
+            if row.runner == runner.name and row.status in UNFINISHED
+        ]
+        for seen in self._as_seen_by(runner):
+            now = {key: self.view[key[0]].tasks.get(key[1]) for key in held if key[0] in self.view}
+            yield {key: status for key, status in now.items() if status is not None} | seen
+            yield {}
 
     def _as_seen_by(self, runner: Process) -> Iterator[dict[Key, str]]:
         """Yield how tasks that a runner holds may stand in its eyes, beyond what is stored."""

@@ -14,10 +14,9 @@ from typing import Any
 from unittest.mock import patch
 
 from asyncjman.executors import git
-from asyncjman.runtime import Runtime
 from asyncjman.scheduler import reconcile
 from asyncjman.store import folderlock, opening
-from asyncjman.store.runners import Held, Runner
+from asyncjman.store.runners import Runner
 from tests.simulation.connection import Connection
 from tests.simulation.machine import Machine
 from tests.simulation.world import Process, World
@@ -40,16 +39,16 @@ def simulated(world: World, machine: Machine) -> Iterator[None]:
     async def no_commit(folder: Path) -> tuple[None, None]:
         return None, None
 
-    def is_alive(runner: Runner, runtime: Runtime) -> bool:
+    def is_alive(runner: Runner, *_: Any) -> bool:
         return any(one.name == runner.token for one in world.processes)
 
-    async def end_left(runner: Runner, held: list[Held], runtime: Runtime) -> int:
+    async def end_left(runner: Runner, *_: Any) -> int:
         await asyncio.sleep(world.pause())
         ended = machine.end_orphans(runner.token)
         await asyncio.sleep(world.pause())
         return ended
 
-    def left_processes(runner: Runner, held: list[Held]) -> list[Any]:
+    def left_processes(runner: Runner, *_: Any) -> list[Any]:
         return machine.orphans(runner.token)
 
     with ExitStack() as stack:

@@ -134,8 +134,6 @@ class Process(asyncio.BaseEventLoop):
         self.pid = pid
         self.is_dead = False
         self.suspended_until = 0.0
-        self.suspended_at = self.awake_since = 0.0
-        """When it was suspended for the last time, and since when it is awake again."""
         self.fuse: int | None = None
         """How many turns it has left before it crashes."""
         self.on_death: list[Callable[[], None]] = []
@@ -188,10 +186,7 @@ class Process(asyncio.BaseEventLoop):
 
     def suspend(self, seconds: float) -> None:
         """SIGSTOP, and SIGCONT after so many seconds."""
-        if self.suspended_until <= self.world.now:
-            self.suspended_at = self.world.now
         self.suspended_until = max(self.suspended_until, self.world.now + seconds)
-        self.awake_since = self.suspended_until
 
     def crash(self) -> None:
         """kill -9: it has no turn any more."""

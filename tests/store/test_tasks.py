@@ -323,7 +323,7 @@ async def test_no_query_of_the_hot_path_reads_all_tasks(database: Database) -> N
     spy = _Spy(database)
     source: Database = spy  # type: ignore[assignment]
     tx: Transaction = spy  # type: ignore[assignment]
-    await tasks.claim(tx, 1, [(1, 1, "1-3")], [(1, 2)])
+    await tasks.claim(tx, 1, [(1, 1, "1-3")], [(1, 1, 2)])
     await tasks.held_counts(tx, [1])
     await tasks.record_started(tx, [(1.0, 1, "h", 1, 1)])
     await tasks.record_finished(tx, [_ended(1, 1, Status.SUCCESS)])

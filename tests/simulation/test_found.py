@@ -1,0 +1,136 @@
+"""What random histories have found: the smallest plan that shows each, in many interleavings.
+
+A seed shows a defect only as long as the code around it takes the same steps; a plan does so for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.simulation.history import Stage, stage
+from tests.simulation.plan import Action, Delete, Execute, Interrupt, Plan, Resubmit, Stop, Submit, Suspend
+
+FIRST, SECOND, THIRD = 0.1, 0.5, 0.9
+"""Which of up to three jobs."""
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Stage]:
+    with stage() as one:
+        yield one
+
+
+def job(
+    size: int = 0,
+    *after: tuple[float, str],
+    retries: int = 0,
+    delay: float = 0.0,
+    throttle: int | None = None,
+    stop_on_failure: bool = False,
+) -> Submit:
+    return Submit(size, throttle, retries, delay, stop_on_failure, after)
+
+
+def again(which: float, what: str = "unsuccessful", *, dependents: bool = True) -> Resubmit:
+    return Resubmit(which, False, what, dependents, False, None)
+
+
+def plan(
+    *jobs: Submit, at: dict[float, Action], failing: float = 0.0, seconds: float = 0.05, pause: float = 0.0
+) -> Plan:
+    return Plan(jobs, (pause,) * len(jobs), tuple(sorted(at.items())), failing, seconds, 0.0)
+
+
+FOUND = {
+    "what was stopped and submitted again between two claims of its array was never run": plan(
+        job(5),
+        job(0, (0.0, "any")),
+        job(),
+        at={
+            0.1: Execute(2),
+            **{0.12 + 0.04 * n: Resubmit(FIRST, False, "everything", False, True, None) for n in range(6)},
+        },
+    ),
+    "a delete ended an execute that was reading what depends on the job": plan(
+        job(),
+        job(5, (0.0, "any")),
+        job(0, (0.0, "ok")),
+        at={
+            0.0: Delete(0.0, None),
+            0.15: Delete(0.0, None),
+            0.1: Execute(2),
+            0.2: Execute(2),
+            0.25: Delete(0.0, None),
+        },
+        pause=0.05,
+    ),
+    "what was paired with a task that was deleted was never run": plan(
+        job(5, throttle=1), job(5, (0.0, "corr")), at={0.1: Delete(0.0, 0.5), 0.2: Execute(2)}
+    ),
+    "what another process had submitted again was taken for ended, and its dependents were skipped": plan(
+        job(4),
+        job(0, (0.0, "notok")),
+        job(3, (0.9, "any")),
+        at={
+            0.1: Execute(2),
+            **{0.3 + 0.02 * n: again(0.0, "everything", dependents=False) for n in range(6)},
+        },
+    ),
+    "a task that was stopped by itself was taken for skipped, and its job's dependents were skipped": plan(
+        job(4),
+        job(4, (0.0, "corr")),
+        job(0, (0.9, "any")),
+        at={0.1: Execute(1), 0.25: Stop(SECOND, 0.9)},
+        failing=0.3,
+    ),
+    "an execute span while it waited for the lock of a suspended process": plan(
+        job(4),
+        job(0, (0.0, "ok")),
+        job(),
+        at={
+            0.1: Execute(2),
+            **{0.2 + 0.011 * n: again(0.0, "everything") for n in range(4)},
+            0.21: Suspend(0.5, 3.0),
+            0.24: Suspend(0.8, 3.0),
+            0.26: Suspend(0.3, 3.0),
+            0.3: Interrupt(0.0, False),
+        },
+    ),
+    "what was submitted again after a stop was stopped once more": plan(
+        job(6),
+        job(0, (0.0, "ok")),
+        job(),
+        at={
+            0.1: Execute(3),
+            **{0.2 + 0.1 * n: Stop(FIRST, 0.1 * n) for n in range(6)},
+            **{0.25 + 0.1 * n: again(FIRST) for n in range(8)},
+        },
+        seconds=0.2,
+    ),
+    "what was claimed ahead of time ran although its predecessor was submitted again": plan(
+        job(4),
+        job(4, (0.0, "any")),
+        job(2, (0.5, "ok")),
+        at={0.1: Execute(1), **{0.15 + 0.03 * n: again(FIRST, "everything") for n in range(8)}},
+        seconds=0.01,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_found(place: Stage, name: str) -> None:
+    broken = {}
+    for seed in range(40):
+        result = place.run(seed, plan=FOUND[name])
+        if result.violation:
+            broken[seed] = result.violation
+    assert not broken, name
+
+
+def test_executes_that_wait_for_each_other_are_quiet(place: Stage) -> None:
+    """Two that wait for the one task of an array that may run, which a third one holds, span."""
+    busy = plan(job(2, throttle=1), at={0.1: Execute(1), 0.2: Execute(1), 0.3: Execute(1)}, seconds=5.0)
+    turns = [place.run(seed, plan=busy).turns for seed in range(10)]
+    assert max(turns) < 10_000, "some five hundred turns a second are what looking at the file takes"
