@@ -123,7 +123,7 @@ def remove_spool(database: Path, token: str) -> None:
         refuse_foreign_link(str(absolute(database).parent), str(folder / "any"))
     except OSError:
         return
-    if token and folder.is_dir() and not folder.is_symlink():
+    if token and not folder.is_symlink():
         shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):
+        with suppress(OSError):  # not empty; or gone, as a command did this that was killed then
             folder.parent.rmdir()

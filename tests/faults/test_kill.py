@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import random
-import shlex
 import socket
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -112,100 +110,6 @@ def test_execute_killed(jman: Jman, figures: Figures) -> None:
         f"{again} tasks begun more than once before their success, 0 lost, 0 run again after a success, "
         f"0 two at once; {time.monotonic() - begun:.0f} s (seed {SEED})"
     )
-
-
-def kill_command(
-    jman: Jman, figures: Figures, name: str, prepare: Callable[[int], list[str]], check: Callable[[str], bool]
-) -> None:
-    """Kill a command at random moments; ``check`` is given what it printed, and tells if it took effect."""
-    chance = random.Random(SEED)
-    kills = effects = 0
-    count = trials(4, 50)
-    for number in range(count):
-        words = prepare(number)
-        ended, output = kill_after(jman, chance.uniform(0.1, 0.7), *words)
-        assert "Traceback" not in output, output
-        kills += not ended
-        if jman.database.exists():
-            assert_sound(jman.database)
-        effects += check(output)
-    figures(f"kill {name}: {count} trials, {kills} killed, {effects} had taken effect, 0 half done, 0 lost")
-
-
-def test_submit_killed(jman: Jman, figures: Figures) -> None:
-    before = 0
-
-    def prepare(number: int) -> list[str]:
-        return shlex.split("--local submit --repeat 5 -t 1-100 -s A=b --log-dir logs --json -- true")
-
-    def check(output: str) -> bool:
-        nonlocal before
-        if not jman.database.exists() or not query(jman.database, "PRAGMA user_version")[0][0]:
-            assert not output.strip()
-            return False
-        jobs = query(jman.database, "SELECT id FROM job ORDER BY id")
-        edges = query(jman.database, "SELECT count(*) FROM dependency")[0][0]
-        assert len(jobs) in (before, before + 5), "some of the jobs of one submit"
-        assert edges == len(jobs) // 5 * 4, "a job without its dependency"
-        assert [row[0] for row in jobs] == list(range(1, len(jobs) + 1))
-        if output.strip():
-            assert len(jobs) == before + 5, "reported, and not there"
-        added, before = len(jobs) > before, len(jobs)
-        return added
-
-    kill_command(jman, figures, "submit", prepare, check)
-
-
-def test_resubmit_killed(jman: Jman, figures: Figures) -> None:
-    jman("--local", "submit", "-t", "1-20", "--", "true")
-    jman("--local", "execute", "-p", "4")
-
-    def prepare(number: int) -> list[str]:
-        if jman.status() != {1: "success"}:
-            jman("--local", "execute", "-p", "4")
-        return ["--local", "resubmit", "-j", "1", "--also-success"]
-
-    def check(output: str) -> bool:
-        states = {row[0] for row in query(jman.database, "SELECT status FROM task")}
-        assert len(states) == 1, states
-        assert states == {"submitted"} or not output.strip()
-        return states == {"submitted"}
-
-    kill_command(jman, figures, "resubmit", prepare, check)
-
-
-def test_stop_killed(jman: Jman, figures: Figures) -> None:
-    def prepare(number: int) -> list[str]:
-        jman("--local", "submit", "-t", "1-20", "--", "true")
-        jman("--local", "submit", "--after-ok", str(2 * number + 1), "--", "true")
-        return ["--local", "stop", str(2 * number + 1)]
-
-    def check(output: str) -> bool:
-        last = max(jman.status())
-        states = jman.status()[last - 1], jman.status()[last]
-        assert states in [("submitted", "waiting"), ("stopped", "skipped")], states
-        assert states[0] == "stopped" or not output.strip()
-        return states[0] == "stopped"
-
-    kill_command(jman, figures, "stop", prepare, check)
-
-
-@pytest.mark.parametrize("jobs", [1, 40])
-def test_delete_killed(jman: Jman, figures: Figures, jobs: int) -> None:
-    """With one job the database goes, too: kills also meet that."""
-
-    def prepare(number: int) -> list[str]:
-        if jman.database.exists() and jman.list():
-            jman("--local", "delete")
-        jman("--local", "submit", "--repeat", str(jobs), "-t", "1-3", "--", "true")
-        return ["--local", "delete"]
-
-    def check(output: str) -> bool:
-        left = len(jman.list())
-        assert left in (0, jobs), "half deleted"
-        return left == 0
-
-    kill_command(jman, figures, f"delete of {jobs}", prepare, check)
 
 
 async def test_a_clock_that_jumps_makes_no_runner_dead(

@@ -13,9 +13,11 @@ import pytest
 
 from tests.cli.tools import Jman
 from tests.faults.syscalls import Ended, Prepared, files_in, kill_at, points, sample, skip_without_strace
-from tests.faults.tools import Figures, assert_sound, left_in, query
+from tests.faults.tools import LONG, Figures, assert_sound, left_in, query
 
 SHORT = 6  # kills of each command, in the short form
+
+pytestmark = pytest.mark.timeout(3600 if LONG else 300)
 
 
 @pytest.fixture(autouse=True)

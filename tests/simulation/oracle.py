@@ -88,7 +88,17 @@ class Oracle:
             self._world.violated(f"{_name(key)} is skipped, but no dependency says so: {self._says(key)}")
 
     def _is_skipped_rightly(self, key: Key) -> bool:
-        return not {"skip", "either"}.isdisjoint(self._says(key).values())
+        says = {*self._says(key).values(), *self._deleted_now_says(key)}
+        return not {"skip", "either"}.isdisjoint(says)
+
+    def _deleted_now_says(self, key: Key) -> Iterator[str]:
+        """Yield what the dependencies say that this commit deletes: what had not ended of them is stopped."""
+        before, now = self._views[-2], self.view
+        for other, kind in before[key[0]].dependencies:
+            if other not in now:
+                tasks = before[other].tasks.items()
+                stopped = {task: "stopped" if status in UNFINISHED else status for task, status in tasks}
+                yield judge(kind, before[other], stopped, key[1])
 
     def _says(self, key: Key) -> dict[tuple[int, str], str]:
         view = self.view
