@@ -25,7 +25,7 @@ def why_command(context: typer.Context, ids: Ids = None, job_ids: JobIds = None)
 
     async def why() -> None:
         color = use_color()
-        async with Operations(globals_.database, create=False) as manager:
+        async with Operations(globals_.database, create=False, asks="briefly") as manager:
             await refresh(manager, globals_)
             if not globals_.local:
                 await manager.look_up_usage()

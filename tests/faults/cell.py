@@ -35,7 +35,7 @@ class Cell:
 
     def install(self) -> None:
         """Put the commands into a folder for PATH."""
-        for name in ("qsub", "qstat", "qdel", "qacct", "qconf"):
+        for name in ("qsub", "qstat", "qdel", "qacct", "qconf", "qalter"):
             path = self.folder / name
             path.write_text(
                 f'#!/bin/sh\nexec "{sys.executable}" -S "{__file__}" {name} "{self.folder}" "$@"\n'
@@ -48,7 +48,7 @@ class Cell:
         (self.folder / "counter").write_text(str(last))
 
     def let(self, command: str, fault: str = "", seconds: float = 0) -> None:
-        """From now on a command does this: hang, killed, nothing, chatty, third, slow, away, cut."""
+        """From now on a command does this: hang, killed, nothing, chatty, third, slow, away, cut, deaf."""
         (self.folder / f"fault.{command}").write_text(json.dumps([fault, seconds]))
 
     def calls(self, command: str) -> list[list[str]]:
@@ -123,6 +123,18 @@ class Cell:
         }
         with self.accounting.open("a") as stream:
             stream.write("=" * 62 + "\n" + "".join(f"{key:12} {value}\n" for key, value in fields.items()))
+
+    def delete(self, grid_id: int) -> None:
+        """Do what qdel asks for; where it is "deaf", so are the nodes: what runs there is never gone."""
+        job = self.job(grid_id)
+        if "r" in job["state"] and self.fault("qdel") == "deaf":
+            (self.folder / f"job.{grid_id}").write_text(json.dumps({**job, "state": "dr"}))
+        else:
+            self.drop(grid_id)
+
+    def fault(self, command: str) -> str:
+        path = self.folder / f"fault.{command}"
+        return str(json.loads(path.read_text())[0]) if path.exists() else ""
 
     def drop(self, grid_id: int) -> None:
         (self.folder / f"job.{grid_id}").unlink()
@@ -201,7 +213,7 @@ def answer(name: str, cell: Cell, words: list[str]) -> tuple[int, str, str]:
             said = ""
             for word in words:
                 if (number := int(word.partition(".")[0])) in cell.listed():
-                    cell.drop(number)
+                    cell.delete(number)
                     said += f"root has deleted job {number}\n"
                 else:
                     said += f'denied: job "{number}" does not exist\n'
