@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Literal
 
 from asyncjman.errors import UsageError
 from asyncjman.executors import command
@@ -42,6 +42,7 @@ from asyncjman.executors.sge.resources import (
     queues_in,
     unknown_queue,
 )
+from asyncjman.executors.sge.verification import Verdict, parse_verification
 from asyncjman.model.job import PLAIN_TASK
 
 QUEUES_SECONDS = 10.0
@@ -189,6 +190,12 @@ class SgeExecutor:
             if done.returncode != 0:
                 raise command.failure(argv, done) from error
             raise CommandFailed("qstat", 0, str(error), transient=True) from error
+
+    async def verify_jobs(self, grid_ids: Sequence[int], how: Literal["v", "p"]) -> dict[int, Verdict]:
+        """Return whether jobs could run, by grid ids: ever (``v``), or now (``p``)."""
+        argv = commands.qalter_verify(self._binaries.path("qalter"), grid_ids, how)
+        done = await self._ask(argv, check=False)
+        return parse_verification(done.stdout, grid_ids)
 
     async def queues(self) -> Collection[str]:
         """Return the names of the cluster's queues, none where it doesn't say.
