@@ -38,6 +38,8 @@ class Settings:
     """The most, when nothing changes."""
     vanish_grace: float = 120.0
     """Seconds until a task that left the queue without a word counts as failed."""
+    cluster_timeout: float = 10.0
+    """Seconds that list, report, why and doctor may ask the cluster in all."""
     queue: str = "all.q"
     log_dir: str = "logs"
     sge_extra_args_default: str = ""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.cells.sge import WITHOUT
 from tests.cli.tools import Jman
 
 # the commands of a cluster that happens to be on PATH find nothing: `grid` names a cell of our own
@@ -59,6 +60,15 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
     finally:
         faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Have all tests that need a cell told in one line: else each is told with its own place."""
+    report = yield
+    if report.skipped and isinstance(report.longrepr, tuple) and WITHOUT in report.longrepr[2]:
+        report.longrepr = ("tests/cells/sge.py", 0, report.longrepr[2])
+    return report
 
 
 @pytest.fixture

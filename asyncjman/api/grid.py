@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from asyncjman.errors import JmanError
+from asyncjman.executors.budget import Budget
 from asyncjman.executors.command import CommandFailed
 from asyncjman.executors.sge.executor import Preview, SgeExecutor
 from asyncjman.model.job import Job
@@ -25,10 +26,10 @@ T = TypeVar("T")
 class Grid:
     """Sends jobs to the cluster, follows them there, deletes them there."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(self, database: Database, settings: Settings, budget: Budget) -> None:
         self._database = database
         self._settings = settings
-        self.executor = SgeExecutor(settings.resources)
+        self.executor = SgeExecutor(settings.resources, budget)
 
     async def send_new(self, stored: Sequence[Job]) -> None:
         """Send jobs that were stored a moment ago; those that the cluster doesn't take are deleted again."""

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from asyncjman.api.ids import check_tasks, resolve_dependencies, resolve_ids, where_tasks
 from asyncjman.errors import BadSelection, DamagedDatabase, DatabaseProblem, first_of
@@ -31,12 +31,16 @@ if TYPE_CHECKING:
     from asyncjman.api.grid import Grid
     from asyncjman.api.resubmission import Outcome, Resubmission
     from asyncjman.errors import JmanError
+    from asyncjman.executors.budget import Budget
     from asyncjman.executors.sge.executor import Preview
     from asyncjman.scheduler.bus import Bus
     from asyncjman.settings import Settings
 
 ALL = Selection()
 _PAGE = 500
+Asks = Literal["again", "once", "briefly"]
+"""How often a cluster is asked that hangs: each call waits 30 seconds for it; or the first one does, and no
+other is made; or all of them together wait for ``cluster-timeout`` seconds."""
 
 
 class _DryRun(Exception):
@@ -51,6 +55,7 @@ class Operations:
     """A database of jobs, open inside ``async with``.
 
     ``create``: whether a database that isn't there is made; if not, it looks like an empty one.
+    ``asks``: how patient it is with a cluster; ``within``: seconds for all that the cluster is asked.
     """
 
     def __init__(
@@ -61,8 +66,12 @@ class Operations:
         settings: Settings | None = None,
         profile: str | None = None,
         runtime: Runtime = SYSTEM,
+        asks: Asks = "again",
+        within: float | None = None,
     ) -> None:
         self.path = Path(database)
+        self._asks = asks
+        self._within = within
         self._runtime = runtime
         self._create = create
         self._settings = settings
@@ -134,8 +143,18 @@ class Operations:
         if self._grid is None:
             from asyncjman.api.grid import Grid
 
-            self._grid = Grid(self.database, self.settings)
+            self._grid = Grid(self.database, self.settings, self._budget())
         return self._grid
+
+    def _budget(self) -> Budget:
+        from asyncjman.executors.budget import Budget
+
+        if self._within is not None:
+            # what begins just before the end gets a moment
+            return Budget(max(self._within, 1.0), clock=self._runtime.monotonic)
+        if self._asks == "briefly":
+            return Budget(self.settings.cluster_timeout, clock=self._runtime.monotonic)
+        return Budget(once=self._asks == "once")
 
     async def refresh(self, *, local: bool = False) -> JmanError | None:
         """Look at the cluster, if anything is on it; return why it did not answer, if it didn't."""
@@ -329,15 +348,40 @@ class Operations:
         """Stop jobs, or some tasks of one; return those that were not finished before.
 
         With ``force`` also what a process runs that doesn't answer: ``on_forced`` is told what is not sure
-        by that, in a line. Raises BadSelection, or EnvironmentProblem where the process that runs them
-        doesn't answer.
+        by that, in a line. Raises BadSelection, or EnvironmentProblem where the process that runs them, or
+        the cluster, doesn't answer; the others are stopped all the same. What a cluster still lists may not
+        be finished as yet.
         """
         from asyncjman.api.stopping import stop
 
         selected = await self._selected(selection, task_ids)
-        on_grid = await self._stop_on_grid(selected, task_ids)
-        stopped = await stop(self.database, selected, task_ids, force=force, on_forced=on_forced)
+        try:
+            on_grid = await self._stop_on_grid(selected, task_ids)
+        finally:
+            stopped = await stop(self.database, selected, task_ids, force=force, on_forced=on_forced)
         return await jobs.get(self.database, [job.id for job in [*stopped, *on_grid]])
+
+    async def unconfirmed(self, job_ids: Iterable[int], task_ids: Sequence[int] = ()) -> list[str]:
+        """Return a line for each of these jobs of which something, or one of these tasks, still runs."""
+        lines = []
+        for job in await jobs.get(self.database, job_ids):
+            if job.status not in FINISHED and await self._any_left(job, task_ids):
+                grid = f" (grid {job.grid_id})" if job.grid_id else ""
+                lines.append(
+                    f"job {job.id}{grid} is not confirmed to be stopped: it was told to, and is still there"
+                )
+        return lines
+
+    async def _any_left(self, job: Job, task_ids: Sequence[int]) -> bool:
+        from asyncjman.store import submissions
+
+        if not task_ids:
+            return True
+        standing = (await submissions.standings(self.database, [job.id]))[job.id]
+        others_end = standing.rest in FINISHED
+        return any(
+            one in standing.unfinished or not (others_end or one in standing.finished) for one in task_ids
+        )
 
     async def delete(
         self,
@@ -351,10 +395,12 @@ class Operations:
         from asyncjman.api.deletion import delete
 
         selected = await self._selected(selection, task_ids)
-        await self._stop_on_grid(selected, task_ids)
+        on_grid = await self._stop_on_grid(selected, task_ids)
+        left = {job.id: await self.unconfirmed([job.id], task_ids) for job in on_grid}
         async for one in delete(
             self.database, selected, task_ids=task_ids, keep_logs=keep_logs, keep_log_dir=keep_log_dir
         ):
+            one.problems.extend(left.get(one.job.id, ()))
             yield one
 
     async def resubmit(

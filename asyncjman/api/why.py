@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from asyncjman.api.evidence import Evidence
 from asyncjman.api.logfiles import tail
 from asyncjman.api.operations import Operations
 from asyncjman.errors import JmanError
+from asyncjman.executors.sge.accounting import read_time
 from asyncjman.executors.sge.limits import judge
 from asyncjman.executors.sge.parse import JobDetail
+from asyncjman.executors.sge.verification import why_never
 from asyncjman.model.graph import Kind
 from asyncjman.model.job import Job, Task
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.grid.interpret import has_known_end
+from asyncjman.store.submissions import Submission
 
 _TAIL_LINES = 5
 _MAX_TASKS = 5
@@ -24,7 +28,7 @@ _NEEDS = {
 }
 
 
-async def explain(operations: Operations, job: Job) -> list[str]:
+async def explain(operations: Operations, job: Job, evidence: Evidence) -> list[str]:
     """Return lines that say why a job is as it is: evidence first, advice where there is some."""
     lines = await _dependencies(operations, job)
     if job.status is Status.SUCCESS:
@@ -32,10 +36,18 @@ async def explain(operations: Operations, job: Job) -> list[str]:
     elif job.spec.executor == "local":
         lines += await _local(operations, job)
     elif job.status not in FINISHED:
-        lines += await _on_grid(operations, job)
+        lines += _on_grid(job, evidence, operations.database.runtime.time())
     if job.status in (Status.FAILURE, Status.STOPPED, Status.SKIPPED) or job.counts.get(Status.FAILURE):
         lines += await _failures(operations, job)
     return lines
+
+
+_NOTES = {
+    "suspended": "suspended: somebody with the right to (qmod -usj) can let it go on",
+    "suspended with its queue": "suspended with its queue, which an administrator can let go on",
+    "suspended by a load threshold": "suspended while its host has too much to do",
+    "being deleted": "being deleted on the cluster, as soon as its host says so",
+}
 
 
 async def _dependencies(operations: Operations, job: Job) -> list[str]:
@@ -62,41 +74,61 @@ async def _local(operations: Operations, job: Job) -> list[str]:
     return []
 
 
-async def _on_grid(operations: Operations, job: Job) -> list[str]:
-    if job.grid_id is None:
-        return ["has not been sent to the cluster yet"]
-    try:
-        details = await operations.grid.executor.detail([job.grid_id])
-    except JmanError as error:
-        return [f"the cluster does not answer: {error}"]
-    if not details:
-        return [f"the cluster does not list {job.grid_id} any more; its end is not known yet"]
-    return _of_detail(details, job)
-
-
-def _of_detail(details: Sequence[JobDetail], job: Job) -> list[str]:
+def _on_grid(job: Job, evidence: Evidence, now: float) -> list[str]:
+    sent = evidence.sent.get(job.id, [])
+    if not sent:
+        what = "its next attempt has" if job.grid_id is not None else "has"
+        return [f"{what} not been sent to the cluster yet"]
+    if evidence.silent is not None:
+        return [f"the cluster does not answer: {evidence.silent}"]
     lines = []
-    for detail in details:
-        for number, reasons in list(detail.error_reasons.items())[:_MAX_TASKS]:
-            task = f" of task {number}" if job.spec.array else ""
-            lines += [f"error{task}: {reason}" for reason in reasons]
-            lines += _advice(reasons)
-        if detail.error_reasons:
-            lines.append(
-                f"it stays so until somebody acts: mend the cause, then qmod -cj {detail.grid_id}; "
-                f"or jman stop {job.id} and jman resubmit {job.id}"
-            )
-        if detail.not_before and job.status is Status.QUEUED:
-            lines.append(f"starts not before {detail.not_before}")
-        if detail.hold:
-            lines.append(f"held on the grid by {', '.join(map(str, detail.hold))}")
-        lines += list(dict.fromkeys(detail.scheduling))[:10]
-    if job.note == "suspended":
-        lines.append("suspended: somebody with the right to (qmod -usj) can let it go on")
+    for one in sent:
+        assert one.grid_id is not None
+        detail = evidence.details.get(one.grid_id)
+        if detail is None:
+            lines.append(f"the cluster does not list {one.grid_id} any more; its end is not known yet")
+        else:
+            lines += _of_detail(detail, one, job, evidence, now)
+    if job.note in _NOTES:
+        lines.append(_NOTES[job.note])
     if not lines and job.status is Status.QUEUED:
         lines.append("waits in the queue; the scheduler says nothing more (schedd_job_info may be off)")
     if not lines and job.status is Status.EXECUTING:
         lines.append(f"runs on {job.host or 'the grid'}")
+    return list(dict.fromkeys(lines))
+
+
+def _of_detail(
+    detail: JobDetail, submission: Submission, job: Job, evidence: Evidence, now: float
+) -> list[str]:
+    lines = []
+    in_error = evidence.in_error.get(detail.grid_id, set())
+    told = [number for number in detail.error_reasons if number in in_error]
+    for number in told[:_MAX_TASKS]:
+        reasons = detail.error_reasons[number]
+        task = f" of task {submission.task_id(number)}" if job.spec.array else ""
+        lines += [f"error{task}: {reason}" for reason in reasons]
+        lines += _advice(reasons)
+    if in_error:
+        lines.append(
+            f"it stays so until somebody acts: mend the cause, then qmod -cj {detail.grid_id}; "
+            f"or jman stop {job.id} and jman resubmit {job.id}"
+        )
+    start = read_time(detail.not_before)
+    if detail.not_before and job.status is Status.QUEUED and (start is None or start > now):
+        lines.append(f"starts not before {detail.not_before}")
+    if detail.hold:
+        lines.append(f"held on the grid by {', '.join(map(str, detail.hold))}")
+    ever, at_present = evidence.ever.get(detail.grid_id), evidence.now.get(detail.grid_id)
+    if never := why_never(ever, at_present, detail.resources):
+        lines += never
+        lines.append(
+            f"to ask for something else: jman stop {job.id}, then jman resubmit {job.id} "
+            "with -q, -m, -p or --time"
+        )
+    # what the scheduler says is about tasks that wait
+    if not never and any(job.counts.get(one) for one in (Status.QUEUED, Status.WAITING)):
+        lines += list(dict.fromkeys(detail.scheduling))[:10]
     return lines
 
 

@@ -1,11 +1,14 @@
 """Ask the cluster what the jobs are doing, and store it. list, report and wait do that first anyway.
 
 \b
-Example:
+Examples:
   jman communicate
+  jman communicate --timeout 120    for a slow cluster
 """
 
 from __future__ import annotations
+
+from typing import Annotated
 
 import typer
 
@@ -13,7 +16,14 @@ from asyncjman.cli.context import Ids, JobIds, say
 from asyncjman.cli.globals import Globals
 
 
-def communicate_command(context: typer.Context, ids: Ids = None, job_ids: JobIds = None) -> int:
+def communicate_command(
+    context: typer.Context,
+    ids: Ids = None,
+    job_ids: JobIds = None,
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", min=0, metavar="SECONDS", help="Give up after so long.")
+    ] = None,
+) -> int:
     import asyncio
 
     from asyncjman.api.operations import Operations
@@ -22,7 +32,7 @@ def communicate_command(context: typer.Context, ids: Ids = None, job_ids: JobIds
     globals_: Globals = context.obj
 
     async def communicate() -> int:
-        async with Operations(globals_.database, create=False) as manager:
+        async with Operations(globals_.database, create=False, within=timeout) as manager:
             await manager.resolve(globals_.selection(ids, job_ids))
             problem = await manager.refresh(local=globals_.local)
         if problem is not None:

@@ -43,7 +43,7 @@ def delete_command(
 
     async def delete() -> None:
         done = 0
-        async with Operations(globals_.database, create=False) as manager:
+        async with Operations(globals_.database, create=False, asks="once") as manager:
             async for one in manager.delete(selection, tasks, keep_logs=keep_logs, keep_log_dir=keep_log_dir):
                 done += 1
                 what = "Deleting" if keep_logs else "Cleaning-up logs for"

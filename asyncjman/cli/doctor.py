@@ -24,7 +24,7 @@ def doctor_command(context: typer.Context) -> int:
 
     async def doctor() -> int:
         troubles = 0
-        async with Operations(globals_.database, create=False) as manager:
+        async with Operations(globals_.database, create=False, asks="briefly") as manager:
             async for one in examine(manager):
                 print(f"{'ok' if one.advice is None else '!!'}  {one.subject}: {printable(one.state)}")
                 if one.advice is not None:

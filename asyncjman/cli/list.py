@@ -64,7 +64,7 @@ async def _print_table(globals_: Globals, selection: Selection, details: Details
     from asyncjman.render.table import terminal_width
     from asyncjman.render.text import use_color
 
-    async with Operations(globals_.database, create=False) as manager:
+    async with Operations(globals_.database, create=False, asks="briefly") as manager:
         await refresh(manager, globals_)
         if details.times and not globals_.local:
             await manager.look_up_usage()
@@ -84,7 +84,7 @@ async def _print_table(globals_: Globals, selection: Selection, details: Details
 async def _print_ids(globals_: Globals, selection: Selection) -> None:
     from asyncjman.api.operations import Operations
 
-    async with Operations(globals_.database, create=False) as manager:
+    async with Operations(globals_.database, create=False, asks="briefly") as manager:
         await refresh(manager, globals_)
         async for job in manager.jobs(selection):
             print(job.id)
@@ -98,7 +98,7 @@ async def _print_json(globals_: Globals, selection: Selection, *, with_tasks: bo
     from asyncjman.render.objects import dumps, job_object, task_object
 
     write = sys.stdout.write
-    async with Operations(globals_.database, create=False) as manager:
+    async with Operations(globals_.database, create=False, asks="briefly") as manager:
         await refresh(manager, globals_)
         write("[")
         separator = "\n"

@@ -75,7 +75,7 @@ def report_command(
     raw = raw or not sys.stdout.isatty()
 
     async def report() -> None:
-        async with Operations(globals_.database, create=False) as manager:
+        async with Operations(globals_.database, create=False, asks="briefly") as manager:
             await refresh(manager, globals_)
             jobs = [job async for job in manager.jobs(selection)]
             if follow:

@@ -97,7 +97,7 @@ def resubmit_command(
     changes = {"queue": queue, "memory": memory, "slots": parallel, "io_big": io_big, "time": time_limit}
 
     async def resubmit() -> None:
-        async with Operations(globals_.database, create=False) as manager:
+        async with Operations(globals_.database, create=False, asks="once") as manager:
             await refresh(manager, globals_)
             request = Resubmission(
                 statuses=frozenset(statuses),

@@ -1,6 +1,7 @@
 """Stop jobs: what hasn't started won't, what runs is ended. Logs are kept.
 
-A task that runs gets SIGTERM, and SIGKILL after 5 seconds, with all the processes it started.
+A task that runs gets SIGTERM, and SIGKILL after 5 seconds, with all the processes it started. What a
+cluster does not confirm is told (exit 3).
 
 \b
 Examples:
@@ -31,29 +32,51 @@ def stop_command(
             "--force", help="Take tasks from a jman execute that does not answer; end what is seen of them."
         ),
     ] = False,
-) -> None:
+) -> int:
     import asyncio
 
     from asyncjman.api.operations import Operations
+    from asyncjman.errors import EXIT_DONE, EXIT_ENVIRONMENT, EnvironmentProblem
     from asyncjman.model.selection import format_ids
+    from asyncjman.model.status import FINISHED
     from asyncjman.render.text import job_line
 
     globals_: Globals = context.obj
     selection = globals_.selection(ids, job_ids)
     tasks = task_ids_of(array_ids, selection)
 
-    async def stop() -> None:
-        async with Operations(globals_.database, create=False) as manager:
-            stopped = await manager.stop(
-                selection, tasks, force=force, on_forced=lambda line: say(f"jman: {line}")
-            )
-            for job in stopped:
+    async def stop() -> int:
+        async with Operations(globals_.database, create=False, asks="once") as manager:
+            selected = [job async for job in manager.jobs(selection)]
+            before = [job.id for job in selected if job.status not in FINISHED]
+            try:
+                asked = [
+                    job.id
+                    for job in await manager.stop(
+                        selection, tasks, force=force, on_forced=lambda line: say(f"jman: {line}")
+                    )
+                ]
+            except EnvironmentProblem as error:
+                await show(manager, before)
+                raise error
+            left = await show(manager, asked)
+            for line in await manager.unconfirmed(left, tasks):
+                say(f"jman: {line}")
+            if not selected:
+                say_none(globals_, selection)
+            elif not asked:
+                say("nothing to stop: the jobs have ended")
+            return EXIT_ENVIRONMENT if left else EXIT_DONE
+
+    async def show(manager: Operations, job_ids: list[int]) -> list[int]:
+        """Print those of the jobs that have stopped; return the others."""
+        left = []
+        for job in await manager.get(job_ids):
+            if await manager.unconfirmed([job.id], tasks):
+                left.append(job.id)
+            else:
                 which = f"task {format_ids(tasks)} of " if tasks else ""
                 print(f"Stopped {which}{job_line(job, time.time())}")
-            if not stopped:
-                if any([True async for _ in manager.jobs(selection)]):
-                    say("nothing to stop: the jobs have ended")
-                else:
-                    say_none(globals_, selection)
+        return left
 
-    asyncio.run(stop())
+    return asyncio.run(stop())

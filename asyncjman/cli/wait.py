@@ -8,6 +8,7 @@ Examples:
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,19 +39,22 @@ def wait_command(
     globals_: Globals = context.obj
     selection = globals_.selection(ids, job_ids)
 
+    begun = time.monotonic()
+
     async def wait() -> int:
-        async with Operations(globals_.database, create=False) as manager:
+        async with Operations(globals_.database, create=False, within=timeout) as manager:
             await refresh(manager, globals_)
             selected = [job async for job in manager.jobs(selection)]
             if not selected:
                 say_none(globals_, selection)
                 return EXIT_DONE
-            left = [job.id for job in selected if job.status not in FINISHED]
-            local = [job.id for job in selected if job.id in left and job.spec.executor == "local"]
+            unfinished = [job for job in selected if job.status not in FINISHED]
+            local = [job.id for job in unfinished if job.spec.executor == "local"]
             if local and not await manager.has_runner():
                 say(f"job {format_ids(local)} waits for a jman --local execute")
             try:
-                ended = await manager.wait(selection, timeout, say)
+                left = None if timeout is None else max(0.0, begun + timeout - time.monotonic())
+                ended = await manager.wait(selection, left, say)
             except TimeoutError:
                 raise EnvironmentProblem(f"not all jobs ended within {timeout:g} s") from None
             bad = [job for job in ended if job.status is not Status.SUCCESS]

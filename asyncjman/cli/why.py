@@ -16,6 +16,7 @@ from asyncjman.cli.globals import Globals
 def why_command(context: typer.Context, ids: Ids = None, job_ids: JobIds = None) -> None:
     import asyncio
 
+    from asyncjman.api.evidence import gather
     from asyncjman.api.operations import Operations
     from asyncjman.api.why import explain
     from asyncjman.render.text import arguments, colored, printable, use_color
@@ -25,17 +26,18 @@ def why_command(context: typer.Context, ids: Ids = None, job_ids: JobIds = None)
 
     async def why() -> None:
         color = use_color()
-        async with Operations(globals_.database, create=False) as manager:
+        async with Operations(globals_.database, create=False, asks="briefly") as manager:
             await refresh(manager, globals_)
             if not globals_.local:
                 await manager.look_up_usage()
             jobs = [job async for job in manager.jobs(selection)]
+            evidence = await gather(manager, jobs)
             for job in jobs:
                 status = colored(job.status, job.status) if color else str(job.status)
                 note = f" ({job.note})" if job.note else ""
                 grid = f" (grid {job.grid_id})" if job.grid_id else ""
                 print(f"job {job.id}{grid} is {status}{note}: {arguments(job)}")
-                for line in await explain(manager, job):
+                for line in await explain(manager, job, evidence):
                     print(f"  {printable(line)}")
             if not jobs:
                 say_none(globals_, selection)

@@ -16,6 +16,8 @@ from asyncjman.errors import JmanError
 TIMEOUT_SECONDS = 30.0
 """A hanging qmaster holds qstat for 122 s (measured on Son of Grid Engine 8.1.9): don't wait for that."""
 
+PATIENCE_SECONDS = 30.0
+"""So long a fault that passes is waited for, where something must be done."""
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 5.0
 
@@ -63,6 +65,8 @@ class CommandFailed(JmanError):
     ) -> None:
         status = f" (exit status {returncode})" if returncode is not None else ""
         super().__init__(f"{program}{status}: {words or 'it said nothing'}")
+        self.silent = False
+        """Whether it ran into the time limit."""
         self.program = program
         self.returncode = returncode
         self.words = words
@@ -113,9 +117,10 @@ async def run(
     try:
         out, err = await asyncio.to_thread(_talk, process, stdin, timeout)
     except subprocess.TimeoutExpired as error:
-        raise CommandFailed(
-            program, None, f"no answer within {timeout:g} s", transient=True, ambiguous=True
-        ) from error
+        words = f"no answer within {_seconds(timeout)} s"
+        failed = CommandFailed(program, None, words, transient=True, ambiguous=True)
+        failed.silent = True
+        raise failed from error
     finally:
         _end(process)
     completed = Completed(process.returncode, _text(out), _text(err))
@@ -131,10 +136,11 @@ async def run_with_retry(
     env: Mapping[str, str] | None = None,
     stdin: bytes | None = None,
     check: bool = True,
-    patience: float = 30.0,
+    patience: float | None = None,
     repeatable: bool = True,
 ) -> Completed:
-    """Run a command, and again while it fails for a reason that passes, ``patience`` seconds at most.
+    """Run a command, and again while it fails for a reason that passes, ``patience`` seconds at most
+    (PATIENCE_SECONDS if None).
 
     The first run has the whole ``timeout``, whatever the patience: a busy cluster may be slow. The pauses
     grow from 0.5 s to 5 s. A command that must not be carried out twice (qsub) is not ``repeatable``:
@@ -143,7 +149,7 @@ async def run_with_retry(
     Raises CommandFailed like ``run``; for faults that pass, also with ``check`` False.
     """
     clock = asyncio.get_running_loop().time
-    deadline = clock() + patience
+    deadline = clock() + (PATIENCE_SECONDS if patience is None else patience)
     pause = FIRST_PAUSE_SECONDS
     limit = TIMEOUT_SECONDS if timeout is None else timeout
     while True:
@@ -181,6 +187,11 @@ def _words(completed: Completed) -> str:
     words = completed.stderr.strip() or completed.stdout.strip()
     lines = [line.strip() for line in words.splitlines() if line.strip() not in ("", "Exiting.")]
     return "\n".join(lines)
+
+
+def _seconds(amount: float) -> str:
+    """Write seconds without what nobody wants to know: what is left of 10 is 9.9973."""
+    return f"{amount:.2g}" if amount < 10 else f"{amount:.0f}"
 
 
 def _text(data: bytes) -> str:

@@ -35,7 +35,7 @@ class Cell:
 
     def install(self) -> None:
         """Put the commands into a folder for PATH."""
-        for name in ("qsub", "qstat", "qdel", "qacct", "qconf"):
+        for name in ("qsub", "qstat", "qdel", "qacct", "qconf", "qalter"):
             path = self.folder / name
             path.write_text(
                 f'#!/bin/sh\nexec "{sys.executable}" -S "{__file__}" {name} "{self.folder}" "$@"\n'
@@ -48,7 +48,7 @@ class Cell:
         (self.folder / "counter").write_text(str(last))
 
     def let(self, command: str, fault: str = "", seconds: float = 0) -> None:
-        """From now on a command does this: hang, killed, nothing, chatty, third, slow, away, cut."""
+        """From now on a command does this: hang, killed, nothing, chatty, third, slow, away, cut, deaf."""
         (self.folder / f"fault.{command}").write_text(json.dumps([fault, seconds]))
 
     def calls(self, command: str) -> list[list[str]]:
@@ -73,8 +73,15 @@ class Cell:
 
     def start(self, grid_id: int) -> None:
         """Let qstat say that it runs."""
-        job = {**self.job(grid_id), "state": "r"}
-        (self.folder / f"job.{grid_id}").write_text(json.dumps(job))
+        self.set(grid_id, state="r")
+
+    def set(self, grid_id: int, **what: Any) -> None:
+        """Have the cluster say something else of a job.
+
+        ``state``; ``errors`` (of tasks, by their numbers) and ``scheduling`` are lines of qstat -j; ``ever``
+        and ``now`` why qalter -w v and -w p find no suitable queue; ``resources`` what it asks for.
+        """
+        (self.folder / f"job.{grid_id}").write_text(json.dumps({**self.job(grid_id), **what}))
 
     def run(self, grid_id: int, *, tasks: Sequence[int] = (0,), record: bool = True) -> None:
         """Run the script of a job to its end, write it to accounting, and forget it."""
@@ -123,6 +130,18 @@ class Cell:
         }
         with self.accounting.open("a") as stream:
             stream.write("=" * 62 + "\n" + "".join(f"{key:12} {value}\n" for key, value in fields.items()))
+
+    def delete(self, grid_id: int) -> None:
+        """Do what qdel asks for; where it is "deaf", so are the nodes: what runs there is never gone."""
+        job = self.job(grid_id)
+        if "r" in job["state"] and self.fault("qdel") == "deaf":
+            (self.folder / f"job.{grid_id}").write_text(json.dumps({**job, "state": "dr"}))
+        else:
+            self.drop(grid_id)
+
+    def fault(self, command: str) -> str:
+        path = self.folder / f"fault.{command}"
+        return str(json.loads(path.read_text())[0]) if path.exists() else ""
 
     def drop(self, grid_id: int) -> None:
         (self.folder / f"job.{grid_id}").unlink()
@@ -174,6 +193,44 @@ def listing(cell: Cell) -> str:
     return "\n".join([*lines, "</job_info>"]) + "\n"
 
 
+def details(cell: Cell, grid_ids: Sequence[int]) -> tuple[int, str, str]:
+    """Return what ``qstat -j`` prints."""
+    lines: list[str] = []
+    for grid_id in grid_ids:
+        if grid_id not in cell.listed():
+            continue
+        job = cell.job(grid_id)
+        lines += [
+            "=" * 62,
+            f"job_number:                 {grid_id}",
+            f"job_name:                   {job['name']}",
+        ]
+        if resources := job.get("resources"):
+            lines.append(f"hard resource_list:         {resources}")
+        for number, text in job.get("errors", {}).items():
+            lines.append(f"error reason {number:>10}:      {text}")
+        if not_before := job.get("not_before"):
+            lines.append(f"execution_time:             {not_before}")
+        for text in job.get("scheduling", []):
+            lines.append(f"scheduling info:            {text}")
+    if not lines:
+        return 1, "", "Following jobs do not exist: \n" + ",".join(map(str, grid_ids)) + "\n"
+    return 0, "\n".join(lines) + "\n", ""
+
+
+def verified(cell: Cell, how: str, grid_ids: Sequence[int]) -> str:
+    """Return what ``qalter -w`` prints."""
+    lines = []
+    for grid_id in grid_ids:
+        if grid_id not in cell.listed():
+            lines.append(f'denied: job "{grid_id}" does not exist')
+        elif reasons := cell.job(grid_id).get({"v": "ever", "p": "now"}[how]):
+            lines += [*(f"Job {grid_id} {one}" for one in reasons), "verification: no suitable queues"]
+        else:
+            lines.append("verification: found suitable queue(s)")
+    return "\n".join(lines) + "\n"
+
+
 def accounted(file: Path, owner: str, pattern: str) -> str:
     """Return the records of jobs by the pattern of their names and their owner, and what is no record."""
     found = ""
@@ -195,13 +252,17 @@ def answer(name: str, cell: Cell, words: list[str]) -> tuple[int, str, str]:
             if refusal := refused(words):
                 return 1, "", f"Unable to run job: {refusal}\nExiting.\n"
             return 0, f"{submit(cell.folder, words)}\n", ""
+        case "qstat" if "-j" in words:
+            return details(cell, [int(one) for one in words[-1].split(",")])
         case "qstat":
             return 0, listing(cell), ""
+        case "qalter":
+            return 0, verified(cell, words[1], [int(one) for one in words[2:]]), ""
         case "qdel":
             said = ""
             for word in words:
                 if (number := int(word.partition(".")[0])) in cell.listed():
-                    cell.drop(number)
+                    cell.delete(number)
                     said += f"root has deleted job {number}\n"
                 else:
                     said += f'denied: job "{number}" does not exist\n'

@@ -43,5 +43,5 @@ def cell(tmp_path: Path, jman: Jman, monkeypatch: pytest.MonkeyPatch) -> Cell:
     monkeypatch.setattr(command, "TIMEOUT_SECONDS", 0.5)
     monkeypatch.setattr(command, "FIRST_PAUSE_SECONDS", 0.02)
     monkeypatch.setattr(refresh, "ORPHAN_SECONDS", 0.1)
-    monkeypatch.setitem(command.run_with_retry.__kwdefaults__ or {}, "patience", 0.3)
+    monkeypatch.setattr(command, "PATIENCE_SECONDS", 0.3)
     return cell

@@ -121,7 +121,7 @@ def test_a_qdel_that_does_wrong(
     wait_until(lambda: grid.status() == {1: "executing", 2: "waiting"})
     watched.let("qdel", fault)
     if fault in ("hang", "away"):
-        monkeypatch.setitem(command.run_with_retry.__kwdefaults__ or {}, "patience", 1.0)
+        monkeypatch.setattr(command, "PATIENCE_SECONDS", 1.0)
     for words in (("stop",), ("delete",)):
         grid(*words, code=3)
         assert grid.status() == {1: "executing", 2: "waiting"}

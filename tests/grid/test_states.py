@@ -161,6 +161,26 @@ def test_nothing_offers_what_it_asks_for(grid: Grid) -> None:
     assert wait_until(lambda: "mem_free=900G" in (out := grid("why").out) and out)
 
 
+def test_what_no_host_can_ever_run_is_told_though_the_queues_are_full(grid: Grid) -> None:
+    grid.grid_job("-t", "6", "sh", "-c", "while [ ! -e go ]; do sleep 0.1; done")
+    wait_until(lambda: grid.job()["tasks"].get("executing") == 6)
+    grid.grid_job("-e", "-l mem_total=900G", "true")
+    grid.grid_job("-m", "900G", "true")
+    grid.grid_job("-p", "9", "true")
+    grid.grid_job("-m", "1M", "-p", "2", "true")
+    whys = [grid("why", number).out for number in (2, 3, 4, 5)]
+    (grid.folder / "go").touch()
+    assert "no host can ever run it" in whys[0]
+    assert "it offers only hl:mem_total=" in whys[0]
+    assert "no host, as they are now" in whys[1]
+    assert "it offers only hl:mem_free=" in whys[1]
+    assert "no host can ever run it" in whys[2]
+    assert 'cannot run in PE "pe_mth" because it only offers 0 slots' in whys[2]
+    assert "no host" not in whys[3]
+    grid("wait", 5)
+    grid("delete")
+
+
 def test_the_command_is_missing(grid: Grid) -> None:
     grid.grid_job("--no-check", "./nosuch")
     job = until(grid, "failure")

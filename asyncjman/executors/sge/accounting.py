@@ -131,9 +131,9 @@ def _record(fields: dict[str, str]) -> AccountingRecord | None:
         queue=_known(fields.get("qname")),
         host=_known(fields.get("hostname")),
         slots=_integer(fields.get("slots")) or 1,
-        submitted_at=_time(fields.get("qsub_time")),
-        started_at=_time(fields.get("start_time")),
-        finished_at=_time(fields.get("end_time")),
+        submitted_at=read_time(fields.get("qsub_time")),
+        started_at=read_time(fields.get("start_time")),
+        finished_at=read_time(fields.get("end_time")),
         cpu_seconds=_quantity(fields.get("cpu")),
         peak_memory_bytes=round(peak) if peak else None,
         peak_virtual_memory_bytes=round(virtual) if virtual else None,
@@ -158,7 +158,7 @@ def _quantity(text: str | None) -> float | None:
 _FORMATS = ("%a %b %d %H:%M:%S %Y", "%m/%d/%Y %H:%M:%S.%f", "%m/%d/%Y %H:%M:%S")
 
 
-def _time(text: str | None) -> float | None:
+def read_time(text: str | None) -> float | None:
     """Read a local time, or seconds, milli- or microseconds since 1970; ``-/-`` and 1970 mean never."""
     text = (text or "").strip()
     moment: float | None = None

@@ -37,7 +37,7 @@ class Binaries:
             raise EnvironmentProblem(f"{name} is not on PATH, although qsub is") from None
 
 
-NAMES = ("qsub", "qstat", "qdel", "qacct", "qmod", "qconf")
+NAMES = ("qsub", "qstat", "qdel", "qacct", "qmod", "qconf", "qalter")
 
 
 def locate(

@@ -81,6 +81,11 @@ def qsub_verify(program: str, submission: Submission) -> list[str]:
     return [argv[0], "-w", "v", *argv[1:]]
 
 
+def qalter_verify(program: str, grid_ids: Iterable[int], how: str) -> list[str]:
+    """Return the command that asks whether jobs could run: ``v`` ever, ``p`` now. It changes nothing."""
+    return [program, "-w", how, *_some(grid_ids)]
+
+
 def qstat(program: str, user: str) -> list[str]:
     """Return the one command of a poll. The user is always named: a site's defaults can change it."""
     return [program, "-u", user, "-xml"]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import math
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePath
+from typing import Any, Literal
 
 from asyncjman.errors import UsageError
-from asyncjman.executors.command import CommandFailed, Completed, run, run_with_retry
+from asyncjman.executors import command
+from asyncjman.executors.budget import Budget
+from asyncjman.executors.command import CommandFailed, Completed, run_with_retry
 from asyncjman.executors.logs import refuse_foreign_link
 from asyncjman.executors.script import Script, native_range, text_of
 from asyncjman.executors.sge import commands
@@ -24,6 +27,7 @@ from asyncjman.executors.sge.parse import (
     JobDetail,
     ParseError,
     QueueEntry,
+    are_unknown,
     latest,
     parse_qacct,
     parse_qstat,
@@ -38,7 +42,11 @@ from asyncjman.executors.sge.resources import (
     queues_in,
     unknown_queue,
 )
+from asyncjman.executors.sge.verification import Verdict, parse_verification
 from asyncjman.model.job import PLAIN_TASK
+
+QUEUES_SECONDS = 10.0
+"""Which queues there are is asked before a job is sent, and should be known at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +78,8 @@ class SgeExecutor:
 
     name = "sge"
 
-    def __init__(self, resource_rules: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, resource_rules: Mapping[str, Any] | None = None, budget: Budget | None = None) -> None:
+        self.budget = budget or Budget()
         self._rules = make_rules(resource_rules or {})
         self._found: Binaries | None = None
         self._queues: Collection[str] | None = None
@@ -79,7 +88,7 @@ class SgeExecutor:
     def user(self) -> str:
         return getpass.getuser()
 
-    async def submit(self, order: Order, *, patience: float = 30.0) -> int:
+    async def submit(self, order: Order, *, patience: float | None = None) -> int:
         """Write the job script, submit it, and return the grid id.
 
         Raises CommandFailed with qsub's own words; it may be ``ambiguous``: the job may be there.
@@ -88,14 +97,14 @@ class SgeExecutor:
         await asyncio.to_thread(_write, Path(self._script_path(order)), text_of(order.script))
         argv = commands.qsub(self._binaries.path("qsub"), await self._submission(order))
         try:
-            done = await run_with_retry(
-                argv, env=self._binaries.environment, patience=patience, repeatable=False
-            )
+            done = await self._ask(argv, patience=patience, repeatable=False)
         except CommandFailed as error:
             asked = queues_in(make_resources(order.resources).queue)
-            if (queue := unknown_queue(error.words)) in asked and (there := await self.queues()):
-                names = ", ".join(sorted(there))
-                raise UsageError(f"the cluster has no queue {queue}: there are {names}") from error
+            if (queue := unknown_queue(error.words)) in asked:
+                with suppress(CommandFailed):
+                    if there := await self.queues():
+                        names = ", ".join(sorted(there))
+                        raise UsageError(f"the cluster has no queue {queue}: there are {names}") from error
             raise
         try:
             return parse_qsub(done.stdout)
@@ -115,14 +124,14 @@ class SgeExecutor:
     async def verify(self, order: Order) -> str | None:
         """Return why the cluster could never run this, None where it could."""
         argv = commands.qsub_verify(self._binaries.path("qsub"), await self._submission(order))
-        done = await self._run(argv, check=False)
+        done = await self._ask(argv, check=False)
         return None if done.returncode == 0 else (done.stdout + done.stderr).strip()
 
     async def may_submit(self) -> str | None:
         """Return why this user can't submit from this host, None where it works (nothing is submitted)."""
         argv = [self._binaries.path("qsub"), "-w", "v", "-b", "y", "-shell", "n", "/bin/true"]
         try:
-            done = await self._run(argv, check=False)
+            done = await self._ask(argv, check=False)
         except CommandFailed as error:
             return str(error)
         return None if done.returncode == 0 else (done.stderr or done.stdout).strip()
@@ -133,7 +142,7 @@ class SgeExecutor:
         Raises CommandFailed where it doesn't answer, or nothing that can be read: nothing is known then.
         """
         argv = commands.qstat(self._binaries.path("qstat"), self.user)
-        done = await run_with_retry(argv, env=self._binaries.environment, patience=patience)
+        done = await self._ask(argv, patience=patience)
         try:
             return parse_qstat(done.stdout)
         except ParseError as error:
@@ -150,7 +159,7 @@ class SgeExecutor:
             calls.append(commands.qdel_tasks(self._binaries.path("qdel"), grid_id, some))
         words = ""
         for argv in calls:
-            done = await run_with_retry(argv, env=self._binaries.environment, check=False)
+            done = await self._ask(argv, check=False, patience=None)
             words += done.stdout + done.stderr
         return words
 
@@ -161,26 +170,46 @@ class SgeExecutor:
         """
         try:
             argv = commands.qacct_names(self._binaries.path("qacct"), pattern, user=self.user)
-            done = await self._run(argv, check=False)
+            done = await self._ask(argv, check=False)
             return latest(parse_qacct(done.stdout))
         except (CommandFailed, ParseError):
             return {}
 
     async def detail(self, grid_ids: Iterable[int]) -> list[JobDetail]:
-        """Return what the cluster says of single jobs in detail; nothing of those it doesn't know."""
+        """Return what the cluster says of single jobs in detail; nothing of those it doesn't know.
+
+        Raises CommandFailed where it doesn't answer, or nothing that can be read.
+        """
         argv = commands.qstat_jobs(self._binaries.path("qstat"), grid_ids)
-        done = await self._run(argv, check=False)
+        done = await self._ask(argv, check=False)
         try:
             return parse_qstat_j(done.stdout)
-        except ParseError:
-            return []
+        except ParseError as error:
+            if are_unknown(done.stderr + done.stdout):
+                return []
+            if done.returncode != 0:
+                raise command.failure(argv, done) from error
+            raise CommandFailed("qstat", 0, str(error), transient=True) from error
+
+    async def verify_jobs(self, grid_ids: Sequence[int], how: Literal["v", "p"]) -> dict[int, Verdict]:
+        """Return whether jobs could run, by grid ids: ever (``v``), or now (``p``)."""
+        argv = commands.qalter_verify(self._binaries.path("qalter"), grid_ids, how)
+        done = await self._ask(argv, check=False)
+        return parse_verification(done.stdout, grid_ids)
 
     async def queues(self) -> Collection[str]:
-        """Return the names of the cluster's queues, none where it doesn't say."""
+        """Return the names of the cluster's queues, none where it doesn't say.
+
+        Raises CommandFailed where it doesn't answer now, but may later.
+        """
         if self._queues is None:
+            argv = commands.qconf_queues(self._binaries.path("qconf"))
             try:
-                done = await self._run(commands.qconf_queues(self._binaries.path("qconf")), check=False)
-            except CommandFailed:
+                done = await self._ask(argv, check=False, timeout=QUEUES_SECONDS)
+            except CommandFailed as error:
+                if error.transient:
+                    error.ambiguous = False  # it was a question only
+                    raise
                 return ()
             self._queues = done.stdout.split() if done.returncode == 0 else ()
         return self._queues
@@ -191,8 +220,35 @@ class SgeExecutor:
             self._found = locate()
         return self._found
 
-    async def _run(self, argv: list[str], *, check: bool = True) -> Completed:
-        return await run(argv, env=self._binaries.environment, check=check)
+    async def _ask(
+        self,
+        argv: list[str],
+        *,
+        check: bool = True,
+        patience: float | None = 0.0,
+        repeatable: bool = True,
+        timeout: float = math.inf,
+    ) -> Completed:
+        """Run a command of the cluster, in the time that is left for all of them."""
+        left = self.budget.left()
+        program = PurePath(argv[0]).name
+        if left <= 0:
+            raise CommandFailed(program, None, self.budget.words, transient=True)
+        timeout = min(timeout, left, command.TIMEOUT_SECONDS)
+        patience = min(left, command.PATIENCE_SECONDS if patience is None else patience)
+        try:
+            return await run_with_retry(
+                argv,
+                env=self._binaries.environment,
+                check=check,
+                timeout=timeout,
+                patience=patience,
+                repeatable=repeatable,
+            )
+        except CommandFailed as error:
+            if error.silent:
+                self.budget.got_no_answer(timeout)
+            raise
 
     async def _submission(self, order: Order) -> commands.Submission:
         script = order.script

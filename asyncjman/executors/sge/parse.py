@@ -8,13 +8,14 @@ from asyncjman.executors.sge.accounting import AccountingRecord, latest, parse_q
 from asyncjman.executors.sge.errors import ParseError
 from asyncjman.executors.sge.letters import is_error, note_of, status_of
 from asyncjman.executors.sge.qstat import QueueEntry, parse_qstat, parse_tasks
-from asyncjman.executors.sge.qstat_job import JobDetail, parse_qstat_j
+from asyncjman.executors.sge.qstat_job import JobDetail, are_unknown, parse_qstat_j
 
 __all__ = [
     "AccountingRecord",
     "JobDetail",
     "ParseError",
     "QueueEntry",
+    "are_unknown",
     "is_error",
     "latest",
     "note_of",

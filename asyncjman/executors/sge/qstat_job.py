@@ -47,6 +47,11 @@ def parse_qstat_j(text: str) -> list[JobDetail]:
     return found
 
 
+def are_unknown(words: str) -> bool:
+    """Tell whether qstat -j says that the cluster has none of the jobs: it says nothing of a part of them."""
+    return "do not exist" in words
+
+
 def _blocks(text: str) -> Iterator[list[str]]:
     """Yield the lines of each job."""
     block: list[str] | None = None

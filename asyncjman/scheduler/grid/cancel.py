@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from asyncjman.errors import EnvironmentProblem, JmanError
+from asyncjman.executors.command import CommandFailed
 from asyncjman.executors.sge.executor import SgeExecutor, number_of
+from asyncjman.model.selection import format_ids
 from asyncjman.model.status import Status
 from asyncjman.scheduler.grid.refresh import by_token, delete_listed, refresh
 from asyncjman.scheduler.settle import settle
@@ -30,20 +33,25 @@ async def cancel(
 ) -> None:
     """Delete jobs (or only some tasks) from the cluster; returns when nothing of them runs.
 
-    What the cluster needs longer for is recorded as stopped when it is gone. Raises EnvironmentProblem
-    where the cluster doesn't answer, or doesn't delete: then nothing is recorded as stopped.
+    What the cluster needs longer for is not finished then; it is recorded as stopped when it is gone.
+    Raises EnvironmentProblem where the cluster doesn't answer, or doesn't delete: then nothing is recorded
+    as stopped, and the error says what is not confirmed.
     """
-    await refresh(database, executor, grace=grace)
+    begun = await refresh(database, executor, grace=grace)
     active = [one for one in await submissions.active(database, job_ids) if one.grid_id is not None]
+    if active and begun.problem is not None:
+        raise _unconfirmed(begun.problem, job_ids, "nothing was changed")
     await _ask(database, job_ids, task_ids)
     try:
         await _delete(executor, active, task_ids)
-    except JmanError:
+    except JmanError as error:
         async with database.transaction() as tx:
             await submissions.do_not_stop(tx, job_ids, task_ids)
-        raise
+        raise _unconfirmed(error, job_ids, "nothing was changed here") from error
     # what the cluster started in the meantime is not stopped yet, but being deleted
-    await refresh(database, executor, grace=grace)
+    seen = await refresh(database, executor, grace=grace)
+    if active and seen.problem is not None:
+        raise _unconfirmed(seen.problem, job_ids, "the cluster was told to, and jman list finds out")
     await _ask(database, job_ids, task_ids)
     async with database.transaction() as tx:
         now = tx.runtime.time()
@@ -54,13 +62,19 @@ async def cancel(
         doomed = await submissions.active(tx, skipped)
         await submissions.deactivate(tx, [*closed, *skipped])
     if doomed:
-        await delete_listed(executor, doomed, by_token(await executor.query(patience=10.0)))
+        with suppress(CommandFailed):  # they find out by themselves that they are not to run
+            await delete_listed(executor, doomed, by_token(await executor.query(patience=10.0)))
     deadline = database.runtime.monotonic() + WAIT_SECONDS
     while database.runtime.monotonic() < deadline:
         if not any([await tasks.unfinished_of(database, job_id, task_ids) for job_id in job_ids]):
             return
         await asyncio.sleep(_PAUSE)
-        await refresh(database, executor, grace=grace)
+        if (await refresh(database, executor, grace=grace)).problem is not None:
+            return
+
+
+def _unconfirmed(error: JmanError, job_ids: Sequence[int], what: str) -> EnvironmentProblem:
+    return EnvironmentProblem(f"{error}\njob {format_ids(job_ids)} is not confirmed to be stopped: {what}")
 
 
 async def _ask(database: Database, job_ids: Sequence[int], task_ids: Sequence[int]) -> None:

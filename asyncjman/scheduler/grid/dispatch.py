@@ -42,7 +42,7 @@ class _Plan:
 
 
 async def dispatch(
-    database: Database, executor: SgeExecutor, job: Job, *, patience: float = 30.0
+    database: Database, executor: SgeExecutor, job: Job, *, patience: float | None = None
 ) -> int | None:
     """Submit what of a job is to be submitted; return the grid id, None where it must wait here first.
 

@@ -194,9 +194,10 @@ def _from_queue(view: View, found: Findings, ended: set[int]) -> set[int]:
                 _note_running(view, found, task_id, entry)
             else:
                 pending.append((len(pending), status))
-                if row is not None and (row[0].status is not status or row[1] is not None):
-                    back = replace(row[0], status=status, started_at=None, host=None)
-                    found.tasks.append((replace(back, reason=_reason(entry)), None))
+                back = (status, _reason(entry), None)
+                if row is not None and (row[0].status, row[0].reason, row[1]) != back:
+                    task = replace(row[0], status=status, reason=back[1], started_at=None, host=None)
+                    found.tasks.append((task, None))
     statuses = [status for _, status in pending]
     if statuses and not view.submission.mapped and view.rest not in FINISHED:
         common = max(set(statuses), key=statuses.count)
@@ -218,7 +219,7 @@ def _note_running(view: View, found: Findings, task_id: int, entry: QueueEntry) 
         found.tasks.append((task, None))
     elif row[0].status is not Status.EXECUTING or row[1] is not None:
         started = row[0].started_at or _start(view, entry)
-        task = replace(row[0], status=Status.EXECUTING, host=entry.host, started_at=started)
+        task = replace(row[0], status=Status.EXECUTING, reason=None, host=entry.host, started_at=started)
         found.tasks.append((task, None))
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from asyncjman.errors import JmanError
+from asyncjman.errors import EnvironmentProblem, JmanError
 from asyncjman.executors import records
 from asyncjman.executors.command import CommandFailed
 from asyncjman.executors.logs import spool_folder
@@ -28,6 +28,8 @@ from asyncjman.store.database import Database, Transaction
 from asyncjman.store.submissions import Standing, Submission
 
 _TOKEN = re.compile(r"jm\d+_([0-9a-f]{14})(?:_|$)", re.ASCII)
+SUBMIT_SECONDS = 5.0
+"""A call of qsub isn't begun where less time is left."""
 ORPHAN_SECONDS = 60.0
 """How long a call of qsub may go on after the process that made it, on another host, was killed."""
 
@@ -66,7 +68,8 @@ async def refresh(
                 await submissions.answered(tx, tx.runtime.time())
         active = await _adopt(database, active, entries)
         await _look(database, executor, active, entries, grace, result)
-    await _send_rest(database, executor, result)
+    if result.problem is None:
+        await _send_rest(database, executor, result)
     result.pending = len(await submissions.active(database))
     return result
 
@@ -361,7 +364,15 @@ async def _send_rest(database: Database, executor: SgeExecutor, result: Refreshe
     if ended := await submissions.ended_before(database, executor.name):
         async with database.transaction() as tx:
             result.ended.extend(await settle(tx, ended))
-    for job_id in await submissions.unsent_jobs(database, executor.name):
+    unsent = await submissions.unsent_jobs(database, executor.name)
+    for number, job_id in enumerate(unsent):
+        if not executor.budget.has_time_for(SUBMIT_SECONDS):
+            # a qsub that is broken off leaves it open whether the job is there
+            result.problem = EnvironmentProblem(
+                f"the cluster is slow: {len(unsent) - number} jobs are still to be sent "
+                "(jman communicate takes its time for it)"
+            )
+            return
         found = await jobs.get(database, [job_id])
         if not found:
             continue  # deleted meanwhile

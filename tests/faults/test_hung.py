@@ -1,0 +1,142 @@
+"""A cluster whose commands hang: each command of ours has one limit of time for all that it asks."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.cli.tools import Jman
+from tests.faults.cell import Cell
+
+COMMANDS = ("qsub", "qstat", "qdel", "qacct", "qconf", "qalter")
+SLACK_SECONDS = 8.0
+"""For the start of Python and all else, on a busy machine; a call alone would take 30 seconds."""
+
+
+@pytest.fixture
+def hung(jman: Jman, cell: Cell) -> Jman:
+    """Some jobs in all states, of which each makes a call of its own, on a cluster that hangs."""
+    jman("submit", "--", "true")
+    cell.run(1)
+    jman("list")
+    jman("submit", "--", "true")
+    jman("submit", "-t", "3", "--", "true")
+    cell.start(3)
+    jman("list")
+    jman("--local", "submit", "true")
+    for _ in range(2):
+        jman("submit", "-q", "q1d", "-x", 4, "--", "true")
+    jman("--local", "execute")
+    for name in COMMANDS:
+        cell.let(name, "hang")
+    jman.variables["JMAN_CLUSTER_TIMEOUT"] = "2"
+    return jman
+
+
+def timed(jman: Jman, *words: str | int, code: int | None = 0) -> tuple[float, str]:
+    """Run a command as a process; return how many seconds it took, and its errors."""
+    begun = time.monotonic()
+    done = jman.fresh(*words, code=code)
+    return time.monotonic() - begun, done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["list"], 0),
+        (["list", "-t"], 0),
+        (["list", "--json"], 0),
+        (["report"], 0),
+        (["why"], 0),
+        (["doctor"], 3),
+    ],
+)
+def test_one_limit_for_all_that_is_asked(hung: Jman, words: list[str], code: int) -> None:
+    seconds, errors = timed(hung, *words, code=code)
+    assert seconds < 2 + SLACK_SECONDS
+    if words != ["doctor"]:
+        assert "no answer within 2 s" in errors
+
+
+def test_ten_seconds_are_the_limit(hung: Jman) -> None:
+    del hung.variables["JMAN_CLUSTER_TIMEOUT"]
+    seconds, errors = timed(hung, "list", "-t")
+    assert 10 <= seconds < 10 + SLACK_SECONDS
+    assert "no answer within 10 s" in errors
+
+
+@pytest.mark.parametrize("command", ["wait", "communicate"])
+def test_a_timeout_is_kept(hung: Jman, command: str) -> None:
+    seconds, errors = timed(hung, command, "--timeout", "3", code=3)
+    assert 3 <= seconds < 3 + SLACK_SECONDS
+    assert "no answer within 3 s" in errors
+
+
+def test_a_file_sets_the_limit(hung: Jman) -> None:
+    del hung.variables["JMAN_CLUSTER_TIMEOUT"]
+    (hung.folder / "jman.toml").write_text("cluster-timeout = 1.5\n")
+    seconds, errors = timed(hung, "list")
+    assert seconds < 1.5 + SLACK_SECONDS
+    assert "no answer within 1.5 s" in errors
+
+
+def test_an_execute_that_ends_is_seen_although_the_cluster_hangs(hung: Jman, cell: Cell) -> None:
+    """What the jobs themselves wrote is read, whether the cluster answers or not."""
+    cell.run(2)
+    timed(hung, "list")
+    for name in COMMANDS:
+        cell.let(name)
+    assert hung.status()[2] == "success"
+
+
+@pytest.mark.parametrize(("command", "hangs"), [("stop", "qstat"), ("delete", "qstat"), ("stop", "qdel")])
+def test_what_is_not_confirmed_is_told(jman: Jman, cell: Cell, command: str, hangs: str) -> None:
+    jman("submit", "--", "true")
+    jman("submit", "-t", "3", "--", "true")
+    jman("--local", "submit", "true")
+    cell.start(1)
+    jman("list")
+    before = jman.status()
+    cell.let(hangs, "hang")
+    done = jman(command, code=3)
+    assert "job 1,2 " in done.err
+    assert "not confirmed" in done.err
+    assert "nothing was changed" in done.err
+    cell.let(hangs)
+    assert {key: jman.status()[key] for key in (1, 2)} == {key: before[key] for key in (1, 2)}
+    if command == "stop":
+        # what is on this machine does not wait for the cluster
+        assert jman.status()[3] == "stopped"
+        assert "Stopped 3 @local" in done.out
+
+
+def test_what_the_cluster_still_lists_is_not_stopped(
+    jman: Jman, cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that is dead keeps a job that is being deleted for ever."""
+    monkeypatch.setattr("asyncjman.scheduler.grid.cancel.WAIT_SECONDS", 0.5)
+    jman("submit", "--", "true")
+    jman("submit", "--", "true")
+    cell.start(1)
+    jman("list")
+    cell.let("qdel", "deaf")
+    done = jman("stop", code=3)
+    assert "Stopped 2" in done.out
+    assert "Stopped 1" not in done.out
+    assert "job 1 (grid 1) is not confirmed" in done.err
+    assert jman.status() == {1: "executing", 2: "stopped"}
+    done = jman("delete")
+    assert "job 1 (grid 1) is not confirmed" in done.err
+    assert not jman.database.exists()
+
+
+def test_a_second_submission_is_not_tried_while_the_cluster_hangs(jman: Jman, cell: Cell) -> None:
+    """What never was sent is known not to be there: no doubt about it is told."""
+    cell.let("qconf", "hang")
+    refused = jman("submit", "-q", "q1d", "--", "true", code=3)
+    assert "qconf: no answer" in refused.err
+    assert "not known whether" not in refused.err
+    cell.let("qconf")
+    assert jman.list() == []
+    assert cell.calls("qsub") == []

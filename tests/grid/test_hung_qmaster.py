@@ -1,0 +1,79 @@
+"""A qmaster that takes connections and answers nobody, as one that is stopped, or waits for its disk."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.cells.sge import Cell, wait_until
+from tests.grid.conftest import Grid
+
+pytestmark = pytest.mark.sge
+
+SLACK_SECONDS = 4.0
+"""For the start of Python, and all else, on a busy machine."""
+
+
+def timed(grid: Grid, *words: str | int, code: int | None = 0) -> tuple[float, str]:
+    """Run a command as a process; return how many seconds it took, and its errors."""
+    begun = time.monotonic()
+    done = grid.fresh(*words, code=code)
+    return time.monotonic() - begun, done.err
+
+
+@pytest.fixture
+def jobs(grid: Grid) -> Grid:
+    """One that ended, one that runs, one that is held."""
+    grid.grid_job("true")
+    grid("wait")
+    grid.grid_job("sh", "-c", "while [ ! -e go ]; do sleep 0.1; done; exit 3")
+    grid.grid_job("-e", "-h", "-q", "q1d", "-t", "3", "true")
+    wait_until(lambda: grid.status() == {1: "success", 2: "executing", 3: "waiting"})
+    return grid
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [(["list", "-t"], 0), (["report"], 0), (["why"], 0), (["doctor"], 3)]
+)
+def test_ten_seconds_for_all(jobs: Grid, sge_cell: Cell, words: list[str], code: int) -> None:
+    with sge_cell.hung():
+        seconds, errors = timed(jobs, *words, code=code)
+    assert 10 <= seconds < 10 + SLACK_SECONDS
+    assert words == ["doctor"] or "qstat: no answer within 10 s" in errors
+    assert jobs("list").err == ""
+
+
+def test_wait_ends_in_time(jobs: Grid, sge_cell: Cell) -> None:
+    with sge_cell.hung():
+        seconds, errors = timed(jobs, "wait", "--timeout", "10", code=3)
+    assert 10 <= seconds < 10 + SLACK_SECONDS
+    assert "not all jobs ended within 10 s" in errors
+
+
+def test_an_end_is_seen_meanwhile(jobs: Grid, sge_cell: Cell) -> None:
+    with sge_cell.hung():
+        (jobs.folder / "go").touch()
+        wait_until(lambda: list(jobs.spool.glob("*/exit.0")))
+        jobs.variables["JMAN_CLUSTER_TIMEOUT"] = "1"
+        assert jobs.job(2)["exit_status"] == 3
+
+
+def test_nothing_is_told_to_be_stopped(jobs: Grid, sge_cell: Cell) -> None:
+    with sge_cell.hung():
+        seconds, errors = timed(jobs, "stop", code=3)
+    assert seconds < 30 + SLACK_SECONDS
+    assert "job 2,3 is not confirmed to be stopped: nothing was changed" in errors
+    assert jobs.status() == {1: "success", 2: "executing", 3: "waiting"}
+    jobs("stop")
+    assert not jobs.entries()
+
+
+def test_a_submission_is_in_doubt_and_then_found(jobs: Grid, sge_cell: Cell) -> None:
+    with sge_cell.hung():
+        seconds, errors = timed(jobs, "submit", "--", "sh", "-c", "echo x >> ran", code=3)
+    assert seconds < 30 + SLACK_SECONDS
+    assert "not known whether job 4 was taken: jman list finds out" in errors
+    jobs.variables["JMAN_POLL_INTERVAL_MAX"] = "5"
+    jobs("wait", 4)
+    assert (jobs.folder / "ran").read_text() == "x\n"
