@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from asyncjman.api.operations import Operations
+from asyncjman.api.request import patience_of
 from asyncjman.api.result import JobResult
 from asyncjman.errors import JobDeleted, JobFailed
+from asyncjman.model.duration import Duration
 from asyncjman.model.job import PLAIN_TASK, Job, Task
 from asyncjman.model.status import Status
 
@@ -20,7 +22,7 @@ class Manager(Protocol):
     operations: Operations
 
     async def run(self, *jobs: JobHandle) -> None: ...
-    async def until_ended(self, job: JobHandle, timeout: float | None = None) -> None: ...
+    async def until_ended(self, job: JobHandle, timeout: Duration | None = None) -> None: ...
     async def stop(self, job: JobHandle, task_ids: Sequence[int] = ()) -> None: ...
     async def resubmit(self, job: JobHandle, *, also_success: bool = False, clean: bool = False) -> None: ...
 
@@ -72,12 +74,12 @@ class JobHandle:
             raise JobFailed(f"job {self.id} ended with {result.status}{why}{logs}", result)
         return result
 
-    async def wait(self, timeout: float | None = None) -> JobResult:
+    async def wait(self, timeout: Duration | None = None) -> JobResult:
         """Wait for the job's end, whoever runs it; a failure is a result like any other.
 
-        Raises TimeoutError after ``timeout`` seconds; the job runs on.
+        Raises TimeoutError after ``timeout`` (seconds, or as in "2h"); the job runs on.
         """
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(patience_of(timeout)):
             while True:
                 await self._manager.until_ended(self)
                 job = await self.refresh()

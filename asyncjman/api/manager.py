@@ -16,6 +16,22 @@ from asyncjman.api.calls import Calls, Input
 from asyncjman.api.execution import Output
 from asyncjman.api.handle import JobHandle
 from asyncjman.api.operations import ALL, Operations
+from asyncjman.api.request import (
+    Earlier,
+    dependencies_of,
+    flag_of,
+    id_of,
+    number_of,
+    path_of,
+    patience_of,
+    resources_of,
+    retry_of,
+    sweep_of,
+    task_ids_of,
+    text_of,
+    variables_of,
+    words_of,
+)
 from asyncjman.api.resubmission import Resubmission
 from asyncjman.api.result import JobResult
 from asyncjman.api.specs import build_spec
@@ -23,8 +39,9 @@ from asyncjman.api.stream import event_stream
 from asyncjman.api.together import cancelled, together
 from asyncjman.api.watcher import Watcher
 from asyncjman.errors import JobDeleted, UsageError
+from asyncjman.model.duration import Duration
 from asyncjman.model.events import Event, JobSubmitted
-from asyncjman.model.graph import Dependency, Kind
+from asyncjman.model.graph import Kind
 from asyncjman.model.job import Job, JobSpec
 from asyncjman.model.paths import absolute
 from asyncjman.model.retry import Retry
@@ -36,7 +53,6 @@ from asyncjman.settings import Settings
 from asyncjman.store.completion import to_completion
 
 T = TypeVar("T")
-Earlier = Iterable["JobHandle | int"]
 OnExit = Literal["stop", "wait", "leave"]
 
 
@@ -75,11 +91,14 @@ class JobManager:
     ) -> None:
         if executor not in ("local", "sge"):
             raise UsageError(f"no executor {executor!r}: there are 'local' and 'sge'")
-        if parallel < 1:
-            raise UsageError(f"parallel is 1 at least, not {parallel}")
-        self.operations = Operations(absolute(database), profile=profile)
+        if on_exit not in (None, "stop", "wait", "leave"):
+            raise UsageError(f"no on_exit {on_exit!r}: there are 'stop', 'wait' and 'leave'")
+        if output is not None and not callable(output):
+            raise UsageError(f"output is a function of a stream and bytes, not {output!r}")
+        path = absolute(path_of(database, "database") or "")
+        self.operations = Operations(path, profile=text_of(profile, "profile"))
         self._executor = executor
-        self._parallel = parallel
+        self._parallel = number_of(parallel, "parallel")
         self._on_exit: OnExit = on_exit or ("stop" if executor == "local" else "leave")
         self._output = output
         self._bus = Bus()
@@ -142,30 +161,31 @@ class JobManager:
         stop_on_failure: bool = False,
         sweep: Sweep | Mapping[str, Sequence[object]] | None = None,
         retry: Retry | int | None = None,
-        timeout: float | None = None,
+        timeout: Duration | None = None,
         queue: str | None = None,
         resources: Mapping[str, object] | None = None,
         check: bool = True,
     ) -> JobHandle:
         """Submit a job and return at once. The options are those of ``jman submit``.
 
-        ``sweep`` maps parameters to their values, which are multiplied; ``timeout`` is in seconds;
-        ``queue`` and ``resources`` (``memory``, ``slots``, ``time``, ``io_big``, ``extra``) are for the
-        cluster.
+        ``sweep`` maps parameters to their values, which are multiplied; ``timeout`` is in seconds, a text
+        such as ``"2h"``, or a timedelta; ``queue`` and ``resources`` (``memory``, ``slots``, ``time``,
+        ``io_big``, ``extra``) are for the cluster.
         Raises UsageError for what makes no sense: nothing is stored then. Where it is cancelled, nothing is
         stored, or the CancelledError has the handle as its attribute ``job``.
         """
+        folder = path_of(exec_dir, "exec_dir")
         spec = build_spec(
-            [os.fspath(word) for word in command],
-            name=name,
-            array=array,
-            exec_dir=Path(exec_dir) if exec_dir is not None else None,
-            log_dir=log_dir if log_dir is not None else self._default_log_dir,
+            words_of(command),
+            name=text_of(name, "name") or "",
+            array=text_of(array, "array"),
+            exec_dir=None if folder is None else Path(folder),
+            log_dir=self._log_dir(log_dir),
             executor=self._executor,
-            queue="local" if self._executor == "local" else queue or self._settings.queue,
-            resources=resources or {},
-            environment=[f"{key}={value}" for key, value in (environment or {}).items()],
-            dependencies=_dependencies(
+            queue="local" if self._executor == "local" else text_of(queue, "queue") or self._settings.queue,
+            resources=resources_of(resources),
+            environment=variables_of(environment),
+            dependencies=dependencies_of(
                 {
                     Kind.ANY: after_any,
                     Kind.OK: after_ok,
@@ -173,9 +193,9 @@ class JobManager:
                     Kind.CORR: after_corr,
                 }
             ),
-            stop_on_failure=stop_on_failure,
-            sweep=Sweep.of(sweep) if isinstance(sweep, Mapping) else sweep,
-            retry=Retry(retry) if isinstance(retry, int) else retry,
+            stop_on_failure=flag_of(stop_on_failure, "stop_on_failure"),
+            sweep=sweep_of(sweep),
+            retry=retry_of(retry),
             timeout=timeout,
             check=check,
         )
@@ -185,8 +205,10 @@ class JobManager:
     def _settings(self) -> Settings:
         return self.operations.settings
 
-    @property
-    def _default_log_dir(self) -> str | None:
+    def _log_dir(self, given: str | os.PathLike[str] | None) -> str | None:
+        """Return the folder for logs that is asked for, or the one that holds without a word."""
+        if given is not None:
+            return path_of(given, "log_dir")
         return None if self._executor == "local" else self._settings.log_dir
 
     def _for_engine(self, spec: JobSpec) -> JobSpec:
@@ -231,7 +253,7 @@ class JobManager:
         Function, arguments and value must be picklable (by cloudpickle).
         """
         spec, results = self._calls.prepare(
-            function, [(args, kwargs)], name=None, log_dir=self._default_log_dir, array=False
+            function, [(args, kwargs)], name=None, log_dir=self._log_dir(None), array=False
         )
         job = await self._store(self._for_engine(spec))
         # whatever the function gave: its type is the caller's
@@ -256,25 +278,25 @@ class JobManager:
         spec, results = self._calls.prepare(
             function,
             inputs,
-            name=name,
-            log_dir=os.fspath(log_dir) if log_dir is not None else self._default_log_dir,
+            name=text_of(name, "name"),
+            log_dir=self._log_dir(log_dir),
             array=True,
-            throttle=at_once,
+            throttle=None if at_once is None else number_of(at_once, "at_once"),
         )
         result = await (await self._store(self._for_engine(spec))).wait()
         return [results.value(result, index) for index in range(len(inputs))]
 
     async def get(self, job_id: int) -> JobHandle:
         """Return a job by its id, whoever submitted it. Raises BadSelection where there is none."""
-        return (await self.jobs(_only(job_id)))[0]
+        return (await self.jobs(_only(id_of(job_id))))[0]
 
     async def jobs(self, selection: Selection = ALL) -> list[JobHandle]:
         """Return the jobs that are meant: all, where nothing is said."""
         return [JobHandle(self, job) async for job in self.operations.jobs(selection)]
 
-    async def wait(self, *jobs: JobHandle, timeout: float | None = None) -> list[JobResult]:
+    async def wait(self, *jobs: JobHandle, timeout: Duration | None = None) -> list[JobResult]:
         """Wait for the ends of jobs; return their results in order. Raises TimeoutError."""
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(patience_of(timeout)):
             return await together(job.wait() for job in jobs)
 
     async def as_completed(self, *jobs: JobHandle) -> AsyncGenerator[JobHandle, None]:
@@ -302,9 +324,9 @@ class JobManager:
         """
         self._background.run(job.id for job in jobs)
 
-    async def until_ended(self, job: JobHandle, timeout: float | None = None) -> None:
-        """Wait for a job's end, whoever runs it. Raises TimeoutError after ``timeout`` seconds."""
-        async with asyncio.timeout(timeout):
+    async def until_ended(self, job: JobHandle, timeout: Duration | None = None) -> None:
+        """Wait for a job's end, whoever runs it. Raises TimeoutError after ``timeout`` (seconds, or "2h")."""
+        async with asyncio.timeout(patience_of(timeout)):
             await self._until_ended(job.id)
 
     async def _until_ended(self, job_id: int) -> None:
@@ -326,7 +348,7 @@ class JobManager:
 
     async def stop(self, job: JobHandle, task_ids: Sequence[int] = ()) -> None:
         """Stop a job, or some of its tasks; returns when they have ended."""
-        await self.operations.stop(_only(job.id), task_ids)
+        await self.operations.stop(_only(job.id), task_ids_of(task_ids))
         await job.refresh()
 
     async def resubmit(self, job: JobHandle, *, also_success: bool = False, clean: bool = False) -> None:
@@ -343,11 +365,3 @@ def _ranges(job_ids: Iterable[int]) -> tuple[range, ...]:
 
 def _only(job_id: int) -> Selection:
     return Selection(ids=(range(job_id, job_id + 1),))
-
-
-def _dependencies(given: Mapping[Kind, Earlier]) -> tuple[Dependency, ...]:
-    return tuple(
-        Dependency(one.id if isinstance(one, JobHandle) else one, kind)
-        for kind, jobs in given.items()
-        for one in jobs
-    )

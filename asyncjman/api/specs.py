@@ -11,6 +11,7 @@ from asyncjman.errors import EnvironmentProblem, UsageError
 from asyncjman.executors.logs import refuse_foreign_link
 from asyncjman.executors.program import resolve
 from asyncjman.model.array import ArraySpec
+from asyncjman.model.duration import Duration, time_limit_of
 from asyncjman.model.graph import Dependency
 from asyncjman.model.job import JobSpec
 from asyncjman.model.paths import absolute
@@ -33,7 +34,7 @@ def build_spec(
     stop_on_failure: bool = False,
     sweep: Sweep | None = None,
     retry: Retry | None = None,
-    timeout: float | None = None,
+    timeout: Duration | None = None,
     check: bool = True,
 ) -> JobSpec:
     """Return the job that is asked for.
@@ -59,20 +60,21 @@ def build_spec(
     elif array is not None:
         spec_array = ArraySpec.parse(array)
     interpreter, words = resolve(tuple(command), folder, check=check and not _has_field(command[0], sweep))
+    seconds = time_limit_of(timeout)
     return JobSpec(
         command=words,
         interpreter=interpreter,
         name=name,
         executor=executor,
         queue=queue,
-        resources=_with_limit(executor, resources or {}, timeout),
+        resources=_with_limit(executor, resources or {}, seconds),
         exec_dir=str(folder),
         log_dir=os.fspath(log_dir) if log_dir is not None else None,
         environment=parse_environment(environment),
         array=spec_array,
         sweep=sweep,
         retry=retry,
-        timeout=timeout,
+        timeout=seconds,
         dependencies=dependencies,
         stop_on_failure=stop_on_failure,
     )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from asyncjman.errors import BadDependency, UsageError
 from asyncjman.model.array import ArraySpec
+from asyncjman.model.duration import time_limit_of
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import JobSpec
 from asyncjman.model.selection import format_ids
@@ -39,15 +42,39 @@ async def store_repeated(tx: Transaction, spec: JobSpec, times: int, now: float)
 
 
 def check_spec(spec: JobSpec) -> None:
-    """Raise UsageError for what no process can be given."""
+    """Raise UsageError for what no process can be given, and what could not be read again."""
     if not spec.command:
         raise UsageError("a command is missing: jman submit [OPTIONS] COMMAND [ARGUMENT]...")
-    for text in (*spec.command, spec.name, spec.exec_dir, spec.log_dir or "", *spec.environment.values()):
+    for text in _texts(spec):
+        if not isinstance(text, str):
+            raise UsageError(f"a text is needed, and not {text!r}")
         if "\0" in text:
             raise UsageError(f"a NUL character can't be passed to a command: {text!r}")
+        try:
+            os.fsencode(text)
+        except UnicodeEncodeError:
+            raise UsageError(f"no process can be given half a character: {text!r}") from None
     for key in spec.environment:
-        if not key or "=" in key or "\0" in key:
+        if not key or "=" in key:
             raise UsageError(f"bad name of an environment variable: {key!r}")
+    if spec.timeout is not None and time_limit_of(spec.timeout) != spec.timeout:
+        raise UsageError(f"bad timeout {spec.timeout!r}: a number of seconds is needed")
+    try:
+        json.dumps(dict(spec.resources))
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"bad resources: {error}") from None
+
+
+def _texts(spec: JobSpec) -> Iterator[str]:
+    """Yield all texts that a process or the cluster may be given."""
+    yield from (spec.name, spec.executor, spec.queue, spec.exec_dir, spec.log_dir or "")
+    yield from spec.interpreter
+    yield from spec.command
+    yield from spec.environment
+    yield from spec.environment.values()
+    for name, values in spec.sweep.columns if spec.sweep else ():
+        yield name
+        yield from values
 
 
 async def _check_dependencies(tx: Transaction, spec: JobSpec) -> None:

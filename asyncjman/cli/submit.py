@@ -146,7 +146,7 @@ def submit_command(
     import asyncio
 
     from asyncjman.api.specs import build_spec
-    from asyncjman.model.retry import parse_duration
+    from asyncjman.model.duration import parse_duration
     from asyncjman.model.selection import parse_any_ids
     from asyncjman.settings import Settings, extra_options, load
 
@@ -206,7 +206,8 @@ def _sweep(
 
 
 def _retry(count: int, causes: list[str] | None, delay: str) -> Retry | None:
-    from asyncjman.model.retry import Cause, Retry, parse_causes, parse_duration
+    from asyncjman.model.duration import parse_duration
+    from asyncjman.model.retry import Cause, Retry, parse_causes
 
     chosen = parse_causes(causes) if causes else frozenset(Cause)
     return Retry(count, chosen, parse_duration(delay)) if count else None

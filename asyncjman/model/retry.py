@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from asyncjman.errors import UsageError
+from asyncjman.model.duration import Duration, seconds_of
 
-_DURATION = r"(\d+(?:\.\d+)?)\s*(s|m|h|d|)"
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+MOST_RETRIES = 2**31 - 1
 
 
 class Cause(StrEnum):
@@ -29,13 +28,30 @@ class Cause(StrEnum):
     """Its machine failed, or the process that ran it was killed."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Retry:
-    """How often, after which causes, and how many seconds later."""
+    """How often, after which causes, and how many seconds later.
+
+    >>> Retry(2, ["timeout", "node"], delay="30s").delay
+    30.0
+    """
 
     count: int
-    causes: frozenset[Cause] = frozenset(Cause)
-    delay: float = 0.0
+    causes: frozenset[Cause]
+    delay: float
+
+    def __init__(
+        self, count: int, causes: Iterable[Cause | str] = frozenset(Cause), delay: Duration = 0.0
+    ) -> None:
+        """Raise UsageError for what makes no sense."""
+        if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= MOST_RETRIES:
+            raise UsageError(
+                f"bad number of retries {count!r}: it is a whole number from 0 to {MOST_RETRIES}"
+            )
+        # the class is frozen: this is the one place that sets its fields
+        object.__setattr__(self, "count", count)
+        object.__setattr__(self, "causes", _causes_of(causes))
+        object.__setattr__(self, "delay", seconds_of(delay, "delay of a retry"))
 
     def applies(self, causes: Iterable[Cause], attempt: int) -> bool:
         """Tell whether attempt number ``attempt`` (from 1) is to be followed by another one."""
@@ -49,7 +65,16 @@ class Retry:
     def loads(cls, text: str) -> Retry:
         """Read what ``dumps`` wrote."""
         kept = json.loads(text)
-        return cls(kept["count"], frozenset(map(Cause, kept["causes"])), kept["delay"])
+        return cls(kept["count"], kept["causes"], kept["delay"])
+
+
+def _causes_of(causes: Iterable[Cause | str]) -> frozenset[Cause]:
+    if isinstance(causes, str) or not isinstance(causes, Iterable):
+        raise UsageError(f"bad causes {causes!r}: give a set of them, as in {{'timeout', 'node'}}")
+    try:
+        return frozenset(map(Cause, causes))
+    except ValueError as error:
+        raise UsageError(f"bad causes: {error}; there are {', '.join(Cause)}") from None
 
 
 def causes_of(*, signal: int | None, timed_out: bool = False) -> frozenset[Cause]:
@@ -73,15 +98,3 @@ def parse_causes(texts: Iterable[str]) -> frozenset[Cause]:
     except ValueError:
         known = ", ".join(Cause)
         raise UsageError(f"bad cause in {','.join(words)!r}: there are {known}") from None
-
-
-def parse_duration(text: str) -> float:
-    """Read ``90``, ``10s``, ``5m``, ``2h``, ``1d``; return seconds. Raises UsageError for anything else.
-
-    >>> parse_duration("2h"), parse_duration("1.5m")
-    (7200.0, 90.0)
-    """
-    match = re.fullmatch(_DURATION, text.strip(), re.ASCII)
-    if not match:
-        raise UsageError(f"bad time {text!r}: write seconds, or 10s, 5m, 2h, 1d")
-    return float(match[1]) * _SECONDS[match[2]]

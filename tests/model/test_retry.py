@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncjman.errors import UsageError
-from asyncjman.model.retry import Cause, Retry, causes_of, parse_causes, parse_duration
+from asyncjman.model.duration import parse_duration
+from asyncjman.model.retry import Cause, Retry, causes_of, parse_causes
 
 CAUSES = st.frozensets(st.sampled_from(Cause))
 RETRIES = st.builds(Retry, st.integers(0, 50), CAUSES, st.floats(0, 1e6))
