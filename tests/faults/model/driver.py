@@ -168,7 +168,14 @@ class Driver:
         number = len(self.history.commands)
         jobs, words = self._words(operation)
         command = Command(
-            number, step, operation, words, jobs, self._environment(MODEL_EXECUTE=str(number)), self._folder
+            number,
+            step,
+            operation,
+            words,
+            jobs,
+            names_nothing=self._names_nothing(operation, jobs),
+            environment=self._environment(MODEL_EXECUTE=str(number)),
+            folder=self._folder,
         )
         self.history.commands.append(command)
         return command
@@ -196,6 +203,12 @@ class Driver:
             case Wait():
                 return None, ["--local", "wait", "--timeout", "20"]
         raise AssertionError(operation)
+
+    def _names_nothing(self, operation: Operation, jobs: frozenset[int] | None) -> bool:
+        named = (
+            {need.on for need in operation.job.needs} if isinstance(operation, Submit) else set(jobs or ())
+        )
+        return not named <= self._ids.keys()
 
     def _named(self, jobs: tuple[int, ...]) -> tuple[frozenset[int] | None, list[str]]:
         return frozenset(jobs) or None, [str(self._id(one)) for one in jobs]

@@ -52,6 +52,8 @@ def _codes(command: Command, oracle: Oracle) -> set[int]:
 
 def _is_refused(command: Command, oracle: Oracle) -> bool | None:
     """Tell whether a command must be refused, as it names what isn't there; None: it may be."""
+    if command.names_nothing:
+        return True
     operation = command.operation
     needed: set[int] = set()
     if isinstance(operation, Submit):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM
 
 from tests.faults.model.commands import Command
@@ -20,6 +21,7 @@ from tests.faults.model.states import (
     brought_back,
     concerns,
     effects,
+    untouched,
 )
 
 States = frozenset[State]
@@ -178,11 +180,14 @@ class Tracker:
     def _command_line(self, line: CommandLine, command: Command) -> bool:
         number, operation = line.command, command.operation
         if line.what == "call":
-            if concerns(operation, command.jobs, self.job.number, self.task):
+            named = concerns(operation, command.jobs, self.job.number, self.task)
+            along = brings_back(operation, command.jobs, self.job.number, self.jobs)
+            if named or along:
                 shown = self.shown(number) if isinstance(operation, List) else None
-                self._active[number] = lambda one: effects(operation, number, one, shown)
-            elif brings_back(operation, command.jobs, self.job.number, self.jobs):
-                self._active[number] = lambda one: brought_back(number, one)
+                self._active[number] = lambda one: chain(
+                    effects(operation, number, one, shown) if named else untouched(number, one),
+                    brought_back(number, one) if along else (),
+                )
             return number in self._active
         if line.what != "return" or number not in self._active:
             return False
