@@ -22,6 +22,8 @@ def judge(command: Command, oracle: Oracle) -> Iterator[Violation]:
     if command.hung:
         yield Violation(f"{name} hung; it had said: {' | '.join(command.out.splitlines()[-12:])} {told}")
         return
+    if command.code is None:
+        return  # it runs yet
     for text in (command.out, command.err):
         if re.search("^Traceback", text, re.MULTILINE) and not _began_in_python(command):
             yield Violation(f"{name} showed a traceback:\n{text[-3000:]}")

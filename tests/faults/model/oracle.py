@@ -19,6 +19,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from signal import SIGCONT, SIGSTOP
+from typing import Any
 
 from tests.faults.model.driver import History, listing_of
 from tests.faults.model.journal import CommandLine, Line, TaskLine
@@ -172,7 +173,7 @@ class Oracle:
         return min((one for one in found if one is not None), default=len(self._lines))
 
 
-def shown_of(listing: dict[int, dict[str, object]], job: int, task: int) -> str:
+def shown_of(listing: dict[int, dict[str, Any]], job: int, task: int) -> str:
     """Return what a listing says of a task."""
     if job not in listing:
         return "no job"
@@ -180,7 +181,6 @@ def shown_of(listing: dict[int, dict[str, object]], job: int, task: int) -> str:
     if isinstance(tasks, dict):  # counts only
         kinds = [status for status, count in tasks.items() if count]
         return "present" if len(kinds) != 1 else f"all {kinds[0]}"
-    assert isinstance(tasks, list)
     for one in tasks:
         if (one["id"] or 0) == task:
             return str(one["status"])
