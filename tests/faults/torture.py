@@ -1,7 +1,7 @@
 """All long forms of the fault tests, one after the other; the figures stand in torture.txt at the end.
 
 ``python -m tests.faults.torture``. JMAN_TORTURE_SECONDS (default 600) is how long each search for bad
-input and each soak goes on, JMAN_TRIALS how often the others try.
+input and each soak goes on, and the model twice as long; JMAN_TRIALS is how often the others try.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 FIGURES = ROOT / "torture.txt"
-BESIDE = [f"tests/faults/test_{name}.py" for name in ("soak", "fuzz", "cluster", "damage")]
+_NAMES = ("soak", "fuzz", "cluster", "damage")
+BESIDE = ["tests/faults/model", *(f"tests/faults/test_{name}.py" for name in _NAMES)]
 PARTS = {
     # these count seconds: nothing else runs then
     "alone": ["tests/faults", "-m", "not beside"],

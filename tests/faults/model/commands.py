@@ -29,6 +29,8 @@ class Command:
     words: list[str]
     jobs: frozenset[int] | None = None
     """The jobs that it names (by their numbers in the plan); None: all."""
+    names_nothing: bool = False
+    """Whether it names a job whose id nobody had been told when it was called: jman must refuse it."""
     environment: dict[str, str] = field(default_factory=dict)
     folder: Path = Path()
     process: subprocess.Popen[bytes] | None = None

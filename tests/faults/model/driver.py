@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.faults.model.commands import HANG_SECONDS, Command, submit_words
-from tests.faults.model.journal import Journal, Line
+from tests.faults.model.journal import Journal, Line, TaskLine
 from tests.faults.model.plan import (
     Delete,
     Execute,
@@ -55,6 +55,10 @@ class History:
     """Of these: those after an execute that had all for itself."""
     last: int = -1
     """Of these: the one after all was resubmitted and executed in peace."""
+
+    @property
+    def attempts(self) -> int:
+        return sum(isinstance(one, TaskLine) and one.what == "begin" for one in self.lines)
 
 
 class Driver:
@@ -168,7 +172,14 @@ class Driver:
         number = len(self.history.commands)
         jobs, words = self._words(operation)
         command = Command(
-            number, step, operation, words, jobs, self._environment(MODEL_EXECUTE=str(number)), self._folder
+            number,
+            step,
+            operation,
+            words,
+            jobs,
+            names_nothing=self._names_nothing(operation, jobs),
+            environment=self._environment(MODEL_EXECUTE=str(number)),
+            folder=self._folder,
         )
         self.history.commands.append(command)
         return command
@@ -196,6 +207,12 @@ class Driver:
             case Wait():
                 return None, ["--local", "wait", "--timeout", "20"]
         raise AssertionError(operation)
+
+    def _names_nothing(self, operation: Operation, jobs: frozenset[int] | None) -> bool:
+        named = (
+            {need.on for need in operation.job.needs} if isinstance(operation, Submit) else set(jobs or ())
+        )
+        return not named <= self._ids.keys()
 
     def _named(self, jobs: tuple[int, ...]) -> tuple[frozenset[int] | None, list[str]]:
         return frozenset(jobs) or None, [str(self._id(one)) for one in jobs]
@@ -271,9 +288,8 @@ def marked(run: str) -> Iterator[int]:
                     yield int(entry.name)
 
 
-def listing_of(command: Command) -> dict[int, dict[str, object]] | None:
+def listing_of(command: Command) -> dict[int, dict[str, Any]] | None:
     """Return what a listing said of each job, by its number in the plan; None where it said nothing."""
     if command.code != 0 or not isinstance(command.operation, List):
         return None
-    found: Callable[[str], object] = json.loads
-    return {int(job["name"][1:]): job for job in found(command.out)}  # type: ignore[attr-defined]
+    return {int(job["name"][1:]): job for job in command.json()}

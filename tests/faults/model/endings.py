@@ -22,6 +22,8 @@ def judge(command: Command, oracle: Oracle) -> Iterator[Violation]:
     if command.hung:
         yield Violation(f"{name} hung; it had said: {' | '.join(command.out.splitlines()[-12:])} {told}")
         return
+    if command.code is None:
+        return  # it runs yet
     for text in (command.out, command.err):
         if re.search("^Traceback", text, re.MULTILINE) and not _began_in_python(command):
             yield Violation(f"{name} showed a traceback:\n{text[-3000:]}")
@@ -52,6 +54,8 @@ def _codes(command: Command, oracle: Oracle) -> set[int]:
 
 def _is_refused(command: Command, oracle: Oracle) -> bool | None:
     """Tell whether a command must be refused, as it names what isn't there; None: it may be."""
+    if command.names_nothing:
+        return True
     operation = command.operation
     needed: set[int] = set()
     if isinstance(operation, Submit):

@@ -19,6 +19,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from signal import SIGCONT, SIGSTOP
+from typing import Any
 
 from tests.faults.model.driver import History, listing_of
 from tests.faults.model.journal import CommandLine, Line, TaskLine
@@ -118,15 +119,15 @@ class Oracle:
             listing = self.listings.get(number)
             return shown_of(listing, job.number, task) if listing is not None else None
 
-        def may_start(line: TaskLine, opener: int) -> bool:
-            return self._may_start(job, line, begins, opener)
+        def hindrance(line: TaskLine, opener: int) -> str:
+            return self._hindrance(job, line, begins, opener)
 
         def may_skip(opener: int, at: int) -> bool:
             if opener not in skips:
                 skips[opener] = self._first_skip(job, task, opener)
             return skips[opener] <= at
 
-        return Tracker(job, task, self._jobs, self._history.commands, shown, may_start, may_skip)
+        return Tracker(job, task, self._jobs, self._history.commands, shown, hindrance, may_skip)
 
     def _standing(self, job: Job, tracks: dict[int, Track]) -> Standing:
         commands = self._history.commands
@@ -145,13 +146,15 @@ class Oracle:
 
     # -- dependencies ---------------------------------------------------------------------------------
 
-    def _may_start(self, job: Job, line: TaskLine, begins: list[TaskLine], opener: int) -> bool:
+    def _hindrance(self, job: Job, line: TaskLine, begins: list[TaskLine], opener: int) -> str:
         first, last = self.windows.get(opener, (0, 0))
         earliest = max(first, self.windows[line.execute][0], self._not_before(job, line, begins))
-        return all(
-            self.standings[need.on].may_let_go(need.kind, line.task, earliest, line.at, opener, last)
-            for need in job.needs
-        )
+        for need in job.needs:
+            other = self.standings[need.on]
+            if not other.may_let_go(need.kind, line.task, earliest, line.at, opener, last):
+                seen = other.words(earliest, line.at)
+                return f"{need.kind} {need.on}, which from line {earliest} on was {seen}"
+        return ""
 
     def _not_before(self, job: Job, line: TaskLine, begins: list[TaskLine]) -> int:
         """Return the place before which it can't have been decided that this attempt starts."""
@@ -170,7 +173,7 @@ class Oracle:
         return min((one for one in found if one is not None), default=len(self._lines))
 
 
-def shown_of(listing: dict[int, dict[str, object]], job: int, task: int) -> str:
+def shown_of(listing: dict[int, dict[str, Any]], job: int, task: int) -> str:
     """Return what a listing says of a task."""
     if job not in listing:
         return "no job"
@@ -178,7 +181,6 @@ def shown_of(listing: dict[int, dict[str, object]], job: int, task: int) -> str:
     if isinstance(tasks, dict):  # counts only
         kinds = [status for status, count in tasks.items() if count]
         return "present" if len(kinds) != 1 else f"all {kinds[0]}"
-    assert isinstance(tasks, list)
     for one in tasks:
         if (one["id"] or 0) == task:
             return str(one["status"])

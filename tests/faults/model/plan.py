@@ -150,7 +150,7 @@ class Plan:
 
     def next_step(self) -> Step:
         chance = self.chance
-        kinds = {"submit": 24, "execute": 13, "stop": 8, "resubmit": 14, "delete": 5, "list": 12}
+        kinds = {"submit": 24, "execute": 18, "stop": 8, "resubmit": 14, "delete": 5, "list": 12}
         kinds |= {"strike": 12, "quiet": 5}
         if len(self.jobs) >= MOST_JOBS:
             kinds |= {"submit": 0, "delete": 25}
@@ -181,7 +181,7 @@ class Plan:
 
     def _execute(self) -> Execute:
         some = self.some_jobs(3) if self.chance.random() < 0.12 else ()
-        return Execute(self.chance.choice([1, 2, 2, 4, 6]), some, self.chance.random() < 0.12)
+        return Execute(self.chance.choice([1, 2, 2, 4, 6]), some, self.chance.random() < 0.3)
 
     def _stop(self) -> Stop:
         chance = self.chance
@@ -240,7 +240,7 @@ class Plan:
         chance = self.chance
         tasks: tuple[int, ...] = (0,)
         if chance.random() < 0.6:
-            size = chance.choice([2, 3, 4, 4, 6, 8, 12, 40])
+            size = chance.choice([2, 3, 4, 4, 6, 8, 12, 40, 40])
             tasks = tuple(range(1, 1 + size))
             if chance.random() < 0.15:
                 tasks = tuple(range(2, 2 + 3 * size, 3))

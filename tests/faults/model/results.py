@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from tests.faults.model.commands import Command
 from tests.faults.model.driver import History
 from tests.faults.model.journal import TaskLine
 from tests.faults.model.oracle import Oracle
@@ -28,8 +29,10 @@ def judge(history: History, oracle: Oracle) -> Iterator[Violation]:
     for number in history.final:
         if number in oracle.listings:
             yield from left(number, oracle.listings[number])
+            yield from told(history.commands[number - 1], oracle.listings[number])
     if history.last in oracle.listings:
         yield from complete(history, oracle.listings[history.last])
+        yield from told(history.commands[-1], oracle.listings[history.last])
 
 
 def throttles(history: History) -> Iterator[Violation]:
@@ -112,6 +115,16 @@ def left(number: int, listing: Listing) -> Iterator[Violation]:
             if task["status"] in UNFINISHED:
                 what = f"is {task['status']} after an execute that should run all that can run"
                 yield Violation(f"listing {number}: it {what}", job, task["id"] or 0)
+
+
+def told(command: Command, listing: Listing) -> Iterator[Violation]:
+    """The execute before, or the wait after, ended with 0 just where all jobs are a success."""
+    all_well = all(shown["status"] == "success" for shown in listing.values())
+    if command.code in (0, 1) and (command.code == 0) != all_well:
+        states = ", ".join(f"{job} {shown['status']}" for job, shown in listing.items())
+        yield Violation(
+            f"command {command.number} ({' '.join(command.words)}) ended with {command.code}: {states}"
+        )
 
 
 def skipped(history: History, number: int, listing: Listing) -> Iterator[Violation]:

@@ -72,10 +72,9 @@ def told(command: Command) -> str:
 
 def figures(history: History) -> str:
     kinds = Counter(type(one.operation).__name__.lower() for one in history.commands)
-    begun = sum(isinstance(one, TaskLine) and one.what == "begin" for one in history.lines)
     signals = sum(len(one.signals) for one in history.commands)
     return (
         f"model, seed {history.seed}: {len(history.commands)} commands "
         f"({', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items()))}), {signals} signals, "
-        f"{begun} attempts of {sum(len(job.tasks) for job in history.jobs.values())} tasks"
+        f"{history.attempts} attempts of {sum(len(job.tasks) for job in history.jobs.values())} tasks"
     )

@@ -47,7 +47,7 @@ def may(states: States, applied: int | None) -> May:
         bool(found & _BADLY),
         bool(found & _SKIPPED),
         bool(found & _ENDED),
-        bool(found & GONE),
+        bool(found & (GONE | {Status.TAKEN_OUT})),
     )
 
 
@@ -118,6 +118,14 @@ class Standing:
             if place > last:
                 break
             yield may(states, applied if begin <= place < end else None)
+
+    def words(self, first: int, last: int) -> str:
+        """Say what its tasks may have been between two places."""
+        found = {
+            task: "/".join(sorted({one.status for states in track.during(first, last) for one in states}))
+            for task, track in self.tracks.items()
+        }
+        return ", ".join(f"{task}: {what}" for task, what in list(found.items())[:6])
 
     def may_have_gone(self, opened: int) -> bool:
         """Tell whether it may have been deleted before the job was (re)opened that depends on it."""

@@ -90,11 +90,11 @@ def concerns(operation: Operation, named: frozenset[int] | None, job: int, task:
 
 
 def brings_back(operation: Operation, named: frozenset[int] | None, job: int, jobs: dict[int, Job]) -> bool:
-    """Tell whether a resubmission may take a job along, as it depends on one that is named."""
-    if not isinstance(operation, Resubmit) or named is None:
+    """Tell whether a resubmission may take what is skipped of a job along, as it depends on a named one."""
+    if not isinstance(operation, Resubmit) or "--no-dependents" in operation.options:
         return False
-    if job in named or "--no-dependents" in operation.options:
-        return False
+    if named is None:
+        return bool(jobs[job].needs)
     todo = [job]
     seen = set()
     while todo:
@@ -140,12 +140,14 @@ def effects(operation: Operation, number: int, state: State, shown: str | None) 
             yield done
 
 
+def untouched(number: int, state: State) -> Iterator[State]:
+    yield state._replace(done=state.done | {number})
+
+
 def brought_back(number: int, state: State) -> Iterator[State]:
-    """Yield what a resubmission makes of a task of a job that depends on one that it names."""
-    done = state._replace(done=state.done | {number})
-    yield done
+    """Yield what a resubmission may make of a task of a job that depends on one that it names."""
     if state.status is Status.SKIPPED:
-        yield done._replace(status=Status.OPEN, opener=number)
+        yield state._replace(status=Status.OPEN, opener=number, done=state.done | {number})
 
 
 def _scope(options: frozenset[str]) -> frozenset[Status]:

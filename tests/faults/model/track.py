@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM
 
 from tests.faults.model.commands import Command
@@ -20,6 +21,7 @@ from tests.faults.model.states import (
     brought_back,
     concerns,
     effects,
+    untouched,
 )
 
 States = frozenset[State]
@@ -59,8 +61,8 @@ class Track:
 
     def during(self, first: int, last: int) -> Iterator[States]:
         """Yield all sets that held between two places."""
-        low = max(bisect_right(self.places, first) - 1, 0)
-        yield from self.sets[low : bisect_right(self.places, last)]
+        yield self.at(first)
+        yield from self.sets[bisect_right(self.places, first) : bisect_right(self.places, last)]
 
 
 @dataclass
@@ -73,8 +75,8 @@ class Tracker:
     commands: list[Command]
     shown: Callable[[int], str | None]
     """What the listing with this number said of the task."""
-    may_start: Callable[[TaskLine, int], bool]
-    """Whether dependencies may have allowed a start; given its line, and which command had opened it."""
+    hindrance: Callable[[TaskLine, int], str]
+    """Which dependency can't have allowed a start, if any; given its line, and what had opened the task."""
     may_skip: Callable[[int, int], bool]
     """Whether dependencies may have asked to skip it; given which command had opened it, and a place."""
     violations: list[Violation] = field(default_factory=list)
@@ -139,9 +141,11 @@ class Tracker:
             self._demand("began, and nobody asked for it", before, line)
             return
         openers = {one.opener for one in free}
-        allowed = {one for one in openers if self.may_start(line, one)}
+        hindrances = {one: self.hindrance(line, one) for one in openers}
+        allowed = {one for one in openers if not hindrances[one]}
         if not allowed:
-            self._report("began before its dependencies allowed it")
+            why = "; or ".join(f"opened by command {one}: {told}" for one, told in hindrances.items())
+            self._report(f"began (by command {line.execute}) before its dependencies allowed it: {why}")
             allowed = openers
         self._states = frozenset(
             one._replace(status=Status.RUNS, execute=line.execute) for one in free if one.opener in allowed
@@ -176,11 +180,14 @@ class Tracker:
     def _command_line(self, line: CommandLine, command: Command) -> bool:
         number, operation = line.command, command.operation
         if line.what == "call":
-            if concerns(operation, command.jobs, self.job.number, self.task):
+            named = concerns(operation, command.jobs, self.job.number, self.task)
+            along = brings_back(operation, command.jobs, self.job.number, self.jobs)
+            if named or along:
                 shown = self.shown(number) if isinstance(operation, List) else None
-                self._active[number] = lambda one: effects(operation, number, one, shown)
-            elif brings_back(operation, command.jobs, self.job.number, self.jobs):
-                self._active[number] = lambda one: brought_back(number, one)
+                self._active[number] = lambda one: chain(
+                    effects(operation, number, one, shown) if named else untouched(number, one),
+                    brought_back(number, one) if along else (),
+                )
             return number in self._active
         if line.what != "return" or number not in self._active:
             return False
