@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sys
 import time as clocks
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -31,18 +33,40 @@ def random_token(size: int) -> str:
 
 def process_start(pid: int) -> tuple[str | None, float]:
     """Return when a process started: on Linux the name of this run of the machine, and seconds since its
-    start; elsewhere None, and seconds since 1970. Raises psutil.NoSuchProcess.
+    start; elsewhere None, and seconds since 1970. Where that can't be known it is 0.
 
     Source: proc(5), /proc/pid/stat (22), and random(4).
     """
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        after_name = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2]
-        return boot, int(after_name.split()[19]) / os.sysconf("SC_CLK_TCK")
-    except (OSError, ValueError, IndexError):
+    if sys.platform != "linux":
         import psutil
 
-        return None, psutil.Process(pid).create_time()
+        with suppress(psutil.Error):
+            return None, psutil.Process(pid).create_time()
+        return None, 0.0
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return None, 0.0
+    with suppress(OSError, ValueError, IndexError):
+        # numbers in the /proc of another namespace mean other processes
+        folder = "self" if pid == os.getpid() else str(pid)
+        after_name = Path(f"/proc/{folder}/stat").read_bytes().rpartition(b")")[2]
+        return boot, int(after_name.split()[19]) / os.sysconf("SC_CLK_TCK")
+    return boot, 0.0
+
+
+def namespace() -> str | None:
+    """Return the pid namespace in which this process has its number, and that of its clock.
+
+    Empty where there are none, None where that can't be known. Source: namespaces(7).
+    """
+    if sys.platform != "linux":
+        return ""
+    found = []
+    for kind in ("pid", "time"):
+        with suppress(OSError):  # older kernels have no time namespaces
+            found.append(os.readlink(f"/proc/self/ns/{kind}"))  # noqa: PTH115
+    return " ".join(found) if found and found[0].startswith("pid:") else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +82,7 @@ class Runtime:
     token: Callable[[int], str] = random_token
     """Takes a number of bytes."""
     process_start: Callable[[int], tuple[str | None, float]] = process_start
+    namespace: Callable[[], str | None] = namespace
     in_thread: InThread = asyncio.to_thread
 
 

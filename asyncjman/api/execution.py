@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from asyncjman.api.failures import MAX_FAILURES, Failure, failures_of
@@ -17,6 +17,7 @@ from asyncjman.scheduler.engine import Engine, Options
 from asyncjman.scheduler.reconcile import Repair
 from asyncjman.store import schedule
 from asyncjman.store.database import Database
+from asyncjman.store.runnerlock import RunnerLock
 
 __all__ = ["Execution", "Options", "Output", "Repair", "Summary"]
 
@@ -67,6 +68,7 @@ class Execution:
         *,
         output: Output | None,
         on_repair: Callable[[Repair], None],
+        on_lost: Callable[[Sequence[tuple[int, int]]], None] = lambda lost: None,
         bus: Bus | None = None,
     ) -> None:
         token = database.runtime.token(16)
@@ -74,13 +76,16 @@ class Execution:
         self._options = options
         self._bus = bus or Bus()
         self._own_bus = bus is None
+        lock = RunnerLock()
         self._engine = Engine(
             database,
-            LocalExecutor(token=token, output=output),
+            LocalExecutor(token=token, output=output, inherited=lambda: lock.tasks_descriptor),
             token=token,
             options=options,
             bus=self._bus,
             on_repair=on_repair,
+            on_lost=on_lost,
+            lock=lock,
         )
 
     def subscribe(self) -> Subscription:

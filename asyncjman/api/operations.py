@@ -318,16 +318,25 @@ class Operations:
         async for piece in follow(self.database, ids):
             yield piece
 
-    async def stop(self, selection: Selection, task_ids: Sequence[int] = ()) -> list[Job]:
+    async def stop(
+        self,
+        selection: Selection,
+        task_ids: Sequence[int] = (),
+        *,
+        force: bool = False,
+        on_forced: Callable[[str], None] = lambda _: None,
+    ) -> list[Job]:
         """Stop jobs, or some tasks of one; return those that were not finished before.
 
-        Raises BadSelection, or EnvironmentProblem where the process that runs them doesn't answer.
+        With ``force`` also what a process runs that doesn't answer: ``on_forced`` is told what is not sure
+        by that, in a line. Raises BadSelection, or EnvironmentProblem where the process that runs them
+        doesn't answer.
         """
         from asyncjman.api.stopping import stop
 
         selected = await self._selected(selection, task_ids)
         on_grid = await self._stop_on_grid(selected, task_ids)
-        stopped = await stop(self.database, selected, task_ids)
+        stopped = await stop(self.database, selected, task_ids, force=force, on_forced=on_forced)
         return await jobs.get(self.database, [job.id for job in [*stopped, *on_grid]])
 
     async def delete(
@@ -416,17 +425,22 @@ class Operations:
         *,
         output: Output | None = None,
         on_repair: Callable[[Repair], None] = lambda _: None,
+        on_lost: Callable[[Sequence[tuple[int, int]]], None] = lambda _: None,
         bus: Bus | None = None,
     ) -> Execution:
-        """Make an execution of the local jobs: to subscribe to, and then to run."""
+        """Make an execution of the local jobs: to subscribe to, and then to run.
+
+        ``on_repair`` is told of runners that were killed, ``on_lost`` of tasks that others took from it.
+        """
         from asyncjman.api.execution import Execution
 
-        return Execution(self.database, options, output=output, on_repair=on_repair, bus=bus)
+        return Execution(self.database, options, output=output, on_repair=on_repair, on_lost=on_lost, bus=bus)
 
     async def killed(self) -> list[Repair]:
-        """Return which processes that ran local jobs were killed since somebody looked last.
+        """Return which processes that ran local jobs were killed since somebody looked last, and of which
+        that can't be known.
 
-        Their tasks are given back, unless processes of theirs live on.
+        The tasks of those that are dead are released, unless processes of theirs live on.
         """
         if not await schedule.has_runner(self.database):
             return []
@@ -437,11 +451,13 @@ class Operations:
         return []
 
     async def has_runner(self) -> bool:
-        """Tell whether some process runs local jobs of this database now."""
-        from asyncjman.scheduler.reconcile import is_alive
-        from asyncjman.store import runners
+        """Tell whether some process runs local jobs of this database now, or may do so."""
+        if not await schedule.has_runner(self.database):
+            return False
+        from asyncjman.scheduler.liveness import Life
+        from asyncjman.scheduler.reconcile import lives
 
-        return any(is_alive(runner, self._runtime) for runner in await runners.select(self.database))
+        return any(life is not Life.DEAD for life in (await lives(self.database)).values())
 
     async def _selected(self, selection: Selection, task_ids: Sequence[int]) -> list[Job]:
         selected = [job async for job in self.jobs(selection)]

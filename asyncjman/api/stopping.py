@@ -3,35 +3,51 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from asyncjman.errors import EnvironmentProblem
 from asyncjman.model.job import Job
 from asyncjman.model.selection import format_ids
 from asyncjman.model.status import FINISHED, Status
-from asyncjman.scheduler.reconcile import repair
+from asyncjman.scheduler.liveness import is_numbered_here, is_suspended
+from asyncjman.scheduler.reconcile import forget_unproven, repair, take_away
 from asyncjman.scheduler.settle import settle
-from asyncjman.store import jobs, tasks
+from asyncjman.store import jobs, runners, tasks
 from asyncjman.store.database import Database, Transaction
+from asyncjman.store.runners import Runner
 
 POLL_SECONDS = 0.05
 GRACE_SECONDS = 20.0
+FORCE_SECONDS = 8.0
+"""How long a runner may take to answer before its tasks are taken from it: one that lives needs 5 for those
+that ignore SIGTERM."""
 
 
-async def stop(database: Database, selected: Sequence[Job], task_ids: Sequence[int] = ()) -> list[Job]:
+async def stop(
+    database: Database,
+    selected: Sequence[Job],
+    task_ids: Sequence[int] = (),
+    *,
+    force: bool = False,
+    on_forced: Callable[[str], None] = lambda _: None,
+) -> list[Job]:
     """Stop those of the local jobs (or only some of their tasks) that aren't finished; return these.
 
-    Returns when nothing of them runs any more. Raises EnvironmentProblem where a runner doesn't
-    answer.
+    Returns when nothing of them runs any more. Where a runner doesn't answer, EnvironmentProblem is
+    raised, or, with ``force``, its tasks are taken from it: ``on_forced`` is told what is not sure then.
     """
     unfinished = [job.id for job in selected if job.status not in FINISHED and job.spec.executor == "local"]
-    if not unfinished:
-        return []
-    await repair(database)
-    async with database.transaction() as tx:
-        asked = await stop_in(tx, unfinished, task_ids)
-    if asked:
-        await until_stopped(database, unfinished, task_ids)
+    if unfinished:
+        await repair(database)
+        async with database.transaction() as tx:
+            asked = await stop_in(tx, unfinished, task_ids)
+        if asked and not force:
+            await until_stopped(database, unfinished, task_ids)
+        elif asked and (left := await _running_after(database, unfinished, task_ids, FORCE_SECONDS)):
+            for runner in await take_away(database, left, task_ids):
+                on_forced(_forced(runner, database))
+    if force:
+        await forget_unproven(database)
     return await jobs.get(database, unfinished)
 
 
@@ -47,14 +63,46 @@ async def stop_in(tx: Transaction, job_ids: Sequence[int], task_ids: Sequence[in
 
 
 async def until_stopped(database: Database, job_ids: Sequence[int], task_ids: Sequence[int]) -> None:
-    deadline = database.runtime.monotonic() + GRACE_SECONDS
+    """Wait until nothing runs of jobs. Raises EnvironmentProblem where a runner doesn't answer."""
+    if left := await _running_after(database, job_ids, task_ids, GRACE_SECONDS):
+        raise EnvironmentProblem(await _what_to_do(database, left, task_ids))
+
+
+async def _running_after(
+    database: Database, job_ids: Sequence[int], task_ids: Sequence[int], seconds: float
+) -> list[int]:
+    """Wait until nothing runs of the jobs; return those of which something runs after so many seconds."""
+    deadline = database.runtime.monotonic() + seconds
     while True:
         running = [one for one in job_ids if await tasks.unfinished_of(database, one, task_ids)]
-        if not running:
-            return
-        if database.runtime.monotonic() > deadline:
-            raise EnvironmentProblem(
-                f"job {format_ids(running)} still runs: the jman execute that runs it does not answer"
-            )
+        if not running or database.runtime.monotonic() > deadline:
+            return running
         await repair(database)
         await asyncio.sleep(POLL_SECONDS)
+
+
+async def _what_to_do(database: Database, job_ids: Sequence[int], task_ids: Sequence[int]) -> str:
+    """Say why jobs still run, and what ends that."""
+    held = {one.runner for job_id in job_ids for one in await runners.held_of_job(database, job_id, task_ids)}
+    found = [one for one in await runners.select(database) if one.id in held]
+    ids = format_ids(job_ids)
+    force = f"jman stop --force {ids}" + (f" -a {format_ids(task_ids)}" if task_ids else "")
+    if suspended := [one for one in found if is_suspended(one, database.runtime)]:
+        pid = suspended[0].pid
+        return (
+            f"job {ids} still runs: the jman execute (pid {pid}) that runs it is suspended\n"
+            f"kill -CONT {pid} lets it go on, {force} stops the tasks without it"
+        )
+    who = f" (pid {found[0].pid} on {found[0].host})" if found else ""
+    return (
+        f"job {ids} still runs: the jman execute{who} that runs it does not answer\n"
+        f"if it is dead, or hangs for good: {force}"
+    )
+
+
+def _forced(runner: Runner, database: Database) -> str:
+    """Say what is not sure about tasks that were taken from their runner."""
+    who = f"the jman execute (pid {runner.pid} on {runner.host}) did not answer: its tasks were taken from it"
+    if is_numbered_here(runner, database.runtime):
+        return who
+    return f"{who}; what they run where it can't be seen from here was not ended"

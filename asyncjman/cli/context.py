@@ -70,6 +70,11 @@ async def refresh(operations: Operations, globals_: Globals) -> None:
     for trouble in operations.left_over:
         say(f"jman: {trouble}")
     for one in await operations.killed():
+        if not one.is_dead or (not one.released and not one.processes):
+            from asyncjman.render.monitor import unproven_line
+
+            say(f"jman: {unproven_line(one)}")
+            continue
         what = f"tasks that it ran: {one.tasks}"
         if one.processes:
             what += f"; processes that live on: {one.processes} (jman execute ends them first, or jman stop)"

@@ -107,7 +107,9 @@ async def _execute(
     async with Operations(globals_.database, create=keep_running) as manager:
         only = frozenset([job.id async for job in manager.jobs(selection)]) if not selection.is_all else None
         options = Options(parallel=parallel, log_files=log_files, only=only, keep_running=keep_running)
-        execution = manager.execution(options, output=monitor.output, on_repair=monitor.repaired)
+        execution = manager.execution(
+            options, output=monitor.output, on_repair=monitor.repaired, on_lost=monitor.lost
+        )
         summary = Summary()
         interrupted = False
         try:

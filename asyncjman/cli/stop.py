@@ -6,11 +6,13 @@ A task that runs gets SIGTERM, and SIGKILL after 5 seconds, with all the process
 Examples:
   jman stop 3           stop job 3
   jman stop 3 -a 7-9    stop three tasks of it
+  jman stop --force 3   also where the jman execute that runs it does not answer: it is dead, or hangs
 """
 
 from __future__ import annotations
 
 import time
+from typing import Annotated
 
 import typer
 
@@ -19,7 +21,16 @@ from asyncjman.cli.globals import Globals
 
 
 def stop_command(
-    context: typer.Context, ids: Ids = None, job_ids: JobIds = None, array_ids: ArrayIds = None
+    context: typer.Context,
+    ids: Ids = None,
+    job_ids: JobIds = None,
+    array_ids: ArrayIds = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Take tasks from a jman execute that does not answer; end what is seen of them."
+        ),
+    ] = False,
 ) -> None:
     import asyncio
 
@@ -33,7 +44,9 @@ def stop_command(
 
     async def stop() -> None:
         async with Operations(globals_.database, create=False) as manager:
-            stopped = await manager.stop(selection, tasks)
+            stopped = await manager.stop(
+                selection, tasks, force=force, on_forced=lambda line: say(f"jman: {line}")
+            )
             for job in stopped:
                 which = f"task {format_ids(tasks)} of " if tasks else ""
                 print(f"Stopped {which}{job_line(job, time.time())}")

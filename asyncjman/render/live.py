@@ -15,7 +15,18 @@ from rich.text import Text
 
 from asyncjman.model.events import Event, JobFinished, TaskFinished, TaskRetried, TaskStarted
 from asyncjman.model.status import Status
-from asyncjman.render.monitor import Failed, Found, Totals, Work, closing_lines, event_line, label, task_line
+from asyncjman.render.monitor import (
+    Failed,
+    Found,
+    Totals,
+    Work,
+    closing_lines,
+    event_line,
+    label,
+    lost_lines,
+    repaired_line,
+    task_line,
+)
 from asyncjman.render.outlet import Outlet, OutletText, Room
 from asyncjman.render.text import duration
 
@@ -79,10 +90,10 @@ class LiveMonitor:
         return self._room
 
     def repaired(self, found: Found) -> None:
-        self._notes.append(
-            f"a jman execute (pid {found.pid}) was killed: ended {found.processes} processes that it left, "
-            f"{found.tasks} tasks run again"
-        )
+        self._notes.append(repaired_line(found))
+
+    def lost(self, tasks: Sequence[tuple[int, int]]) -> None:
+        self._notes += lost_lines(tasks)
 
     def interrupted(self, *, again: bool, running: int) -> None:
         how = "killing" if again else "stopping"

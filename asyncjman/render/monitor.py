@@ -7,6 +7,7 @@ from typing import Protocol
 
 from asyncjman.model.events import Event, JobFinished, JobSubmitted, TaskFinished, TaskRetried, TaskStarted
 from asyncjman.model.job import Job, Task
+from asyncjman.model.selection import format_ids
 from asyncjman.model.status import Status
 from asyncjman.render.objects import dumps, moment, task_object
 from asyncjman.render.outlet import Outlet, Room
@@ -46,14 +47,22 @@ class Failed(Protocol):
 
 
 class Found(Protocol):
-    """What was found of a jman that was killed."""
+    """What was found of a jman that was killed, or that may have been."""
 
     @property
     def pid(self) -> int: ...
     @property
+    def host(self) -> str: ...
+    @property
     def tasks(self) -> int: ...
     @property
     def processes(self) -> int: ...
+    @property
+    def is_dead(self) -> bool: ...
+    @property
+    def released(self) -> bool: ...
+    @property
+    def job_ids(self) -> Sequence[int]: ...
 
 
 class Totals(Protocol):
@@ -71,6 +80,7 @@ class Monitor(Protocol):
     def event(self, event: Event) -> None: ...
     def output(self, stream: int, lines: bytes) -> Room | None: ...
     def repaired(self, found: Found) -> None: ...
+    def lost(self, tasks: Sequence[tuple[int, int]]) -> None: ...
     def interrupted(self, *, again: bool, running: int) -> None: ...
     async def refresh(self, work: Work) -> None: ...
     def close(self, totals: Totals, failures: Sequence[Failed]) -> None: ...
@@ -94,10 +104,11 @@ class PlainMonitor:
         self._outlet.text(text + "\n")
 
     def repaired(self, found: Found) -> None:
-        self.line(
-            f"a jman execute (pid {found.pid}) was killed: ended {found.processes} processes that it left, "
-            f"{found.tasks} tasks run again"
-        )
+        self.line(repaired_line(found))
+
+    def lost(self, tasks: Sequence[tuple[int, int]]) -> None:
+        for line in lost_lines(tasks):
+            self.line(line)
 
     def interrupted(self, *, again: bool, running: int) -> None:
         how = "killing" if again else "stopping"
@@ -122,7 +133,12 @@ class JsonMonitor(PlainMonitor):
         return self._outlet.room(2)
 
     def repaired(self, found: Found) -> None:
-        self.line(dumps({"event": "repaired", "pid": found.pid, "tasks": found.tasks}))
+        event = "repaired" if found.released else "unproven"
+        self.line(dumps({"event": event, "pid": found.pid, "tasks": found.tasks}))
+
+    def lost(self, tasks: Sequence[tuple[int, int]]) -> None:
+        for job_id, task_id in tasks:
+            self.line(dumps({"event": "lost", "job": job_id, "task": task_id or None}))
 
     def interrupted(self, *, again: bool, running: int) -> None:
         self.line(dumps({"event": "interrupted", "running": running}))
@@ -131,6 +147,35 @@ class JsonMonitor(PlainMonitor):
         self.line(
             dumps({"event": "ended", "tasks": dict(totals.counts), "skipped_jobs": totals.skipped_jobs})
         )
+
+
+def repaired_line(found: Found) -> str:
+    """Say what was done about a jman that was killed, or what somebody else has to do."""
+    if found.released:
+        return (
+            f"a jman execute (pid {found.pid}) was killed: ended {found.processes} processes that it left, "
+            f"{found.tasks} tasks run again"
+        )
+    return unproven_line(found)
+
+
+def unproven_line(found: Found) -> str:
+    """Say of which jobs it can't be known whether they run, and how to end that."""
+    ids, who = format_ids(found.job_ids), f"jman execute (pid {found.pid} on {found.host})"
+    if found.is_dead:
+        return (
+            f"a {who} was killed, but its tasks of job {ids} may run on where they can't be seen from here; "
+            f"once they have ended: jman stop --force {ids}"
+        )
+    return (
+        f"job {ids} is held by a {who} that can't be seen from here; if it is dead: jman stop --force {ids}"
+    )
+
+
+def lost_lines(tasks: Sequence[tuple[int, int]]) -> list[str]:
+    """Say which tasks others took from this jman: it ends what runs of them."""
+    names = (label(job_id, task_id, "") for job_id, task_id in tasks)
+    return [f"task {name} was taken from this jman, as jman stop --force does: it is ended" for name in names]
 
 
 def label(job_id: int, task_id: int, name: str) -> str:

@@ -8,7 +8,7 @@ commits; so that short tasks never wait for one, tasks are claimed a moment ahea
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Set
+from collections.abc import Callable, Collection, Iterable, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -21,16 +21,17 @@ from asyncjman.executors.logs import log_paths
 from asyncjman.model.graph import Dependency, Kind, Verdict
 from asyncjman.model.job import JobSpec, Task
 from asyncjman.model.status import Status
-from asyncjman.scheduler.attempts import STOPPED, Attempts, unstarted
+from asyncjman.scheduler.attempts import STOPPED, Attempts, Key, unstarted
 from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.dependencies import counterparts
 from asyncjman.scheduler.feed import Feed
-from asyncjman.scheduler.reconcile import Repair, repair
+from asyncjman.scheduler.reconcile import Repair, clear_strays, lock_names, repair
 from asyncjman.scheduler.recorder import Recorder
 from asyncjman.scheduler.settle import release_runner
 from asyncjman.scheduler.workload import JobState, Workload
 from asyncjman.store import jobs, runners, schedule, tasks
 from asyncjman.store.database import Database, Transaction
+from asyncjman.store.runnerlock import RunnerLock
 from asyncjman.store.schedule import Outline
 from asyncjman.store.tasks import Claim
 
@@ -39,6 +40,8 @@ REPAIR_SECONDS = 2.0
 FRESH_SECONDS = 0.05
 """So long what this engine knows of other processes' doings is good enough to start a task by that depends
 on other jobs."""
+DOUBT_SECONDS = 1.0
+"""So long it is for all others. It was suspended meanwhile where it is longer: its claims may be taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +69,31 @@ class Engine:
         bus: Bus,
         executor_name: str = "local",
         on_repair: Callable[[Repair], None] = lambda repair: None,
+        on_lost: Callable[[Sequence[Key]], None] = lambda lost: None,
+        lock: RunnerLock | None = None,
     ) -> None:
+        """``lock`` is held as long as this runs; ``on_lost`` is told of tasks that others took from it."""
         self._database = database
         self._executor = executor
         self._executor_name = executor_name
         self._token = token
         self._options = options
         self._on_repair = on_repair
+        self._on_lost = on_lost
+        self._lock = lock
+        self._told: set[tuple[int, str]] = set()
         self._names: dict[int, str] = {}
-        self._recorder = Recorder(database, bus, self._names, self._on_closed, self._on_refused)
+        self._recorder = Recorder(
+            database, bus, self._names, self._on_closed, self._on_refused, self._take_in_lost
+        )
         self._workload = Workload(self._recorder)
         self._feed = Feed(database, self._workload, self._recorder, self._names)
         self._slots = asyncio.Semaphore(options.parallel)
         self._attempts = Attempts(executor, database.runtime)
-        self._held: set[tuple[int, int]] = set()
-        """The tasks that it claimed, and that have not ended."""
+        self._held: dict[Key, asyncio.Future[None]] = {}
+        """The tasks that it claimed, and that have not ended; resolved when they have."""
+        self._lost: set[Key] = set()
+        """Of these: what others took from it."""
         self._is_behind = False
         """Whether to look once more for what it is asked to stop."""
         self._gates: set[asyncio.Future[None]] = set()
@@ -114,19 +127,7 @@ class Engine:
 
     async def _run_all(self) -> None:
         await self._repair()
-        runtime = self._database.runtime
-        pid = runtime.pid()
-        boot, started = runtime.process_start(pid)
-        async with self._database.transaction() as tx:
-            self._runner = await runners.insert(
-                tx,
-                token=self._token,
-                host=runtime.host(),
-                pid=pid,
-                process_started=started,
-                now=runtime.time(),
-                boot=boot,
-            )
+        await self._register()
         await self._executor.open()
         try:
             async with anyio.create_task_group() as services:
@@ -144,6 +145,35 @@ class Engine:
         finally:
             with anyio.CancelScope(shield=True):
                 await self._close()
+
+    async def _register(self) -> None:
+        """Lock first, then write the row: a row whose lock is free means a dead runner."""
+        runtime = self._database.runtime
+        lock = self._lock
+        if lock is not None and self._database.opened_file is not None:
+            await clear_strays(self._database)
+            lock.take(await lock_names(self._database, self._token))
+        pid = runtime.pid()
+        boot, started = runtime.process_start(pid)
+        try:
+            async with self._database.transaction() as tx:
+                self._runner = await runners.insert(
+                    tx,
+                    token=self._token,
+                    host=runtime.host(),
+                    pid=pid,
+                    process_started=started,
+                    now=runtime.time(),
+                    boot=boot,
+                    namespace=runtime.namespace(),
+                    lock=lock.lock if lock else None,
+                    tasks_lock=lock.tasks_lock if lock else None,
+                )
+                self._recorder.runner = await runners.get(tx, self._runner)
+        except BaseException:
+            if lock is not None:
+                lock.release()
+            raise
 
     async def stop(self, *, kill: bool = False, rest: bool = False) -> None:
         """Start nothing more, end what runs (recorded as stopped), and let ``run`` return.
@@ -175,15 +205,44 @@ class Engine:
 
     async def _close(self) -> None:
         """Leave no process and no claim behind."""
-        await self._attempts.stop()
-        await self._executor.close()
-        await self._recorder.flush()
-        async with self._database.transaction() as tx:
-            await release_runner(tx, self._runner, "the jman that ran it ended", tx.runtime.time())
+        is_gone = False
+        try:
+            await self._attempts.stop()
+            await self._executor.close()
+            await self._recorder.flush()
+            async with self._database.transaction() as tx:
+                await release_runner(tx, self._runner, "the jman that ran it ended", tx.runtime.time())
+            is_gone = True
+        finally:
+            if self._lock is not None:
+                # where the row stays they prove that this runner has ended
+                self._lock.release(remove=is_gone or not self._database.is_at_its_path)
 
     async def _repair(self) -> None:
         for one in await repair(self._database):
-            self._on_repair(one)
+            if one.released or (one.pid, one.host) not in self._told:
+                self._on_repair(one)
+            if not one.released:
+                self._told.add((one.pid, one.host))
+
+    def _take_in_lost(self, lost: Collection[Key]) -> None:
+        """Hear that others took tasks from this runner: what runs of them is ended, and not recorded."""
+        if new := sorted(set(lost) - self._lost):
+            self._on_lost(new)
+        self._lost.update(self._held.keys() & lost)
+        self._attempts.to_stop.update(self._held.keys() & lost)
+        self._feed.stale.update(job_id for job_id, _ in lost)
+
+    async def _end_lost(self) -> None:
+        """Look whether all claims are still this runner's; end what isn't."""
+        before = dict(self._held)
+        lost = await runners.lost(self._database, self._runner, dict.fromkeys(before)) if before else set()
+        # one that ended while the store was asked isn't lost
+        if lost := {key for key in lost if self._held.get(key) is before[key]}:
+            self._take_in_lost(lost)
+        if running := self._lost & self._attempts.running.keys():
+            await self._attempts.stop(running)
+            self._open_gates()
 
     # -- taking up and running ---------------------------------------------------------------------
 
@@ -192,8 +251,7 @@ class Engine:
             self._wake.clear()
             free = self._options.parallel - self.running
             for job, claim in await self._feed.claim(self._runner, free):
-                self._held.add((claim.job_id, claim.task_id))
-                running.create_task(self._run_task(job, claim))
+                running.create_task(self._run_task(job, claim, self._hold(claim)))
             if self._feed.wants_more:
                 continue
             if not self._feed.held and not self.running and await self._is_over():
@@ -201,24 +259,38 @@ class Engine:
             if not self._stopping.is_set():
                 await self._wake.wait()
 
-    async def _run_task(self, job: JobState, claim: Claim) -> None:
+    def _hold(self, claim: Claim) -> asyncio.Future[None] | None:
+        """Note a claim; return the end of an earlier one of the same task, which was lost and runs still."""
+        key = (claim.job_id, claim.task_id)
+        earlier, self._held[key] = self._held.get(key), asyncio.get_running_loop().create_future()
+        return earlier
+
+    async def _run_task(self, job: JobState, claim: Claim, earlier: asyncio.Future[None] | None) -> None:
         """Carry one task from its claim to its end, over as many attempts as it may have."""
-        first = claim.attempt
-        while again := await self._attempt(job, claim, claim.attempt - first + 1):
-            claim = again
-            if job.spec is not None and job.spec.retry is not None:
-                await self._pause(job.spec.retry.delay)
-        # it may be claimed again: what was asked of it is over
-        self._held.discard((claim.job_id, claim.task_id))
-        self._attempts.to_stop.discard((claim.job_id, claim.task_id))
+        key = (claim.job_id, claim.task_id)
+        mine = self._held[key]
+        try:
+            if earlier is not None:
+                await asyncio.shield(earlier)
+            first = claim.attempt
+            while again := await self._attempt(job, claim, claim.attempt - first + 1):
+                claim = again
+                if job.spec is not None and job.spec.retry is not None:
+                    await self._pause(job.spec.retry.delay)
+        finally:
+            # it may be claimed again: what was asked of it is over
+            self._attempts.to_stop.discard(key)
+            self._lost.discard(key)
+            mine.set_result(None)
+            if self._held[key] is mine:
+                del self._held[key]
 
     async def _attempt(self, job: JobState, claim: Claim, tries: int) -> Claim | None:
         """Run one attempt, in a slot; return the claim of the next one where there is to be one."""
         while True:
             await self._await_dependencies(job, claim)
             async with self._slots:
-                if job.dependencies:
-                    await self._look_around()
+                await self._look_around(FRESH_SECONDS if job.dependencies else DOUBT_SECONDS)
                 if self._stopping.is_set() or (claim.job_id, claim.task_id) in self._attempts.to_stop:
                     self._drop(job, claim, Status.STOPPED, STOPPED)
                     return None
@@ -289,6 +361,12 @@ class Engine:
         )
 
     def _end(self, job: JobState, task: Task) -> None:
+        if (task.job_id, task.task_id) in self._lost:
+            self._workload.task_released(job)
+            self._feed.stale.add(job.id)
+            self._feed.room_for(job)
+            self._wake.set()
+            return
         self._recorder.task_finished(task)
         self._workload.task_ended(job, task.task_id, task.status)
         self._feed.room_for(job)
@@ -329,17 +407,17 @@ class Engine:
                 await self._refresh()
                 self._wake.set()
 
-    async def _look_around(self) -> None:
-        """Take in what other processes changed: no task starts by what was true a while ago.
+    async def _look_around(self, seconds: float) -> None:
+        """Take in what other processes changed: no task starts by what was true so many seconds ago.
 
         They may have submitted again what it depends on, while it was claimed, and waited for a slot.
         """
         monotonic = self._database.runtime.monotonic
-        if monotonic() - self._looked_at < FRESH_SECONDS:
+        if monotonic() - self._looked_at < seconds:
             return
         async with self._looking:
             begun = monotonic()
-            if begun - self._looked_at < FRESH_SECONDS:
+            if begun - self._looked_at < seconds:
                 return
             version = await self._database.version()
             if version != self._version:
@@ -365,6 +443,7 @@ class Engine:
         changed += self._closed | self._feed.stale
         self._closed.clear()
         self._feed.stale.clear()
+        await self._end_lost()
         asked = await tasks.to_stop(self._database, self._runner)
         to_stop = [key for key in asked if key in self._held]
         # the others ended, which isn't stored yet, or were claimed in this moment

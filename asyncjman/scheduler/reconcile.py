@@ -1,88 +1,141 @@
-"""What an earlier process left behind when it was killed: its processes are ended, its tasks given back."""
+"""What an earlier process left behind when it was killed: its processes are ended, its tasks released."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import psutil
 
 from asyncjman.errors import EnvironmentProblem
 from asyncjman.executors.local.executor import TERM_SECONDS
-from asyncjman.executors.local.processes import Marked, marked
+from asyncjman.executors.local.processes import Marked, marked, task_mark
 from asyncjman.runtime import SYSTEM, Runtime
-from asyncjman.scheduler.settle import release_runner
-from asyncjman.store import runners
+from asyncjman.scheduler.liveness import Life, liveness, tasks_may_live
+from asyncjman.scheduler.settle import release_runner, release_stopped
+from asyncjman.store import runners, submissions
 from asyncjman.store.database import Database
+from asyncjman.store.runnerlock import TASKS, LockNames, inherited_file, remove_strays
 from asyncjman.store.runners import Runner
 
-_CLOCK_SLACK = 2.0  # seconds by which two readings of a process's start may differ
 _MAX_LOOKS = 50
 _PAUSE_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What was found of one killed runner."""
+    """What was found of one runner that is dead, or of which that can't be known."""
 
     pid: int
+    host: str
     tasks: int
-    """Tasks that were executing; they run again."""
+    """Tasks that were executing."""
     processes: int
     """Processes that had lived on."""
+    life: Life
+    released: bool
+    """Whether its tasks may run again."""
+    job_ids: tuple[int, ...] = ()
+    """The jobs that it holds tasks of."""
+
+    @property
+    def is_dead(self) -> bool:
+        return self.life is Life.DEAD
 
 
-def is_alive(runner: Runner, runtime: Runtime = SYSTEM) -> bool:
-    """Tell whether a runner may still be at work; on another host nobody can know, so it is."""
-    if runner.host != runtime.host():
-        return True
-    try:
-        process = psutil.Process(runner.pid)
-        if not _runs(process):
-            return False
-        if runner.boot is not None:
-            boot, started = runtime.process_start(runner.pid)
-            return boot is None or (boot, started) == (runner.boot, runner.process_started)
-        return abs(process.create_time() - runner.process_started) < _CLOCK_SLACK
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.AccessDenied:
-        return True
+async def lock_names(database: Database, token: str) -> LockNames:
+    """Return where the lock files of a runner are."""
+    return LockNames.of(database.path, await submissions.database_token(database), token)
+
+
+async def _all(database: Database) -> list[tuple[Runner, LockNames]]:
+    """Return all runners, and where their lock files are."""
+    found = await runners.select(database)
+    token = await submissions.database_token(database) if found else ""
+    return [(one, LockNames.of(database.path, token, one.token)) for one in found]
+
+
+async def lives(database: Database) -> dict[int, Life]:
+    """Return what is known of each runner."""
+    return {one.id: liveness(one, names, database.runtime) for one, names in await _all(database)}
 
 
 async def repair(database: Database, *, end: bool = True) -> list[Repair]:
-    """End what dead runners left running, give their tasks back; return what was found.
+    """End what dead runners left running, release their tasks; return what was found of these runners,
+    and of those that hold tasks and may be dead.
 
     Without ``end`` processes that live on are left alone, and so are the tasks of their runner.
     """
     found: list[Repair] = []
     runtime = database.runtime
-    for runner in await runners.select(database):
-        if is_alive(runner, runtime):
+    for runner, names in await _all(database):
+        life = liveness(runner, names, runtime)
+        if life is Life.ALIVE:
             continue
         held = await runners.held(database, runner.id)
-        if end:
-            processes = await _end_left(runner, runtime)
-        else:
-            processes = len(await runtime.in_thread(left_processes, runner, runtime))
-        if end or not processes:
+        processes, released = 0, False
+        if life is Life.DEAD:
+            if end:
+                processes = await _end_left(runner, names, runtime)
+            else:
+                processes = len(await runtime.in_thread(left_processes, runner, names, runtime))
+            released = (end or not processes) and not tasks_may_live(runner, names, runtime)
+        if released:
             async with database.transaction() as tx:
                 await release_runner(tx, runner.id, "the jman that ran it was killed", runtime.time())
+            names.remove()
         if held:
-            found.append(Repair(runner.pid, sum(one.executing for one in held), processes))
+            job_ids = tuple(sorted({one.job_id for one in held}))
+            executing = sum(one.executing for one in held)
+            found.append(Repair(runner.pid, runner.host, executing, processes, life, released, job_ids))
     return found
 
 
-async def _end_left(runner: Runner, runtime: Runtime) -> int:
-    """End what a dead runner started; return how many processes that were.
+async def take_away(database: Database, job_ids: Sequence[int], task_ids: Sequence[int]) -> list[Runner]:
+    """Record as stopped what runners hold of these jobs (all, or only some tasks), whether they live or not.
+
+    What can be seen of their processes is ended first. Returns the runners; those that may be dead, and
+    hold nothing any more, are forgotten.
+    """
+    runtime = database.runtime
+    held = [one for job_id in job_ids for one in await runners.held_of_job(database, job_id, task_ids)]
+    holders = {task.runner for task in held}
+    robbed = [(runner, names) for runner, names in await _all(database) if runner.id in holders]
+    for runner, names in robbed:
+        marks = {task_mark(one.job_id, one.task_id, one.attempt) for one in held if one.runner == runner.id}
+        await _end_left(runner, names, runtime, marks)
+    async with database.transaction() as tx:
+        await release_stopped(tx, held, runtime.time())
+    await forget_unproven(database)
+    return [runner for runner, _ in robbed]
+
+
+async def forget_unproven(database: Database) -> None:
+    """Delete the rows of runners that may be dead and hold nothing: one that lives writes its row anew."""
+    unproven = [runner_id for runner_id, life in (await lives(database)).items() if life is not Life.ALIVE]
+    async with database.transaction() as tx:
+        for runner_id in unproven:
+            if not await runners.held(tx, runner_id):
+                await runners.delete(tx, runner_id)
+    await clear_strays(database)
+
+
+async def clear_strays(database: Database) -> None:
+    """Delete the lock files of runners that have no row."""
+    known = [one.token for one in await runners.select(database)]
+    remove_strays(database.path, await submissions.database_token(database), known)
+
+
+async def _end_left(runner: Runner, names: LockNames, runtime: Runtime, marks: set[str] | None = None) -> int:
+    """End what a runner started (all, or what has one of these marks); return how many processes that were.
 
     One that forks while it is looked for may leave a child whose number was passed already: two looks in
     a row must find nothing.
     """
     ended = empty = 0
     for _ in range(_MAX_LOOKS):
-        left = await runtime.in_thread(left_processes, runner, runtime)
+        left = await runtime.in_thread(left_processes, runner, names, runtime)
+        left = [one for one in left if marks is None or one.task in marks]
         empty = 0 if left else empty + 1
         if empty == 2:
             return ended
@@ -91,13 +144,14 @@ async def _end_left(runner: Runner, runtime: Runtime) -> int:
     raise EnvironmentProblem("processes of a killed jman start new ones as fast as they are ended")
 
 
-def left_processes(runner: Runner, runtime: Runtime = SYSTEM) -> list[Marked]:
-    """Find the processes that a dead runner started, and that run still: by its token in their environment.
+def left_processes(runner: Runner, names: LockNames, runtime: Runtime = SYSTEM) -> list[Marked]:
+    """Find what a runner started, and what runs still: by its token, or the lock file that it inherited.
 
     A number in the database proves nothing: somebody may have written it there to have a process ended.
     """
     boot = runtime.process_start(runtime.pid())[0]
-    return marked(runner.token, since=runner.process_started if runner.boot == boot else None)
+    lock = inherited_file(names.path(TASKS), runner.tasks_lock)
+    return marked(runner.token, runner.process_started if runner.boot == boot else None, lock)
 
 
 async def _end(processes: list[Marked], runtime: Runtime) -> None:
@@ -112,11 +166,3 @@ async def _end(processes: list[Marked], runtime: Runtime) -> None:
             return
     pids = ", ".join(str(process.pid) for process in processes)
     raise EnvironmentProblem(f"processes of a killed jman don't end: pid {pids}; end them by hand")
-
-
-def _runs(process: psutil.Process) -> bool:
-    """Tell whether a process hasn't ended; a zombie has, and in a container may stay one."""
-    try:
-        return process.is_running() and process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
-    except psutil.NoSuchProcess:
-        return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from asyncjman.errors import DatabaseProblem
@@ -14,9 +14,10 @@ from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.dependencies import held_back
 from asyncjman.scheduler.removal import finish_before
 from asyncjman.scheduler.skips import Skip, store_skips
-from asyncjman.store import schedule, tasks
+from asyncjman.store import runners, schedule, tasks
 from asyncjman.store.completion import to_completion
 from asyncjman.store.database import Database, Transaction
+from asyncjman.store.runners import Runner
 from asyncjman.store.schedule import Outline
 from asyncjman.store.tasks import Claim
 
@@ -38,6 +39,16 @@ class _Batch:
     skipped: list[Skip] = field(default_factory=list)
     touched: set[int] = field(default_factory=set)
     events: list[Event] = field(default_factory=list)
+    claims: dict[tuple[int, int], int | None] = field(default_factory=dict)
+    """What all this rests on: (job id, task id) with the attempt that the store has before this batch."""
+
+    def leave_out(self, lost: Collection[tuple[int, int]]) -> None:
+        """Take out what rests on claims that are another's by now."""
+        self.started = {key: row for key, row in self.started.items() if key not in lost}
+        self.finished = [one for one in self.finished if (one.job_id, one.task_id) not in lost]
+        self.retried = [one for one in self.retried if (one.job_id, one.task_id) not in lost]
+        self.released = [key for key in self.released if key not in lost]
+        self.events = [one for one in self.events if _key_of(one) not in lost]
 
     def add(self, later: _Batch) -> None:
         """Take in what came after this one."""
@@ -53,6 +64,7 @@ class _Batch:
         self.skipped += later.skipped
         self.touched |= later.touched
         self.events += later.events
+        self.claims = later.claims | self.claims
 
     @property
     def is_empty(self) -> bool:
@@ -88,12 +100,17 @@ class Recorder:
         names: Mapping[int, str],
         on_closed: Callable[[Mapping[int, Status]], None],
         on_refused: Callable[[Iterable[int]], None] = lambda job_ids: None,
+        on_lost: Callable[[Collection[tuple[int, int]]], None] = lambda lost: None,
     ) -> None:
+        """``on_lost`` is told of tasks, (job id, task id), that others took from this runner."""
         self._database = database
         self._bus = bus
         self._names = names
         self._on_closed = on_closed
         self._on_refused = on_refused
+        self._on_lost = on_lost
+        self.runner: Runner | None = None
+        """Whose claims are recorded."""
         self._batch = _Batch()
         self._wake = asyncio.Event()
         self._flushing = asyncio.Lock()
@@ -105,6 +122,7 @@ class Recorder:
         assert task.started_at is not None and task.host is not None
         key = (task.job_id, task.task_id)
         self._batch.started[key] = (task.started_at, pid, task.host, *key)
+        self._batch.claims.setdefault(key, task.attempt)
         self._batch.job_starts.setdefault(task.job_id, task.started_at)
         if self._bus.is_heard:
             name = self._names.get(task.job_id, "")
@@ -117,6 +135,7 @@ class Recorder:
 
     def task_finished(self, task: Task) -> None:
         self._batch.started.pop((task.job_id, task.task_id), None)
+        self._batch.claims.setdefault((task.job_id, task.task_id), task.attempt)
         self._batch.finished.append(task)
         self._batch.touched.add(task.job_id)
         # what is skipped is told of its job: most of it was never taken up, task by task
@@ -130,6 +149,7 @@ class Recorder:
     def task_retried(self, task: Task) -> None:
         """Store an attempt that failed; its task stays with this runner."""
         self._batch.started.pop((task.job_id, task.task_id), None)
+        self._batch.claims.setdefault((task.job_id, task.task_id), task.attempt)
         self._batch.retried.append(task)
         assert task.finished_at is not None
         name = self._names.get(task.job_id, "")
@@ -143,6 +163,7 @@ class Recorder:
 
     def task_released(self, job_id: int, task_id: int) -> None:
         self._batch.released.append((job_id, task_id))
+        self._batch.claims.setdefault((job_id, task_id), None)
         self._wake.set()
 
     def job_ready(self, job_id: int) -> None:
@@ -172,6 +193,8 @@ class Recorder:
         result = Claimed([], [], set())
 
         async def claims(tx: Transaction) -> None:
+            if self.runner is not None:
+                await runners.keep(tx, self.runner)  # claims without it could never be released
             result.full.clear()
             checked = [(job_id, task_id) for job_id, task_id, _ in wanted if job_id in dependent]
             result.blocked = await held_back(tx, checked) if checked else set()
@@ -241,6 +264,12 @@ class Recorder:
                 "they are stopped, and nothing more is recorded"
             )
 
+    async def _lost(self, tx: Transaction, batch: _Batch) -> set[tuple[int, int]]:
+        """Return what others took from this runner: it must not say how that began or ended."""
+        if self.runner is None or not batch.claims:
+            return set()
+        return await runners.lost(tx, self.runner.id, batch.claims)
+
     async def _flush_now(
         self, more: Callable[[Transaction], Awaitable[None]], then: Callable[[], None]
     ) -> None:
@@ -253,6 +282,8 @@ class Recorder:
             while True:
                 try:
                     async with self._database.transaction(quiet=True) as tx:
+                        lost = await self._lost(tx, batch)
+                        batch.leave_out(lost)
                         closed, refused = ({}, set()) if batch.is_empty else await _store(tx, batch)
                         await more(tx)
                     break
@@ -269,12 +300,21 @@ class Recorder:
                 self._bus.publish(event)
             if refused:
                 self._on_refused(refused)
+            if lost:
+                self._on_lost(lost)
             if closed:
                 self._on_closed(closed)
                 now = self._database.runtime.time()
                 for job_id, status in closed.items():
                     self._bus.publish(JobFinished(job_id, now, status, self._names.get(job_id, "")))
             then()
+
+
+def _key_of(event: Event) -> tuple[int, int] | None:
+    """Return which task an event tells of, None where it is a job."""
+    if isinstance(event, TaskFinished | TaskRetried):
+        return event.task.job_id, event.task.task_id
+    return (event.job_id, event.task_id) if isinstance(event, TaskStarted) else None
 
 
 async def _within_limits(

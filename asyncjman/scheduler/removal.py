@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from asyncjman.executors.logs import logs_from, refuse_foreign_link, remove_logs, remove_spool
-from asyncjman.store import jobs, removals
+from asyncjman.store import jobs, removals, submissions
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.removals import Logs, Spool
+from asyncjman.store.runnerlock import remove_strays
 
 
 @dataclass(slots=True)
@@ -44,7 +45,9 @@ async def finish(database: Database) -> Removed:
             async with database.transaction(quiet=True) as tx:
                 await removals.keep_database(tx)
         else:
-            await database.remove_if(removals.IN_USE)
+            token = await submissions.database_token(database)
+            if await database.remove_if(removals.IN_USE):
+                remove_strays(database.path, token)  # of runners that were killed
     return removed
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from asyncjman.model.graph import dependents
 from asyncjman.model.status import Status
@@ -10,6 +10,7 @@ from asyncjman.scheduler.dependencies import counterparts
 from asyncjman.scheduler.workload import Workload
 from asyncjman.store import jobs, runners, schedule, submissions, tasks
 from asyncjman.store.database import Transaction
+from asyncjman.store.runners import Held
 
 
 class _Collected:
@@ -47,6 +48,12 @@ async def release_runner(tx: Transaction, runner: int, reason: str, now: float) 
     touched = await runners.give_back(tx, runner, reason, now)
     await runners.delete(tx, runner)
     await settle(tx, await tasks.close_jobs(tx, touched, now))
+
+
+async def release_stopped(tx: Transaction, claims: Sequence[Held], now: float) -> None:
+    """Record claimed tasks as stopped, whoever holds them, with all that follows from it."""
+    await runners.stop_held(tx, claims, now)
+    await settle(tx, await tasks.close_jobs(tx, {one.job_id for one in claims}, now))
 
 
 async def settle(tx: Transaction, changed: Iterable[int]) -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from asyncjman.store.database import Database, Transaction
@@ -14,6 +16,8 @@ from asyncjman.store.tasks import UNCLAIMED
 class Runner:
     """``process_started`` tells it from a later process with the same pid: in seconds since the start of
     the machine that ``boot`` names, which no change of the clock moves; without a name, since 1970.
+
+    ``lock`` and ``tasks_lock`` say which files it has locked: see `runnerlock`.
     """
 
     id: int
@@ -23,6 +27,12 @@ class Runner:
     process_started: float
     started_at: float
     boot: str | None
+    namespace: str | None
+    lock: str | None
+    tasks_lock: str | None
+
+
+_COLUMNS = "id, token, host, pid, process_started, started_at, boot, namespace, lock, tasks_lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +41,9 @@ class Held:
 
     job_id: int
     task_id: int
+    attempt: int
     executing: bool
-    pid: int | None
-    started_at: float | None
+    runner: int | None
 
 
 async def insert(
@@ -45,30 +55,92 @@ async def insert(
     process_started: float,
     now: float,
     boot: str | None = None,
+    namespace: str | None = None,
+    lock: str | None = None,
+    tasks_lock: str | None = None,
 ) -> int:
     return await tx.execute(
-        "INSERT INTO runner (token, host, pid, process_started, started_at, boot) VALUES (?, ?, ?, ?, ?, ?)",
-        (token, host, pid, process_started, now, boot),
+        f"INSERT INTO runner ({_COLUMNS}) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (token, host, pid, process_started, now, boot, namespace, lock, tasks_lock),
     )
 
 
 async def select(source: Database | Transaction) -> list[Runner]:
-    rows = await source.fetch("SELECT id, token, host, pid, process_started, started_at, boot FROM runner")
+    rows = await source.fetch(f"SELECT {_COLUMNS} FROM runner")
     return [Runner(*row) for row in rows]
+
+
+async def get(source: Database | Transaction, runner_id: int) -> Runner | None:
+    """Return a runner that has a row."""
+    return next((one for one in await select(source) if one.id == runner_id), None)
 
 
 async def delete(tx: Transaction, runner_id: int) -> None:
     await tx.execute("DELETE FROM runner WHERE id = ?", (runner_id,))
 
 
+async def keep(tx: Transaction, runner: Runner) -> None:
+    """Store a runner again that others have taken for dead: it lives."""
+    await tx.execute(
+        f"INSERT OR IGNORE INTO runner ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            runner.id,
+            runner.token,
+            runner.host,
+            runner.pid,
+            runner.process_started,
+            runner.started_at,
+            runner.boot,
+            runner.namespace,
+            runner.lock,
+            runner.tasks_lock,
+        ),
+    )
+
+
+_HELD = "finished_at IS NULL AND status IN ('queued', 'executing')"
+_HELD_COLUMNS = "job_id, task_id, attempt, status = 'executing', runner"
+
+
 async def held(source: Database | Transaction, runner_id: int) -> list[Held]:
     """Return what a runner had taken up and did not end."""
-    rows = await source.fetch(
-        "SELECT job_id, task_id, status = 'executing', pid, started_at FROM task "
-        "WHERE runner = ? AND finished_at IS NULL AND status IN ('queued', 'executing')",
-        (runner_id,),
+    rows = await source.fetch(f"SELECT {_HELD_COLUMNS} FROM task WHERE runner = ? AND {_HELD}", (runner_id,))
+    return [Held(row[0], row[1], row[2], bool(row[3]), row[4]) for row in rows]
+
+
+async def held_of_job(database: Database, job_id: int, task_ids: Iterable[int] = ()) -> list[Held]:
+    """Return what runners, whichever, hold of a job, or of some of its tasks."""
+    wanted = set(task_ids)
+    rows = await database.fetch(f"SELECT {_HELD_COLUMNS} FROM task WHERE job_id = ? AND {_HELD}", (job_id,))
+    return [
+        Held(row[0], row[1], row[2], bool(row[3]), row[4]) for row in rows if not wanted or row[1] in wanted
+    ]
+
+
+async def stop_held(tx: Transaction, claims: Iterable[Held], now: float) -> None:
+    """Record claimed tasks as stopped, whoever holds them, as far as these claims still stand."""
+    await tx.execute_many(
+        "UPDATE task SET status = 'stopped', reason = 'stopped', finished_at = ?, pid = NULL, stop = NULL, "
+        f"runner = NULL WHERE job_id = ? AND task_id = ? AND attempt = ? AND runner IS ? AND {_HELD}",
+        [(now, one.job_id, one.task_id, one.attempt, one.runner) for one in claims],
     )
-    return [Held(row[0], row[1], bool(row[2]), row[3], row[4]) for row in rows]
+
+
+async def lost(
+    source: Database | Transaction, runner_id: int, claims: Mapping[tuple[int, int], int | None]
+) -> set[tuple[int, int]]:
+    """Return which of these claims, (job id, task id) with the attempt where it matters, a runner has not,
+    or no longer.
+    """
+    wanted = json.dumps([(*key, attempt) for key, attempt in claims.items()])
+    rows = await source.fetch(
+        "SELECT json_extract(one.value, '$[0]'), json_extract(one.value, '$[1]') FROM json_each(?) AS one "
+        "LEFT JOIN task ON task.job_id = json_extract(one.value, '$[0]') "
+        "AND task.task_id = json_extract(one.value, '$[1]') "
+        "WHERE task.runner IS NOT ? OR task.attempt <> json_extract(one.value, '$[2]')",
+        (wanted, runner_id),
+    )
+    return {(row[0], row[1]) for row in rows}
 
 
 async def give_back(tx: Transaction, runner_id: int, reason: str, now: float) -> list[int]:
@@ -76,7 +148,7 @@ async def give_back(tx: Transaction, runner_id: int, reason: str, now: float) ->
 
     Returns the jobs that it held tasks of: some may have ended by this.
     """
-    held_rows = "runner = ? AND finished_at IS NULL AND status IN ('queued', 'executing')"
+    held_rows = f"runner = ? AND {_HELD}"
     columns = TASK_COLUMNS.replace("status", "'failure'", 1).replace("reason", "?", 1)
     columns = columns.replace("finished_at", "?", 1)
     touched = await tx.fetch(f"SELECT DISTINCT job_id FROM task WHERE {held_rows}", (runner_id,))

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import random
-import socket
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from asyncjman.api.operations import Operations
-from asyncjman.runtime import process_start
-from asyncjman.scheduler.reconcile import is_alive
-from asyncjman.store import runners
+from asyncjman.runtime import SYSTEM
+from asyncjman.scheduler.liveness import Life, liveness
+from asyncjman.store.runnerlock import LockNames
 from asyncjman.store.runners import Runner
 from tests.cli.tools import Jman, wait_until
 from tests.faults.tools import (
@@ -116,32 +115,36 @@ async def test_a_clock_that_jumps_makes_no_runner_dead(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else its tasks would be started once more, by another execute, while they run."""
-    async with Operations(tmp_path / "jobs.sql3") as operations:
-        boot, started = process_start(os.getpid())
+    boot, started = SYSTEM.process_start(os.getpid())
+    mine = Runner(
+        id=1,
+        token="0" * 32,
+        host="a name that it had before",
+        pid=os.getpid(),
+        process_started=started,
+        started_at=time.time(),
+        boot=boot,
+        namespace=SYSTEM.namespace(),
+        lock=None,
+        tasks_lock=None,
+    )
 
-        async def runner_of(boot: str | None, started: float) -> Runner:
-            async with operations.database.transaction() as tx:
-                await runners.insert(
-                    tx,
-                    token="t",
-                    host=socket.gethostname(),
-                    pid=os.getpid(),
-                    process_started=started,
-                    now=time.time(),
-                    boot=boot,
-                )
-                return (await runners.select(tx))[-1]
+    def life(runner: Runner) -> Life:
+        return liveness(runner, LockNames.of(tmp_path / "jobs.sql3", "0", runner.token), SYSTEM)
 
-        mine = await runner_of(boot, started)
-        assert is_alive(mine)
-        assert not is_alive(await runner_of(boot, started + 1)), "a later process with this number"
-        if boot is None:
-            pytest.skip("the kernel doesn't name its start here")
-        assert not is_alive(await runner_of("another", started)), "before the machine was restarted"
-        assert is_alive(await runner_of(None, psutil.Process().create_time())), "of an earlier version"
-        true = psutil.Process.create_time
-        monkeypatch.setattr(psutil.Process, "create_time", lambda self: true(self) + 3600)
-        assert is_alive(mine)
+    if boot is None:
+        pytest.skip("the kernel doesn't name its start here")
+    assert life(mine) is Life.ALIVE
+    assert life(replace(mine, process_started=started + 1)) is Life.DEAD, "a later process with this number"
+    assert life(replace(mine, boot="another")) is Life.UNKNOWN
+    assert life(replace(mine, namespace="pid:[1]")) is Life.UNKNOWN
+    assert life(replace(mine, namespace=None)) is Life.UNKNOWN, "of an earlier version"
+    assert life(replace(mine, pid=2**22 + 1)) is Life.DEAD, "there is no such number"
+    for odd in (0, -1, 2**40, 2**70):
+        assert life(replace(mine, pid=odd)) is Life.DEAD
+    true = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: true(self) + 3600)
+    assert life(mine) is Life.ALIVE
 
 
 def test_processes_that_fork_while_they_are_looked_for(jman: Jman) -> None:

@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 from asyncjman.executors import git
 from asyncjman.scheduler import reconcile
+from asyncjman.scheduler.liveness import Life
 from asyncjman.store import folderlock, opening
 from asyncjman.store.runners import Runner
 from tests.simulation.connection import Connection
@@ -39,8 +40,8 @@ def simulated(world: World, machine: Machine) -> Iterator[None]:
     async def no_commit(folder: Path) -> tuple[None, None]:
         return None, None
 
-    def is_alive(runner: Runner, *_: Any) -> bool:
-        return any(one.name == runner.token for one in world.processes)
+    def liveness(runner: Runner, *_: Any) -> Life:
+        return Life.ALIVE if any(one.name == runner.token for one in world.processes) else Life.DEAD
 
     async def end_left(runner: Runner, *_: Any) -> int:
         await asyncio.sleep(world.pause())
@@ -57,7 +58,8 @@ def simulated(world: World, machine: Machine) -> Iterator[None]:
             # its locks are the real process's, which opens and deletes for all of the simulated ones
             (folderlock, "_descriptor", lambda folder: None),
             (git, "describe", no_commit),
-            (reconcile, "is_alive", is_alive),
+            (reconcile, "liveness", liveness),
+            (reconcile, "tasks_may_live", lambda *_: False),
             (reconcile, "_end_left", end_left),
             (reconcile, "left_processes", left_processes),
         ):

@@ -144,6 +144,7 @@ class Process(asyncio.BaseEventLoop):
             host=lambda: "host",
             token=lambda size: world.chance.randbytes(size).hex(),
             process_start=lambda pid: ("boot", float(pid)),
+            namespace=lambda: "pid:[1]",
             in_thread=self._in_thread,
         )
         self._tasks: list[asyncio.Task[Any]] = []

@@ -96,7 +96,7 @@ async def test_started_and_finished(database: Database) -> None:
     async with database.transaction() as tx:
         await tasks.record_started(tx, [(10.0, 77, "here", 1, 0)])
         await tasks.mark_jobs_started(tx, [(10.0, 1)])
-    assert [(one.pid, one.executing) for one in await runners.held(database, runner)] == [(77, True)]
+    assert [(one.attempt, one.executing) for one in await runners.held(database, runner)] == [(1, True)]
     async with database.transaction() as tx:
         assert await tasks.close_jobs(tx, [1], 11.0) == []
         await tasks.record_finished(tx, [_ended(1, 0, Status.FAILURE)])
@@ -237,10 +237,7 @@ async def _operate(tx: Transaction, chance: random.Random, runner: int) -> None:
         case 2:
             await tasks.record_started(
                 tx,
-                [
-                    (one.started_at or 5.0, 9, "h", one.job_id, one.task_id)
-                    for one in await runners.held(tx, runner)
-                ],
+                [(5.0, 9, "h", one.job_id, one.task_id) for one in await runners.held(tx, runner)],
             )
         case 3 | 4:
             held = await runners.held(tx, runner)

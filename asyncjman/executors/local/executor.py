@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,9 +35,17 @@ class _Process:
 class LocalExecutor:
     """Runs each task as a process group of this machine; what leaves the group is found by its marks."""
 
-    def __init__(self, *, token: str = "", output: Output | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        token: str = "",
+        output: Output | None = None,
+        inherited: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        """``inherited`` gives the descriptor that each task inherits, as long as one of them runs."""
         self._output = output or _to_console
         self._token = token
+        self._inherited = inherited
         self._base = dict(os.environ)
         self._host = socket.gethostname()
         self._running: dict[int, _Process] = {}
@@ -102,13 +110,13 @@ class LocalExecutor:
 
     def _spawn(self, work: Work, streams: Streams, environment: dict[str, str]) -> int:
         try:
-            return spawn(work, streams, environment)
+            return spawn(work, streams, environment, self._inherited())
         except FileNotFoundError:
             if work.stdout is None or work.stderr is None:
                 raise
             # somebody may have removed the log folder meanwhile
             _make_room(work, work.stdout, work.stderr, set())
-            return spawn(work, streams, environment)
+            return spawn(work, streams, environment, self._inherited())
 
     async def watch(self) -> AsyncIterator[Observation]:
         while True:

@@ -1,7 +1,8 @@
-"""The processes of tasks, wherever they have gone: found by the marks in their environment.
+"""The processes of tasks, wherever they have gone: found by the marks that they carry.
 
-A process that called setsid(2) is in no group of its task any more, but it has its environment. What is
-signalled carries a mark in the moment of the signal: a number alone may be another process's by then.
+A process that called setsid(2) is in no group of its task any more, but it has its environment; where that
+was wiped, it may still have the lock file open that it inherited. What is signalled carries a mark in the
+moment of the signal: a number alone may be another process's by then.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ class Marked:
     token: str
     task: str
     """The mark of its task; empty where it carries none."""
+    lock: str | None = None
+    """The lock file by which it would be known, too, as DEVICE:INODE."""
 
     def is_running(self) -> bool:
         """Tell whether it has not ended; a zombie has."""
@@ -62,24 +65,49 @@ class Marked:
         """Send a signal, if this is still the process that was found, with its mark."""
         if not _ON_LINUX:
             with suppress(psutil.Error):
-                if _found(self.pid, self.token) == self:
+                if _found(self.pid, self.token, None) == self:
                     os.kill(self.pid, number)
             return
         with suppress(OSError):
             folder = os.open(f"/proc/{self.pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
-                if _found_in(f"/proc/self/fd/{folder}", self.pid, self.token) == self:
+                if _found_in(f"/proc/self/fd/{folder}", self.pid, self.token, self.lock) == self:
                     _send(folder, self.pid, number)
             finally:
                 os.close(folder)
 
 
-def marked(token: str, since: float | None = None) -> list[Marked]:
-    """Return what runs of what a runner started, ``since`` then at the earliest (as ``Marked.started``)."""
+def marked(token: str, since: float | None = None, lock: str | None = None) -> list[Marked]:
+    """Return what runs of what a runner started, ``since`` then at the earliest (as ``Marked.started``).
+
+    ``lock``: the file, as DEVICE:INODE, that tasks of this runner inherit, and nobody else ever writes.
+    """
     if not is_token(token):
         return []
-    found = (_found(pid, token) for pid in _pids())
+    found = (_found(pid, token, lock) for pid in _pids())
     return [one for one in found if one is not None and (since is None or one.started >= since)]
+
+
+def state_of(pid: int) -> str:
+    """Return the letter of a process's state, as in proc(5); empty where it can't be seen."""
+    if not _ON_LINUX:
+        with suppress(psutil.Error):
+            status = psutil.Process(pid).status()
+            return {psutil.STATUS_ZOMBIE: "Z", psutil.STATUS_STOPPED: "T"}.get(status, "S")
+        return ""
+    with suppress(OSError, IndexError):
+        if has_own_numbers():
+            return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0].decode("ascii")
+    return ""
+
+
+def has_own_numbers() -> bool:
+    """Tell whether /proc gives processes the numbers by which this process knows them: it may be another
+    namespace's.
+    """
+    with suppress(OSError):
+        return not _ON_LINUX or os.readlink("/proc/self") == str(os.getpid())  # noqa: PTH115
+    return False
 
 
 def _pids() -> Iterator[int]:
@@ -90,9 +118,9 @@ def _pids() -> Iterator[int]:
         yield from map(int, filter(str.isdecimal, os.listdir("/proc")))  # noqa: PTH208 - names are all it takes
 
 
-def _found(pid: int, token: str) -> Marked | None:
+def _found(pid: int, token: str, lock: str | None) -> Marked | None:
     if _ON_LINUX:
-        return _found_in(f"/proc/{pid}", pid, token)
+        return _found_in(f"/proc/{pid}", pid, token, lock)
     with suppress(psutil.Error, OSError):
         process = psutil.Process(pid)
         if (environment := process.environ()).get(RUNNER_VARIABLE) == token:
@@ -100,19 +128,32 @@ def _found(pid: int, token: str) -> Marked | None:
     return None
 
 
-def _found_in(folder: str, pid: int, token: str) -> Marked | None:
-    """Return the process with this folder of /proc, if it carries the token. Source: proc(5)."""
+def _found_in(folder: str, pid: int, token: str, lock: str | None) -> Marked | None:
+    """Return the process with this folder of /proc, if it carries a mark. Source: proc(5)."""
     try:
         environment = b"\0" + Path(f"{folder}/environ").read_bytes() + b"\0"
     except OSError:  # it ended, or is another user's
         return None
-    if f"\0{RUNNER_VARIABLE}={token}\0".encode() not in environment:
+    if f"\0{RUNNER_VARIABLE}={token}\0".encode() in environment:
+        task = environment.partition(f"\0{TASK_VARIABLE}=".encode())[2].partition(b"\0")[0]
+    elif lock is not None and _writes(folder, lock):
+        task = b""
+    else:
         return None
     started, ended = _stat(folder)
-    if ended:
-        return None
-    task = environment.partition(f"\0{TASK_VARIABLE}=".encode())[2].partition(b"\0")[0]
-    return Marked(pid, started, token, task.decode("utf-8", "replace"))
+    return None if ended else Marked(pid, started, token, task.decode("utf-8", "replace"), lock)
+
+
+def _writes(folder: str, lock: str) -> bool:
+    """Tell whether a process has a file open to write it; who only looks at a lock reads it."""
+    with suppress(OSError):
+        for number in os.listdir(f"{folder}/fd"):  # noqa: PTH208
+            with suppress(OSError):
+                found = os.stat(f"{folder}/fd/{number}")  # noqa: PTH116
+                if f"{found.st_dev}:{found.st_ino}" == lock:
+                    flags = Path(f"{folder}/fdinfo/{number}").read_bytes().partition(b"flags:")[2].split()[0]
+                    return int(flags, 8) & os.O_ACCMODE == os.O_RDWR
+    return False
 
 
 def _stat(folder: str) -> tuple[float, bool]:
@@ -132,5 +173,5 @@ def _send(folder: int, pid: int, number: int) -> None:
         pass
     except OSError:
         # no such system call; numbers of another namespace's /proc mean other processes here
-        if os.readlink("/proc/self") == str(os.getpid()):  # noqa: PTH115
+        if has_own_numbers():
             os.kill(pid, number)

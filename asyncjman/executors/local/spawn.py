@@ -29,9 +29,10 @@ class Streams:
     stderr: str | int
 
 
-def spawn(work: Work, streams: Streams, environment: Mapping[str, str]) -> int:
+def spawn(work: Work, streams: Streams, environment: Mapping[str, str], inherited: int | None = None) -> int:
     """Start the process of ``work`` and return its pid, which is also its process group.
 
+    It inherits the descriptor ``inherited``, beside its input and its output, and no other one.
     Raises OSError whose ``strerror`` says what is in the way.
     """
     program = _program(work, environment)
@@ -40,9 +41,9 @@ def spawn(work: Work, streams: Streams, environment: Mapping[str, str]) -> int:
             _refuse_odd(stream)
     try:
         if hasattr(os, "posix_spawn") and _is_here(work.exec_dir):
-            pid = _posix_spawn(program, work, streams, environment)
+            pid = _posix_spawn(program, work, streams, environment, inherited)
         else:
-            pid = _popen(program, work, streams, environment)
+            pid = _popen(program, work, streams, environment, inherited)
     except ValueError as error:  # a NUL, which no process can be given
         raise OSError(errno.EINVAL, f"can't start {work.argv[0]!r}: {error}") from error
     except OSError as error:
@@ -63,7 +64,9 @@ def _refuse_odd(log: str) -> None:
         raise OSError(errno.ELOOP, f"can't write the log {log}: it is {what}")
 
 
-def _posix_spawn(program: str, work: Work, streams: Streams, environment: Mapping[str, str]) -> int:
+def _posix_spawn(
+    program: str, work: Work, streams: Streams, environment: Mapping[str, str], inherited: int | None
+) -> int:
     actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
     ]
@@ -72,6 +75,9 @@ def _posix_spawn(program: str, work: Work, streams: Streams, environment: Mappin
             actions.append((os.POSIX_SPAWN_DUP2, stream, number))
         else:
             actions.append((os.POSIX_SPAWN_OPEN, number, stream, _LOG_FLAGS, _LOG_MODE))
+    if inherited is not None:
+        # onto another number: not every C library makes one inheritable that is copied onto itself
+        actions.append((os.POSIX_SPAWN_DUP2, inherited, inherited + 1))
     return os.posix_spawn(
         program,
         work.argv,
@@ -82,7 +88,9 @@ def _posix_spawn(program: str, work: Work, streams: Streams, environment: Mappin
     )
 
 
-def _popen(program: str, work: Work, streams: Streams, environment: Mapping[str, str]) -> int:
+def _popen(
+    program: str, work: Work, streams: Streams, environment: Mapping[str, str], inherited: int | None
+) -> int:
     opened: list[int] = []
 
     def descriptor(stream: str | int) -> int:
@@ -101,6 +109,7 @@ def _popen(program: str, work: Work, streams: Streams, environment: Mapping[str,
             stdout=descriptor(streams.stdout),
             stderr=descriptor(streams.stderr),
             start_new_session=True,
+            pass_fds=() if inherited is None else (inherited,),
         )
     finally:
         for one in opened:
