@@ -40,6 +40,8 @@ REPAIR_SECONDS = 2.0
 FRESH_SECONDS = 0.05
 """So long what this engine knows of other processes' doings is good enough to start a task by that depends
 on other jobs."""
+DOUBT_SECONDS = 1.0
+"""So long it is for all others. It was suspended meanwhile where it is longer: its claims may be taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,24 +81,19 @@ class Engine:
         self._on_repair = on_repair
         self._on_lost = on_lost
         self._lock = lock
-        self._claims: dict[Key, asyncio.Future[None]] = {}
-        """What this engine holds; resolved when it holds it no more."""
-        self._lost: set[Key] = set()
-        """Of these: what others took from it."""
         self._told: set[tuple[int, str]] = set()
         self._names: dict[int, str] = {}
         self._recorder = Recorder(
-            database,
-            bus,
-            self._names,
-            self._on_closed,
-            on_refused=self._on_refused,
-            on_lost=self._take_in_lost,
+            database, bus, self._names, self._on_closed, self._on_refused, self._take_in_lost
         )
         self._workload = Workload(self._recorder)
         self._feed = Feed(database, self._workload, self._recorder, self._names)
         self._slots = asyncio.Semaphore(options.parallel)
         self._attempts = Attempts(executor, database.runtime)
+        self._held: dict[Key, asyncio.Future[None]] = {}
+        """The tasks that it claimed, and that have not ended; resolved when they have."""
+        self._lost: set[Key] = set()
+        """Of these: what others took from it."""
         self._is_behind = False
         """Whether to look once more for what it is asked to stop."""
         self._gates: set[asyncio.Future[None]] = set()
@@ -232,16 +229,16 @@ class Engine:
         """Hear that others took tasks from this runner: what runs of them is ended, and not recorded."""
         if new := sorted(set(lost) - self._lost):
             self._on_lost(new)
-        self._lost.update(self._claims.keys() & lost)
-        self._attempts.to_stop.update(self._claims.keys() & lost)
+        self._lost.update(self._held.keys() & lost)
+        self._attempts.to_stop.update(self._held.keys() & lost)
         self._feed.stale.update(job_id for job_id, _ in lost)
 
     async def _end_lost(self) -> None:
         """Look whether all claims are still this runner's; end what isn't."""
-        before = dict(self._claims)
+        before = dict(self._held)
         lost = await runners.lost(self._database, self._runner, dict.fromkeys(before)) if before else set()
         # one that ended while the store was asked isn't lost
-        if lost := {key for key in lost if self._claims.get(key) is before[key]}:
+        if lost := {key for key in lost if self._held.get(key) is before[key]}:
             self._take_in_lost(lost)
         if running := self._lost & self._attempts.running.keys():
             await self._attempts.stop(running)
@@ -254,10 +251,7 @@ class Engine:
             self._wake.clear()
             free = self._options.parallel - self.running
             for job, claim in await self._feed.claim(self._runner, free):
-                key = (claim.job_id, claim.task_id)
-                mine = asyncio.get_running_loop().create_future()
-                earlier, self._claims[key] = self._claims.get(key), mine
-                running.create_task(self._run_task(job, claim, mine, earlier))
+                running.create_task(self._run_task(job, claim, self._hold(claim)))
             if self._feed.wants_more:
                 continue
             if not self._feed.held and not self.running and await self._is_over():
@@ -265,16 +259,18 @@ class Engine:
             if not self._stopping.is_set():
                 await self._wake.wait()
 
-    async def _run_task(
-        self, job: JobState, claim: Claim, mine: asyncio.Future[None], earlier: asyncio.Future[None] | None
-    ) -> None:
-        """Carry one task from its claim to its end, over as many attempts as it may have.
-
-        ``mine`` is resolved at its end; ``earlier`` is that of an earlier claim of the same task.
-        """
+    def _hold(self, claim: Claim) -> asyncio.Future[None] | None:
+        """Note a claim; return the end of an earlier one of the same task, which was lost and runs still."""
         key = (claim.job_id, claim.task_id)
+        earlier, self._held[key] = self._held.get(key), asyncio.get_running_loop().create_future()
+        return earlier
+
+    async def _run_task(self, job: JobState, claim: Claim, earlier: asyncio.Future[None] | None) -> None:
+        """Carry one task from its claim to its end, over as many attempts as it may have."""
+        key = (claim.job_id, claim.task_id)
+        mine = self._held[key]
         try:
-            if earlier is not None:  # a claim that was lost: its process is still to end
+            if earlier is not None:
                 await asyncio.shield(earlier)
             first = claim.attempt
             while again := await self._attempt(job, claim, claim.attempt - first + 1):
@@ -286,16 +282,15 @@ class Engine:
             self._attempts.to_stop.discard(key)
             self._lost.discard(key)
             mine.set_result(None)
-            if self._claims[key] is mine:
-                del self._claims[key]
+            if self._held[key] is mine:
+                del self._held[key]
 
     async def _attempt(self, job: JobState, claim: Claim, tries: int) -> Claim | None:
         """Run one attempt, in a slot; return the claim of the next one where there is to be one."""
         while True:
             await self._await_dependencies(job, claim)
             async with self._slots:
-                if job.dependencies:
-                    await self._look_around()
+                await self._look_around(FRESH_SECONDS if job.dependencies else DOUBT_SECONDS)
                 if self._stopping.is_set() or (claim.job_id, claim.task_id) in self._attempts.to_stop:
                     self._drop(job, claim, Status.STOPPED, STOPPED)
                     return None
@@ -412,17 +407,17 @@ class Engine:
                 await self._refresh()
                 self._wake.set()
 
-    async def _look_around(self) -> None:
-        """Take in what other processes changed: no task starts by what was true a while ago.
+    async def _look_around(self, seconds: float) -> None:
+        """Take in what other processes changed: no task starts by what was true so many seconds ago.
 
         They may have submitted again what it depends on, while it was claimed, and waited for a slot.
         """
         monotonic = self._database.runtime.monotonic
-        if monotonic() - self._looked_at < FRESH_SECONDS:
+        if monotonic() - self._looked_at < seconds:
             return
         async with self._looking:
             begun = monotonic()
-            if begun - self._looked_at < FRESH_SECONDS:
+            if begun - self._looked_at < seconds:
                 return
             version = await self._database.version()
             if version != self._version:
@@ -450,7 +445,7 @@ class Engine:
         self._feed.stale.clear()
         await self._end_lost()
         asked = await tasks.to_stop(self._database, self._runner)
-        to_stop = [key for key in asked if key in self._claims]
+        to_stop = [key for key in asked if key in self._held]
         # the others ended, which isn't stored yet, or were claimed in this moment
         self._is_behind = len(to_stop) < len(asked)
         if to_stop:

@@ -99,7 +99,6 @@ class Recorder:
         bus: Bus,
         names: Mapping[int, str],
         on_closed: Callable[[Mapping[int, Status]], None],
-        *,
         on_refused: Callable[[Iterable[int]], None] = lambda job_ids: None,
         on_lost: Callable[[Collection[tuple[int, int]]], None] = lambda lost: None,
     ) -> None:

@@ -26,7 +26,7 @@ LOCK = ".lock"
 TASKS = ".tasks"
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
 _TRIES = 20
-_HIGH_DESCRIPTOR = 198
+_HIGH_DESCRIPTOR = 199
 """Where tasks inherit their lock: shells and programs use the low numbers for what they open."""
 
 

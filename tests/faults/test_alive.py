@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.cli.tools import Jman, is_alive, pid_in, wait_dead, wait_until
@@ -394,10 +395,27 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("asyncjman.api.stopping.FORCE_SECONDS", 1.0)
 
 
+def suspend(jman: Jman, process: subprocess.Popen[bytes]) -> None:
+    """Suspend a process, but not while it holds the write lock: then nobody can do anything."""
+
+    def is_free() -> bool:
+        process.send_signal(signal.SIGSTOP)
+        wait_until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
+        with closing(sqlite3.connect(jman.database, timeout=0, isolation_level=None)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                process.send_signal(signal.SIGCONT)
+                return False
+        return True
+
+    wait_until(is_free)
+
+
 def suspended_execute(jman: Jman) -> subprocess.Popen[bytes]:
     process = jman.start("--local", "execute", "--no-progress")
     wait_until(lambda: jman.job()["status"] == "executing")
-    process.send_signal(signal.SIGSTOP)
+    suspend(jman, process)
     return process
 
 
@@ -442,6 +460,28 @@ def test_stop_force_takes_tasks_from_a_suspended_execute(jman: Jman, impatient: 
     assert jman.status() == {1: "success", 2: "success"}
     assert (jman.folder / "ran").read_text() == "begin 1\nbegin 2\nend\n"
     assert (jman.folder / "second").read_text() == "second\n"
+
+
+def test_what_was_claimed_ahead_and_taken_is_not_started_later(jman: Jman, impatient: None) -> None:
+    """The first thing that a process does when it goes on must not be to start what is another's by now."""
+    count = 120
+    jman.submit("-t", str(count), "sh", "-c", "echo x >> ran.$SGE_TASK_ID; sleep 0.03")
+    process = jman.start("--local", "execute", "-p", "2", "--no-progress")
+    sql = "SELECT count(*) FROM task WHERE status = 'queued'"
+    wait_until(lambda: len(query(jman.database, "SELECT 1 FROM task WHERE status = 'success'")) > 30)
+    wait_until(lambda: query(jman.database, sql) > [(2,)], what="some that are claimed ahead of time")
+    suspend(jman, process)
+    assert query(jman.database, sql) > [(0,)]
+    jman("stop", "--force")
+    jman("resubmit")
+    jman("--local", "execute", "-p", "4")
+    assert jman.status() == {1: "success"}
+    before = {path.name: path.read_text() for path in jman.folder.glob("ran.*")}
+    assert len(before) == count
+    process.send_signal(signal.SIGCONT)
+    process.wait(20)
+    assert {path.name: path.read_text() for path in jman.folder.glob("ran.*")} == before
+    assert jman.status() == {1: "success"}
 
 
 def test_a_success_that_comes_after_the_claim_was_taken_is_not_recorded(jman: Jman, impatient: None) -> None:

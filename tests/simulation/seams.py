@@ -14,11 +14,9 @@ from typing import Any
 from unittest.mock import patch
 
 from asyncjman.executors import git
-from asyncjman.runtime import Runtime
 from asyncjman.scheduler import reconcile
 from asyncjman.scheduler.liveness import Life
 from asyncjman.store import folderlock, opening
-from asyncjman.store.runnerlock import LockNames
 from asyncjman.store.runners import Runner
 from tests.simulation.connection import Connection
 from tests.simulation.machine import Machine
@@ -42,16 +40,16 @@ def simulated(world: World, machine: Machine) -> Iterator[None]:
     async def no_commit(folder: Path) -> tuple[None, None]:
         return None, None
 
-    def liveness(runner: Runner, names: LockNames, runtime: Runtime) -> Life:
+    def liveness(runner: Runner, *_: Any) -> Life:
         return Life.ALIVE if any(one.name == runner.token for one in world.processes) else Life.DEAD
 
-    async def end_left(runner: Runner, names: LockNames, runtime: Runtime, marks: object = None) -> int:
+    async def end_left(runner: Runner, *_: Any) -> int:
         await asyncio.sleep(world.pause())
         ended = machine.end_orphans(runner.token)
         await asyncio.sleep(world.pause())
         return ended
 
-    def left_processes(runner: Runner, names: LockNames, runtime: Runtime) -> list[Any]:
+    def left_processes(runner: Runner, *_: Any) -> list[Any]:
         return machine.orphans(runner.token)
 
     with ExitStack() as stack:
@@ -61,7 +59,7 @@ def simulated(world: World, machine: Machine) -> Iterator[None]:
             (folderlock, "_descriptor", lambda folder: None),
             (git, "describe", no_commit),
             (reconcile, "liveness", liveness),
-            (reconcile, "tasks_may_live", lambda runner, names, runtime: False),
+            (reconcile, "tasks_may_live", lambda *_: False),
             (reconcile, "_end_left", end_left),
             (reconcile, "left_processes", left_processes),
         ):

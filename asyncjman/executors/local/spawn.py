@@ -77,7 +77,8 @@ def _posix_spawn(
             actions.append((os.POSIX_SPAWN_OPEN, number, stream, _LOG_FLAGS, _LOG_MODE))
     if inherited is not None:
         # onto another number: not every C library makes one inheritable that is copied onto itself
-        actions.append((os.POSIX_SPAWN_DUP2, inherited, inherited + 1))
+        other = inherited - 1 if inherited > 9 else inherited + 1
+        actions.append((os.POSIX_SPAWN_DUP2, inherited, other))
     return os.posix_spawn(
         program,
         work.argv,
