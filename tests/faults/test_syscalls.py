@@ -11,8 +11,17 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.cli.tools import Jman
-from tests.faults.syscalls import Ended, Prepared, files_in, kill_at, points, sample, skip_without_strace
+from tests.cli.tools import Jman, wait_until
+from tests.faults.syscalls import (
+    Ended,
+    Point,
+    Prepared,
+    files_in,
+    kill_at,
+    points,
+    sample,
+    skip_without_strace,
+)
 from tests.faults.tools import LONG, Figures, assert_sound, left_in, query
 
 SHORT = 6  # kills of each command, in the short form
@@ -235,3 +244,23 @@ def test_execute(jman: Jman, figures: Figures) -> None:
         return bool(recorded)
 
     kill_everywhere(jman, figures, ["--local", "execute", "-p", "2", "--no-progress"], check)
+
+
+def test_logs_of_a_new_attempt_are_not_taken_for_earlier_ones(jman: Jman) -> None:
+    """A resubmission is killed between its commit and the removal of the logs, beside an execute."""
+    jman.submit(
+        "-t", "1-2", "-l", "logs", "-n", "job", "--", "sh", "-c", "echo attempt $JMAN_ATTEMPT; exit 3"
+    )
+    jman("execute", code=1)
+    process = jman.start("--local", "execute", "--keep-running", "--no-progress")
+    wait_until(lambda: query(jman.database, "SELECT * FROM runner"))
+    ended = kill_at(jman, Point("unlink", 1), "--local", "resubmit", "--clean")
+    assert ended.killed
+    sql = "SELECT status, attempt FROM task"
+    wait_until(lambda: query(jman.database, sql) == [("failure", 2)] * 2)
+    jman("list")  # it, too, would finish the removal
+    logs = {path.name: path.read_text() for path in (jman.folder / "logs").iterdir()}
+    wanted = {f"job.o1.{task}": "attempt 2\n" for task in (1, 2)} | {f"job.e1.{task}": "" for task in (1, 2)}
+    assert logs == wanted
+    process.terminate()
+    process.wait(20)
