@@ -62,7 +62,9 @@ async def delete(
                 await _delete(tx, deleted, waiting)
                 break
         await until_stopped(database, unfinished, task_ids)
-    removed = await removal.finish(database)
+    removed, left_over = await removal.finish_or_tell(database)
+    if deleted:
+        deleted[-1][0].problems.extend(left_over)
     for one, _ in deleted:
         one.removed.extend(removed.paths[one.job.id])
         one.problems.extend(removed.problems[one.job.id])

@@ -212,4 +212,7 @@ def translated(path: Path) -> Iterator[None]:
             raise damaged(path) from error
         if str(error) == "database is locked":
             raise DatabaseProblem(f"database {path}: {locked(path, BUSY_SECONDS)}") from error
-        raise DatabaseProblem(f"database {path}: {_ADVICE.get(str(error), str(error))}") from error
+        # no room for the memory that processes share is told as another error
+        full = getattr(error, "sqlite_errorname", "") == "SQLITE_IOERR_SHMSIZE"
+        words = "database or disk is full" if full else str(error)
+        raise DatabaseProblem(f"database {path}: {_ADVICE.get(words, words)}") from error
