@@ -115,7 +115,8 @@ async def _delete(tx: Transaction, deleted: Sequence[_Planned], waiting: Mapping
             await tasks.forget(tx, one.job.id, one.task_ids, left)
     await jobs.delete_all(tx, ids)
     for one in whole:
-        await _tell_dependents(tx, one, waiting.get(one.job.id, ()))
+        if others := waiting.get(one.job.id):
+            await _tell_dependents(tx, one, others)
     if whole and not await jobs.count(tx):
         await removals.add_database(tx)
 
