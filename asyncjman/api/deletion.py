@@ -62,7 +62,9 @@ async def delete(
                 await _delete(tx, deleted, waiting)
                 break
         await until_stopped(database, unfinished, task_ids)
-    removed = await removal.finish(database)
+    removed, left_over = await removal.finish_or_tell(database)
+    if deleted:
+        deleted[-1][0].problems.extend(left_over)
     for one, _ in deleted:
         one.removed.extend(removed.paths[one.job.id])
         one.problems.extend(removed.problems[one.job.id])
@@ -113,7 +115,8 @@ async def _delete(tx: Transaction, deleted: Sequence[_Planned], waiting: Mapping
             await tasks.forget(tx, one.job.id, one.task_ids, left)
     await jobs.delete_all(tx, ids)
     for one in whole:
-        await _tell_dependents(tx, one, waiting.get(one.job.id, ()))
+        if others := waiting.get(one.job.id):
+            await _tell_dependents(tx, one, others)
     if whole and not await jobs.count(tx):
         await removals.add_database(tx)
 

@@ -88,9 +88,11 @@ async def resubmit(database: Database, selected: Sequence[Job], request: Resubmi
         now = await schedule.outlines(tx, {*changed, *behind})
     skipped = {job_id for job_id, one in now.items() if one.status is Status.SKIPPED}
     outcome = Outcome(skipped=sorted(skipped))
-    removed = await removal.finish(database)
+    removed, left_over = await removal.finish_or_tell(database)
     for job in await jobs.get(database, now.keys() - skipped if request.dependents else changed):
         outcome.done.append(Resubmitted(job, removed.paths[job.id], removed.problems[job.id]))
+    if outcome.done:
+        outcome.done[-1].problems.extend(left_over)
     return outcome
 
 

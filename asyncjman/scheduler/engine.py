@@ -101,6 +101,8 @@ class Engine:
         """Jobs that the store has ended; several processes may have had a part in them."""
         self._claims_at_last_look = -1
         self._loading = asyncio.Lock()
+        self._begun = False
+        """Whether the jobs that are there are read, or being read."""
         self._looking = asyncio.Lock()
         self._looked_at = -FRESH_SECONDS
         self._version: tuple[int, int] | None = None
@@ -136,7 +138,7 @@ class Engine:
                 services.start_soon(self._listen)
                 try:
                     self._revision = await jobs.latest_revision(self._database)
-                    await self._load(await schedule.open_jobs(self._database))
+                    await self._load_first()
                     # asyncio's own: half the cost of anyio's, and there is one task in it per task
                     async with asyncio.TaskGroup() as running:
                         await self._take_up_tasks(running)
@@ -426,8 +428,9 @@ class Engine:
 
     async def look(self, job_ids: Iterable[int]) -> None:
         """Take in jobs that were submitted, or that ``only`` lets this engine run now."""
-        await self._load(list(job_ids))
-        self._wake.set()
+        if self._begun:  # else they come with those before them, in order
+            await self._load(list(job_ids))
+            self._wake.set()
 
     async def _refresh(self, version: tuple[int, int] | None = None) -> None:
         """Take in what other processes changed.
@@ -456,6 +459,11 @@ class Engine:
         if version is not None:
             self._feed.room_for_all()
             self._wake.set()
+
+    async def _load_first(self) -> None:
+        async with self._loading:
+            self._begun = True
+            await self._load_now(await schedule.open_jobs(self._database))
 
     async def _load(self, job_ids: Collection[int]) -> None:
         """Read these jobs, or read them again."""

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from asyncjman.errors import DatabaseProblem
 from asyncjman.executors.logs import logs_from, refuse_foreign_link, remove_logs, remove_spool
 from asyncjman.store import jobs, removals, submissions
 from asyncjman.store.database import Database, Transaction
@@ -49,6 +50,15 @@ async def finish(database: Database) -> Removed:
             if await database.remove_if(removals.IN_USE):
                 remove_strays(database.path, token)  # of runners that were killed
     return removed
+
+
+async def finish_or_tell(database: Database) -> tuple[Removed, list[str]]:
+    """Remove all that is to be removed; also return why some of it is left, in words for the user."""
+    try:
+        return await finish(database), []
+    except DatabaseProblem as error:  # a full disk
+        why = str(error).removesuffix(", nothing was changed")
+        return Removed(), [f"not all files could be removed, the next jman command goes on: {why}"]
 
 
 async def finish_before(

@@ -131,8 +131,8 @@ async def _connect(path: Path | None) -> aiosqlite.Connection:
     connection = await aiosqlite.connect(path or ":memory:", timeout=BUSY_SECONDS, isolation_level=None)
     try:
         await connection.execute("PRAGMA foreign_keys = ON")
-        # what was committed survives a power loss
-        await connection.execute("PRAGMA synchronous = FULL")
+        # what was committed survives a power loss; EXTRA: also where a commit is the unlinking of a journal
+        await connection.execute("PRAGMA synchronous = EXTRA")
         # a database that somebody else made runs nothing
         await connection.execute("PRAGMA trusted_schema = OFF")
     except BaseException:
@@ -212,4 +212,7 @@ def translated(path: Path) -> Iterator[None]:
             raise damaged(path) from error
         if str(error) == "database is locked":
             raise DatabaseProblem(f"database {path}: {locked(path, BUSY_SECONDS)}") from error
-        raise DatabaseProblem(f"database {path}: {_ADVICE.get(str(error), str(error))}") from error
+        # no room for the memory that processes share is told as another error
+        full = getattr(error, "sqlite_errorname", "") == "SQLITE_IOERR_SHMSIZE"
+        words = "database or disk is full" if full else str(error)
+        raise DatabaseProblem(f"database {path}: {_ADVICE.get(words, words)}") from error

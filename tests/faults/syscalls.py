@@ -47,6 +47,7 @@ class Ended:
 
     killed: bool
     output: str
+    code: int
 
 
 def skip_without_strace() -> None:
@@ -105,7 +106,16 @@ def sample(found: list[Point], short: int) -> Iterator[Point]:
 
 def kill_at(jman: Jman, point: Point, *words: str) -> Ended:
     """Run a command, and kill it at this call; by chance it may make fewer of them, and end."""
-    inject = f"inject={point.name}:signal=SIGKILL:when={point.number}"
+    return _with(jman, point, f"signal=SIGKILL:when={point.number}", words)
+
+
+def fill_disk_at(jman: Jman, point: Point, *words: str) -> Ended:
+    """Run a command; from this call on there is no space on the disk for any of this name."""
+    return _with(jman, point, f"error=ENOSPC:when={point.number}+", words)
+
+
+def _with(jman: Jman, point: Point, fault: str, words: tuple[str, ...]) -> Ended:
+    inject = f"inject={point.name}:{fault}"
     done = subprocess.run(
         [*_strace(point.name, inject), "-o", str(jman.folder.parent / "trace"), *COMMAND, *words],
         cwd=jman.folder,
@@ -117,7 +127,7 @@ def kill_at(jman: Jman, point: Point, *words: str) -> Ended:
     )
     output = done.stdout.decode("utf-8", "surrogateescape")
     assert "Traceback" not in output, output
-    return Ended(done.returncode in (-9, 137), output)
+    return Ended(done.returncode in (-9, 137), output, done.returncode)
 
 
 class Prepared:

@@ -11,9 +11,19 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.cli.tools import Jman
-from tests.faults.syscalls import Ended, Prepared, files_in, kill_at, points, sample, skip_without_strace
-from tests.faults.tools import LONG, Figures, assert_sound, left_in, query
+from tests.cli.tools import Jman, wait_until
+from tests.faults.syscalls import (
+    Ended,
+    Point,
+    Prepared,
+    files_in,
+    fill_disk_at,
+    kill_at,
+    points,
+    sample,
+    skip_without_strace,
+)
+from tests.faults.tools import LONG, Figures, assert_one_line, assert_sound, left_in, query
 
 SHORT = 6  # kills of each command, in the short form
 
@@ -43,6 +53,36 @@ def kill_everywhere(
         f"kill {' '.join(words)}: {len(found)} points, {kills} kills, {effects} had taken effect, "
         "0 half done, 0 lost, 0 left over"
     )
+
+
+def fill_everywhere(
+    jman: Jman, figures: Figures, words: list[str], check: Callable[[Ended], bool], short: int = SHORT // 2
+) -> None:
+    """Have the disk full from each write to the database on; ``check`` tells if the command took effect.
+
+    It says so in one line, unless what failed is only what the next command can do as well.
+    """
+    prepared = Prepared(jman)
+    found = [point for point in points(jman, *words) if point.name == "pwrite64"]
+    refused = 0
+    for point in sample(found, short):
+        prepared.restore()
+        ended = fill_disk_at(jman, point, *words)
+        assert ended.code in (0, 3), ended
+        if ended.code == 3:
+            assert_one_line(ended.output)
+            assert "full" in ended.output
+            refused += 1
+        if jman.database.exists():
+            assert_sound(jman.database)
+        assert check(ended) == (ended.code == 0), ended
+    figures(f"full disk, {' '.join(words)}: {len(found)} points, {refused} refused, 0 half done, 0 lost")
+
+
+Everywhere = Callable[[Jman, Figures, list[str], Callable[[Ended], bool]], None]
+EVERYWHERE = pytest.mark.parametrize(
+    "everywhere", [kill_everywhere, fill_everywhere], ids=["kill", "full disk"]
+)
 
 
 def add_jobs(jman: Jman) -> None:
@@ -94,7 +134,8 @@ DELETIONS = [
 
 
 @pytest.mark.parametrize("wanted", DELETIONS, ids=lambda one: " ".join(one.words) or "all")
-def test_delete(jman: Jman, figures: Figures, wanted: Deletion) -> None:
+@EVERYWHERE
+def test_delete(jman: Jman, figures: Figures, everywhere: Everywhere, wanted: Deletion) -> None:
     add_jobs(jman)
     before = files_in(jman.folder)
     assert logs_of(before) == LOGS
@@ -127,10 +168,11 @@ def test_delete(jman: Jman, figures: Figures, wanted: Deletion) -> None:
         assert jman.submit("true")["id"] == 7, "an id is not given again"
         return True
 
-    kill_everywhere(jman, figures, ["--local", "delete", *wanted.words], check)
+    everywhere(jman, figures, ["--local", "delete", *wanted.words], check)
 
 
-def test_submit(jman: Jman, figures: Figures) -> None:
+@EVERYWHERE
+def test_submit(jman: Jman, figures: Figures, everywhere: Everywhere) -> None:
     jman.submit("-n", "first", "true")
 
     def check(ended: Ended) -> bool:
@@ -138,7 +180,7 @@ def test_submit(jman: Jman, figures: Figures) -> None:
         assert ids in ([1], [1, 2, 3, 4]), "some of the jobs of one submit"
         edges = query(jman.database, "SELECT job_id, on_job, kind FROM dependency ORDER BY 1, 2")
         if len(ids) == 1:
-            assert not ended.output.strip()
+            assert "Submitted" not in ended.output
             assert edges == []
         else:
             ok = [(job_id, 1, "ok") for job_id in (2, 3, 4)]
@@ -148,23 +190,25 @@ def test_submit(jman: Jman, figures: Figures) -> None:
         return len(ids) > 1
 
     words = ["--local", "submit", "--repeat", "3", "-t", "1-4", "--after-ok", "1", "-l", "logs", "--", "true"]
-    kill_everywhere(jman, figures, words, check)
+    everywhere(jman, figures, words, check)
 
 
-def test_first_submit(jman: Jman, figures: Figures) -> None:
+@EVERYWHERE
+def test_first_submit(jman: Jman, figures: Figures, everywhere: Everywhere) -> None:
     """The one that makes the database, too."""
 
     def check(ended: Ended) -> bool:
         done = len(jman.list())
         assert done in (0, 2)
-        assert done or not ended.output.strip()
+        assert done or '"id"' not in ended.output
         assert jman.submit("true")["id"] == done + 1
         return bool(done)
 
-    kill_everywhere(jman, figures, ["--local", "submit", "--repeat", "2", "--json", "--", "true"], check)
+    everywhere(jman, figures, ["--local", "submit", "--repeat", "2", "--json", "--", "true"], check)
 
 
-def test_stop(jman: Jman, figures: Figures) -> None:
+@EVERYWHERE
+def test_stop(jman: Jman, figures: Figures, everywhere: Everywhere) -> None:
     for _ in range(3):
         jman.submit("-t", "1-20", "true")
     jman.submit("--after-ok", "2", "true")
@@ -179,11 +223,12 @@ def test_stop(jman: Jman, figures: Figures) -> None:
         assert list(jman.status().values()) == ["stopped"] * 3 + ["skipped", "submitted"]
         return done
 
-    kill_everywhere(jman, figures, ["--local", "stop", "1-3"], check)
+    everywhere(jman, figures, ["--local", "stop", "1-3"], check)
 
 
 @pytest.mark.parametrize("clean", [False, True], ids=["logs stay", "clean"])
-def test_resubmit(jman: Jman, figures: Figures, clean: bool) -> None:
+@EVERYWHERE
+def test_resubmit(jman: Jman, figures: Figures, everywhere: Everywhere, clean: bool) -> None:
     add_jobs(jman)
     wanted = LOGS - Counter({"n1": 4, "n2": 8, "n3": 8}) if clean else LOGS
 
@@ -202,7 +247,7 @@ def test_resubmit(jman: Jman, figures: Figures, clean: bool) -> None:
         return done
 
     words = ["--local", "resubmit", "1-3", *(["--clean"] if clean else [])]
-    kill_everywhere(jman, figures, words, check)
+    everywhere(jman, figures, words, check)
 
 
 def test_execute(jman: Jman, figures: Figures) -> None:
@@ -235,3 +280,23 @@ def test_execute(jman: Jman, figures: Figures) -> None:
         return bool(recorded)
 
     kill_everywhere(jman, figures, ["--local", "execute", "-p", "2", "--no-progress"], check)
+
+
+def test_logs_of_a_new_attempt_are_not_taken_for_earlier_ones(jman: Jman) -> None:
+    """A resubmission is killed between its commit and the removal of the logs, beside an execute."""
+    jman.submit(
+        "-t", "1-2", "-l", "logs", "-n", "job", "--", "sh", "-c", "echo attempt $JMAN_ATTEMPT; exit 3"
+    )
+    jman("execute", code=1)
+    process = jman.start("--local", "execute", "--keep-running", "--no-progress")
+    wait_until(lambda: query(jman.database, "SELECT * FROM runner"))
+    ended = kill_at(jman, Point("unlink", 1), "--local", "resubmit", "--clean")
+    assert ended.killed
+    sql = "SELECT status, attempt FROM task"
+    wait_until(lambda: query(jman.database, sql) == [("failure", 2)] * 2)
+    jman("list")  # it, too, would finish the removal
+    logs = {path.name: path.read_text() for path in (jman.folder / "logs").iterdir()}
+    wanted = {f"job.o1.{task}": "attempt 2\n" for task in (1, 2)} | {f"job.e1.{task}": "" for task in (1, 2)}
+    assert logs == wanted
+    process.terminate()
+    process.wait(20)
