@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,20 +59,27 @@ async def _cluster(operations: Operations) -> AsyncIterator[Finding]:
     try:
         await executor.query()
     except CommandFailed as error:
-        yield Finding("qmaster", "does not answer", error.words)
+        yield Finding("qmaster", "does not answer" if error.transient else "refuses to answer", error.words)
         return
     yield Finding("qmaster", "answers")
-    queues = await executor.queues()
-    missing = [one for one in queues_in(operations.settings.queue) if one not in queues]
-    if not queues:
-        yield Finding("queue", "the cluster does not say which there are")
-    elif not missing:
-        yield Finding("queue", f"{operations.settings.queue} is there")
+    try:
+        queues = await executor.queues()
+    except CommandFailed as error:
+        yield Finding("queue", "the cluster does not say now which there are", str(error))
     else:
-        names = ", ".join(sorted(queues))
-        yield Finding("queue", f"there is no {', '.join(missing)}", f"set queue to one of {names}")
+        yield _queue(operations, queues)
     refusal = await executor.may_submit()
     if refusal is None:
         yield Finding("submission", "this host and user may submit")
     else:
         yield Finding("submission", "refused", refusal)
+
+
+def _queue(operations: Operations, queues: Collection[str]) -> Finding:
+    missing = [one for one in queues_in(operations.settings.queue) if one not in queues]
+    if not queues:
+        return Finding("queue", "the cluster does not say which there are")
+    if not missing:
+        return Finding("queue", f"{operations.settings.queue} is there")
+    names = ", ".join(sorted(queues))
+    return Finding("queue", f"there is no {', '.join(missing)}", f"set queue to one of {names}")

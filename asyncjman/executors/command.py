@@ -30,6 +30,7 @@ _PASSING = (
     "failed receiving gdi request",
     "got syncron message receive timeout",
     "comunication_error",  # as qstat -xml spells it
+    "jobs are allowed per",  # so many are there that none is taken until one of them ends
 )
 _LASTING = ("access denied",)
 # the request went out and no answer came: it may have been carried out
@@ -66,7 +67,7 @@ class CommandFailed(JmanError):
         status = f" (exit status {returncode})" if returncode is not None else ""
         super().__init__(f"{program}{status}: {words or 'it said nothing'}")
         self.silent = False
-        """Whether it ran into the time limit."""
+        """Whether it got no answer in its time."""
         self.program = program
         self.returncode = returncode
         self.words = words
@@ -75,7 +76,7 @@ class CommandFailed(JmanError):
 
 
 def is_transient(completed: Completed) -> bool:
-    """Tell whether a command failed for a reason that passes: the qmaster is away, or didn't answer.
+    """Tell whether a command failed for a reason that passes: the qmaster is away, didn't answer, or is full.
 
     Words of Son of Grid Engine 8.1.9. A refused host says "commlib error" too, but that lasts.
     """

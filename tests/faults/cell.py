@@ -24,7 +24,17 @@ from xml.sax.saxutils import escape
 QUEUES = ("all.q", "q1d")
 ATTRIBUTES = ("gpu_attribute",)
 """What can be asked for with -l, beside what has a value."""
+FULL = (
+    "Unable to run job: job rejected: only 20 jobs are allowed per user (current job count: 20)\nExiting.\n"
+)
 LOST = "error: commlib error: got select error (Connection refused)\n"
+
+
+def write(path: Path, content: object) -> None:
+    """Write a file that others read meanwhile."""
+    temporary = path.with_name(f"new.{os.getpid()}")
+    temporary.write_text(json.dumps(content))
+    temporary.rename(path)
 
 
 @dataclass(frozen=True)
@@ -48,8 +58,11 @@ class Cell:
         (self.folder / "counter").write_text(str(last))
 
     def let(self, command: str, fault: str = "", seconds: float = 0) -> None:
-        """From now on a command does this: hang, killed, nothing, chatty, third, slow, away, cut, deaf."""
-        (self.folder / f"fault.{command}").write_text(json.dumps([fault, seconds]))
+        """From now on a command does this: hang, killed, nothing, chatty, third, slow, away, cut, full, deaf.
+
+        A ``deaf`` qdel says that it deletes, and what runs is never gone.
+        """
+        write(self.folder / f"fault.{command}", [fault, seconds])
 
     def calls(self, command: str) -> list[list[str]]:
         """Return the arguments of all calls so far."""
@@ -81,7 +94,7 @@ class Cell:
         ``state``; ``errors`` (of tasks, by their numbers) and ``scheduling`` are lines of qstat -j; ``ever``
         and ``now`` why qalter -w v and -w p find no suitable queue; ``resources`` what it asks for.
         """
-        (self.folder / f"job.{grid_id}").write_text(json.dumps({**self.job(grid_id), **what}))
+        write(self.folder / f"job.{grid_id}", {**self.job(grid_id), **what})
 
     def run(self, grid_id: int, *, tasks: Sequence[int] = (0,), record: bool = True) -> None:
         """Run the script of a job to its end, write it to accounting, and forget it."""
@@ -132,10 +145,10 @@ class Cell:
             stream.write("=" * 62 + "\n" + "".join(f"{key:12} {value}\n" for key, value in fields.items()))
 
     def delete(self, grid_id: int) -> None:
-        """Do what qdel asks for; where it is "deaf", so are the nodes: what runs there is never gone."""
+        """Do what qdel asks for."""
         job = self.job(grid_id)
         if "r" in job["state"] and self.fault("qdel") == "deaf":
-            (self.folder / f"job.{grid_id}").write_text(json.dumps({**job, "state": "dr"}))
+            self.set(grid_id, state="dr")
         else:
             self.drop(grid_id)
 
@@ -160,7 +173,7 @@ def submit(folder: Path, words: Sequence[str]) -> int:
         "tasks": options.get("-t"),
         "state": "qw",
     }
-    (folder / f"job.{grid_id}").write_text(json.dumps(job))
+    write(folder / f"job.{grid_id}", job)
     return grid_id
 
 
@@ -248,6 +261,8 @@ def accounted(file: Path, owner: str, pattern: str) -> str:
 def answer(name: str, cell: Cell, words: list[str]) -> tuple[int, str, str]:
     """Do what a command does; return its exit status, and what it prints to output and errors."""
     match name:
+        case "qsub" if ("-w", "v") in pairwise(words):
+            return 0, "verification: found suitable queue(s)\n", ""
         case "qsub":
             if refusal := refused(words):
                 return 1, "", f"Unable to run job: {refusal}\nExiting.\n"
@@ -297,6 +312,9 @@ def main(name: str, folder: str, *words: str) -> int:
         case "away":
             sys.stderr.write(LOST)
             return 1
+        case "full":
+            sys.stderr.write(FULL)
+            return 25
         case "third":
             if len(cell.calls(name)) % 3 == 0:
                 sys.stderr.write(LOST)

@@ -140,3 +140,57 @@ def test_a_second_submission_is_not_tried_while_the_cluster_hangs(jman: Jman, ce
     cell.let("qconf")
     assert jman.list() == []
     assert cell.calls("qsub") == []
+
+
+def test_too_little_time_for_accounting_is_no_evidence(jman: Jman, cell: Cell) -> None:
+    """What accounting was not asked, or not long enough, it may know: nothing is given up for it."""
+    jman("submit", "--", "true")
+    cell.run(1, record=False)
+    cell.let("qacct", "slow", 4)
+    jman.variables["JMAN_CLUSTER_TIMEOUT"] = "1"
+    for _ in range(3):
+        jman.fresh("list")
+    cell.let("qacct")
+    assert jman.status() == {1: "success"}
+
+
+def test_what_follows_here_follows_although_the_cluster_hangs(hung: Jman, cell: Cell) -> None:
+    """A job that waits for one of this machine is skipped with it, whatever the cluster says."""
+    hung("--local", "submit", "false")
+    for name in COMMANDS:
+        cell.let(name)
+    hung("submit", "--after-ok", 7, "--", "true")
+    cell.let("qstat", "hang")
+    hung("--local", "execute", code=None)
+    hung("list")
+    assert hung.status()[8] == "skipped"
+
+
+def test_doctor_goes_on_where_only_one_question_hangs(jman: Jman, cell: Cell) -> None:
+    cell.let("qconf", "hang")
+    out = jman("doctor", code=3).out
+    assert "qmaster: answers" in out
+    assert "qconf: no answer" in out
+    assert "submission: this host and user may submit" in out
+
+
+def test_a_limit_of_jobs_is_waited_for(jman: Jman, cell: Cell) -> None:
+    """As many jobs as a user may have are there: what is to be sent by itself is sent later."""
+    jman("submit", "--retry", "1", "--", "sh", "-c", "[ $JMAN_ATTEMPT = 2 ]")
+    jman("submit", "--", "true")
+    cell.let("qsub", "full")
+    cell.run(1)
+    for _ in range(2):
+        assert "only 20 jobs are allowed per user" in jman("list").err
+    assert jman.status()[1] == "submitted"
+    refused = jman("submit", "--", "true", code=3)
+    assert "only 20 jobs are allowed per user" in refused.err
+    assert len(jman.list()) == 2
+    # what is there can be stopped all the same
+    assert "Stopped 2" in jman("stop", 2).out
+    cell.let("qsub")
+    jman("list")
+    (grid_id,) = cell.listed()
+    cell.run(grid_id)
+    jman("wait", 1, "--timeout", "20")
+    assert jman.status() == {1: "success", 2: "stopped"}

@@ -162,12 +162,13 @@ def test_nothing_offers_what_it_asks_for(grid: Grid) -> None:
 
 
 def test_what_no_host_can_ever_run_is_told_though_the_queues_are_full(grid: Grid) -> None:
-    grid.grid_job("-t", "6", "sh", "-c", "while [ ! -e go ]; do sleep 0.1; done")
+    gate = "while [ ! -e go ]; do sleep 0.1; done"
+    grid.grid_job("-q", "all.q,q1d", "-t", "6", "sh", "-c", gate)
     wait_until(lambda: grid.job()["tasks"].get("executing") == 6)
     grid.grid_job("-e", "-l mem_total=900G", "true")
     grid.grid_job("-m", "900G", "true")
-    grid.grid_job("-p", "9", "true")
-    grid.grid_job("-m", "1M", "-p", "2", "true")
+    grid.grid_job("-q", "all.q,q1d", "-p", "9", "true")
+    grid.grid_job("-q", "all.q,q1d", "-m", "1M", "-p", "2", "true")
     whys = [grid("why", number).out for number in (2, 3, 4, 5)]
     (grid.folder / "go").touch()
     assert "no host can ever run it" in whys[0]

@@ -163,16 +163,21 @@ class SgeExecutor:
             words += done.stdout + done.stderr
         return words
 
-    async def account(self, pattern: str) -> dict[tuple[int, int], AccountingRecord]:
+    async def account(self, pattern: str) -> dict[tuple[int, int], AccountingRecord] | None:
         """Return what accounting has on jobs by the pattern of their names; nothing where it has none.
 
-        By grid id and the cluster's task number, 0 for a job with no array.
+        By grid id and the cluster's task number, 0 for a job with no array. None where there was too
+        little time for its answer: nothing follows from that. An accounting that gives no answer in the
+        time of any command has none.
         """
+        whole = self.budget.left() >= command.TIMEOUT_SECONDS
         try:
             argv = commands.qacct_names(self._binaries.path("qacct"), pattern, user=self.user)
             done = await self._ask(argv, check=False)
             return latest(parse_qacct(done.stdout))
-        except (CommandFailed, ParseError):
+        except CommandFailed as error:
+            return {} if whole or not error.silent else None
+        except ParseError:
             return {}
 
     async def detail(self, grid_ids: Iterable[int]) -> list[JobDetail]:
@@ -233,7 +238,9 @@ class SgeExecutor:
         left = self.budget.left()
         program = PurePath(argv[0]).name
         if left <= 0:
-            raise CommandFailed(program, None, self.budget.words, transient=True)
+            failed = CommandFailed(program, None, self.budget.words, transient=True)
+            failed.silent = True
+            raise failed
         timeout = min(timeout, left, command.TIMEOUT_SECONDS)
         patience = min(left, command.PATIENCE_SECONDS if patience is None else patience)
         try:

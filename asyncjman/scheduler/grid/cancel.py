@@ -39,7 +39,7 @@ async def cancel(
     """
     begun = await refresh(database, executor, grace=grace)
     active = [one for one in await submissions.active(database, job_ids) if one.grid_id is not None]
-    if active and begun.problem is not None:
+    if active and begun.problem is not None and not begun.answered:
         raise _unconfirmed(begun.problem, job_ids, "nothing was changed")
     await _ask(database, job_ids, task_ids)
     try:
@@ -50,7 +50,7 @@ async def cancel(
         raise _unconfirmed(error, job_ids, "nothing was changed here") from error
     # what the cluster started in the meantime is not stopped yet, but being deleted
     seen = await refresh(database, executor, grace=grace)
-    if active and seen.problem is not None:
+    if active and seen.problem is not None and not seen.answered:
         raise _unconfirmed(seen.problem, job_ids, "the cluster was told to, and jman list finds out")
     await _ask(database, job_ids, task_ids)
     async with database.transaction() as tx:
@@ -69,7 +69,7 @@ async def cancel(
         if not any([await tasks.unfinished_of(database, job_id, task_ids) for job_id in job_ids]):
             return
         await asyncio.sleep(_PAUSE)
-        if (await refresh(database, executor, grace=grace)).problem is not None:
+        if not (await refresh(database, executor, grace=grace)).answered:
             return
 
 

@@ -48,6 +48,8 @@ class Refreshed:
     """How many submissions still have unfinished tasks."""
     problem: JmanError | None = None
     """Why the cluster did not answer, or did not take a job."""
+    answered: bool = True
+    """Whether it said how the jobs are, where it was asked."""
 
 
 async def refresh(
@@ -68,7 +70,8 @@ async def refresh(
                 await submissions.answered(tx, tx.runtime.time())
         active = await _adopt(database, active, entries)
         await _look(database, executor, active, entries, grace, result)
-    if result.problem is None:
+    await _settle_here(database, executor, result)
+    if result.answered:
         await _send_rest(database, executor, result)
     result.pending = len(await submissions.active(database))
     return result
@@ -81,6 +84,7 @@ async def _query(
         entries = await executor.query(patience=patience)
     except JmanError as error:
         result.problem = error
+        result.answered = False
         return None
     return by_token(entries)
 
@@ -189,7 +193,8 @@ async def _look(
     if any(one.ask_accounting for one in found.values()):
         pattern = f"jm*_{await submissions.database_token(database)}*"
         accounting = await executor.account(pattern)
-        found = await _interpret_all(database, active, known, standings, read, entries, grace, accounting)
+        if accounting is not None:
+            found = await _interpret_all(database, active, known, standings, read, entries, grace, accounting)
     doomed = await _store(database, active, known, standings, found, result)
     ended: dict[int, dict[int, Task]] = defaultdict(dict)
     for task in result.seen:
@@ -359,11 +364,15 @@ async def _correct_missing(database: Database, result: Refreshed) -> None:
             result.seen.extend(task for task, _ in corrected)
 
 
-async def _send_rest(database: Database, executor: SgeExecutor, result: Refreshed) -> None:
-    """Submit jobs that waited here for something that the cluster doesn't know of."""
+async def _settle_here(database: Database, executor: SgeExecutor, result: Refreshed) -> None:
+    """Let go, or skip, jobs that waited here for something that the cluster doesn't know of."""
     if ended := await submissions.ended_before(database, executor.name):
         async with database.transaction() as tx:
             result.ended.extend(await settle(tx, ended))
+
+
+async def _send_rest(database: Database, executor: SgeExecutor, result: Refreshed) -> None:
+    """Submit jobs that wait for nothing here any more."""
     unsent = await submissions.unsent_jobs(database, executor.name)
     for number, job_id in enumerate(unsent):
         if not executor.budget.has_time_for(SUBMIT_SECONDS):

@@ -27,6 +27,8 @@ async def look_up_usage(database: Database, executor: SgeExecutor) -> None:
         return
     pattern = f"jm*_{await submissions.database_token(database)}*"
     known = await executor.account(pattern)
+    if known is None:
+        return
     by_grid_id = {one.grid_id: one for one in pending}
     attempts: dict[tuple[int, int], list[Task]] = defaultdict(list)
     for task in await submissions.ended_attempts(database, {one.job_id for one in pending}):
