@@ -9,6 +9,7 @@
     +-- EnvironmentProblem       3   the machine, the database or the cluster is in the way
     |   +-- DatabaseProblem
     |       +-- DamagedDatabase
+    |           +-- UnreadableJob    a value of one job makes no sense
     +-- JobDeleted               3   a job is no more
     +-- JobFailed                1   a job ended, and not with success
         +-- CallFailed               a function job gave back neither value nor exception
@@ -74,6 +75,27 @@ class DatabaseProblem(EnvironmentProblem):
 
 class DamagedDatabase(DatabaseProblem):
     """The database is damaged: restore it from a copy, or delete it to start anew."""
+
+
+class UnreadableJob(DamagedDatabase):
+    """A value of a job, or of its tasks, makes no sense: ``what`` says which; ``job_id`` is None if unknown.
+
+    ``spec`` tells that it is of what was asked for: the job can still be deleted.
+    """
+
+    def __init__(self, what: str, job_id: int | None = None, *, spec: bool = False) -> None:
+        self.what = what
+        self.job_id = job_id
+        self.spec = spec
+        super().__init__(self.message())
+
+    def message(self, database: str = "") -> str:
+        """Say what is wrong, and what to do; with the name of the file where it is given."""
+        which = f"the database {database}" if database else "the database"
+        if self.job_id is None:
+            return f"{which} has a value that makes no sense ({self.what}): restore it from a copy"
+        advice = f"jman delete {self.job_id} removes the job" if self.spec else "restore it from a copy"
+        return f"job {self.job_id} of {which} can't be read ({self.what}): {advice}"
 
 
 class JobDeleted(JmanError):

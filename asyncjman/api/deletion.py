@@ -49,7 +49,7 @@ async def delete(
     waiting: dict[int, list[int]] | None = None
     while True:
         async with database.transaction() as tx:
-            chosen = await jobs.get(tx, [job.id for job in selected])
+            chosen = await jobs.get(tx, [job.id for job in selected], unreadable_too=True)
             if waiting is None:
                 waiting = await _unfinished_dependents(tx, {job.id for job in chosen})
             unfinished = [

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
 from asyncjman.api.ids import check_tasks, resolve_dependencies, resolve_ids, where_tasks
-from asyncjman.errors import BadSelection, DamagedDatabase, DatabaseProblem, first_of
+from asyncjman.errors import BadSelection, DamagedDatabase, DatabaseProblem, UnreadableJob, first_of
 from asyncjman.executors.environment import task_environment
 from asyncjman.executors.logs import earlier_log, log_paths
 from asyncjman.model.array import ArraySpec
@@ -120,12 +120,15 @@ class Operations:
             await self.database.close()
 
     async def _blame_damage(self, error: BaseException) -> None:
-        """Raise DamagedDatabase, which names the file, where that is what an error comes from."""
+        """Raise DamagedDatabase, which names the file (and the job), where an error comes from that."""
+        damage = error if isinstance(error, DamagedDatabase) else None
         if isinstance(error, _OF_ODD_VALUES):
-            from asyncjman.store.damage import is_damaged
+            from asyncjman.store.damage import find_damage
 
-            error = DamagedDatabase() if await is_damaged(self.database) else error
-        if isinstance(error, DamagedDatabase):
+            damage = await find_damage(self.database)
+        if isinstance(damage, UnreadableJob):
+            raise DamagedDatabase(damage.message(str(self.path))) from error
+        if damage is not None:
             raise damaged(self.path) from error
 
     @property
@@ -394,7 +397,7 @@ class Operations:
         """Delete jobs, or some tasks of one, and their logs; yield what was done, job by job."""
         from asyncjman.api.deletion import delete
 
-        selected = await self._selected(selection, task_ids)
+        selected = await self._selected(selection, task_ids, unreadable_too=True)
         on_grid = await self._stop_on_grid(selected, task_ids)
         left = {job.id: await self.unconfirmed([job.id], task_ids) for job in on_grid}
         async for one in delete(
@@ -505,8 +508,11 @@ class Operations:
 
         return any(life is not Life.DEAD for life in (await lives(self.database)).values())
 
-    async def _selected(self, selection: Selection, task_ids: Sequence[int]) -> list[Job]:
-        selected = [job async for job in self.jobs(selection)]
+    async def _selected(
+        self, selection: Selection, task_ids: Sequence[int], *, unreadable_too: bool = False
+    ) -> list[Job]:
+        meant = await self.resolve(selection)
+        selected = [job async for job in jobs.select(self.database, meant, unreadable_too=unreadable_too)]
         for job in selected:
             if task_ids:
                 check_tasks(job, task_ids)

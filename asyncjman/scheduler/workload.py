@@ -17,6 +17,7 @@ from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Dependency, Kind, Verdict, combine, verdict
 from asyncjman.model.job import PLAIN_TASK, JobSpec
 from asyncjman.model.status import FINISHED, Status, roll_up
+from asyncjman.store.rows import array_of
 from asyncjman.store.schedule import Outline
 
 
@@ -123,7 +124,7 @@ class JobState:
         """Take over what the store says of it now, and forget what its dependencies said."""
         # what was given of the array and not claimed is given again
         self.next_index = outline.next_index
-        self.array = ArraySpec.parse(outline.array) if outline.array else None
+        self.array = array_of(outline.array, outline.id)
         self.task_count = outline.task_count
         self.finished = Counter({one: n for one, n in outline.counts.items() if one in FINISHED})
         untouched = outline.task_count - sum(outline.rows.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncjman.errors import DatabaseProblem
+from asyncjman.errors import DamagedDatabase, DatabaseProblem, UnreadableJob
 from asyncjman.model.selection import Selection
 from asyncjman.store import jobs, tasks
 from asyncjman.store.database import Database
@@ -16,41 +16,52 @@ _TYPES = {
 }
 
 
-async def is_damaged(database: Database) -> bool:
-    """Tell whether the file breaks SQLite's rules, or its rows break ours; reads all of it."""
+async def find_damage(database: Database) -> DamagedDatabase | None:
+    """Return how the file breaks SQLite's rules, or its rows break ours; None where they don't.
+
+    Reads all of it.
+    """
     try:
         if await database.fetch("PRAGMA integrity_check(1)") != [("ok",)]:
-            return True
+            return DamagedDatabase()
         if await database.fetch("PRAGMA foreign_key_check"):
-            return True
+            return DamagedDatabase()
         if len(await database.fetch("SELECT revision FROM clock")) != 1:
-            return True
-        if await _has_odd_values(database):
-            return True
+            return DamagedDatabase()
+        for view in ("odd_job", "odd_standing"):
+            for job_id, what in await database.fetch(
+                f"SELECT job_id, what FROM {view} WHERE what IS NOT NULL LIMIT 1"
+            ):
+                return UnreadableJob(f"{what} makes no sense", job_id, spec=view == "odd_job")
+        await _check_types(database)
         async for job in jobs.select(database, Selection()):
             async for _ in tasks.select(database, job.id):
                 pass
+    except DamagedDatabase as error:
+        return error
     except DatabaseProblem:
-        return True
-    return False
+        return DamagedDatabase()
+    return None
 
 
-async def _has_odd_values(database: Database) -> bool:
-    """Tell whether a column holds values of another type, or a time that can't be."""
+async def _check_types(database: Database) -> None:
+    """Raise DamagedDatabase where a column holds values of another type, or a time that can't be."""
     columns = await database.fetch(
         "SELECT one.name, its.name, its.type FROM sqlite_master AS one "
         "JOIN pragma_table_info(one.name) AS its WHERE one.type = 'table' AND one.name NOT LIKE 'sqlite%'"
     )
+    with_job = {table: column for table, column, _ in columns if column == "job_id"} | {"job": "id"}
     for table, column, kind in columns:
         if kind not in _TYPES:
-            return True
+            raise DamagedDatabase
         name = _quoted(column)
         odd = f"typeof({name}) NOT IN {_TYPES[kind]}"
         if column.endswith(("_at", "_since", "_seen", "_started")):
             odd += f" OR {name} NOT BETWEEN 0 AND {_LATEST}"
-        if await database.fetch(f"SELECT 1 FROM {_quoted(table)} WHERE {odd} LIMIT 1"):
-            return True
-    return False
+        job_id = _quoted(with_job[table]) if table in with_job else "NULL"
+        for found in await database.fetch(f"SELECT {job_id} FROM {_quoted(table)} WHERE {odd} LIMIT 1"):
+            number = found[0] if isinstance(found[0], int) else None
+            raise UnreadableJob(f"{column} in {table} makes no sense", number)
 
 
 def _quoted(name: str) -> str:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
+from asyncjman.errors import UnreadableJob
 from asyncjman.model.graph import Dependency
 from asyncjman.model.job import Job, JobSpec, Task
 from asyncjman.model.selection import Selection
@@ -22,6 +23,7 @@ from asyncjman.store.rows import (
     status_of,
     task_of,
     text,
+    unreadable_spec,
 )
 
 _BATCH = 500
@@ -104,8 +106,13 @@ async def select_ids(database: Database, selection: Selection) -> list[int]:
     return [job.id async for job in select(database, selection)]
 
 
-async def select(database: Database, selection: Selection) -> AsyncIterator[Job]:
-    """Yield the jobs that a selection means, in order of id, a few hundred in memory at a time."""
+async def select(
+    database: Database, selection: Selection, *, unreadable_too: bool = False
+) -> AsyncIterator[Job]:
+    """Yield the jobs that a selection means, in order of id, a few hundred in memory at a time.
+
+    ``unreadable_too``: what was asked for stands as ``?`` where it can't be read, instead of an error.
+    """
     where, values = _where(selection)
     after = 0
     while True:
@@ -115,7 +122,7 @@ async def select(database: Database, selection: Selection) -> AsyncIterator[Job]
                 f"{where}{' AND' if where else ' WHERE'} id > ? ORDER BY id LIMIT {_BATCH}",
                 (*values, after),
             )
-            found = await _jobs_of(view, rows)
+            found = await _jobs_of(view, rows, unreadable_too=unreadable_too)
         for job in found:
             if not selection.statuses or job.status in selection.statuses:
                 yield job
@@ -124,17 +131,17 @@ async def select(database: Database, selection: Selection) -> AsyncIterator[Job]
         after = rows[-1][0]
 
 
-async def get(source: Database | View, job_ids: Iterable[int]) -> list[Job]:
-    """Return the jobs with these ids that are there."""
+async def get(source: Database | View, job_ids: Iterable[int], *, unreadable_too: bool = False) -> list[Job]:
+    """Return the jobs with these ids that are there; ``unreadable_too``: see ``select``."""
     if isinstance(source, Database):
         async with source.snapshot() as view:
-            return await get(view, job_ids)
+            return await get(view, job_ids, unreadable_too=unreadable_too)
     rows = await source.fetch(
         f"SELECT {_HEAD_COLUMNS}, {SPEC_COLUMNS} FROM job "
         "WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",
         (json.dumps(list(job_ids)),),
     )
-    return await _jobs_of(source, rows)
+    return await _jobs_of(source, rows, unreadable_too=unreadable_too)
 
 
 async def latest_ids(database: Database, count: int) -> list[int]:
@@ -148,7 +155,7 @@ async def specs(database: Database, job_ids: Iterable[int]) -> dict[int, JobSpec
         f"SELECT id, {SPEC_COLUMNS} FROM job WHERE id IN (SELECT value FROM json_each(?))",
         (json.dumps(list(job_ids)),),
     )
-    return {row[0]: spec_of(row[1:]) for row in rows}
+    return {row[0]: spec_of(row[1:], job_id=row[0]) for row in rows}
 
 
 async def delete(tx: Transaction, job_id: int) -> None:
@@ -201,19 +208,19 @@ def _where(selection: Selection) -> tuple[str, list[Any]]:
     return (" WHERE " + " AND ".join(clauses) if clauses else ""), values
 
 
-async def _jobs_of(source: View, rows: Sequence[Sequence[Any]]) -> list[Job]:
+async def _jobs_of(source: View, rows: Sequence[Sequence[Any]], *, unreadable_too: bool = False) -> list[Job]:
     ids = (json.dumps([row[0] for row in rows]),)
     in_ids = "IN (SELECT value FROM json_each(?))"
     tallies: dict[int, dict[Status, tuple[int, float, int]]] = defaultdict(dict)
     for job_id, status, *numbers in await source.fetch(
         f"SELECT job_id, status, count, cpu_seconds, peak_memory_bytes FROM tally WHERE job_id {in_ids}", ids
     ):
-        tallies[job_id][status_of(status)] = (numbers[0], numbers[1], numbers[2])
+        tallies[job_id][status_of(status, job_id)] = (numbers[0], numbers[1], numbers[2])
     dependencies: dict[int, list[Dependency]] = defaultdict(list)
     for job_id, on_job, kind in await source.fetch(
         f"SELECT job_id, on_job, kind FROM dependency WHERE job_id {in_ids} ORDER BY on_job", ids
     ):
-        dependencies[job_id].append(dependency_of(on_job, kind))
+        dependencies[job_id].append(dependency_of(on_job, kind, job_id))
     speakers: dict[int, Task] = {
         row[0]: task_of(row)
         for row in await source.fetch(
@@ -232,10 +239,19 @@ async def _jobs_of(source: View, rows: Sequence[Sequence[Any]]) -> list[Job]:
     return [
         job_of(
             row[:6],
-            spec_of(row[6:], tuple(dependencies[row[0]])),
+            _spec(row, tuple(dependencies[row[0]]), unreadable_too=unreadable_too),
             tallies.get(row[0], {}),
             speakers.get(row[0]),
             grid.get(row[0], (None, None)),
         )
         for row in rows
     ]
+
+
+def _spec(row: Sequence[Any], dependencies: tuple[Dependency, ...], *, unreadable_too: bool) -> JobSpec:
+    try:
+        return spec_of(row[6:], dependencies, row[0])
+    except UnreadableJob as error:
+        if not unreadable_too or not error.spec:
+            raise
+        return unreadable_spec(row[6:], row[5], dependencies)

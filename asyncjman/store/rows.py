@@ -6,10 +6,9 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from asyncjman.errors import DamagedDatabase, UsageError
+from asyncjman.errors import UnreadableJob, UsageError
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import Job, JobSpec, Task
 from asyncjman.model.status import Status, roll_up
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
     from asyncjman.model.retry import Retry
     from asyncjman.model.sweep import Sweep
 
-P = ParamSpec("P")
 T = TypeVar("T")
+_MAX_SHOWN = 60
 
 SPEC_COLUMNS = (
     "executor, queue, name, array, stop_on_failure, command, interpreter, exec_dir, log_dir, "
@@ -34,6 +33,7 @@ TASK_COLUMNS = (
 _INTEGER = (int, type(None))
 _NUMBER = (int, float, type(None))
 _TEXT = (str, bytes, type(None))
+_TASK_NAMES = TASK_COLUMNS.split(", ")
 _TASK_TYPES: Sequence[type | tuple[type, ...]] = (
     int,
     int,
@@ -50,36 +50,35 @@ _TASK_TYPES: Sequence[type | tuple[type, ...]] = (
 )
 
 
-def _whole(read: Callable[P, T]) -> Callable[P, T]:
-    """Have ``read`` raise DamagedDatabase for a row that makes no sense."""
-
-    @wraps(read)
-    def checked(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return read(*args, **kwargs)
-        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, UsageError) as error:
-            raise DamagedDatabase from error
-
-    return checked
+_ODD = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, UsageError)
+"""What reading a value that makes no sense ends in."""
 
 
-@_whole
-def status_of(word: str) -> Status:
+def _shown(value: object) -> str:
+    text = ascii(value)
+    return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "..."
+
+
+def status_of(word: str, job_id: int | None = None) -> Status:
     """Return a status from its column."""
-    return Status(word)
+    try:
+        return Status(word)
+    except ValueError as error:
+        raise UnreadableJob(f"status is {_shown(word)}", job_id) from error
 
 
-@_whole
-def dependency_of(on_job: int, kind: str) -> Dependency:
+def dependency_of(on_job: int, kind: str, job_id: int | None = None) -> Dependency:
     """Return a dependency from its columns."""
-    return Dependency(on_job, Kind(kind))
+    try:
+        return Dependency(on_job, Kind(kind))
+    except ValueError as error:
+        raise UnreadableJob(f"the kind of a dependency is {_shown(kind)}", job_id) from error
 
 
-@_whole
-def token_of(word: str) -> str:
+def token_of(word: str, job_id: int | None = None, *, spec: bool = False) -> str:
     """Return a token from its column: it is part of paths, and must lead nowhere else."""
-    if not re.fullmatch(r"[0-9a-f]*", word, re.ASCII):
-        raise ValueError("no token")
+    if not isinstance(word, str) or not re.fullmatch(r"[0-9a-f]*", word, re.ASCII):
+        raise UnreadableJob(f"token is {_shown(word)}", job_id, spec=spec)
     return word
 
 
@@ -121,31 +120,94 @@ def spec_values(spec: JobSpec) -> tuple[Any, ...]:
     )
 
 
-@_whole
-def spec_of(values: Sequence[Any], dependencies: tuple[Dependency, ...] = ()) -> JobSpec:
+def spec_of(
+    values: Sequence[Any], dependencies: tuple[Dependency, ...] = (), job_id: int | None = None
+) -> JobSpec:
     """Build a spec from the values of ``SPEC_COLUMNS``."""
     executor, queue, name, array, stop_on_failure, command, interpreter, exec_dir, log_dir = values[:9]
     environment, git_commit, git_dirty, sweep, retry, timeout, token, resources = values[9:]
+
+    def read(column: str, function: Callable[[Any], T], value: Any) -> T:
+        try:
+            return function(value)
+        except _ODD as error:
+            raise UnreadableJob(f"{column} is {_shown(value)}", job_id, spec=True) from error
+
     return JobSpec(
-        executor=executor,
-        queue=queue,
-        name=untext(name) or "",
-        array=_array_of(array) if array else None,
+        executor=read("executor", _known, executor),
+        queue=read("queue", _text, queue),
+        name=read("name", _text, name),
+        array=read("array", _array_of, array) if array else None,
         stop_on_failure=bool(stop_on_failure),
-        command=tuple(json.loads(command)),
-        interpreter=tuple(json.loads(interpreter)),
-        exec_dir=untext(exec_dir) or "",
-        log_dir=untext(log_dir),
-        environment=dict(json.loads(environment)),
+        command=read("command", _words, command),
+        interpreter=read("interpreter", _words, interpreter),
+        exec_dir=read("exec_dir", _text, exec_dir),
+        log_dir=read("log_dir", _text, log_dir) if log_dir is not None else None,
+        environment=read("environment", _variables, environment),
         dependencies=dependencies,
         git_commit=git_commit,
         git_dirty=None if git_dirty is None else bool(git_dirty),
-        sweep=_sweep_of(sweep) if sweep else None,
-        retry=_retry_of(retry) if retry else None,
-        timeout=timeout,
-        token=token_of(token),
-        resources=dict(json.loads(resources)) if resources else {},
+        sweep=read("sweep", _sweep_of, sweep) if sweep else None,
+        retry=read("retry", _retry_of, retry) if retry else None,
+        timeout=read("timeout", _seconds, timeout) if timeout is not None else None,
+        token=token_of(token, job_id, spec=True),
+        resources=read("resources", lambda value: dict(json.loads(value)), resources) if resources else {},
     )
+
+
+def unreadable_spec(values: Sequence[Any], task_count: int, dependencies: tuple[Dependency, ...]) -> JobSpec:
+    """Return a spec that stands for one that can't be read: enough to stop and delete the job."""
+    executor, token = values[0], values[15]
+    return JobSpec(
+        executor=executor if isinstance(executor, str) else "local",
+        queue="?",
+        command=("?",),
+        exec_dir="/",
+        array=_array_of(f"1-{task_count}") if task_count > 1 else None,
+        dependencies=dependencies,
+        token=token if isinstance(token, str) and re.fullmatch(r"[0-9a-f]*", token, re.ASCII) else "",
+    )
+
+
+def _text(value: str | bytes | None) -> str:
+    found = untext(value) or ""
+    if not isinstance(found, str):
+        raise TypeError("no text")
+    return found
+
+
+def _known(value: str) -> str:
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    return value
+
+
+def _words(value: str) -> tuple[str, ...]:
+    words = tuple(json.loads(value))
+    if not all(isinstance(word, str) for word in words):
+        raise TypeError("a word that is no text")
+    return words
+
+
+def _variables(value: str) -> dict[str, str]:
+    variables = dict(json.loads(value))
+    if not all(isinstance(one, str) for pair in variables.items() for one in pair):
+        raise TypeError("a variable that is no text")
+    return variables
+
+
+def _seconds(value: float) -> float:
+    from asyncjman.model.duration import seconds_of
+
+    return seconds_of(value, "timeout")
+
+
+def array_of(value: str | None, job_id: int) -> ArraySpec | None:
+    """Return the array of a job from its column."""
+    try:
+        return _array_of(value) if value else None
+    except _ODD as error:
+        raise UnreadableJob(f"array is {_shown(value)}", job_id, spec=True) from error
 
 
 def _array_of(value: str) -> ArraySpec:
@@ -166,14 +228,14 @@ def _retry_of(value: str) -> Retry:
     return Retry.loads(value)
 
 
-@_whole
 def task_of(values: Sequence[Any]) -> Task:
     """Build a task from the values of ``TASK_COLUMNS``."""
-    status = Status(values[2])
-    if not all(isinstance(one, kind) for one, kind in zip(values, _TASK_TYPES, strict=True)) or (
-        status is Status.SUCCESS and values[4] not in (0, None)
-    ):
-        raise ValueError("a value of another type, or a success that did not exit with 0")
+    status = status_of(values[2], values[0])
+    for name, value, kind in zip(_TASK_NAMES, values, _TASK_TYPES, strict=True):
+        if not isinstance(value, kind):
+            raise UnreadableJob(f"{name} of its task {values[1]} is {_shown(value)}", values[0])
+    if status is Status.SUCCESS and values[4] not in (0, None):
+        raise UnreadableJob(f"its task {values[1]} is a success with exit status {values[4]}", values[0])
     return Task(
         job_id=values[0],
         task_id=values[1],
@@ -208,7 +270,6 @@ def task_values(task: Task) -> tuple[Any, ...]:
     )
 
 
-@_whole
 def job_of(
     head: Sequence[Any],
     spec: JobSpec,
@@ -220,14 +281,22 @@ def job_of(
     (count, CPU seconds, peak bytes by status), the task that speaks for it, and (grid id, note).
     """
     job_id, submitted_at, started_at, finished_at, rest, task_count = head
-    if task_count != (len(spec.array) if spec.array else 1) or not isinstance(submitted_at, float):
-        raise ValueError("a value of another type, or an array of another size")
+    if task_count != (len(spec.array) if spec.array else 1):
+        raise UnreadableJob(f"task_count is {_shown(task_count)}, and its array {spec.array}", job_id)
+    for name, moment in (
+        ("submitted_at", submitted_at),
+        ("started_at", started_at),
+        ("finished_at", finished_at),
+    ):
+        if not isinstance(moment, float) and (moment is not None or name == "submitted_at"):
+            raise UnreadableJob(f"{name} is {_shown(moment)}", job_id)
     counts = {status: count for status, (count, _, _) in tally.items() if count}
     left = task_count - sum(counts.values())
     if left < 0 or min(counts.values(), default=0) < 0:
-        raise ValueError("more tasks than there are")
+        raise UnreadableJob("it has more tasks than there are", job_id)
     if left:
-        counts[Status(rest)] = counts.get(Status(rest), 0) + left
+        status = status_of(rest, job_id)
+        counts[status] = counts.get(status, 0) + left
     peak = max((bytes_ for _, _, bytes_ in tally.values()), default=0)
     return Job(
         id=job_id,

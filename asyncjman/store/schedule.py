@@ -91,14 +91,14 @@ async def outlines(source: Database | View, job_ids: Iterable[int]) -> dict[int,
         "WHERE count > 0 AND job_id IN (SELECT value FROM json_each(?))",
         ids,
     ):
-        tallies[job_id][status_of(status)] = count
+        tallies[job_id][status_of(status, job_id)] = count
     found: dict[int, Outline] = {}
     for row in await source.fetch(
         "SELECT id, executor, name, array, task_count, rest, next_index, stop_on_failure, "
         "finished_at IS NOT NULL FROM job WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",
         ids,
     ):
-        rest, rows = status_of(row[5]), tallies.get(row[0], {})
+        rest, rows = status_of(row[5], row[0]), tallies.get(row[0], {})
         counts = dict(rows)
         if left := row[4] - sum(rows.values()):
             counts[rest] = counts.get(rest, 0) + left
@@ -127,5 +127,5 @@ async def dependencies(
         "SELECT job_id, on_job, kind FROM dependency WHERE job_id IN (SELECT value FROM json_each(?))",
         (json.dumps(list(job_ids)),),
     ):
-        found[job_id].append(dependency_of(on_job, kind))
+        found[job_id].append(dependency_of(on_job, kind, job_id))
     return {job_id: tuple(some) for job_id, some in found.items()}

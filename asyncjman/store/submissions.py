@@ -163,7 +163,7 @@ async def standings(source: Database | View, job_ids: Collection[int]) -> dict[i
     wanted = (json.dumps(list(job_ids)),)
     among = "IN (SELECT value FROM json_each(?))"
     found = {
-        job_id: Standing(status_of(rest))
+        job_id: Standing(status_of(rest, job_id))
         for job_id, rest in await source.fetch(f"SELECT id, rest FROM job WHERE id {among}", wanted)
     }
     for row in await source.fetch(

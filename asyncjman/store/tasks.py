@@ -297,7 +297,7 @@ async def rest(source: Database | View, job_id: int) -> tuple[Status, str | None
     None where the job is no more.
     """
     rows = await source.fetch("SELECT rest, array FROM job WHERE id = ?", (job_id,))
-    return (status_of(rows[0][0]), rows[0][1]) if rows else None
+    return (status_of(rows[0][0], job_id), rows[0][1]) if rows else None
 
 
 async def forget(tx: Transaction, job_id: int, task_ids: Sequence[int], array: ArraySpec) -> None:
@@ -330,7 +330,7 @@ async def outcomes(database: Database | Transaction, job_id: int) -> list[tuple[
     rows = await database.fetch(
         "SELECT task_id, status FROM task WHERE job_id = ? AND finished_at IS NOT NULL", (job_id,)
     )
-    return [(row[0], status_of(row[1])) for row in rows]
+    return [(row[0], status_of(row[1], job_id)) for row in rows]
 
 
 async def successes(source: Database | Transaction, job_id: int, task_ids: Iterable[int]) -> set[int]:

@@ -25,7 +25,7 @@ from asyncjman.executors.sge.names import grid_name
 from asyncjman.executors.sge.qstat import parse_qstat
 from tests.cli.tools import Jman, on_terminal
 from tests.faults.cell import Cell
-from tests.faults.tools import query
+from tests.faults.tools import force, query
 
 EVIL = "\x1b]0;owned\x07\x1b[31mred\x9b31m"
 
@@ -266,9 +266,9 @@ def test_a_database_that_somebody_prepared_deletes_nothing_elsewhere(jman: Jman,
     jman("--local", "submit", "--", "true")
     beside = Path(f"{jman.database}.spool", "other")
     beside.mkdir(parents=True)
-    with closing(sqlite3.connect(jman.database)) as connection, connection:
-        connection.execute("UPDATE job SET token = ?", (token,))
-    assert "damaged" in jman("--local", "delete", code=3).err
+    force(jman.database, f"UPDATE job SET token = '{token}'")
+    assert "job 1 of the database submitted.sql3 can't be read (token is" in jman("list", code=3).err
+    jman("--local", "delete")
     assert precious.exists() and beside.exists()
 
 

@@ -32,6 +32,20 @@ def query(database: Path, sql: str) -> list[tuple[Any, ...]]:
         return connection.execute(sql).fetchall()
 
 
+def force(database: Path, change: str) -> None:
+    """Change a database by hand, to what its triggers refuse."""
+    with closing(sqlite3.connect(database, timeout=60)) as connection:
+        refusing = connection.execute(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND sql LIKE '%RAISE%'"
+        ).fetchall()
+        for name, _ in refusing:
+            connection.execute(f"DROP TRIGGER {name}")
+        connection.execute(change)
+        for _, sql in refusing:
+            connection.execute(sql)
+        connection.commit()
+
+
 def assert_sound(database: Path) -> None:
     """The file is whole, no row stands without its job, and the counts are those of the rows."""
     assert query(database, "PRAGMA integrity_check") == [("ok",)]
