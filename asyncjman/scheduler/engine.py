@@ -8,6 +8,7 @@ commits; so that short tasks never wait for one, tasks are claimed a moment ahea
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Collection, Iterable, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -37,8 +38,9 @@ from asyncjman.store.tasks import Claim
 POLL_SECONDS = 0.2
 REPAIR_SECONDS = 2.0
 FRESH_SECONDS = 0.05
-"""So long what this engine knows of other processes' doings is good enough to start a task by that depends
-on other jobs."""
+"""How often to look at what other processes do while tasks are held that depend on other jobs."""
+STALE_SECONDS = 0.1
+"""What is older is not good enough to start such a task by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,8 @@ class Engine:
         self._attempts = Attempts(executor, database.runtime)
         self._held: set[tuple[int, int]] = set()
         """The tasks that it claimed, and that have not ended."""
+        self._dependent = 0
+        """How many of them depend on other jobs."""
         self._is_behind = False
         """Whether to look once more for what it is asked to stop."""
         self._gates: set[asyncio.Future[None]] = set()
@@ -89,7 +93,7 @@ class Engine:
         self._claims_at_last_look = -1
         self._loading = asyncio.Lock()
         self._looking = asyncio.Lock()
-        self._looked_at = -FRESH_SECONDS
+        self._looked_at = -math.inf
         self._version: tuple[int, int] | None = None
         """The state of the file when it was looked at last."""
         self._stopping = asyncio.Event()
@@ -203,13 +207,15 @@ class Engine:
 
     async def _run_task(self, job: JobState, claim: Claim) -> None:
         """Carry one task from its claim to its end, over as many attempts as it may have."""
-        first = claim.attempt
+        first, dependent = claim.attempt, bool(job.dependencies)
+        self._dependent += dependent
         while again := await self._attempt(job, claim, claim.attempt - first + 1):
             claim = again
             if job.spec is not None and job.spec.retry is not None:
                 await self._pause(job.spec.retry.delay)
         # it may be claimed again: what was asked of it is over
         self._held.discard((claim.job_id, claim.task_id))
+        self._dependent -= dependent
         self._attempts.to_stop.discard((claim.job_id, claim.task_id))
 
     async def _attempt(self, job: JobState, claim: Claim, tries: int) -> Claim | None:
@@ -218,7 +224,7 @@ class Engine:
             await self._await_dependencies(job, claim)
             async with self._slots:
                 if job.dependencies:
-                    await self._look_around()
+                    await self._look_around(STALE_SECONDS)
                 if self._stopping.is_set() or (claim.job_id, claim.task_id) in self._attempts.to_stop:
                     self._drop(job, claim, Status.STOPPED, STOPPED)
                     return None
@@ -319,27 +325,30 @@ class Engine:
         monotonic = self._database.runtime.monotonic
         repaired = monotonic()
         while True:
-            now = await self._database.change(self._version, POLL_SECONDS)
+            seconds = FRESH_SECONDS if self._dependent else POLL_SECONDS
+            now = await self._database.change(self._version, seconds)
             if now != self._version or self._closed or self._feed.stale or self._is_behind:
                 await self._refresh(now)
                 self._wake.set()
+            if self._dependent:
+                await self._look_around(FRESH_SECONDS)  # so that no start has to wait for it
             if not self.running and monotonic() - repaired > REPAIR_SECONDS:
                 repaired = monotonic()
                 await self._repair()
                 await self._refresh()
                 self._wake.set()
 
-    async def _look_around(self) -> None:
-        """Take in what other processes changed: no task starts by what was true a while ago.
+    async def _look_around(self, seconds: float) -> None:
+        """Take in what other processes changed, where what is known of that is older than so many seconds.
 
         They may have submitted again what it depends on, while it was claimed, and waited for a slot.
         """
         monotonic = self._database.runtime.monotonic
-        if monotonic() - self._looked_at < FRESH_SECONDS:
+        if monotonic() - self._looked_at < seconds:
             return
         async with self._looking:
             begun = monotonic()
-            if begun - self._looked_at < FRESH_SECONDS:
+            if begun - self._looked_at < seconds:
                 return
             version = await self._database.version()
             if version != self._version:
