@@ -43,8 +43,9 @@ _NEXT: Mapping[Status, frozenset[Status]] = {
     Status.SUBMITTED: frozenset({Status.WAITING, Status.QUEUED, Status.STOPPED, Status.SKIPPED}),
     Status.WAITING: frozenset({Status.SUBMITTED, Status.QUEUED, Status.STOPPED, Status.SKIPPED}),
     Status.QUEUED: frozenset({Status.EXECUTING, Status.SUBMITTED, Status.WAITING}) | FINISHED,
-    # back to submitted: the process that ran it was lost, or somebody asked for another attempt
-    Status.EXECUTING: frozenset({Status.SUBMITTED, Status.WAITING}) | FINISHED - {Status.SKIPPED},
+    # back to queued: its runner tries it again; to submitted: its runner was lost, or somebody asked for that
+    Status.EXECUTING: frozenset({Status.QUEUED, Status.SUBMITTED, Status.WAITING})
+    | FINISHED - {Status.SKIPPED},
     **{status: frozenset({Status.SUBMITTED, Status.WAITING}) for status in FINISHED},
 }
 

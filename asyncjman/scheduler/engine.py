@@ -8,6 +8,7 @@ commits; so that short tasks never wait for one, tasks are claimed a moment ahea
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Collection, Iterable, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -38,10 +39,11 @@ from asyncjman.store.tasks import Claim
 POLL_SECONDS = 0.2
 REPAIR_SECONDS = 2.0
 FRESH_SECONDS = 0.05
-"""So long what this engine knows of other processes' doings is good enough to start a task by that depends
-on other jobs."""
+"""How often to look at what other processes do while tasks are held that depend on other jobs."""
+STALE_SECONDS = 0.1
+"""What is older is not good enough to start such a task by."""
 DOUBT_SECONDS = 1.0
-"""So long it is for all others. It was suspended meanwhile where it is longer: its claims may be taken."""
+"""The same for all others. It was suspended meanwhile where it is longer: its claims may be taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ class Engine:
         """The tasks that it claimed, and that have not ended; resolved when they have."""
         self._lost: set[Key] = set()
         """Of these: what others took from it."""
+        self._dependent = 0
+        """How many of them depend on other jobs."""
         self._is_behind = False
         """Whether to look once more for what it is asked to stop."""
         self._gates: set[asyncio.Future[None]] = set()
@@ -104,7 +108,7 @@ class Engine:
         self._begun = False
         """Whether the jobs that are there are read, or being read."""
         self._looking = asyncio.Lock()
-        self._looked_at = -FRESH_SECONDS
+        self._looked_at = -math.inf
         self._version: tuple[int, int] | None = None
         """The state of the file when it was looked at last."""
         self._stopping = asyncio.Event()
@@ -271,6 +275,8 @@ class Engine:
         """Carry one task from its claim to its end, over as many attempts as it may have."""
         key = (claim.job_id, claim.task_id)
         mine = self._held[key]
+        dependent = bool(job.dependencies)
+        self._dependent += dependent
         try:
             if earlier is not None:
                 await asyncio.shield(earlier)
@@ -283,6 +289,7 @@ class Engine:
             # it may be claimed again: what was asked of it is over
             self._attempts.to_stop.discard(key)
             self._lost.discard(key)
+            self._dependent -= dependent
             mine.set_result(None)
             if self._held[key] is mine:
                 del self._held[key]
@@ -292,7 +299,7 @@ class Engine:
         while True:
             await self._await_dependencies(job, claim)
             async with self._slots:
-                await self._look_around(FRESH_SECONDS if job.dependencies else DOUBT_SECONDS)
+                await self._look_around(STALE_SECONDS if job.dependencies else DOUBT_SECONDS)
                 if self._stopping.is_set() or (claim.job_id, claim.task_id) in self._attempts.to_stop:
                     self._drop(job, claim, Status.STOPPED, STOPPED)
                     return None
@@ -399,10 +406,13 @@ class Engine:
         monotonic = self._database.runtime.monotonic
         repaired = monotonic()
         while True:
-            now = await self._database.change(self._version, POLL_SECONDS)
+            seconds = FRESH_SECONDS if self._dependent else POLL_SECONDS
+            now = await self._database.change(self._version, seconds)
             if now != self._version or self._closed or self._feed.stale or self._is_behind:
                 await self._refresh(now)
                 self._wake.set()
+            if self._dependent:
+                await self._look_around(FRESH_SECONDS)  # so that no start has to wait for it
             if not self.running and monotonic() - repaired > REPAIR_SECONDS:
                 repaired = monotonic()
                 await self._repair()

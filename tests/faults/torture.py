@@ -20,6 +20,8 @@ PARTS = {
     # these count seconds: nothing else runs then
     "alone": ["tests/faults", "-m", "not beside"],
     "cluster": ["tests/grid/test_faults.py"],
+    # on all processors
+    "simulation": ["tests/simulation", "-m", "beside"],
     # the long ones first: each has a processor to itself, or nearly
     "beside each other": [*BESIDE, "-m", "beside", "-n", "3", "--dist", "load", "--maxschedchunk", "1"],
 }

@@ -74,6 +74,7 @@ class _History:
         self._names: Counter[str] = Counter()
         self._to_come = len(plan.actions)
         self._users: dict[Process, asyncio.Task[Any]] = {}
+        self._someone_ended = False
 
     def run(self) -> Result:
         world = self._world
@@ -114,7 +115,9 @@ class _History:
             if world.now > until or world.turns > MOST_TURNS:
                 names = ", ".join(one.name for one in self._users)
                 world.violated(f"no end after {world.now:.0f} s, {world.turns} turns: {names} still run")
-            self._reap()
+            if self._someone_ended:
+                self._someone_ended = False
+                self._reap()
 
     def _reap(self) -> None:
         for process, task in list(self._users.items()):
@@ -140,7 +143,12 @@ class _History:
     def _start(self, kind: str, work: Any) -> None:
         self._names[kind] += 1
         process = self._world.spawn(f"{kind}{self._names[kind]}")
-        self._users[process] = process.start(work(process))
+        task = self._users[process] = process.start(work(process))
+        task.add_done_callback(self._on_end)
+        process.on_death.append(self._on_end)
+
+    def _on_end(self, _: object = None) -> None:
+        self._someone_ended = True
 
     async def _submit_all(self, process: Process) -> None:
         for job, pause in zip(self._plan.jobs, self._plan.pauses, strict=True):

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from asyncjman.model.status import Status, may_follow
 from tests.simulation.machine import Machine, Running
 from tests.simulation.state import UNFINISHED, Key, Reader, View, is_finished, judge
 from tests.simulation.world import Process, World
@@ -70,6 +71,9 @@ class Oracle:
     def _changed(self, process: Process, key: Key, was: str, status: str) -> None:
         self._world.tell(f"{process.name}: {_name(key)} {was} -> {status}")
         self.transitions[was, status] += 1
+        at_once = was not in UNFINISHED and status == "skipped"  # submitted again, and skipped again
+        if not may_follow(Status(was), Status(status)) and not at_once:
+            self._world.violated(f"{_name(key)} goes from {was} to {status}")
         if status not in UNFINISHED:
             for runner, other in list(self._machine.tries):
                 if other == key:

@@ -42,10 +42,6 @@ class Report:
         """Return the transitions that are legal, and that no history made."""
         return sorted(f"{a} -> {b}" for a, b in LEGAL - self.transitions.keys())
 
-    @property
-    def illegal(self) -> list[str]:
-        return sorted(f"{a} -> {b}" for a, b in self.transitions.keys() - LEGAL)
-
     def text(self, seconds: float) -> str:
         pace = f"{self.count} histories in {seconds:.1f} s, {60 * self.count / seconds:.0f} a minute"
         each = f"{self.turns / self.count:.0f} turns and {self.starts / self.count:.1f} starts each"
@@ -53,7 +49,6 @@ class Report:
         lines = [
             f"{pace}; {each}; {self.late} late starts; digest {self.digest}",
             f"{covered} of {len(LEGAL)} legal transitions; missing: {', '.join(self.missing) or 'none'}",
-            f"others: {', '.join(self.illegal) or 'none'}",
             ", ".join(f"{a} -> {b} {n}" for (a, b), n in sorted(self.transitions.items())),
             ", ".join(f"{name} {n}" for name, n in sorted(self.done.items())),
             f"{len(self.broken)} broke a promise: {', '.join(map(str, self.broken)) or 'none'}",

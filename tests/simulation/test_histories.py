@@ -1,0 +1,103 @@
+"""Random histories: some that are always the same, and as many that are new each time.
+
+``make torture`` runs them for JMAN_SIMULATION_SECONDS (1200) on all processors.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.history import Result, stage
+from tests.simulation.plan import make_plan
+from tests.simulation.report import Report
+
+ROOT = Path(__file__).parents[2]
+COUNT = 250
+MOST = 2000
+LONG = 25
+"""How many histories a processor runs before it says what came of them."""
+
+
+def run(first: int, count: int) -> list[Result]:
+    with stage() as place:
+        return [place.run(seed) for seed in range(first, first + count)]
+
+
+def refuse_broken(report: Report) -> None:
+    lines = [f"seed {seed}: {text}" for seed, text in report.broken.items()]
+    assert not lines, "\n".join([*lines, "python -m tests.simulation SEED shows one"])
+
+
+def check(first: int, count: int, record: Callable[[str, object], None], *, covering: bool) -> None:
+    """Run histories; where they are to cover all transitions, as many more as that takes."""
+    begun = time.perf_counter()
+    report = Report()
+    with stage() as place:
+        for seed in range(first, first + count):
+            report.add(place.run(seed))
+        while covering and report.missing and report.count < MOST:
+            report.add(place.run(first + report.count))
+    text = report.text(time.perf_counter() - begun)
+    print(f"seeds from {first}:\n{text}")
+    record("figures", f"simulation: seeds from {first}: {'; '.join(text.splitlines()[:2])}")
+    refuse_broken(report)
+    assert not covering or not report.missing
+
+
+def test_no_promise_is_broken(record_property: Callable[[str, object], None]) -> None:
+    """And every step that the status of a task may make is made."""
+    check(0, COUNT, record_property, covering=True)
+
+
+def test_no_promise_is_broken_by_new_histories(record_property: Callable[[str, object], None]) -> None:
+    check(random.SystemRandom().randrange(10**6, 10**9), COUNT, record_property, covering=False)
+
+
+def test_each_plan_has_what_it_takes() -> None:
+    for seed in range(1000):
+        plan = make_plan(seed)
+        assert len(plan.jobs) >= 3
+        assert any(job.after for job in plan.jobs)
+        assert plan.faults >= 1
+
+
+@pytest.mark.parametrize("hash_seed", ["1", "2"])
+def test_a_seed_repeats_exactly(hash_seed: str) -> None:
+    report = Report()
+    for result in run(0, 10):
+        report.add(result)
+    words = [sys.executable, "-m", "tests.simulation", "0", "10"]
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+    ended = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100)
+    assert f"digest {report.digest}" in ended.stdout, ended.stdout + ended.stderr
+
+
+@pytest.mark.beside
+@pytest.mark.skipif("JMAN_TORTURE" not in os.environ, reason="make torture")
+@pytest.mark.timeout(0)
+def test_many_histories(record_property: Callable[[str, object], None]) -> None:
+    seconds = float(os.environ.get("JMAN_SIMULATION_SECONDS", "1200"))
+    first = random.SystemRandom().randrange(10**9, 10**12)
+    print(f"seeds from {first}")
+    report = Report()
+    begun = time.monotonic()
+    with ProcessPoolExecutor() as pool:
+        while time.monotonic() - begun < seconds:
+            starts = [first + LONG * n for n in range(4 * (os.cpu_count() or 1))]
+            first = starts[-1] + LONG
+            for results in pool.map(run, starts, [LONG] * len(starts)):
+                for result in results:
+                    report.add(result)
+    text = report.text(time.monotonic() - begun)
+    print(text)
+    record_property("figures", f"simulation: {text.splitlines()[0]}; {text.splitlines()[1]}")
+    refuse_broken(report)
