@@ -51,7 +51,8 @@ class NoCell(Exception):
 
 
 def install() -> None:
-    """See to it that the programs are there. Raises NoCell where they are not, and can't be."""
+    """See to it that the programs are there, and can be used. Raises NoCell where that can't be."""
+    _name_this_host()
     if os.access(PROGRAMS / "sge_qmaster", os.X_OK) and os.access(PROGRAMS / "sge_execd", os.X_OK):
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
@@ -75,6 +76,22 @@ def install() -> None:
         done = subprocess.run(argv, input=text, env=environment, capture_output=True, text=True)
         if done.returncode != 0:
             raise NoCell(f"{argv[0]} failed: {(done.stderr or done.stdout).strip()[-500:]}")
+
+
+def _name_this_host() -> None:
+    """Grid Engine ends where the host's own name leads nowhere."""
+    name = socket.gethostname()
+    try:
+        socket.gethostbyname(name)
+    except OSError:
+        line = f"127.0.0.1 {name}\n"
+        try:
+            with Path("/etc/hosts").open("a") as file:
+                file.write(line)
+        except OSError as error:
+            raise NoCell(
+                f"this host's own name leads nowhere: put {line.strip()!r} into /etc/hosts"
+            ) from error
 
 
 class OwnCell:
