@@ -354,7 +354,15 @@ async def unsuccessful(source: Database | Transaction, job_id: int, task_ids: It
 
 
 async def unclaimable(source: Database | Transaction, job_id: int) -> set[int]:
-    """Return the tasks of a job that somebody holds, or that ended."""
+    """Return the tasks of a job that somebody holds, or that ended: by a row, or with all that have none."""
+    rows = await source.fetch("SELECT array, rest FROM job WHERE id = ?", (job_id,))
+    if rows and rows[0][0] is not None and status_of(rows[0][1]) in FINISHED:
+        from asyncjman.model.array import ArraySpec
+
+        claimable = await source.fetch(
+            f"SELECT task_id FROM task WHERE job_id = ? AND status IN {_CLAIMABLE}", (job_id,)
+        )
+        return set(ArraySpec.parse(rows[0][0])) - {row[0] for row in claimable}
     rows = await source.fetch(
         f"SELECT task_id FROM task WHERE job_id = ? AND status NOT IN {_CLAIMABLE}", (job_id,)
     )

@@ -127,3 +127,14 @@ def test_a_dependent_that_has_not_started_waits_again(jman: Jman) -> None:
     jman("resubmit", "2")
     jman("resubmit", "1")
     assert jman.status() == {1: "submitted", 2: "waiting"}
+
+
+def test_one_task_of_a_stopped_pair_runs(jman: Jman) -> None:
+    """Its siblings ended without a row of their own: they are not skipped, and count for nothing here."""
+    jman.submit("-t", "1-6", "sh", "-c", "[ $SGE_TASK_ID != 1 ]")
+    jman("--local", "submit", "--sweep", "a=1-6", "--after-corr", "1", "--", "sh", "-c", "echo {a} >> ran")
+    jman("stop", "2")
+    jman("resubmit", "2", "--where", "a=5")
+    jman("--local", "execute", "-p", "2", code=1)
+    assert (jman.folder / "ran").read_text().split() == ["5"]
+    assert jman.job(2)["tasks"] == {"success": 1, "stopped": 5}
