@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from asyncjman.api.stopping import stop_in, until_stopped
 from asyncjman.executors.logs import log_start, spool_folder
@@ -57,8 +57,7 @@ async def delete(
             ]
             if not await stop_in(tx, unfinished, task_ids):
                 deleted = [_plan(job, task_ids) for job in chosen]
-                for one, left in deleted:
-                    await _note_files(tx, one, left, keep_logs=keep_logs, keep_log_dir=keep_log_dir)
+                await _note_files(tx, deleted, keep_logs=keep_logs, keep_log_dir=keep_log_dir)
                 await _delete(tx, deleted, waiting)
                 break
         await until_stopped(database, unfinished, task_ids)
@@ -81,21 +80,29 @@ def _plan(job: Job, task_ids: Sequence[int]) -> _Planned:
 
 
 async def _note_files(
-    tx: Transaction, one: Deleted, left: ArraySpec | None, *, keep_logs: bool, keep_log_dir: bool
+    tx: Transaction, deleted: Sequence[_Planned], *, keep_logs: bool, keep_log_dir: bool
 ) -> None:
-    """Store which files go with what is deleted."""
-    job, start = one.job, log_start(one.job.spec)
-    if start is not None and not keep_logs:
-        async for latest in _attempts(tx, one):
-            await removals.add_logs(
-                tx, job.id, job.spec.exec_dir, start, latest, with_folder=not keep_log_dir
-            )
-    if left is None and _has_spool(tx.path, job.spec.token):
-        await removals.add_spool(tx, job.id, job.spec.token)
+    """Store which files go with what is deleted; folders come last, they are to be empty by then."""
+    folders: dict[PurePath, tuple[Job, str]] = {}
+    for one, left in deleted:
+        job, start = one.job, log_start(one.job.spec)
+        if start is not None and not keep_logs:
+            async for latest in _attempts(tx, one):
+                await removals.add_logs(tx, job.id, job.spec.exec_dir, start, latest)
+            folders.setdefault(PurePath(start).parent, (job, start))
+        if left is None and _has_spool(tx.path, job.spec.token):
+            await removals.add_spool(tx, job.id, job.spec.token)
+    for folder, (job, start) in folders.items():
+        if not keep_log_dir and _is_folder(folder):
+            await removals.add_log_folder(tx, job.id, job.spec.exec_dir, start)
 
 
 def _has_spool(database: Path, token: str) -> bool:
-    return bool(token) and Path(spool_folder(database, token)).is_dir()
+    return bool(token) and _is_folder(spool_folder(database, token))
+
+
+def _is_folder(path: PurePath | str) -> bool:
+    return Path(path).is_dir()
 
 
 async def _attempts(tx: Transaction, one: Deleted) -> AsyncIterator[list[tuple[int, int]]]:

@@ -47,21 +47,28 @@ async def add_logs(
     exec_dir: str,
     start: str,
     latest: Iterable[tuple[int, int]],
-    *,
-    with_folder: bool = False,
 ) -> None:
     """Have the logs of (task id, number of its latest attempt) removed after this transaction."""
     by_attempt: dict[int, list[int]] = defaultdict(list)
     for task_id, attempt in latest:
         by_attempt[attempt].append(task_id)
     await tx.execute_many(
-        "INSERT INTO removal (kind, job_id, exec_dir, log_start, tasks, attempt, with_folder) "
-        "VALUES ('logs', ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO removal (kind, job_id, exec_dir, log_start, tasks, attempt) "
+        "VALUES ('logs', ?, ?, ?, ?, ?)",
         [
-            (job_id, text(exec_dir), text(start), format_ids(some), attempt, with_folder)
+            (job_id, text(exec_dir), text(start), format_ids(some), attempt)
             for attempt, task_ids in by_attempt.items()
             for some in _pieces(task_ids)
         ],
+    )
+
+
+async def add_log_folder(tx: Transaction, job_id: int, exec_dir: str, start: str) -> None:
+    """Have the folder of a job's logs removed after this transaction, where it is empty then."""
+    await tx.execute(
+        "INSERT INTO removal (kind, job_id, exec_dir, log_start, tasks, attempt, with_folder) "
+        "VALUES ('logs', ?, ?, ?, '', 1, 1)",
+        (job_id, text(exec_dir), text(start)),
     )
 
 
@@ -126,7 +133,7 @@ def _of(row: Sequence[object]) -> Logs | Spool:
     number, kind, job_id, exec_dir, start, tasks, attempt, with_folder, token = row
     if kind == "spool":
         return Spool(number, job_id, token_of(token))  # type: ignore[arg-type]
-    ids = tuple(task_id for one in parse_ids([tasks]) for task_id in one)  # type: ignore[list-item]
+    ids = tuple(task_id for one in parse_ids([tasks] if tasks else []) for task_id in one)  # type: ignore[list-item]
     return Logs(number, job_id, untext(exec_dir) or "", untext(start) or "", ids, attempt, bool(with_folder))  # type: ignore[arg-type]
 
 

@@ -97,3 +97,14 @@ def test_a_database_that_has_jobs_again_stays(jman: Jman) -> None:
     process.terminate()
     assert process.wait(20) == 130
     assert jman.status() == {2: "success"}
+
+
+def test_an_empty_log_folder_goes_with_a_job_that_never_ran(jman: Jman) -> None:
+    (jman.folder / "logs").mkdir()
+    for _ in range(2):
+        jman.submit("-l", "logs", "-t", "3", "true")
+    jman("delete", "1")
+    assert "logs" not in names(jman.folder)
+    (jman.folder / "logs").mkdir()
+    jman("delete", "--keep-logs")
+    assert names(jman.folder) == ["logs"]
