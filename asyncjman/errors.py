@@ -9,6 +9,7 @@
     +-- EnvironmentProblem       3   the machine, the database or the cluster is in the way
     |   +-- DatabaseProblem
     |       +-- DamagedDatabase
+    |       +-- NotOwner             it belongs to somebody else, or others may have written it
     +-- JobDeleted               3   a job is no more
     +-- JobFailed                1   a job ended, and not with success
         +-- CallFailed               a function job gave back neither value nor exception
@@ -74,6 +75,10 @@ class DatabaseProblem(EnvironmentProblem):
 
 class DamagedDatabase(DatabaseProblem):
     """The database is damaged: restore it from a copy, or delete it to start anew."""
+
+
+class NotOwner(DatabaseProblem):
+    """The database is somebody else's, or others may have written it: it can only be read."""
 
 
 class JobDeleted(JmanError):

@@ -23,6 +23,7 @@ def communicate_command(context: typer.Context, ids: Ids = None, job_ids: JobIds
 
     async def communicate() -> int:
         async with Operations(globals_.database, create=False) as manager:
+            manager.writer()  # to ask is to store what is said
             await manager.resolve(globals_.selection(ids, job_ids))
             problem = await manager.refresh(local=globals_.local)
         if problem is not None:

@@ -47,7 +47,9 @@ def wait_command(
                 return EXIT_DONE
             left = [job.id for job in selected if job.status not in FINISHED]
             local = [job.id for job in selected if job.id in left and job.spec.executor == "local"]
-            if local and not await manager.has_runner():
+            if left and not manager.is_owner:
+                say(f"job {format_ids(left)}: only the owner's jman runs it, or polls the cluster for it")
+            elif local and not await manager.has_runner():
                 say(f"job {format_ids(local)} waits for a jman --local execute")
             try:
                 ended = await manager.wait(selection, timeout, say)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from asyncjman.errors import DatabaseProblem
 from asyncjman.model.selection import Selection
 from asyncjman.store import jobs, tasks
-from asyncjman.store.database import Database
+from asyncjman.store.database import Reader
 
 _LATEST = 1e11
 """No time is after this, in seconds since 1970."""
@@ -16,7 +16,7 @@ _TYPES = {
 }
 
 
-async def is_damaged(database: Database) -> bool:
+async def is_damaged(database: Reader) -> bool:
     """Tell whether the file breaks SQLite's rules, or its rows break ours; reads all of it."""
     try:
         if await database.fetch("PRAGMA integrity_check(1)") != [("ok",)]:
@@ -35,7 +35,7 @@ async def is_damaged(database: Database) -> bool:
     return False
 
 
-async def _has_odd_values(database: Database) -> bool:
+async def _has_odd_values(database: Reader) -> bool:
     """Tell whether a column holds values of another type, or a time that can't be."""
     columns = await database.fetch(
         "SELECT one.name, its.name, its.type FROM sqlite_master AS one "

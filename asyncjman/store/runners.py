@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asyncjman.store.database import Database, Transaction
+from asyncjman.store.database import Reader, Transaction
 from asyncjman.store.jobs import REVISION
 from asyncjman.store.rows import TASK_COLUMNS
 from asyncjman.store.tasks import UNCLAIMED
@@ -52,7 +52,7 @@ async def insert(
     )
 
 
-async def select(source: Database | Transaction) -> list[Runner]:
+async def select(source: Reader | Transaction) -> list[Runner]:
     rows = await source.fetch("SELECT id, token, host, pid, process_started, started_at, boot FROM runner")
     return [Runner(*row) for row in rows]
 
@@ -61,7 +61,7 @@ async def delete(tx: Transaction, runner_id: int) -> None:
     await tx.execute("DELETE FROM runner WHERE id = ?", (runner_id,))
 
 
-async def held(source: Database | Transaction, runner_id: int) -> list[Held]:
+async def held(source: Reader | Transaction, runner_id: int) -> list[Held]:
     """Return what a runner had taken up and did not end."""
     rows = await source.fetch(
         "SELECT job_id, task_id, status = 'executing', pid, started_at FROM task "

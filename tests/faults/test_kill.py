@@ -120,7 +120,7 @@ async def test_a_clock_that_jumps_makes_no_runner_dead(
         boot, started = process_start(os.getpid())
 
         async def runner_of(boot: str | None, started: float) -> Runner:
-            async with operations.database.transaction() as tx:
+            async with operations.writer().transaction() as tx:
                 await runners.insert(
                     tx,
                     token="t",
