@@ -18,7 +18,8 @@ from asyncjman.ownership import ROOT, distrust, foreign_link, has_acl, user_name
 from asyncjman.store.filesystem import is_mount_point
 
 SIDE_FILES = ("-wal", "-journal", "-shm")
-_YOURS_ALONE = "jman take-over makes it yours alone"
+_ANOTHER_ONE = "name one of your own with --database"
+_YOURS_ALONE = "jman take-over makes it yours alone, with all that waits stopped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Authority:
 
     def error(self) -> NotOwner:
         """Return the error for what only the owner may do."""
-        return NotOwner(f"{self.against}: it is only shown here; {self.advice}")
+        return NotOwner(f"{self.against}, so it is only shown here: {self.advice}")
 
 
 OWNER = Authority()
@@ -57,22 +58,21 @@ def judge(path: Path) -> Authority:
     sides = {f"{real}{suffix}": _side_file(f"{real}{suffix}") for suffix in SIDE_FILES}
     owner = user_name(found.st_uid)
     if found.st_uid != me:
-        advice = f"jman of {owner} does more with it, and -d FILE names one of your own"
-        return Authority(f"{path} belongs to {owner}", advice, owner, is_foreign=True)
+        return Authority(f"{path} belongs to {owner}", _ANOTHER_ONE, owner, is_foreign=True)
     if link := foreign_link(path, {me, ROOT}):
-        return Authority(link, f"-d {real} is the database itself", owner)
+        return Authority(link, f"the database itself is {real}", owner)
     if against := distrust(found, {me}, acl=has_acl(real)):
         return Authority(f"{path} may hold what others wrote: {against}", _YOURS_ALONE, owner)
     for name, side in sides.items():
         if side is not None and (against := distrust(side, {me}, acl=has_acl(name))):
             return Authority(f"{name} may hold what others wrote: {against}", _YOURS_ALONE, owner)
-    if against := _against_spool(Path(f"{absolute(path)}.spool"), me):
+    if against := against_spool(Path(f"{absolute(path)}.spool")):
         return Authority(against, _YOURS_ALONE, owner)
     if not _can_write(real):
-        return Authority(f"no permission to write {path}", "-d FILE names another one", owner)
+        return Authority(f"no permission to write {path}", _ANOTHER_ONE, owner)
     if not _can_write(real.parent, os.W_OK | os.X_OK):
-        what = f"no permission to write the folder of {path}"
-        return Authority(what, "SQLite keeps files beside it", owner)
+        what = f"no permission to write the folder of {path}, where files beside it would be"
+        return Authority(what, _ANOTHER_ONE, owner)
     return Authority(owner=owner)
 
 
@@ -81,8 +81,9 @@ def others_may_add(folder: Path) -> bool:
     return distrust(folder.stat(), {os.geteuid(), ROOT}, acl=has_acl(folder)) is not None
 
 
-def _against_spool(spool: Path, me: int) -> str | None:
+def against_spool(spool: Path) -> str | None:
     """Return what speaks against the folder of records and job scripts beside the database."""
+    me = os.geteuid()
     if link := foreign_link(spool, {me, ROOT}):
         return link
     try:

@@ -24,6 +24,11 @@ Identity = tuple[int, int]
 """Device and inode of a file: whether a path still leads to the file that was opened."""
 
 
+def real_path(path: Path) -> Path:
+    """Return a path with no links in it: SQLite keeps its side files beside the file itself."""
+    return Path(os.path.realpath(path))
+
+
 def connect(real: Path, patience: float) -> sqlite3.Connection:
     """Open a database file, which is there; ``patience``: seconds to wait for the locks of others."""
     if not others_may_add(real.parent):
@@ -49,7 +54,7 @@ def no_journal_of_others(path: Path) -> Iterator[None]:
 
     Raises DatabaseProblem where somebody was faster: it must not be read again then.
     """
-    real = Path(os.path.realpath(path))
+    real = real_path(path)
     if not others_may_add(real.parent):
         yield
         return

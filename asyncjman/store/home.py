@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from asyncjman.ownership import user_name
 from asyncjman.store.authority import Authority
@@ -19,6 +21,7 @@ from asyncjman.store.rows import text, untext
 FIRST_VERSION = 5
 """Of the schema, from which on a database says which file it is."""
 _COLUMNS = "uid, inode, volume, path, machine"
+SELECT = f"SELECT {_COLUMNS} FROM home"
 _SIGNED = 1 << 63
 
 
@@ -51,12 +54,17 @@ class Home:
         return self.inode == other.inode and self.volume == other.volume
 
 
-def stored(connection: sqlite3.Connection) -> Home | None:
-    """Return what the database says of itself, None where it says nothing that makes sense."""
-    with suppress(sqlite3.OperationalError, ValueError, TypeError):
-        uid, inode, volume, path, machine = connection.execute(f"SELECT {_COLUMNS} FROM home").fetchone()
+def of_rows(rows: Sequence[Sequence[Any]]) -> Home | None:
+    """Return what a database says of itself, None where it says nothing that makes sense."""
+    with suppress(ValueError, TypeError):
+        ((uid, inode, volume, path, machine),) = rows
         return Home(int(uid), int(inode), int(volume), untext(path) or "", str(machine))
     return None
+
+
+def stored(connection: sqlite3.Connection) -> Home | None:
+    """Return what a database says of itself, None where it says nothing that makes sense."""
+    return of_rows(connection.execute(SELECT).fetchall())
 
 
 def statements(home: Home) -> list[tuple[str, tuple[object, ...]]]:

@@ -21,7 +21,7 @@ from asyncjman.errors import DamagedDatabase, DatabaseProblem
 from asyncjman.store import copying, home, schema
 from asyncjman.store.authority import OWNER, Authority, judge
 from asyncjman.store.connecting import Identity, connect, in_memory
-from asyncjman.store.copying import Mark
+from asyncjman.store.copying import Copy, Mark
 from asyncjman.store.filesystem import is_network
 from asyncjman.store.folderlock import opening
 from asyncjman.store.home import Home
@@ -106,12 +106,18 @@ def open_file(path: Path, *, create: bool, found: Found) -> sqlite3.Connection:
             return _open_copy(path, found)
 
 
-def _open_copy(path: Path, found: Found) -> sqlite3.Connection:
+def open_copy(path: Path) -> Copy:
+    """Make a copy in private of a database, brought to the latest version."""
+
     def prepare(connection: sqlite3.Connection) -> None:
         _check(connection, path)
         migrate(connection)
 
-    taken = copying.take(path, BUSY_SECONDS, prepare)
+    return copying.take(path, BUSY_SECONDS, prepare)
+
+
+def _open_copy(path: Path, found: Found) -> sqlite3.Connection:
+    taken = open_copy(path)
     found.identity = identity(path)
     found.copied = (taken.mark, taken.seconds)
     return taken.connection

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from asyncjman.executors import command
 from tests.cli.tools import Jman, Result, is_alive, pid_in, wait_until
 from tests.faults.cell import Cell
 from tests.faults.tools import query
@@ -101,10 +102,11 @@ class Prepared:
 
 
 @pytest.fixture
-def prepared(jman: Jman, cell: Cell) -> Iterator[Prepared]:
+def prepared(jman: Jman, cell: Cell, monkeypatch: pytest.MonkeyPatch) -> Iterator[Prepared]:
     """A job that is queued on the cluster (1), one that failed there and is to be retried (2), one that is
     to be sent now (4), a local one to run (5), and one whose execute was killed, not its process (6).
     """
+    monkeypatch.setattr(command, "TIMEOUT_SECONDS", 30.0)
     jman("submit", "--log-dir", "logs", "true")
     jman("submit", "--retry", "3", "--log-dir", "logs", "sh", "-c", "echo failed >&2; exit 3")
     jman("--local", "submit", "--log-dir", "logs", "true")
