@@ -92,6 +92,8 @@ class JobState:
     """The jobs that it waits for and that haven't ended."""
     taken: int = 0
     """How many of its tasks this engine holds."""
+    elsewhere: int = 0
+    """How many others held when the store was asked last: these end by themselves, and are not skipped."""
     gate: asyncio.Future[None] | None = None
     """For tasks claimed ahead of time: done when their dependencies are to be looked at once more."""
     spec: JobSpec | None = None
@@ -127,6 +129,8 @@ class JobState:
         self.array = array_of(outline.array, outline.id)
         self.task_count = outline.task_count
         self.finished = Counter({one: n for one, n in outline.counts.items() if one in FINISHED})
+        held = outline.counts.get(Status.QUEUED, 0) + outline.counts.get(Status.EXECUTING, 0)
+        self.elsewhere = max(0, held - self.taken)
         untouched = outline.task_count - sum(outline.rows.values())
         self.fresh = untouched > 0 and outline.rest in (Status.SUBMITTED, Status.WAITING)
         self.has_rows = any(outline.rows.get(one) for one in (Status.SUBMITTED, Status.WAITING))
@@ -370,7 +374,7 @@ class Workload:
         job.skipped = True
         job.skip_reason = f"because of job {other}"
         self._decisions.skip(job.id, job.skip_reason)
-        job.finished[Status.SKIPPED] += job.left - job.taken
+        job.finished[Status.SKIPPED] += max(0, job.left - job.taken - job.elsewhere)
 
     def _skip_tasks(self, job: JobState, other: int, task_ids: list[int]) -> None:
         assert job.pairing is not None

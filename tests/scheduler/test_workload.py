@@ -377,3 +377,14 @@ def test_a_million_tasks_are_given_a_few_at_a_time(world: World) -> None:
     assert world.take(array, 3) == [1, 2, 3]
     assert world.take(array, 2) == [4, 5]
     assert array.left == 1_000_000
+
+
+def test_a_skipped_job_of_which_others_hold_a_task_has_not_ended(world: World) -> None:
+    """Else the counterpart of the task that is held would be skipped, too."""
+    world.add(2, 1, array="2", kind=Kind.OK)
+    third = world.add(3, 2, array="2", kind=Kind.CORR)
+    stopped = outline(1, rows={STOPPED: 1})
+    world.renew(outline(2, "2", rows={Status.QUEUED: 1, OK: 1}), 1, kind=Kind.OK, ended=[stopped])
+    assert world.left == [2, 3]
+    assert third.left == 2
+    assert world.noted.skipped == [(2, ())]
