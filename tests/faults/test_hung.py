@@ -142,9 +142,6 @@ def test_a_second_submission_is_not_tried_while_the_cluster_hangs(jman: Jman, ce
     assert cell.calls("qsub") == []
 
 
-@pytest.mark.skip(
-    reason="counts on a fast machine: fails under load, passes alone; to be made independent of time"
-)
 def test_too_little_time_for_accounting_is_no_evidence(jman: Jman, cell: Cell) -> None:
     """What accounting was not asked, or not long enough, it may know: nothing is given up for it."""
     jman("submit", "--", "true")
@@ -154,6 +151,7 @@ def test_too_little_time_for_accounting_is_no_evidence(jman: Jman, cell: Cell) -
     for _ in range(3):
         jman.fresh("list")
     cell.let("qacct")
+    del jman.variables["JMAN_CLUSTER_TIMEOUT"]  # now accounting may take as long as the machine needs
     assert jman.status() == {1: "success"}
 
 
