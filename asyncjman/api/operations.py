@@ -365,10 +365,14 @@ class Operations:
         return await jobs.get(self.database, [job.id for job in [*stopped, *on_grid]])
 
     async def unconfirmed(self, job_ids: Iterable[int], task_ids: Sequence[int] = ()) -> list[str]:
-        """Return a line for each of these jobs of which something, or one of these tasks, still runs."""
+        """Return a line for each of these jobs of which a cluster still has something, or one of these tasks.
+
+        Stopping a local job waits for its end: one that is open after it was submitted again.
+        """
         lines = []
         for job in await jobs.get(self.database, job_ids):
-            if job.status not in FINISHED and await self._any_left(job, task_ids):
+            on_cluster = job.spec.executor != "local" and job.status not in FINISHED
+            if on_cluster and await self._any_left(job, task_ids):
                 grid = f" (grid {job.grid_id})" if job.grid_id else ""
                 lines.append(
                     f"job {job.id}{grid} is not confirmed to be stopped: it was told to, and is still there"

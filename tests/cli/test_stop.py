@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from asyncjman.api import stopping
 from tests.cli.tools import Jman, pid_in, wait_dead, wait_until
 
 SLEEPER = ("sh", "-c", "echo $$ > pid.$SGE_TASK_ID; exec sleep 1000")
@@ -61,3 +64,22 @@ def test_a_running_task(jman: Jman) -> None:
     wait_dead(second)
     process.wait(20)
     wait_until(lambda: jman.status() == {1: "stopped"})
+
+
+def test_a_job_that_is_submitted_again_in_this_moment_is_stopped_all_the_same(
+    jman: Jman, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is open again by the time that stop tells of it: that it still runs would be untrue."""
+    jman.submit("true")
+    stop = stopping.stop
+
+    async def stop_and_resubmit(*args: Any, **options: Any) -> Any:
+        stopped = await stop(*args, **options)
+        jman.fresh("resubmit", "1")
+        return stopped
+
+    monkeypatch.setattr(stopping, "stop", stop_and_resubmit)
+    done = jman("stop", "1")
+    assert done.out.startswith("Stopped 1 @local (")
+    assert "not confirmed" not in done.err
+    assert jman.status() == {1: "submitted"}
