@@ -68,24 +68,6 @@ def combine(verdicts: Iterable[Verdict]) -> Verdict:
     return combined
 
 
-def find_cycle(waits_for: Mapping[int, Iterable[int]], start: int) -> list[int] | None:
-    """Return the jobs on a cycle through ``start``, first and last the same, or None."""
-    came_from: dict[int, int] = {}
-    todo = [start]
-    while todo:
-        job = todo.pop()
-        for other in waits_for.get(job, ()):
-            if other == start:
-                path = [start, job]
-                while path[-1] != start:
-                    path.append(came_from[path[-1]])
-                return path[::-1] if job != start else [start, start]
-            if other not in came_from:
-                came_from[other] = job
-                todo.append(other)
-    return None
-
-
 def dependents(waits_for: Mapping[int, Iterable[int]], start: Iterable[int]) -> list[int]:
     """Return all jobs that wait for one of ``start``, transitively, in increasing order of id."""
     waited_by: dict[int, list[int]] = {}

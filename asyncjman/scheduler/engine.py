@@ -373,11 +373,9 @@ class Engine:
         if (task.job_id, task.task_id) in self._lost:
             self._workload.task_released(job)
             self._feed.stale.add(job.id)
-            self._feed.room_for(job)
-            self._wake.set()
-            return
-        self._recorder.task_finished(task)
-        self._workload.task_ended(job, task.task_id, task.status)
+        else:
+            self._recorder.task_finished(task)
+            self._workload.task_ended(job, task.task_id, task.status)
         self._feed.room_for(job)
         self._wake.set()
 

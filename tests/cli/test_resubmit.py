@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -171,3 +173,15 @@ def test_all_or_nothing(jman: Jman) -> None:
     assert (jman.status()[1], jman.job()["executor"]) == ("failure", "local")
     process.terminate()
     process.wait(20)
+
+
+@pytest.mark.parametrize("length", [2, 2000])
+def test_jobs_that_wait_for_each_other_are_refused(jman: Jman, length: int) -> None:
+    """No command makes such jobs; a database that somebody changed may hold them."""
+    jman("--local", "submit", "--repeat", length, "true")
+    with closing(sqlite3.connect(jman.database, isolation_level=None)) as connection:
+        connection.execute("INSERT INTO dependency VALUES (1, ?, 'any')", (length,))
+    done = jman("resubmit", "1", code=2)
+    assert done.err.startswith("jman: jobs wait for each other: ")
+    path = done.err.strip().rpartition(": ")[2].split(" -> ")
+    assert path[0] == path[-1] and len(path) == length + 1
