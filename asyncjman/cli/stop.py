@@ -57,7 +57,8 @@ def stop_command(
                     )
                 ]
             except EnvironmentProblem as error:
-                await show(manager, before)
+                ended = [job.id for job in await manager.get(before) if job.status in FINISHED]
+                await show(manager, [] if tasks else ended)
                 raise error
             left = await show(manager, asked)
             for line in await manager.unconfirmed(left, tasks):
