@@ -108,13 +108,14 @@ async def _print_json(globals_: Globals, selection: Selection, *, with_tasks: bo
                 write(separator + dumps(shown))
             else:
                 del shown["tasks"]
-                write(separator + dumps(shown)[:-1] + ', "tasks": [')
-                comma = "\n  "
+                before = separator + dumps(shown)[:-1] + ', "tasks": [\n  '
                 async for task in manager.tasks(job):
                     parameters = job.spec.parameters(task.task_id)
                     logs = manager.logs(job, task.task_id)
-                    write(comma + dumps(task_object(task, logs, parameters)))
-                    comma = ",\n  "
+                    write(before + dumps(task_object(task, logs, parameters)))
+                    before = ",\n  "
+                if before != ",\n  ":
+                    continue  # without tasks: deleted in this moment
                 write("]}")
             separator = ",\n"
         write("\n]\n")
