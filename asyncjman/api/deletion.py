@@ -131,7 +131,8 @@ async def _delete(tx: Transaction, deleted: Sequence[_Planned], waiting: Mapping
 async def _settle_dependents(tx: Transaction, job_ids: Sequence[int]) -> None:
     """Have the jobs that wait for these go, or be skipped, as these stand: what is left of them is stopped.
 
-    What is on a cluster is settled there.
+    That is decided here and now for what a runner has claimed ahead, too: once these are gone, nothing
+    would hold it back. What is on a cluster is settled there.
     """
     now = tx.runtime.time()
     for job_id, outline in (await schedule.outlines(tx, job_ids)).items():
@@ -140,7 +141,7 @@ async def _settle_dependents(tx: Transaction, job_ids: Sequence[int]) -> None:
     await tasks.close_jobs(tx, job_ids, now)
     found = set(dependents(await jobs.dependency_edges(tx), job_ids)) - set(job_ids)
     on_cluster = {one.job_id for one in await submissions.active(tx, found)}
-    await settle_jobs(tx, found - on_cluster)
+    await settle_jobs(tx, found - on_cluster, queued_too=True)
 
 
 async def _tell_dependents(tx: Transaction, one: Deleted, waiting: Sequence[int]) -> None:

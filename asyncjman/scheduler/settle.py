@@ -65,10 +65,11 @@ async def settle(tx: Transaction, changed: Iterable[int]) -> list[int]:
     return await settle_jobs(tx, dependents(await jobs.dependency_edges(tx), changed))
 
 
-async def settle_jobs(tx: Transaction, job_ids: Iterable[int]) -> list[int]:
+async def settle_jobs(tx: Transaction, job_ids: Iterable[int], *, queued_too: bool = False) -> list[int]:
     """Have these jobs, as far as they are open, wait, go or be skipped as their dependencies stand now.
 
-    Returns the jobs that ended by it.
+    ``queued_too``: what a runner has claimed and not started is skipped, too. Returns the jobs that ended
+    by it.
     """
     outlines = {i: one for i, one in (await schedule.outlines(tx, job_ids)).items() if not one.finished}
     waits = await schedule.dependencies(tx, outlines)
@@ -78,8 +79,10 @@ async def settle_jobs(tx: Transaction, job_ids: Iterable[int]) -> list[int]:
     known = [workload.enroll(one, waits.get(job_id, ())) for job_id, one in outlines.items()]
     for job in known:
         ends = {}
+        if queued_too:
+            job.elsewhere = outlines[job.id].counts.get(Status.EXECUTING, 0)
         if job.pairing is not None and job.array is not None:
-            job.pairing.settled.update(await tasks.unclaimable(tx, job.id))
+            job.pairing.settled.update(await tasks.unclaimable(tx, job.id, queued_too=not queued_too))
             ends = await counterparts(tx, job.array, [others[one] for one in job.pairing.with_jobs])
         ended = {one.job_id: others[one.job_id] for one in job.dependencies if others[one.job_id].finished}
         workload.decide(job, ended, ends)
@@ -89,5 +92,5 @@ async def settle_jobs(tx: Transaction, job_ids: Iterable[int]) -> list[int]:
     await tasks.set_ready(tx, [job_id for job_id in decisions.ready if job_id not in held_there])
     await tasks.set_waiting(tx, [job.id for job in known if job.undecided and not job.skipped])
     for job_id, reason, task_ids in decisions.skipped:
-        await tasks.end_unstarted(tx, job_id, Status.SKIPPED, reason, now, task_ids)
+        await tasks.end_unstarted(tx, job_id, Status.SKIPPED, reason, now, task_ids, queued_too=queued_too)
     return await tasks.close_jobs(tx, [job_id for job_id, _, _ in decisions.skipped], now)

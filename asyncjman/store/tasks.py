@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _FINISHED = "(" + ", ".join(f"'{status}'" for status in sorted(FINISHED)) + ")"
 _CLAIMABLE = "('submitted', 'waiting')"
+_UNSTARTED = "('submitted', 'waiting', 'queued')"
 UNCLAIMED = (
     "(CASE WHEN EXISTS (SELECT 1 FROM dependency JOIN job AS other ON other.id = dependency.on_job "
     "WHERE dependency.job_id = task.job_id AND other.finished_at IS NULL) "
@@ -219,14 +220,15 @@ async def end_unstarted(
 ) -> None:
     """Set tasks that nobody has taken up to stopped or skipped: all, or only ``task_ids``.
 
-    ``queued_too``: also those that are queued, which on a cluster have been deleted there.
+    ``queued_too``: also those that are queued. On a cluster these have been deleted there; from a runner
+    they are taken away, and it finds out before it starts them.
     """
-    states = "('submitted', 'waiting', 'queued')" if queued_too else "('submitted', 'waiting')"
+    states = _UNSTARTED if queued_too else _CLAIMABLE
     some = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
     values = [] if not task_ids else [json.dumps(list(task_ids))]
     await tx.execute(
-        "UPDATE task SET status = ?, reason = ?, finished_at = ? WHERE job_id = ? AND finished_at IS NULL "
-        f"AND status IN {states}{some}",
+        "UPDATE task SET status = ?, reason = ?, finished_at = ?, runner = NULL, stop = NULL "
+        f"WHERE job_id = ? AND finished_at IS NULL AND status IN {states}{some}",
         (status, reason, now, job_id, *values),
     )
     if task_ids:
@@ -234,7 +236,7 @@ async def end_unstarted(
             "INSERT OR IGNORE INTO task (job_id, task_id, status, attempt, reason, finished_at) "
             "SELECT job.id, one.value, ?, 1, ?, ? FROM json_each(?) AS one JOIN job ON job.id = ? "
             f"WHERE job.rest IN {states}",
-            (status, reason, now, *values, job_id),
+            (status, reason, now, json.dumps(await _still_there(tx, job_id, task_ids)), job_id),
         )
         await tx.execute(f"UPDATE job SET revision = {REVISION} WHERE id = ?", (job_id,))
         return
@@ -260,6 +262,17 @@ async def end_all(tx: Transaction, job_id: int, status: Status, reason: str, now
         f"UPDATE job SET rest = ?, revision = {REVISION} WHERE id = ? AND rest NOT IN {_FINISHED}",
         (status, job_id),
     )
+
+
+async def _still_there(tx: Transaction, job_id: int, task_ids: Sequence[int]) -> list[int]:
+    """Return those of the tasks that are in their job's array: others were deleted since somebody looked."""
+    from asyncjman.model.array import ArraySpec
+
+    rows = await tx.fetch("SELECT array FROM job WHERE id = ?", (job_id,))
+    if not rows:
+        return []
+    array = ArraySpec.parse(rows[0][0]) if rows[0][0] is not None else (PLAIN_TASK,)
+    return [task_id for task_id in task_ids if task_id in array]
 
 
 async def ask_to_stop(tx: Transaction, job_id: int, task_ids: Sequence[int] = ()) -> int:
@@ -353,18 +366,22 @@ async def unsuccessful(source: Database | Transaction, job_id: int, task_ids: It
     return {row[0] for row in rows}
 
 
-async def unclaimable(source: Database | Transaction, job_id: int) -> set[int]:
-    """Return the tasks of a job that somebody holds, or that ended: by a row, or with all that have none."""
+async def unclaimable(source: Database | Transaction, job_id: int, *, queued_too: bool = True) -> set[int]:
+    """Return the tasks of a job that somebody holds, or that ended: by a row, or with all that have none.
+
+    ``queued_too``: whether what is held and has not started counts.
+    """
+    states = _CLAIMABLE if queued_too else _UNSTARTED
     rows = await source.fetch("SELECT array, rest FROM job WHERE id = ?", (job_id,))
     if rows and rows[0][0] is not None and status_of(rows[0][1]) in FINISHED:
         from asyncjman.model.array import ArraySpec
 
         claimable = await source.fetch(
-            f"SELECT task_id FROM task WHERE job_id = ? AND status IN {_CLAIMABLE}", (job_id,)
+            f"SELECT task_id FROM task WHERE job_id = ? AND status IN {states}", (job_id,)
         )
         return set(ArraySpec.parse(rows[0][0])) - {row[0] for row in claimable}
     rows = await source.fetch(
-        f"SELECT task_id FROM task WHERE job_id = ? AND status NOT IN {_CLAIMABLE}", (job_id,)
+        f"SELECT task_id FROM task WHERE job_id = ? AND status NOT IN {states}", (job_id,)
     )
     return {row[0] for row in rows}
 
@@ -432,7 +449,7 @@ async def reset(
             "INSERT OR IGNORE INTO task (job_id, task_id, status, attempt) "
             "SELECT job.id, one.value, ?, 1 FROM json_each(?) AS one JOIN job ON job.id = ? "
             "WHERE job.rest IN (SELECT value FROM json_each(?)) RETURNING 1",
-            (to, values[-1], job_id, *wanted),
+            (to, json.dumps([one for one in task_ids if one in array]), job_id, *wanted),
         )
         changed += len(rows)
     if changed:

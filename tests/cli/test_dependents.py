@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -138,3 +139,21 @@ def test_one_task_of_a_stopped_pair_runs(jman: Jman) -> None:
     jman("--local", "execute", "-p", "2", code=1)
     assert (jman.folder / "ran").read_text().split() == ["5"]
     assert jman.job(2)["tasks"] == {"success": 1, "stopped": 5}
+
+
+def test_a_delete_skips_what_is_claimed_ahead(jman: Jman) -> None:
+    """Its dependency goes with the job: nothing but this holds it back when its execute goes on."""
+    jman.submit("sh", "-c", "while [ ! -e end ]; do sleep 0.01; done")
+    jman.submit("--after-ok", "1", "touch", "ran")
+    jman.submit("--after-ok", "2", "touch", "ran too")
+    jman.submit("-t", "1-2000", "true")  # as many short tasks have it claim ahead
+    process = jman.start("--local", "execute", "-p", "2")
+    wait_until(lambda: jman.job(2)["status"] == "queued")
+    process.send_signal(signal.SIGSTOP)
+    jman.fresh("stop", "--force", "1")
+    jman.fresh("delete", "1")
+    assert [jman.job(one)["status"] for one in (2, 3)] == ["skipped", "skipped"]
+    process.send_signal(signal.SIGCONT)
+    process.wait(20)
+    assert jman.status() == {2: "skipped", 3: "skipped", 4: "success"}
+    assert not list(jman.folder.glob("ran*"))

@@ -60,6 +60,8 @@ class Oracle:
             for task, row in old.rows.items() if old is not None else ():
                 if task not in job.tasks and row.status in ("queued", "executing"):
                     self._world.violated(f"{job_id}.{task} is deleted while {row.runner} holds it")
+            if job.rows.keys() - job.tasks.keys():
+                self._world.violated(f"job {job_id} has a row of a task that was deleted: {dict(job.rows)}")
             if job.closed != is_finished(job.tasks.values()):
                 state = "closed, but has unfinished tasks" if job.closed else "open, but all its tasks ended"
                 self._world.violated(f"job {job_id} is {state}: {dict(job.tasks)}")

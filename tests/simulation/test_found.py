@@ -53,6 +53,12 @@ FOUND = {
             **{0.12 + 0.04 * n: Resubmit(FIRST, False, "everything", False, True, None) for n in range(6)},
         },
     ),
+    "a task that was deleted came back as a skipped one, and its job never ended": plan(
+        job(),
+        job(4, (0.0, "notok")),
+        job(4, (0.5, "corr")),
+        at={0.15: Execute(2), 0.16: Execute(2), **{0.17 + 0.02 * n: Delete(THIRD, 0.9) for n in range(3)}},
+    ),
     "a delete ended an execute that was reading what depends on the job": plan(
         job(),
         job(5, (0.0, "any")),
