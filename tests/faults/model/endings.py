@@ -12,6 +12,7 @@ from tests.faults.model.plan import Delete, Execute, Resubmit, Stop, Submit, Wai
 from tests.faults.model.states import GONE, Status
 from tests.faults.model.track import Violation
 
+_FIRST_FILES = {"__init__.py", "__main__.py", "cli/__init__.py", "cli/start.py"}
 _ABSENT = GONE | {Status.ABSENT}
 
 
@@ -35,8 +36,11 @@ def judge(command: Command, oracle: Oracle) -> Iterator[Violation]:
 
 
 def _began_in_python(command: Command) -> bool:
-    """Tell whether it was interrupted before jman's own code had begun: no program can help that."""
-    return SIGINT in command.signals and "KeyboardInterrupt" in command.err and "asyncjman" not in command.err
+    """Tell whether an interrupt came before jman's first function: Python ends as it does then."""
+    if SIGINT not in command.signals or "KeyboardInterrupt" not in command.err:
+        return False
+    frames = re.findall(r'File ".*/asyncjman/(?!\.venv)(.*)", line \d+, in (.*)', command.err)
+    return all(file in _FIRST_FILES and function == "<module>" for file, function in frames)
 
 
 def _codes(command: Command, oracle: Oracle) -> set[int]:
