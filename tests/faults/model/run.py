@@ -13,6 +13,9 @@ from tests.faults.model.journal import TaskLine
 from tests.faults.model.oracle import Oracle
 from tests.faults.model.track import Violation
 
+MOST_ALIKE = 3
+MOST_SHOWN = 40
+
 
 def run(folder: Path, seed: int, seconds: float) -> tuple[History, list[Violation]]:
     """Carry out a seed's operations for so long; return what happened, and what can't be."""
@@ -33,11 +36,12 @@ def describe(history: History, violations: list[Violation], seconds: float) -> s
     if not violations:
         return figures(history)
     lines = [f"seed {history.seed}: {len(violations)} broken promises", ""]
-    lines += [f"- {one}" for one in violations[:20]]
-    if len(violations) > 20:
-        lines.append(f"- and {len(violations) - 20} more")
+    shown = some_of_each(violations)
+    lines += [f"- {one}" for one in shown]
+    if len(violations) > len(shown):
+        lines.append(f"- and {len(violations) - len(shown)} more like these")
     lines += ["", "what was done:", *operations(history)]
-    for job, task in sorted({(one.job, one.task) for one in violations[:20] if one.job}):
+    for job, task in sorted({(one.job, one.task) for one in shown if one.job}):
         own = [
             one for one in history.lines if isinstance(one, TaskLine) and (one.job, one.task) == (job, task)
         ]
@@ -48,6 +52,18 @@ def describe(history: History, violations: list[Violation], seconds: float) -> s
         ]
     lines += ["", f"again: python -m tests.faults.model {history.seed} {seconds:g}", figures(history)]
     return "\n".join(lines)
+
+
+def some_of_each(violations: list[Violation]) -> list[Violation]:
+    """Return the first ones of each job and kind: one cause often shows in all tasks of an array."""
+    count: Counter[tuple[int, str]] = Counter()
+    shown = []
+    for one in violations:
+        kind = (one.job, one.what[:12])
+        count[kind] += 1
+        if count[kind] <= MOST_ALIKE:
+            shown.append(one)
+    return shown[:MOST_SHOWN]
 
 
 def operations(history: History) -> list[str]:
