@@ -73,7 +73,7 @@ class Command:
             if self.process.returncode is None:
                 self._journal.append("signal", self.number, number)
                 self.signals.append(number)
-                self.process.send_signal(number)
+                os.kill(self.process.pid, number)  # Popen's own would reap it first
 
     def suspend(self, seconds: float) -> None:
         """Suspend it, and have it go on later."""
