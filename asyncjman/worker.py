@@ -37,14 +37,26 @@ def result_name(index: int) -> str:
     return f"result.{index}"
 
 
-def write_private(path: Path, data: bytes) -> None:
-    """Write a file that only its owner can read; it is there whole or not at all."""
+def write_private(path: Path, data: bytes, *, durably: bool = False) -> None:
+    """Write a file that only its owner can read; it is there whole or not at all.
+
+    ``durably``: return when it is on the disk, with its entry in the folder.
+    """
     part = path.with_name(f"{path.name}.part")
     part.unlink(missing_ok=True)
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
+        if durably:
+            file.flush()
+            os.fsync(file.fileno())
     part.replace(path)
+    if durably:
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def main() -> int:
@@ -52,7 +64,8 @@ def main() -> int:
     folder, version = Path(sys.argv[1]), sys.argv[2]
     index = int(os.environ.get("JMAN_TASK_INDEX", "0"))
     answer = _run(folder, version, index)
-    write_private(folder / result_name(index), _dumps(answer))
+    # a success that is recorded must not be without its value after a power loss
+    write_private(folder / result_name(index), _dumps(answer), durably=True)
     return 0 if isinstance(answer, Returned) else 1
 
 

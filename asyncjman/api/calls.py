@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import stat
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from asyncjman.api.result import JobResult
 from asyncjman.errors import CallFailed, EnvironmentProblem, UsageError
+from asyncjman.executors.durable import make_durable
 from asyncjman.executors.logs import spool_folder
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import JobSpec
 from asyncjman.runtime import SYSTEM, Runtime
+from asyncjman.store.completion import to_completion
 from asyncjman.worker import FUNCTION, Failed, Returned, result_name, write_private
 
+T = TypeVar("T")
 Input = tuple[tuple[Any, ...], dict[str, Any]]
 
 
@@ -39,7 +43,7 @@ class Calls:
         self._database = database
         self._runtime = runtime
 
-    def prepare(
+    async def prepare(
         self,
         function: Callable[..., Any],
         inputs: Sequence[Input],
@@ -51,7 +55,7 @@ class Calls:
     ) -> tuple[JobSpec, Results]:
         """Write the function and its inputs; return the job to submit, and where its values will be.
 
-        Raises UsageError where something can't be pickled.
+        Raises UsageError where something can't be pickled. Nothing is left where it is cancelled.
         """
         import cloudpickle
 
@@ -63,12 +67,8 @@ class Calls:
         except Exception as error:  # pickling runs code of the user's objects
             raise UsageError(f"{label} can't be made a job: {error}") from error
         folder = Path(spool_folder(self._database, token))
-        folder.parent.mkdir(mode=0o755, exist_ok=True)
-        _refuse_foreign(folder.parent)
-        folder.mkdir(mode=0o700)
-        write_private(folder / FUNCTION, pickled)
-        for number, piece in enumerate(pieces):
-            write_private(folder / f"input.{number}", piece)
+        results = Results(folder, label)
+        await to_completion(self._in_thread(_write, folder, pickled, pieces), lambda _: results.forget())
         spec = JobSpec(
             command=(
                 sys.executable,
@@ -83,7 +83,26 @@ class Calls:
             array=ArraySpec((range(1, len(inputs) + 1),), throttle) if array else None,
             token=token,
         )
-        return spec, Results(folder, label)
+        return spec, results
+
+    async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
+        return await self._runtime.in_thread(function, *arguments)
+
+
+def _write(folder: Path, function: bytes, inputs: Sequence[bytes]) -> None:
+    """Write what the worker reads; it is on the disk when this returns, or nothing of it is there."""
+    spool = folder.parent
+    spool.mkdir(mode=0o755, exist_ok=True)
+    _refuse_foreign(spool)
+    folder.mkdir(mode=0o700)
+    try:
+        files = {FUNCTION: function} | {f"input.{number}": data for number, data in enumerate(inputs)}
+        for name, data in files.items():
+            write_private(folder / name, data)
+        make_durable([folder / name for name in files], [folder, spool, spool.parent])
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _refuse_foreign(spool: Path) -> None:
@@ -105,6 +124,10 @@ class Results:
     def __init__(self, folder: Path, label: str) -> None:
         self._folder = folder
         self._label = label
+
+    async def forget(self) -> None:
+        """Remove what was written for a job that was not stored."""
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def value(self, result: JobResult, index: int) -> Any:
         """Return the value of input number ``index``, or raise the exception that the function raised.

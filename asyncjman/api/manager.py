@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Literal, TypeVar
 
 from asyncjman.api.background import Background
-from asyncjman.api.calls import Calls, Input
+from asyncjman.api.calls import Calls, Input, Results
 from asyncjman.api.execution import Output
 from asyncjman.api.handle import JobHandle
 from asyncjman.api.operations import ALL, Operations
@@ -233,8 +233,9 @@ class JobManager:
             if spec.executor != "local":
                 await self._background.until_sent(handle.id)
                 await handle.refresh()
-        except asyncio.CancelledError as error:
-            if handles:
+        except BaseException as error:
+            # where the cluster didn't answer, it may have the job
+            if handles and (isinstance(error, asyncio.CancelledError) or getattr(error, "ambiguous", False)):
                 error.job = handles[0]  # type: ignore[attr-defined]
             raise
         return handle
@@ -247,15 +248,23 @@ class JobManager:
             self._sent.add(job.id)
             self._background.send(job)
 
+    async def _store_call(self, spec: JobSpec, results: Results) -> JobHandle:
+        try:
+            return await self._store(self._for_engine(spec))
+        except BaseException as error:
+            if not hasattr(error, "job"):
+                await results.forget()
+            raise
+
     async def call(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         """Run ``function(*args, **kwargs)`` as a job; return its value, or raise its exception.
 
         Function, arguments and value must be picklable (by cloudpickle).
         """
-        spec, results = self._calls.prepare(
+        spec, results = await self._calls.prepare(
             function, [(args, kwargs)], name=None, log_dir=self._log_dir(None), array=False
         )
-        job = await self._store(self._for_engine(spec))
+        job = await self._store_call(spec, results)
         # whatever the function gave: its type is the caller's
         return results.value(await job.wait(), 0)  # type: ignore[no-any-return]
 
@@ -275,7 +284,7 @@ class JobManager:
         inputs: list[Input] = [((item,), {}) for item in items]
         if not inputs:
             return []
-        spec, results = self._calls.prepare(
+        spec, results = await self._calls.prepare(
             function,
             inputs,
             name=text_of(name, "name"),
@@ -283,7 +292,7 @@ class JobManager:
             array=True,
             throttle=None if at_once is None else number_of(at_once, "at_once"),
         )
-        result = await (await self._store(self._for_engine(spec))).wait()
+        result = await (await self._store_call(spec, results)).wait()
         return [results.value(result, index) for index in range(len(inputs))]
 
     async def get(self, job_id: int) -> JobHandle:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from asyncjman.executors.durable import make_durable
 from asyncjman.model.status import Status
 
 FOLDED = "folded"
@@ -173,6 +174,16 @@ def fold(folder: Path, records: Iterable[Record]) -> int:
     return gone
 
 
+def secure(folder: Path, records: Iterable[Record]) -> None:
+    """Have the records of ends on the disk: before it is stored what they say.
+
+    Raises OSError where the disk reports an error.
+    """
+    files = [folder / one.file_name for one in records if one.kind is RecordKind.EXIT]
+    if files:
+        make_durable(files, [folder])
+
+
 def note(folder: Path, ends: Iterable[tuple[int, bool, int]]) -> None:
     """Write down (task id, success, attempt) of tasks that ended without a record of their own.
 
@@ -194,6 +205,7 @@ def clear(folder: Path, task_ids: Iterable[int]) -> None:
     for task_id in wanted:
         for kind in RecordKind:
             (folder / f"{kind}.{task_id}").unlink(missing_ok=True)
+    make_durable([], [folder])  # a former success that came back after a power loss would let go what waits
     if not (folder / FOLDED).exists():
         return
     with _locked(folder) as descriptor:
@@ -267,6 +279,8 @@ def _append(folder: Path, lines: Iterable[str]) -> None:
         if os.write(descriptor, data) != len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / FOLDED))
         os.fsync(descriptor)
+    if not size:
+        make_durable([], [folder])  # the entry of a file that is new
 
 
 def _replace(folder: Path, lines: Iterable[str]) -> None:
@@ -276,6 +290,7 @@ def _replace(folder: Path, lines: Iterable[str]) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     temporary.replace(folder / FOLDED)
+    make_durable([], [folder])
 
 
 def _integer(text: str | None) -> int | None:

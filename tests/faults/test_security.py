@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import os
 import pickle
 import re
@@ -239,8 +240,8 @@ def test_what_functions_are_given_is_private(tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     before = os.umask(0)
     try:
-        spec, _ = Calls(tmp_path / "jobs.sql3").prepare(
-            len, [(("x",), {})], name=None, log_dir=None, array=False
+        spec, _ = asyncio.run(
+            Calls(tmp_path / "jobs.sql3").prepare(len, [(("x",), {})], name=None, log_dir=None, array=False)
         )
     finally:
         os.umask(before)
@@ -250,11 +251,15 @@ def test_what_functions_are_given_is_private(tmp_path: Path, monkeypatch: pytest
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
     folder.parent.chmod(0o777)
     with pytest.raises(EnvironmentProblem):
-        Calls(tmp_path / "jobs.sql3").prepare(len, [(("x",), {})], name=None, log_dir=None, array=False)
+        asyncio.run(
+            Calls(tmp_path / "jobs.sql3").prepare(len, [(("x",), {})], name=None, log_dir=None, array=False)
+        )
     folder.parent.rename(tmp_path / "elsewhere")
     folder.parent.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(EnvironmentProblem):
-        Calls(tmp_path / "jobs.sql3").prepare(len, [(("x",), {})], name=None, log_dir=None, array=False)
+        asyncio.run(
+            Calls(tmp_path / "jobs.sql3").prepare(len, [(("x",), {})], name=None, log_dir=None, array=False)
+        )
 
 
 @pytest.mark.parametrize("token", ["../../precious", "/", "..", "."])

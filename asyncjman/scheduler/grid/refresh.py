@@ -195,6 +195,7 @@ async def _look(
         accounting = await executor.account(pattern)
         if accounting is not None:
             found = await _interpret_all(database, active, known, standings, read, entries, grace, accounting)
+    await _secure(database, folders, read, [task for one in found.values() for task, _ in one.tasks])
     doomed = await _store(database, active, known, standings, found, result)
     ended: dict[int, dict[int, Task]] = defaultdict(dict)
     for task in result.seen:
@@ -219,6 +220,19 @@ async def _look(
             await database.runtime.in_thread(_tidy, Path(folders[job_id]), stored, silent)
     with suppress(CommandFailed):
         await delete_listed(executor, doomed, entries or {})
+
+
+async def _secure(
+    database: Database,
+    folders: Mapping[int, str],
+    read: Mapping[int, Sequence[Record]],
+    concluded: Iterable[Task],
+) -> None:
+    """Have the records on the disk from which ends were concluded: before these are stored."""
+    ends = {(task.job_id, task.task_id, task.attempt) for task in concluded if task.status in FINISHED}
+    for job_id in {job_id for job_id, _, _ in ends}:
+        some = [one for one in read.get(job_id, ()) if (job_id, one.task_id, one.attempt) in ends]
+        await database.runtime.in_thread(records.secure, Path(folders[job_id]), some)
 
 
 async def _interpret_all(
@@ -357,6 +371,7 @@ async def _correct_missing(database: Database, result: Refreshed) -> None:
                 )
                 corrected.append((ended, None))
         if corrected:
+            await database.runtime.in_thread(records.secure, Path(_folder(database, job)), late)
             async with database.transaction() as tx:
                 await submissions.put_tasks(tx, corrected)
                 if any(task.status is Status.SUCCESS for task, _ in corrected):
