@@ -125,7 +125,7 @@ class Background:
         if self._execution is not None:
             await self._execution.look(sorted(job_ids))
             return
-        options = Options(parallel=self._parallel, only=self._needed, keep_running=True)
+        options = Options(parallel=self._parallel, only=self._needed, told=self.told, keep_running=True)
         output = self._put_out if self._output else None
         self._execution = self._operations.execution(options, output=output, bus=self._bus)
         self._start(self._execute(self._execution))

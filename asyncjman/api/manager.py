@@ -63,8 +63,9 @@ class JobManager:
     and so does what they wait for, where nobody else runs it. Jobs of others are observed only, awaited or
     not: ``job.run()`` has them run here. With ``executor="sge"`` jobs are sent to the cluster, and followed
     there. At the end of the block local jobs that still run are stopped, those on the cluster live on
-    (``on_exit="leave"``); ``on_exit="wait"`` awaits, ``on_exit="stop"`` stops what was submitted here.
-    ``profile`` names settings for the cluster.
+    (``on_exit="leave"``); ``on_exit="wait"`` awaits, ``on_exit="stop"`` stops what was submitted here. What
+    ran only because others wait for it is not stopped, but released to run again. ``profile`` names
+    settings for the cluster.
 
     >>> import asyncio, tempfile
     >>> from asyncjman import JobManager
@@ -131,10 +132,12 @@ class JobManager:
     async def _close(self) -> None:
         try:
             await self._watcher.close()
-            await self._background.close()
         finally:
-            self._bus.close()
-            await self.operations.__aexit__(None, None, None)
+            try:
+                await self._background.close()
+            finally:
+                self._bus.close()
+                await self.operations.__aexit__(None, None, None)
 
     async def _until_no_more(self, job_id: int) -> None:
         with suppress(JobDeleted):

@@ -54,6 +54,9 @@ class Options:
     log_files: bool = True
     only: Set[int] | None = None
     """The jobs to run; None: all. It may grow: see ``Engine.look``."""
+    told: Set[int] | None = None
+    """Of those, the jobs that are to run here; what runs of others when the engine stops is not stopped, but
+    released, for whoever is to run it. None: all."""
     keep_running: bool = False
     """Whether to wait for new jobs when none is left."""
 
@@ -324,8 +327,10 @@ class Engine:
             self._recorder.task_retried(outcome.task)
             self._feed.held += 1
             return replace(claim, attempt=claim.attempt + 1)
-        self._end(job, outcome.task)
-        return None
+        told = self._options.told is None or job.id in self._options.told
+        if told or outcome.task.status is not Status.STOPPED or not self._stopping.is_set():
+            self._end(job, outcome.task)
+        return None  # what nobody told this engine to run is released with its runner
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not when the engine is stopping."""

@@ -85,6 +85,31 @@ async def test_what_a_job_waits_for_runs_with_it(folder: Path) -> None:
     assert (folder / "ran").read_text() == "first\nsecond\n"
 
 
+async def test_leaving_stops_nothing_of_what_ran_only_because_it_was_waited_for(folder: Path) -> None:
+    """It was not asked for here: it runs again, by whoever is to run it."""
+    assert (await jman("submit", "-t", "4", "--", "sh", "-c", "[ -e go ] || sleep 1000"))[0] == 0
+    async with JobManager(parallel=2) as jm:
+        await jm.submit(["true"], after_ok=[1])
+        await until(lambda: rows(DATABASE, "SELECT count(*) FROM task WHERE status = 'executing'") == [(2,)])
+    check_clean(folder)
+    assert rows(DATABASE, "SELECT DISTINCT status FROM task") == [("submitted",)]
+    assert rows(DATABASE, "SELECT task_id, status FROM attempt") == [(1, "failure"), (2, "failure")]
+    (folder / "go").touch()
+    assert (await jman("execute", "-p", "2"))[0] == 0
+    async with JobManager() as jm:
+        assert {job.status for job in await jm.jobs()} == {Status.SUCCESS}
+
+
+async def test_what_is_asked_to_stop_is_stopped_also_where_it_runs_for_others(folder: Path) -> None:
+    assert (await jman("submit", *SLEEPER))[0] == 0
+    async with JobManager() as jm:
+        job = await jm.submit(["true"], after_ok=[1])
+        await until(lambda: (folder / "pid.1.undefined").exists())
+        assert (await jman("stop", "1"))[0] == 0
+        assert (await asyncio.wait_for(job.wait(), 20)).status == Status.SKIPPED
+    assert rows(DATABASE, "SELECT status FROM task WHERE job_id = 1") == [("stopped",)]
+
+
 async def test_resubmitted_here_is_run_here(folder: Path) -> None:
     assert (await jman("submit", "sh", "-c", "echo ran >> ran; [ -e go ]"))[0] == 0
     assert (await jman("execute"))[0] == 1
