@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from asyncjman.api.execution import Execution, Options, Output
 from asyncjman.api.operations import Operations
@@ -14,6 +14,8 @@ from asyncjman.model.job import Job
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.grid.refresh import Refreshed
+
+T = TypeVar("T")
 
 
 class Background:
@@ -45,7 +47,7 @@ class Background:
         self._execution: Execution | None = None
         self._loading: asyncio.Task[None] | None = None
         self._following: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     def run(self, job_ids: Iterable[int]) -> None:
         """Run these local jobs, and all that they wait for, as far as nobody else does."""
@@ -55,6 +57,13 @@ class Background:
         self.failure = None
         if not self._closing and (self._loading is None or self._loading.done()):
             self._loading = self._start(self._load())
+
+    async def apart(self, work: Coroutine[Any, Any, T]) -> T:
+        """Have something done to its end, also where who waits for it is cancelled."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(task)
 
     def send(self, job: Job) -> None:
         """Send a job to the cluster; where that doesn't take it, it is deleted."""

@@ -251,25 +251,31 @@ class JobManager:
             self._sent.add(job.id)
             self._background.send(job)
 
-    async def _store_call(self, spec: JobSpec, results: Results) -> JobHandle:
+    async def _run_call(self, spec: JobSpec, results: Results) -> JobResult:
         try:
-            return await self._store(self._for_engine(spec))
+            job = await self._store(self._for_engine(spec))
         except BaseException as error:
             if not hasattr(error, "job"):
                 await results.forget()
+            raise
+        try:
+            return await job.wait()
+        except asyncio.CancelledError as error:
+            error.job = job  # type: ignore[attr-defined]
             raise
 
     async def call(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         """Run ``function(*args, **kwargs)`` as a job; return its value, or raise its exception.
 
-        Function, arguments and value must be picklable (by cloudpickle).
+        Function, arguments and value must be picklable (by cloudpickle). Where it is cancelled, see
+        ``submit``.
         """
         spec, results = await self._calls.prepare(
             function, [(args, kwargs)], name=None, log_dir=self._log_dir(None), array=False
         )
-        job = await self._store_call(spec, results)
+        result = await self._run_call(spec, results)
         # whatever the function gave: its type is the caller's
-        return results.value(await job.wait(), 0)  # type: ignore[no-any-return]
+        return results.value(result, 0)  # type: ignore[no-any-return]
 
     async def map(
         self,
@@ -295,7 +301,7 @@ class JobManager:
             array=True,
             throttle=None if at_once is None else number_of(at_once, "at_once"),
         )
-        result = await (await self._store_call(spec, results)).wait()
+        result = await self._run_call(spec, results)
         return [results.value(result, index) for index in range(len(inputs))]
 
     async def get(self, job_id: int) -> JobHandle:
@@ -364,11 +370,18 @@ class JobManager:
         await job.refresh()
 
     async def resubmit(self, job: JobHandle, *, also_success: bool = False, clean: bool = False) -> None:
-        """Have what did not succeed of a job run once more."""
+        """Have what did not succeed of a job run once more; where it is cancelled, that is or isn't so."""
         statuses = FINISHED if also_success else FINISHED - {Status.SUCCESS}
-        outcome = await self.operations.resubmit(_only(job.id), Resubmission(statuses=statuses, clean=clean))
-        self._background.run(one.job.id for one in outcome.done)
+        work = self._resubmit(job.id, Resubmission(statuses=statuses, clean=clean))
+        if job.job.spec.executor == "local":
+            await to_completion(work)
+        else:  # a cluster may take its time
+            await self._background.apart(work)
         await job.refresh()
+
+    async def _resubmit(self, job_id: int, request: Resubmission) -> None:
+        outcome = await self.operations.resubmit(_only(job_id), request)
+        self._background.run(one.job.id for one in outcome.done)
 
 
 def _ranges(job_ids: Iterable[int]) -> tuple[range, ...]:

@@ -31,10 +31,17 @@ class Stepped:
         self._at = at
         self._moment = moment
         self.reached = False
+        self._task: asyncio.Task[Any] | None = None
 
     def start(self) -> asyncio.Task[Any]:
         """Return the task that runs it."""
-        return asyncio.ensure_future(self._run())
+        self._task = asyncio.ensure_future(self._run())
+        return self._task
+
+    @property
+    def cancelled(self) -> bool:
+        """Tell whether it ended as cancelled: it may have come to its end all the same."""
+        return self._task is not None and self._task.cancelled()
 
     async def _run(self) -> Any:
         return await self._steps()
