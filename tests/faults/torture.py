@@ -19,6 +19,7 @@ BESIDE = ["tests/faults/model", *(f"tests/faults/test_{name}.py" for name in _NA
 PARTS = {
     # these count seconds: nothing else runs then
     "alone": ["tests/faults", "-m", "not beside"],
+    "API": ["tests/api/test_cancelling.py", "tests/faults/test_cancelled_submit.py"],
     "cluster": ["tests/grid/test_faults.py"],
     # on all processors
     "simulation": ["tests/simulation", "-m", "beside"],
