@@ -10,6 +10,7 @@
     |   +-- DatabaseProblem
     |       +-- DamagedDatabase
     |           +-- UnreadableJob    a value of one job makes no sense
+    |       +-- NotOwner             it belongs to somebody else, or others may have written it
     +-- JobDeleted               3   a job is no more
     +-- JobFailed                1   a job ended, and not with success
         +-- CallFailed               a function job gave back neither value nor exception
@@ -96,6 +97,10 @@ class UnreadableJob(DamagedDatabase):
             return f"{which} has a value that makes no sense ({self.what}): restore it from a copy"
         advice = f"jman delete {self.job_id} removes the job" if self.spec else "restore it from a copy"
         return f"job {self.job_id} of {which} can't be read ({self.what}): {advice}"
+
+
+class NotOwner(DatabaseProblem):
+    """The database is somebody else's, or others may have written it: it can only be read."""
 
 
 class JobDeleted(JmanError):

@@ -76,7 +76,7 @@ def foreign_link(path: Path, owners: Collection[int]) -> str | None:
             if not stat.S_ISLNK(found.st_mode):
                 return None
             if found.st_uid not in owners:
-                return f"{path} is a symbolic link of {user_name(found.st_uid)}"
+                return f"{path} is a symbolic link of another user ({user_name(found.st_uid)})"
             path = path.parent / path.readlink()
         except OSError:
             return None  # what opens it says why that can't be

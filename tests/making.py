@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 from hypothesis import strategies as st
 
@@ -11,6 +14,7 @@ from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import JobSpec
 from asyncjman.store import jobs, runners
 from asyncjman.store.database import Database
+from asyncjman.store.migrate import migrate
 
 
 def spec_of(array: str | None = None, *after: int, kind: Kind = Kind.ANY, name: str = "job") -> JobSpec:
@@ -33,6 +37,33 @@ async def add_jobs(database: Database, *specs: JobSpec) -> list[int]:
 async def add_runner(database: Database, token: str = "token") -> int:
     async with database.transaction() as tx:
         return await runners.insert(tx, token=token, host="here", pid=1, process_started=1.0, now=2.0)
+
+
+def make_older(path: Path, version: int) -> None:
+    """Have a database be one of an earlier version of the schema, with the same jobs."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as now:
+        now.execute("PRAGMA journal_mode = DELETE")
+    older = path.with_name(f"{path.name}.older")
+    with closing(sqlite3.connect(older, isolation_level=None)) as made:
+        made.execute("BEGIN")
+        migrate(made, version)
+        made.execute("COMMIT")
+        made.execute("ATTACH ? AS now", (str(path),))
+        tables = [
+            name
+            for (name,) in made.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'")
+            if not name.startswith("sqlite_")
+        ]
+        # last, for triggers count in it meanwhile
+        for table in sorted(tables, key=lambda name: name == "tally"):
+            both = [
+                {row[1] for row in made.execute(f"PRAGMA {schema}.table_info({table})")}
+                for schema in ("main", "now")
+            ]
+            columns = ", ".join(sorted(both[0] & both[1]))
+            made.execute(f"DELETE FROM main.{table}")
+            made.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM now.{table}")
+    older.replace(path)
 
 
 FILE_NAMES = st.binary(max_size=20).map(lambda some: os.fsdecode(some.replace(b"\0", b"")))

@@ -11,6 +11,7 @@ from asyncjman.api.operations import Operations
 from asyncjman.errors import JmanError
 from asyncjman.executors.command import CommandFailed
 from asyncjman.executors.sge.binaries import locate
+from asyncjman.executors.sge.executor import SgeExecutor
 from asyncjman.executors.sge.resources import queues_in
 from asyncjman.model.paths import absolute
 from asyncjman.store.filesystem import file_system, is_network
@@ -34,6 +35,8 @@ async def examine(operations: Operations) -> AsyncIterator[Finding]:
     else:
         yield Finding("database", f"on a local file system ({kind}): write-ahead log")
     yield _writable("database folder", folder)
+    if operations.only_shown is not None:
+        yield Finding("database", operations.only_shown, operations.database.authority.advice)
     yield _writable("log folder", folder / operations.settings.log_dir)
     async for finding in _cluster(operations):
         yield finding
@@ -55,7 +58,7 @@ async def _cluster(operations: Operations) -> AsyncIterator[Finding]:
         yield Finding("qsub", "not here", str(error))
         return
     yield Finding("qsub", path)
-    executor = operations.grid.executor
+    executor = SgeExecutor(operations.settings.resources, operations.budget())
     try:
         await executor.query()
     except CommandFailed as error:

@@ -33,6 +33,8 @@ class Evidence:
     ever: dict[int, Verdict] = field(default_factory=dict)
     now: dict[int, Verdict] = field(default_factory=dict)
     silent: JmanError | None = None
+    is_anothers: bool = False
+    """The jobs are of another user, whose own jman asks the cluster."""
 
 
 async def gather(operations: Operations, some: Sequence[Job]) -> Evidence:
@@ -48,7 +50,8 @@ async def gather(operations: Operations, some: Sequence[Job]) -> Evidence:
         later[one.job_id].update(one.mapped or (PLAIN_TASK,))
     sent = [one for mine in found.sent.values() for one in mine]
     grid_ids = [one.grid_id for one in sent if one.grid_id is not None]
-    if not grid_ids:
+    found.is_anothers = not operations.is_owner
+    if not grid_ids or found.is_anothers:
         return found
     executor = operations.grid.executor
     try:

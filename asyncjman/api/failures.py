@@ -9,7 +9,7 @@ from asyncjman.api.logfiles import tail
 from asyncjman.executors.logs import log_paths
 from asyncjman.model.job import Job, Task
 from asyncjman.store import jobs, tasks
-from asyncjman.store.database import Database
+from asyncjman.store.database import Reader
 
 MAX_FAILURES = 10
 """How many tasks are shown; the user is told how many there are."""
@@ -26,14 +26,14 @@ class Failure:
     tail: list[str]
 
 
-async def failures_of(database: Database, failed: Iterable[Task]) -> list[Failure]:
+async def failures_of(database: Reader, failed: Iterable[Task]) -> list[Failure]:
     """Return what to show of these tasks."""
     shown = list(failed)
     known = {job.id: job for job in await jobs.get(database, {task.job_id for task in shown})}
     return [_failure(task, known[task.job_id]) for task in shown if task.job_id in known]
 
 
-async def first_failures(database: Database, job_ids: Iterable[int]) -> list[Failure]:
+async def first_failures(database: Reader, job_ids: Iterable[int]) -> list[Failure]:
     """Return what to show of the first tasks of these jobs that failed."""
     return await failures_of(database, await tasks.failed(database, job_ids, MAX_FAILURES))
 

@@ -10,7 +10,7 @@ from asyncjman.executors.logs import log_paths
 from asyncjman.model.job import Job, Task
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.store import jobs, tasks
-from asyncjman.store.database import Database
+from asyncjman.store.database import Reader
 
 POLL_SECONDS = 0.2
 _CHUNK = 1 << 16
@@ -39,11 +39,12 @@ class _Tail:
         return lines + newline
 
 
-async def follow(database: Database, job_ids: Sequence[int]) -> AsyncIterator[tuple[Task, int, bytes]]:
+async def follow(database: Reader, job_ids: Sequence[int]) -> AsyncIterator[tuple[Task, int, bytes]]:
     """Yield (task, 1 or 2 for output or errors, whole lines) until all the jobs ended."""
     tails: dict[tuple[int, int], tuple[_Tail, _Tail]] = {}
     ended: set[tuple[int, int]] = set()
     while True:
+        await database.renew()
         current = await jobs.get(database, job_ids)
         wrote = False
         for job in current:
@@ -67,7 +68,7 @@ async def follow(database: Database, job_ids: Sequence[int]) -> AsyncIterator[tu
             await asyncio.sleep(POLL_SECONDS)
 
 
-async def _started(database: Database, job: Job, ended: set[tuple[int, int]]) -> AsyncIterator[Task]:
+async def _started(database: Reader, job: Job, ended: set[tuple[int, int]]) -> AsyncIterator[Task]:
     if job.spec.log_dir is None:
         return
     for task in [task async for task in tasks.select(database, job.id)]:

@@ -10,10 +10,10 @@ from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import PLAIN_TASK, Job
 from asyncjman.model.selection import Ids, Selection, format_ids
 from asyncjman.store import jobs
-from asyncjman.store.database import Database
+from asyncjman.store.database import Reader
 
 
-async def resolve_ids(database: Database, path: Path, selection: Selection) -> tuple[range, ...]:
+async def resolve_ids(database: Reader, path: Path, selection: Selection) -> tuple[range, ...]:
     """Return the job ids that are meant.
 
     A number is a job id first; where no job has it, it is the cluster's. Raises BadSelection where it
@@ -68,7 +68,7 @@ def where_tasks(selected: Sequence[Job], where: Mapping[str, str]) -> tuple[list
 
 
 async def resolve_dependencies(
-    database: Database, path: Path, wanted: Mapping[Kind, Ids]
+    database: Reader, path: Path, wanted: Mapping[Kind, Ids]
 ) -> tuple[Dependency, ...]:
     """Return the dependencies that are meant, by job ids; a number may be the cluster's.
 

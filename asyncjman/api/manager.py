@@ -264,13 +264,19 @@ class JobManager:
             error.job = job  # type: ignore[attr-defined]
             raise
 
+    @property
+    def _own_calls(self) -> Calls:
+        """Return what makes function jobs. Raises NotOwner, before anything is written beside a database."""
+        self.operations.writer()
+        return self._calls
+
     async def call(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         """Run ``function(*args, **kwargs)`` as a job; return its value, or raise its exception.
 
         Function, arguments and value must be picklable (by cloudpickle). Where it is cancelled, see
         ``submit``.
         """
-        spec, results = await self._calls.prepare(
+        spec, results = await self._own_calls.prepare(
             function, [(args, kwargs)], name=None, log_dir=self._log_dir(None), array=False
         )
         result = await self._run_call(spec, results)
@@ -293,7 +299,7 @@ class JobManager:
         inputs: list[Input] = [((item,), {}) for item in items]
         if not inputs:
             return []
-        spec, results = await self._calls.prepare(
+        spec, results = await self._own_calls.prepare(
             function,
             inputs,
             name=text_of(name, "name"),
@@ -338,8 +344,9 @@ class JobManager:
         """Have jobs run here that were not submitted here, and all that they wait for.
 
         Returns at once. Tasks that another process has in hand stay with it. Jobs that were submitted or
-        resubmitted here need no word.
+        resubmitted here need no word. Raises NotOwner.
         """
+        self.operations.writer()
         self._background.run(job.id for job in jobs)
 
     async def until_ended(self, job: JobHandle, timeout: Duration | None = None) -> None:
@@ -357,7 +364,9 @@ class JobManager:
             raise self._background.refused.get(job_id, error) from None
 
     async def _needs_cluster(self, job_id: int) -> bool:
-        """Tell whether a job is on a cluster, or may wait for one that is."""
+        """Tell whether a job of one's own is on a cluster, or may wait for one that is."""
+        if not self.operations.is_owner:
+            return False
         for job in await self.operations.get([job_id]):
             if job.spec.executor != "local":
                 return True

@@ -21,7 +21,7 @@ from asyncjman.model.selection import Ids, Selection
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.runtime import SYSTEM, Runtime
 from asyncjman.store import jobs, schedule, tasks
-from asyncjman.store.database import Database, Transaction
+from asyncjman.store.database import Database, Reader, Transaction
 from asyncjman.store.opening import damaged
 
 if TYPE_CHECKING:
@@ -90,18 +90,18 @@ class Operations:
         return self
 
     async def _open(self) -> None:
-        self.database = await Database.open(self.path, create=self._create, runtime=self._runtime)
+        self.database = await Reader.open(self.path, create=self._create, runtime=self._runtime)
 
     async def _finish_removal(self) -> None:
         """Remove what a command that was killed left to be removed."""
         from asyncjman.store import removals
 
-        if not await removals.is_pending(self.database):
+        if not self.is_owner or not await removals.is_pending(self.database):
             return
         from asyncjman.scheduler import removal
 
-        with suppress(DatabaseProblem):  # no permission to write, or a full disk
-            removed = await removal.finish(self.database)
+        with suppress(DatabaseProblem):  # a full disk
+            removed = await removal.finish(self.writer())
             self.left_over = [problem for some in removed.problems.values() for problem in some]
         if not self.database.is_at_its_path:
             await self.database.close()
@@ -131,6 +131,23 @@ class Operations:
         if damage is not None:
             raise damaged(self.path) from error
 
+    def writer(self) -> Database:
+        """Return what can change the database.
+
+        Raises NotOwner where it is somebody else's, or others may have written it: it can be looked at then,
+        and nothing of it is run, sent, stopped or deleted.
+        """
+        return self.database.writer()
+
+    @property
+    def is_owner(self) -> bool:
+        return self.database.authority.is_owner
+
+    @property
+    def only_shown(self) -> str | None:
+        """Return why nothing can be done with the database but to look at it; None for one's own."""
+        return self.database.authority.against
+
     @property
     def settings(self) -> Settings:
         """Return the settings that hold here, read when they are first needed."""
@@ -142,14 +159,15 @@ class Operations:
 
     @property
     def grid(self) -> Grid:
-        """Return what can be done with the cluster."""
+        """Return what can be done with the cluster. Raises NotOwner: only the owner does anything there."""
         if self._grid is None:
             from asyncjman.api.grid import Grid
 
-            self._grid = Grid(self.database, self.settings, self._budget())
+            self._grid = Grid(self.writer(), self.settings, self.budget())
         return self._grid
 
-    def _budget(self) -> Budget:
+    def budget(self) -> Budget:
+        """Return the time that what is asked of a cluster from now on may take together."""
         from asyncjman.executors.budget import Budget
 
         if self._within is not None:
@@ -160,8 +178,11 @@ class Operations:
         return Budget(once=self._asks == "once")
 
     async def refresh(self, *, local: bool = False) -> JmanError | None:
-        """Look at the cluster, if anything is on it; return why it did not answer, if it didn't."""
-        if local or not await self.has_grid_jobs():
+        """Look at the cluster, if anything is on it; return why it did not answer, if it didn't.
+
+        What belongs to others is not looked for there: it is not in the lists of this user.
+        """
+        if local or not self.is_owner or not await self.has_grid_jobs():
             return None
         return (await self.grid.refresh()).problem
 
@@ -169,7 +190,7 @@ class Operations:
         """Learn from the cluster's accounting what tasks that ended there have used."""
         from asyncjman.store import submissions
 
-        if await submissions.unaccounted(self.database):
+        if self.is_owner and await submissions.unaccounted(self.database):
             await self.grid.look_up_usage()
 
     async def has_grid_jobs(self) -> bool:
@@ -202,11 +223,12 @@ class Operations:
         from asyncjman.api.submission import store_repeated
         from asyncjman.executors import git
 
+        database = self.writer()
         commit, dirty = await git.describe(Path(spec.exec_dir))
         spec = replace(spec, git_commit=commit, git_dirty=dirty)
         tx: Transaction | None = None
         try:
-            async with self.database.transaction() as tx:
+            async with database.transaction() as tx:
                 stored = await jobs.get(tx, await store_repeated(tx, spec, repeat, tx.runtime.time()))
         finally:
             if tx is not None and tx.committed:
@@ -217,7 +239,7 @@ class Operations:
         from asyncjman.api.submission import store_repeated
 
         with suppress(_DryRun):
-            async with self.database.transaction() as tx:
+            async with self.writer().transaction() as tx:
                 stored = await jobs.get(tx, await store_repeated(tx, spec, repeat, tx.runtime.time()))
                 raise _DryRun
         return stored
@@ -357,11 +379,12 @@ class Operations:
         """
         from asyncjman.api.stopping import stop
 
+        database = self.writer()
         selected = await self._selected(selection, task_ids)
         try:
             on_grid = await self._stop_on_grid(selected, task_ids)
         finally:
-            stopped = await stop(self.database, selected, task_ids, force=force, on_forced=on_forced)
+            stopped = await stop(database, selected, task_ids, force=force, on_forced=on_forced)
         return await jobs.get(self.database, [job.id for job in [*stopped, *on_grid]])
 
     async def unconfirmed(self, job_ids: Iterable[int], task_ids: Sequence[int] = ()) -> list[str]:
@@ -401,11 +424,12 @@ class Operations:
         """Delete jobs, or some tasks of one, and their logs; yield what was done, job by job."""
         from asyncjman.api.deletion import delete
 
+        database = self.writer()
         selected = await self._selected(selection, task_ids, unreadable_too=True)
         on_grid = await self._stop_on_grid(selected, task_ids)
         left = {job.id: await self.unconfirmed([job.id], task_ids) for job in on_grid}
         async for one in delete(
-            self.database, selected, task_ids=task_ids, keep_logs=keep_logs, keep_log_dir=keep_log_dir
+            database, selected, task_ids=task_ids, keep_logs=keep_logs, keep_log_dir=keep_log_dir
         ):
             one.problems.extend(left.get(one.job.id, ()))
             yield one
@@ -424,6 +448,7 @@ class Operations:
         """
         from asyncjman.api.resubmission import Resubmission, as_they_stand, resubmit, send_again
 
+        database = self.writer()
         request = request or Resubmission()
         selected = await self._selected(selection, ())
         if where:
@@ -435,9 +460,9 @@ class Operations:
             on_cluster = request.to != "local"
             queue, log_dir = (self.settings.queue, self.settings.log_dir) if on_cluster else ("local", None)
             request = replace(request, queue=queue, log_dir=log_dir)
-        outcome = await resubmit(self.database, selected, request)
-        await send_again(self.database, lambda: self.grid, outcome.done)
-        outcome.done = await as_they_stand(self.database, outcome.done)
+        outcome = await resubmit(database, selected, request)
+        await send_again(database, lambda: self.grid, outcome.done)
+        outcome.done = await as_they_stand(database, outcome.done)
         return outcome
 
     async def wait(
@@ -455,7 +480,7 @@ class Operations:
         selected = await self._selected(selection, ())
         unfinished = [job.id for job in selected if job.status not in FINISHED]
         waiting = until_finished(self.database, unfinished, timeout)
-        if await self.has_grid_jobs():
+        if self.is_owner and await self.has_grid_jobs():
             from asyncjman.api.grid import in_error
 
             for job in selected:
@@ -484,10 +509,11 @@ class Operations:
         """Make an execution of the local jobs: to subscribe to, and then to run.
 
         ``on_repair`` is told of runners that were killed, ``on_lost`` of tasks that others took from it.
+        Raises NotOwner.
         """
         from asyncjman.api.execution import Execution
 
-        return Execution(self.database, options, output=output, on_repair=on_repair, on_lost=on_lost, bus=bus)
+        return Execution(self.writer(), options, output=output, on_repair=on_repair, on_lost=on_lost, bus=bus)
 
     async def killed(self) -> list[Repair]:
         """Return which processes that ran local jobs were killed since somebody looked last, and of which
@@ -495,12 +521,12 @@ class Operations:
 
         The tasks of those that are dead are released, unless processes of theirs live on.
         """
-        if not await schedule.has_runner(self.database):
+        if not self.is_owner or not await schedule.has_runner(self.database):
             return []
         from asyncjman.scheduler.reconcile import repair
 
-        with suppress(DatabaseProblem):  # no permission to write, or a full disk
-            return await repair(self.database, end=False)
+        with suppress(DatabaseProblem):  # a full disk
+            return await repair(self.writer(), end=False)
         return []
 
     async def has_runner(self) -> bool:

@@ -9,7 +9,7 @@ from asyncjman.errors import JmanError, JobDeleted
 from asyncjman.model.events import Event, JobFinished
 from asyncjman.scheduler.bus import Bus, Subscription
 from asyncjman.store import jobs, schedule
-from asyncjman.store.database import Database
+from asyncjman.store.database import Reader
 
 POLL_SECONDS = 0.2
 
@@ -17,7 +17,7 @@ POLL_SECONDS = 0.2
 class Watcher:
     """Resolves a future per waiter when its job has ended. One look at the file for all of them."""
 
-    def __init__(self, database: Database, bus: Bus) -> None:
+    def __init__(self, database: Reader, bus: Bus) -> None:
         self._database = database
         self._bus = bus
         self._waiting: dict[int, set[asyncio.Future[None]]] = {}

@@ -66,6 +66,8 @@ async def _local(operations: Operations, job: Job) -> list[str]:
     if job.status in (Status.SUBMITTED, Status.QUEUED) or (
         job.status is Status.WAITING and not job.spec.dependencies
     ):
+        if not operations.is_owner:
+            return ["only its owner's jman runs it"]
         if await operations.has_runner():
             return ["waits for a free slot of the jman execute that runs"]
         return ["no jman execute runs: jman --local execute --parallel N runs it"]
@@ -79,6 +81,8 @@ def _on_grid(job: Job, evidence: Evidence, now: float) -> list[str]:
     if not sent:
         what = "its next attempt has" if job.grid_id is not None else "has"
         return [f"{what} not been sent to the cluster yet"]
+    if evidence.is_anothers:
+        return [f"on the cluster as {one.grid_id}, which only the owner's jman asks" for one in sent]
     if evidence.silent is not None:
         return [f"the cluster does not answer: {evidence.silent}"]
     lines = []
@@ -161,6 +165,8 @@ def _limits(operations: Operations, job: Job, task: Task) -> list[str]:
     """Hold the limits that the cluster was given against what the task used."""
     if job.spec.executor == "local" or task.status is not Status.FAILURE or task.started_at is None:
         return []
+    if not operations.is_owner:
+        return []  # these would be held against settings of another user
     try:
         limits = operations.grid.executor.limits({**job.spec.resources, "queue": job.spec.queue})
     except JmanError:

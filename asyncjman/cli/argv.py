@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "why": ("explain",),
     "debug": (),
     "communicate": ("com",),
+    "take-over": (),
     "doctor": (),
 }
 """Each command with its other names."""
@@ -32,6 +33,7 @@ SUMMARIES = {
     "why": "Say why a job waits, or failed.",
     "debug": "Run one task here, in the foreground.",
     "communicate": "Ask the cluster how the jobs are.",
+    "take-over": "Make a copied database, or one of others, your own.",
     "doctor": "Look whether all that is needed is there.",
 }
 

@@ -33,6 +33,7 @@ def communicate_command(
 
     async def communicate() -> int:
         async with Operations(globals_.database, create=False, within=timeout) as manager:
+            manager.writer()  # to ask is to store what is said
             await manager.resolve(globals_.selection(ids, job_ids))
             problem = await manager.refresh(local=globals_.local)
         if problem is not None:

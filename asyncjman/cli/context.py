@@ -66,7 +66,13 @@ def parse_where(items: Iterable[str] | None) -> dict[str, str]:
 
 
 async def refresh(operations: Operations, globals_: Globals) -> None:
-    """Look at the cluster, if anything is on it, and for an execute that was killed; say what is wrong."""
+    """Look at the cluster, if anything is on it, and for an execute that was killed; say what is wrong.
+
+    Of a database that this user may only read nothing is asked or done, and one line says so.
+    """
+    if operations.only_shown is not None:
+        say(f"jman: {operations.only_shown}: it is shown as it is stored, nothing is asked or done")
+        return
     for trouble in operations.left_over:
         say(f"jman: {trouble}")
     for one in await operations.killed():

@@ -39,6 +39,7 @@ def debug_command(
 
     async def prepare() -> tuple[str, tuple[str, ...], dict[str, str]]:
         async with Operations(globals_.database, create=False) as manager:
+            manager.writer()  # of others' databases nothing is run
             selection = Selection(ids=(range(job_id, job_id + 1),))
             async for job in manager.jobs(selection):
                 return manager.launch(job, await manager.task(job, task_id))

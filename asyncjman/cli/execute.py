@@ -105,6 +105,7 @@ async def _execute(
     from asyncjman.api.operations import Operations
 
     async with Operations(globals_.database, create=keep_running) as manager:
+        manager.writer()
         only = frozenset([job.id async for job in manager.jobs(selection)]) if not selection.is_all else None
         options = Options(parallel=parallel, log_files=log_files, only=only, keep_running=keep_running)
         execution = manager.execution(

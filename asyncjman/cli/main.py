@@ -110,9 +110,10 @@ def _application(name: str | None, *, completion: bool = False) -> Any:
     )
     app.callback(help=_HELP)(_global_options)
     if name is not None:
-        module = import_module(f"asyncjman.cli.{name}")
+        file = name.replace("-", "_")
+        module = import_module(f"asyncjman.cli.{file}")
         settings = {**_SETTINGS, **_COMMAND_SETTINGS.get(name, {})}
-        app.command(name, help=module.__doc__, context_settings=settings)(getattr(module, f"{name}_command"))
+        app.command(name, help=module.__doc__, context_settings=settings)(getattr(module, f"{file}_command"))
         return app
     for command, aliases in COMMANDS.items():
         also = f" (also: {', '.join(aliases)})" if aliases else ""

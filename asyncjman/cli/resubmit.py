@@ -98,6 +98,7 @@ def resubmit_command(
 
     async def resubmit() -> None:
         async with Operations(globals_.database, create=False, asks="once") as manager:
+            manager.writer()
             await refresh(manager, globals_)
             request = Resubmission(
                 statuses=frozenset(statuses),

@@ -219,6 +219,7 @@ async def _submit(
     from asyncjman.api.operations import Operations
 
     async with Operations(globals_.database, create=not dry_run, settings=settings, asks="once") as manager:
+        manager.writer()
         spec = replace(spec, dependencies=await manager.resolve_dependencies(waits))
         return await manager.submit(spec, repeat=repeat, dry_run=dry_run)
 
@@ -231,6 +232,7 @@ async def _preview(globals_: Globals, spec: JobSpec, waits: Waits, settings: Set
     from asyncjman.render.text import printable
 
     async with Operations(globals_.database, create=False, settings=settings, asks="once") as manager:
+        manager.writer()
         spec = replace(spec, dependencies=await manager.resolve_dependencies(waits))
         preview = await manager.preview(spec)
     print(printable(shlex.join(preview.command)))

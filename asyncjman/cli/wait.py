@@ -50,7 +50,10 @@ def wait_command(
                 return EXIT_DONE
             unfinished = [job for job in selected if job.status not in FINISHED]
             local = [job.id for job in unfinished if job.spec.executor == "local"]
-            if local and not await manager.has_runner():
+            if unfinished and not manager.is_owner:
+                ids = format_ids([job.id for job in unfinished])
+                say(f"job {ids}: only the owner's jman runs it, or polls the cluster for it")
+            elif local and not await manager.has_runner():
                 say(f"job {format_ids(local)} waits for a jman --local execute")
             try:
                 left = None if timeout is None else max(0.0, begun + timeout - time.monotonic())

@@ -14,7 +14,7 @@ from asyncjman.runtime import SYSTEM, Runtime
 from asyncjman.scheduler.liveness import Life, liveness, tasks_may_live
 from asyncjman.scheduler.settle import release_runner, release_stopped
 from asyncjman.store import runners, submissions
-from asyncjman.store.database import Database
+from asyncjman.store.database import Database, Reader
 from asyncjman.store.runnerlock import TASKS, LockNames, inherited_file, remove_strays
 from asyncjman.store.runners import Runner
 
@@ -48,14 +48,14 @@ async def lock_names(database: Database, token: str) -> LockNames:
     return LockNames.of(database.path, await submissions.database_token(database), token)
 
 
-async def _all(database: Database) -> list[tuple[Runner, LockNames]]:
+async def _all(database: Reader) -> list[tuple[Runner, LockNames]]:
     """Return all runners, and where their lock files are."""
     found = await runners.select(database)
     token = await submissions.database_token(database) if found else ""
     return [(one, LockNames.of(database.path, token, one.token)) for one in found]
 
 
-async def lives(database: Database) -> dict[int, Life]:
+async def lives(database: Reader) -> dict[int, Life]:
     """Return what is known of each runner."""
     return {one.id: liveness(one, names, database.runtime) for one, names in await _all(database)}
 

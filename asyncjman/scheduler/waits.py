@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Iterable
 
 from asyncjman.store import jobs, schedule
-from asyncjman.store.database import Database
+from asyncjman.store.database import Reader
 
 POLL_SECONDS = 0.2
 
 
-async def until_finished(database: Database, job_ids: Iterable[int], timeout: float | None = None) -> None:
+async def until_finished(database: Reader, job_ids: Iterable[int], timeout: float | None = None) -> None:
     """Return when the jobs ended or were deleted. Raises TimeoutError after ``timeout`` seconds."""
     async with asyncio.timeout(timeout):
         left = set(job_ids)

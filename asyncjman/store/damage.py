@@ -5,7 +5,7 @@ from __future__ import annotations
 from asyncjman.errors import DamagedDatabase, DatabaseProblem, UnreadableJob
 from asyncjman.model.selection import Selection
 from asyncjman.store import jobs, tasks
-from asyncjman.store.database import Database
+from asyncjman.store.database import Reader
 
 _LATEST = 1e11
 """No time is after this, in seconds since 1970."""
@@ -16,7 +16,7 @@ _TYPES = {
 }
 
 
-async def find_damage(database: Database) -> DamagedDatabase | None:
+async def find_damage(database: Reader) -> DamagedDatabase | None:
     """Return how the file breaks SQLite's rules, or its rows break ours; None where they don't.
 
     Reads all of it.
@@ -44,7 +44,7 @@ async def find_damage(database: Database) -> DamagedDatabase | None:
     return None
 
 
-async def _check_types(database: Database) -> None:
+async def _check_types(database: Reader) -> None:
     """Raise DamagedDatabase where a column holds values of another type, or a time that can't be."""
     columns = await database.fetch(
         "SELECT one.name, its.name, its.type FROM sqlite_master AS one "

@@ -1,4 +1,8 @@
-"""One connection to the database file: opening, locking, transactions, errors."""
+"""One connection to the database file: opening, locking, transactions, errors.
+
+A ``Reader`` is what everybody gets who may read the file; a ``Database``, which can change it, only its
+owner. What sends, deletes, signals, concludes or runs takes a ``Database``.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +16,21 @@ from typing import Any
 import aiosqlite
 
 from asyncjman.runtime import SYSTEM, Runtime
+from asyncjman.store import copying, home
+from asyncjman.store.authority import OWNER, Authority
 from asyncjman.store.completion import to_completion
+from asyncjman.store.connecting import Identity, no_journal_of_others
 from asyncjman.store.folderlock import deleting
-from asyncjman.store.opening import BUSY_SECONDS, Identity, identity, open_connection, scalar, translated
+from asyncjman.store.home import Home
+from asyncjman.store.opening import BUSY_SECONDS, Opened, identity, open_connection, scalar, translated
 from asyncjman.suspension import unsuspended
 
+_REST = 10
+"""A copy is made anew after this many times as long as it took, at the earliest."""
 
-class Database:
-    """A connection; transactions of one process follow each other, reads never see half of one."""
+
+class Reader:
+    """A connection that reads; each of its reads sees whole transactions."""
 
     def __init__(
         self,
@@ -29,29 +40,50 @@ class Database:
         *,
         in_memory: bool,
         runtime: Runtime = SYSTEM,
+        authority: Authority = OWNER,
     ) -> None:
         self.path = path
         self.runtime = runtime
+        self.authority = authority
         self._connection = connection
         self._identity = file
         self._in_memory = in_memory
         self._lock = asyncio.Lock()
         self._commits = 0
         self._committed = asyncio.Event()
+        self._streams = 0
+        self._copied: tuple[copying.Mark, float] | None = None
+        self._copied_at = 0.0
 
     @classmethod
-    async def open(cls, path: Path, *, create: bool, runtime: Runtime = SYSTEM) -> Database:
+    async def open(cls, path: Path, *, create: bool, runtime: Runtime = SYSTEM) -> Reader:
         """Open the file, or make it; without ``create`` a missing one is an empty one in memory.
 
         Raises DatabaseProblem when the file can't be opened, isn't a database of asyncjman's, or
         was written by a newer one; the file is left as it is then.
         """
-        with unsuspended(), translated(path):
-            opened = await to_completion(
-                open_connection(path, create=create), lambda one: one.connection.close()
-            )
-        in_memory = opened.identity is None
-        return cls(path, opened.connection, opened.identity, in_memory=in_memory, runtime=runtime)
+        opened = await _open(path, create=create)
+        kind = Database if opened.found.authority.is_owner else Reader
+        found = kind(
+            path,
+            opened.connection,
+            opened.found.identity,
+            in_memory=opened.found.identity is None,
+            runtime=runtime,
+            authority=opened.found.authority,
+        )
+        found._take(opened)
+        return found
+
+    def writer(self) -> Database:
+        """Return what can change the database. Raises NotOwner where this user may only read it."""
+        raise self.authority.error()
+
+    def _take(self, opened: Opened) -> None:
+        self._connection = opened.connection
+        self._identity = opened.found.identity
+        self._copied = opened.found.copied
+        self._copied_at = self.runtime.monotonic()
 
     async def close(self) -> None:
         with translated(self.path):
@@ -66,8 +98,13 @@ class Database:
 
     async def stream(self, sql: str, parameters: Iterable[Any] = ()) -> AsyncIterator[tuple[Any, ...]]:
         """Yield rows a few hundred at a time: for results that may not fit the memory."""
-        with translated(self.path):
-            cursor = await self._connection.execute(sql, parameters)
+        self._streams += 1
+        try:
+            with translated(self.path):
+                cursor = await self._connection.execute(sql, parameters)
+        except BaseException:
+            self._streams -= 1
+            raise
         try:
             while True:
                 with translated(self.path):
@@ -78,6 +115,7 @@ class Database:
                     # aiosqlite calls its rows sqlite3.Row, which only a row factory would make them
                     yield row  # type: ignore[misc]
         finally:
+            self._streams -= 1
             # who leaves a loop early may have closed the connection before this is reached
             with suppress(sqlite3.Error, ValueError):
                 await cursor.close()
@@ -95,6 +133,84 @@ class Database:
                     yield View(self.path, self._connection, self.runtime)
                 finally:
                     await to_completion(self._roll_back())
+
+    async def change(self, seen: tuple[int, int] | None, seconds: float) -> tuple[int, int]:
+        """Return the state of the file when it is no longer the one that was ``seen``.
+
+        Commits of this process are noticed at once, those of others after ``seconds`` at most (which is
+        when this returns anyway).
+        """
+        version = await self.version()
+        if version == seen:
+            self._committed.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._committed.wait()
+            version = await self.version()
+        return version
+
+    async def version(self) -> tuple[int, int]:
+        """Return the state of the file: another one once this or another process committed to it."""
+        await self.renew()
+        rows = await self.fetch("PRAGMA data_version")
+        return int(rows[0][0]), self._commits
+
+    async def renew(self) -> None:
+        """Look at the file once more, where what is read is a copy of it."""
+        if self._copied is None or self._streams or self._lock.locked():
+            return
+        mark, seconds = self._copied
+        rested = self.runtime.monotonic() - self._copied_at >= seconds * _REST
+        if not rested or copying.mark(self.path) == mark:
+            return
+        async with self._lock:
+            before = self._connection
+            opened = await _open(self.path, create=False)
+            if opened.found.copied is None and opened.found.identity is not None:
+                await opened.connection.close()  # it is this user's own now: the next command sees that
+                return
+            self._take(opened)
+            self._commits += 1
+            await before.close()
+
+    @property
+    def opened_file(self) -> Identity | None:
+        """Return which file this is connected to: another one once the first was deleted."""
+        return self._identity
+
+    @property
+    def is_at_its_path(self) -> bool:
+        """Tell whether the path still leads to the file that is open."""
+        return self._in_memory or identity(self.path) == self._identity
+
+    async def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            await self._connection.execute("ROLLBACK")
+
+
+class Database(Reader):
+    """The connection of the owner; transactions of one process follow each other."""
+
+    _moved_to: Home | None = None
+    _only_reads = False
+
+    @classmethod
+    async def open(cls, path: Path, *, create: bool, runtime: Runtime = SYSTEM) -> Database:
+        """Open the file as its owner. Raises NotOwner, and what ``Reader.open`` raises."""
+        found = await Reader.open(path, create=create, runtime=runtime)
+        try:
+            return found.writer()
+        except BaseException:
+            await found.close()
+            raise
+
+    def writer(self) -> Database:
+        return self
+
+    def _take(self, opened: Opened) -> None:
+        super()._take(opened)
+        self._moved_to = opened.found.moved_to
+        self._only_reads = opened.found.identity is not None
 
     @asynccontextmanager
     async def transaction(self, *, quiet: bool = False) -> AsyncIterator[Transaction]:
@@ -114,26 +230,6 @@ class Database:
                     await to_completion(self._roll_back())
                     raise
 
-    async def change(self, seen: tuple[int, int] | None, seconds: float) -> tuple[int, int]:
-        """Return the state of the file when it is no longer the one that was ``seen``.
-
-        Commits of this process are noticed at once, those of others after ``seconds`` at most (which is
-        when this returns anyway).
-        """
-        version = await self.version()
-        if version == seen:
-            self._committed.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._committed.wait()
-            version = await self.version()
-        return version
-
-    async def version(self) -> tuple[int, int]:
-        """Return the state of the file: another one once this or another process committed to it."""
-        rows = await self.fetch("PRAGMA data_version")
-        return int(rows[0][0]), self._commits
-
     async def remove_if(self, empty_sql: str) -> bool:
         """Delete the file when ``empty_sql`` gives 0 and no other process has it open.
 
@@ -142,11 +238,12 @@ class Database:
         """
         if self._in_memory:
             return False
-        async with self._lock, deleting(self.path.parent) as alone:
-            with unsuspended():
+        async with self._lock:
+            with unsuspended(), deleting(self.path.parent) as alone:
                 return alone and await to_completion(self._remove_if(empty_sql))
 
     async def _remove_if(self, empty_sql: str) -> bool:
+        await self._allow_writing()
         connection = self._connection
         try:
             if await scalar(connection, empty_sql):
@@ -154,32 +251,24 @@ class Database:
             # leaves WAL only when no other connection exists, and takes the side files along
             await connection.execute_fetchall("PRAGMA busy_timeout = 0")
             await connection.execute_fetchall("PRAGMA journal_mode = DELETE")
-            await connection.execute("BEGIN EXCLUSIVE")
-            mode = await scalar(connection, "PRAGMA journal_mode")
-            left = await scalar(connection, empty_sql)
-            removable = not left and mode == "delete" and identity(self.path) == self._identity
-            if removable:
-                self.path.unlink()
-            await connection.execute("ROLLBACK")
-            return removable
+            with no_journal_of_others(self.path):
+                await connection.execute("BEGIN EXCLUSIVE")
+                mode = await scalar(connection, "PRAGMA journal_mode")
+                left = await scalar(connection, empty_sql)
+                removable = not left and mode == "delete" and identity(self.path) == self._identity
+                if removable:
+                    self.path.unlink()
+                await connection.execute("ROLLBACK")
+                return removable
         except (sqlite3.OperationalError, OSError):
             await self._roll_back()
             return False
         finally:
             await connection.execute_fetchall(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
 
-    @property
-    def opened_file(self) -> Identity | None:
-        """Return which file this is connected to: another one once the first was deleted."""
-        return self._identity
-
-    @property
-    def is_at_its_path(self) -> bool:
-        """Tell whether the path still leads to the file that is open."""
-        return self._in_memory or identity(self.path) == self._identity
-
     async def _begin(self) -> None:
         while True:
+            await self._allow_writing()
             try:
                 await self._connection.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError:
@@ -187,30 +276,42 @@ class Database:
                     raise
             else:
                 if self.is_at_its_path:
+                    await self._write_home()
                     await self._connection.execute("UPDATE clock SET revision = revision + 1")
                     return
                 await self._connection.execute("ROLLBACK")
             await self._reopen()
 
+    async def _allow_writing(self) -> None:
+        if self._only_reads:
+            await self._connection.execute("PRAGMA query_only = OFF")
+            self._only_reads = False
+
+    async def _write_home(self) -> None:
+        """Have the database say where it is, where it was moved."""
+        if self._moved_to is not None:
+            for sql, values in home.statements(self._moved_to):
+                await self._connection.execute(sql, values)
+
     async def _reopen(self) -> None:
-        fresh = await Database.open(self.path, create=True, runtime=self.runtime)
-        await self._connection.close()
-        self._connection = fresh._connection
-        self._identity = fresh._identity
+        opened = await _open(self.path, create=True)
+        if not opened.found.authority.is_owner:
+            await opened.connection.close()
+            raise opened.found.authority.error()
+        before = self._connection
+        self._take(opened)
+        await before.close()
 
     async def _commit(self, tx: Transaction, *, quiet: bool) -> None:
         if quiet and self._connection.total_changes == tx.changes_before:
             await self._connection.execute("ROLLBACK")
         else:
             await self._connection.execute("COMMIT")
+            self._moved_to = None
         tx.committed = True
         if not quiet:
             self._commits += 1
             self._committed.set()
-
-    async def _roll_back(self) -> None:
-        if self._connection.in_transaction:
-            await self._connection.execute("ROLLBACK")
 
 
 class View:
@@ -243,3 +344,10 @@ class Transaction(View):
         if rows:
             with translated(self.path):
                 await self._connection.executemany(sql, rows)
+
+
+async def _open(path: Path, *, create: bool) -> Opened:
+    with unsuspended(), translated(path):
+        return await to_completion(
+            open_connection(path, create=create), lambda opened: opened.connection.close()
+        )

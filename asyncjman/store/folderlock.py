@@ -6,31 +6,42 @@ database deleted in that moment, and made anew by another process, two databases
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from asyncjman.errors import DatabaseProblem
+from asyncjman.runtime import SYSTEM
 
 _PAUSE_SECONDS = 0.01
 
 
-@asynccontextmanager
-async def opening(folder: Path) -> AsyncIterator[None]:
-    """Hold off the deleting of databases in a folder."""
+@contextmanager
+def opening(folder: Path, patience: float) -> Iterator[None]:
+    """Hold off the deleting of databases in a folder.
+
+    Raises DatabaseProblem where somebody holds it for ``patience`` seconds: whoever may read a folder can.
+    """
     descriptor = _descriptor(folder)
+    deadline = SYSTEM.monotonic() + patience
     try:
-        while descriptor is not None and not _lock(descriptor, fcntl.LOCK_SH):  # noqa: ASYNC110
-            await asyncio.sleep(_PAUSE_SECONDS)  # no event tells of another process
+        while descriptor is not None and not _lock(descriptor, fcntl.LOCK_SH):
+            if SYSTEM.monotonic() > deadline:
+                raise DatabaseProblem(
+                    f"another process has locked the folder {folder} for {patience:.0f} seconds; try again"
+                )
+            time.sleep(_PAUSE_SECONDS)  # no event tells of another process
         yield
     finally:
         if descriptor is not None:
             os.close(descriptor)
 
 
-@asynccontextmanager
-async def deleting(folder: Path) -> AsyncIterator[bool]:
+@contextmanager
+def deleting(folder: Path) -> Iterator[bool]:
     """Hold off the opening of databases in a folder; give False where one is being opened now."""
     descriptor = _descriptor(folder)
     try:

@@ -12,7 +12,7 @@ from asyncjman.model.graph import Dependency
 from asyncjman.model.job import Job, JobSpec, Task
 from asyncjman.model.selection import Selection
 from asyncjman.model.status import Status
-from asyncjman.store.database import Database, Transaction, View
+from asyncjman.store.database import Reader, Transaction, View
 from asyncjman.store.rows import (
     SPEC_COLUMNS,
     TASK_COLUMNS,
@@ -75,7 +75,7 @@ async def update_resources(tx: Transaction, job_id: int, queue: str, resources: 
     )
 
 
-async def existing(source: Database | Transaction, ids: Sequence[range]) -> set[int]:
+async def existing(source: Reader | Transaction, ids: Sequence[range]) -> set[int]:
     """Return which of these ids are there."""
     found: set[int] = set()
     for one in ids:
@@ -84,7 +84,7 @@ async def existing(source: Database | Transaction, ids: Sequence[range]) -> set[
     return found
 
 
-async def by_grid_id(source: Database | Transaction, grid_ids: range) -> set[int]:
+async def by_grid_id(source: Reader | Transaction, grid_ids: range) -> set[int]:
     """Return the jobs whose latest submission has one of these numbers on the cluster."""
     rows = await source.fetch(
         "SELECT job_id FROM submission AS one WHERE grid_id BETWEEN ? AND ? "
@@ -94,11 +94,11 @@ async def by_grid_id(source: Database | Transaction, grid_ids: range) -> set[int
     return {row[0] for row in rows}
 
 
-async def count(source: Database | Transaction) -> int:
+async def count(source: Reader | Transaction) -> int:
     return int((await source.fetch("SELECT count(*) FROM job"))[0][0])
 
 
-async def select_ids(database: Database, selection: Selection) -> list[int]:
+async def select_ids(database: Reader, selection: Selection) -> list[int]:
     """Return the ids of the jobs that a selection means, in order."""
     if not selection.statuses:
         where, values = _where(selection)
@@ -107,7 +107,7 @@ async def select_ids(database: Database, selection: Selection) -> list[int]:
 
 
 async def select(
-    database: Database, selection: Selection, *, unreadable_too: bool = False
+    database: Reader, selection: Selection, *, unreadable_too: bool = False
 ) -> AsyncIterator[Job]:
     """Yield the jobs that a selection means, in order of id, a few hundred in memory at a time.
 
@@ -131,9 +131,9 @@ async def select(
         after = rows[-1][0]
 
 
-async def get(source: Database | View, job_ids: Iterable[int], *, unreadable_too: bool = False) -> list[Job]:
+async def get(source: Reader | View, job_ids: Iterable[int], *, unreadable_too: bool = False) -> list[Job]:
     """Return the jobs with these ids that are there; ``unreadable_too``: see ``select``."""
-    if isinstance(source, Database):
+    if isinstance(source, Reader):
         async with source.snapshot() as view:
             return await get(view, job_ids, unreadable_too=unreadable_too)
     rows = await source.fetch(
@@ -144,12 +144,12 @@ async def get(source: Database | View, job_ids: Iterable[int], *, unreadable_too
     return await _jobs_of(source, rows, unreadable_too=unreadable_too)
 
 
-async def latest_ids(database: Database, count: int) -> list[int]:
+async def latest_ids(database: Reader, count: int) -> list[int]:
     """Return the ids of the latest jobs."""
     return [row[0] for row in await database.fetch("SELECT id FROM job ORDER BY id DESC LIMIT ?", (count,))]
 
 
-async def specs(database: Database, job_ids: Iterable[int]) -> dict[int, JobSpec]:
+async def specs(database: Reader, job_ids: Iterable[int]) -> dict[int, JobSpec]:
     """Return what was asked for, by job id (without the dependencies)."""
     rows = await database.fetch(
         f"SELECT id, {SPEC_COLUMNS} FROM job WHERE id IN (SELECT value FROM json_each(?))",
@@ -171,7 +171,7 @@ async def delete_all(tx: Transaction, job_ids: Iterable[int]) -> None:
     )
 
 
-async def dependency_edges(source: Database | Transaction) -> dict[int, list[int]]:
+async def dependency_edges(source: Reader | Transaction) -> dict[int, list[int]]:
     """Return for each job that waits for others the ids of those."""
     edges: dict[int, list[int]] = defaultdict(list)
     for job_id, on_job in await source.fetch("SELECT DISTINCT job_id, on_job FROM dependency"):
@@ -179,7 +179,7 @@ async def dependency_edges(source: Database | Transaction) -> dict[int, list[int
     return dict(edges)
 
 
-async def changed_since(database: Database, revision: int) -> tuple[list[int], int]:
+async def changed_since(database: Reader, revision: int) -> tuple[list[int], int]:
     """Return the ids of the jobs that were changed or deleted after ``revision``, and the latest one."""
     rows = await database.fetch(
         "SELECT id, revision FROM job WHERE revision > ? "
@@ -189,7 +189,7 @@ async def changed_since(database: Database, revision: int) -> tuple[list[int], i
     return [row[0] for row in rows], max((row[1] for row in rows), default=revision)
 
 
-async def latest_revision(database: Database) -> int:
+async def latest_revision(database: Reader) -> int:
     return int((await database.fetch("SELECT revision FROM clock"))[0][0])
 
 

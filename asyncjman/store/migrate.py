@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import aiosqlite
-
 APPLICATION_ID = 0x6A6D616E  # "jman"
 
 
@@ -34,13 +32,12 @@ def statements(sql: str) -> Iterator[str]:
             pending = ""
 
 
-async def migrate(connection: aiosqlite.Connection) -> None:
-    """Bring the schema to the latest version, inside the caller's transaction."""
-    rows = await connection.execute_fetchall("PRAGMA user_version")
-    version = next(iter(rows))[0]
+def migrate(connection: sqlite3.Connection, latest: int | None = None) -> None:
+    """Bring the schema to the latest version, or to an earlier one, inside the caller's transaction."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
     for number, sql in migrations().items():
-        if number > version:
+        if version < number <= (latest_version() if latest is None else latest):
             for statement in statements(sql):
-                await connection.execute(statement)
-            await connection.execute(f"PRAGMA user_version = {number}")
-    await connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number}")
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")

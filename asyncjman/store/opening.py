@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,56 +18,156 @@ from typing import Any
 import aiosqlite
 
 from asyncjman.errors import DamagedDatabase, DatabaseProblem
+from asyncjman.store import copying, home, schema
+from asyncjman.store.authority import OWNER, Authority, judge
+from asyncjman.store.connecting import Identity, connect, in_memory
+from asyncjman.store.copying import Copy, Mark
 from asyncjman.store.filesystem import is_network
 from asyncjman.store.folderlock import opening
+from asyncjman.store.home import Home
 from asyncjman.store.lockholder import locked
 from asyncjman.store.migrate import APPLICATION_ID, latest_version, migrate
 
 BUSY_SECONDS = 30.0
-Identity = tuple[int, int]
-"""Device and inode of a file: whether a path still leads to the file that was opened."""
 
+_MODE = 0o644
+"""Of a new file, as far as the umask lets: only its owner may write a database."""
 _LEAST_BYTES = 512  # the smallest page there is
 _GRIDTK_TABLES = {"Job", "ArrayJob"}
+_CHUNK = 64
+"""How many rows aiosqlite hands over at a time, which is its own default."""
+
+
+@dataclass(slots=True)
+class Found:
+    """What a connection is to."""
+
+    identity: Identity | None = None
+    """The file; None for nothing but memory."""
+    authority: Authority = OWNER
+    moved_to: Home | None = None
+    """Where the file is now, where the database says that it is elsewhere."""
+    copied: tuple[Mark, float] | None = None
+    """For a copy in private: of what it is one, and how many seconds that took."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A connection, and the file it is to; None where it is to nothing but memory."""
+    """A connection, and what it is to."""
 
     connection: aiosqlite.Connection
-    identity: Identity | None
+    found: Found
 
 
 async def open_connection(path: Path, *, create: bool) -> Opened:
     """Open the file, or make it; without ``create`` a missing one is an empty one in memory.
 
-    Raises DatabaseProblem when it can't be, isn't asyncjman's, or was written by a newer one.
+    Where this user may only read it, the connection is to a copy of it. Raises DatabaseProblem when it can't
+    be read, isn't asyncjman's, or was written by a newer one.
     """
-    async with opening(path.parent):
-        return await _open(path, create=create)
+    found = Found()
+    problems: list[BaseException] = []
 
-
-async def _open(path: Path, *, create: bool) -> Opened:
-    while True:
-        missing = _is_missing(path)
-        if missing and create and not _make(path):
-            continue  # another process was faster
-        found = None if missing and not create else identity(path)
-        connection = await _connect(path if found else None)
+    def connect_in_thread() -> sqlite3.Connection:
         try:
-            await _prepare(connection, path)
-            if found is not None:
-                await _set_journal_mode(connection, path)
+            return open_file(path, create=create, found=found)
         except BaseException as error:
-            await connection.close()
-            deleted = found is not None and identity(path) != found
-            if deleted and isinstance(error, sqlite3.OperationalError):
-                continue
+            # aiosqlite would not wait for the end of its thread
+            problems.append(error)
+            return sqlite3.connect(":memory:")
+
+    connection = await connection_of(connect_in_thread)
+    if problems:
+        await connection.close()
+        raise problems[0]
+    return Opened(connection, found)
+
+
+async def connection_of(connector: Callable[[], sqlite3.Connection]) -> aiosqlite.Connection:
+    """Return the connection that a function makes, in the thread that the connection belongs to."""
+    return await aiosqlite.Connection(connector, _CHUNK)
+
+
+def open_file(path: Path, *, create: bool, found: Found) -> sqlite3.Connection:
+    """Open the file, as ``open_connection`` does, and note in ``found`` what it is."""
+    while True:
+        if _is_missing(path):
+            if not create:
+                found.identity, found.authority = None, OWNER
+                connection = in_memory()
+                migrate(connection)
+                return connection
+            if not _make(path):
+                continue  # another process was faster
+        try:
+            found.authority = judge(path)
+        except FileNotFoundError:
+            continue  # deleted meanwhile
+        connected = _open_own(path, found) if found.authority.is_owner else None
+        if connected is not None:
+            return connected
+        if not found.authority.is_owner:
+            return _open_copy(path, found)
+
+
+def open_copy(path: Path) -> Copy:
+    """Make a copy in private of a database, brought to the latest version."""
+
+    def prepare(connection: sqlite3.Connection) -> None:
+        _check(connection, path)
+        migrate(connection)
+
+    return copying.take(path, BUSY_SECONDS, prepare)
+
+
+def _open_copy(path: Path, found: Found) -> sqlite3.Connection:
+    taken = open_copy(path)
+    found.identity = identity(path)
+    found.copied = (taken.mark, taken.seconds)
+    return taken.connection
+
+
+def _open_own(path: Path, found: Found) -> sqlite3.Connection | None:
+    """Open a file of this user's; None where it is to be looked at once more.
+
+    That is so where it was deleted meanwhile, and where it turns out to be a copy of another database.
+    """
+    real = Path(os.path.realpath(path))
+    with opening(path.parent, BUSY_SECONDS):
+        found.identity = identity(path)
+        if found.identity is None:
+            return None
+        try:
+            connection = connect(real, BUSY_SECONDS)
+        except (sqlite3.OperationalError, FileNotFoundError):
+            if identity(path) != found.identity:
+                return None
             raise
-        if found == (None if found is None else identity(path)):
-            return Opened(connection, found)
-        await connection.close()  # deleted by another process meanwhile: what we opened is no more
+        try:
+            version = _check(connection, path)
+            here = Home.of(real)
+            if version >= home.FIRST_VERSION:
+                said = home.stored(connection)
+                found.authority = home.judge_home(path, said, here, found.authority.owner)
+                if not found.authority.is_owner:
+                    connection.close()
+                    return None
+                found.moved_to = here if said != here else None
+            if version < latest_version():
+                _migrate(connection, here)
+            _set_journal_mode(connection, path)
+            # what only reads is held to it
+            connection.execute("PRAGMA query_only = ON")
+        except BaseException as error:
+            connection.close()
+            deleted = identity(path) != found.identity
+            if deleted and isinstance(error, sqlite3.OperationalError | FileNotFoundError):
+                return None
+            raise
+        if found.identity == identity(path):
+            return connection
+        connection.close()  # deleted by another process meanwhile: what we opened is no more
+        return None
 
 
 def identity(path: Path) -> Identity | None:
@@ -117,9 +217,9 @@ def _make(path: Path) -> bool:
         try:
             # makes it without opening it: another thread's connection may have locks on it by the time
             # that a descriptor would be closed
-            os.mknod(path, stat.S_IFREG | 0o666)
+            os.mknod(path, stat.S_IFREG | _MODE)
         except (AttributeError, PermissionError):  # not everywhere, or for root only
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE))
     except FileExistsError:
         return False
     except OSError as error:
@@ -127,61 +227,60 @@ def _make(path: Path) -> bool:
     return True
 
 
-async def _connect(path: Path | None) -> aiosqlite.Connection:
-    connection = await aiosqlite.connect(path or ":memory:", timeout=BUSY_SECONDS, isolation_level=None)
+def _check(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the version of the schema, 0 for an empty database. Raises DatabaseProblem for others' files."""
+    connection.execute("BEGIN")  # another process may bring it to a later version in this moment
     try:
-        await connection.execute("PRAGMA foreign_keys = ON")
-        # what was committed survives a power loss; EXTRA: also where a commit is the unlinking of a journal
-        await connection.execute("PRAGMA synchronous = EXTRA")
-        # a database that somebody else made runs nothing
-        await connection.execute("PRAGMA trusted_schema = OFF")
-    except BaseException:
-        await connection.close()
-        raise
-    return connection
-
-
-async def _prepare(connection: aiosqlite.Connection, path: Path) -> None:
-    """Refuse what is no database of ours; bring the schema to the latest version."""
-    application = await scalar(connection, "PRAGMA application_id")
-    ours = application == APPLICATION_ID
-    version = await scalar(connection, "PRAGMA user_version")
-    if ours and version > latest_version():
+        application = _value(connection, "PRAGMA application_id")
+        version = int(_value(connection, "PRAGMA user_version"))
+        if application == APPLICATION_ID:
+            if version > latest_version():
+                raise DatabaseProblem(
+                    f"{path} was written by a newer asyncjman (schema {version}, "
+                    f"this one knows {latest_version()}): upgrade asyncjman"
+                )
+            schema.verify(connection, path, version)
+            return version
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    finally:
+        connection.execute("ROLLBACK")
+    if tables >= _GRIDTK_TABLES:
         raise DatabaseProblem(
-            f"{path} was written by a newer asyncjman (schema {version}, "
-            f"this one knows {latest_version()}): upgrade asyncjman"
+            f"{path} is a database of gridtk: finish its jobs with gridtk and move it away, "
+            "or name another file with --database"
         )
-    if not ours:
-        tables = {row[0] for row in await connection.execute_fetchall("SELECT name FROM sqlite_master")}
-        if tables >= _GRIDTK_TABLES:
-            raise DatabaseProblem(
-                f"{path} is a database of gridtk: finish its jobs with gridtk and move it away, "
-                "or name another file with --database"
-            )
-        # another process may have made ours in this moment
-        foreign = tables or version or application
-        if foreign and await scalar(connection, "PRAGMA application_id") != APPLICATION_ID:
-            raise DatabaseProblem(f"{path} is another program's database: name another file with --database")
-    if not ours or version < latest_version():
-        await connection.execute("BEGIN IMMEDIATE")
-        try:
-            await migrate(connection)  # does nothing where another process was faster
-        except BaseException:
-            await connection.execute("ROLLBACK")
-            raise
-        await connection.execute("COMMIT")
+    if tables or version or application:
+        raise DatabaseProblem(f"{path} is another program's database: name another file with --database")
+    return 0
 
 
-async def _set_journal_mode(connection: aiosqlite.Connection, path: Path) -> None:
+def _migrate(connection: sqlite3.Connection, here: Home) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        migrate(connection)  # does nothing where another process was faster
+        if home.stored(connection) is None:
+            for sql, values in home.statements(here):
+                connection.execute(sql, values)
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _set_journal_mode(connection: sqlite3.Connection, path: Path) -> None:
     # WAL needs shared memory, which a network file system hasn't
     wanted = "delete" if is_network(path.parent) else "wal"
-    if await scalar(connection, "PRAGMA journal_mode") != wanted:
+    if _value(connection, "PRAGMA journal_mode") != wanted:
         try:
             # fetched: a statement that is not at its end keeps its lock
-            await connection.execute_fetchall(f"PRAGMA journal_mode = {wanted}")
+            connection.execute(f"PRAGMA journal_mode = {wanted}").fetchall()
         except sqlite3.OperationalError:
             if wanted == "delete":
                 raise
+
+
+def _value(connection: sqlite3.Connection, sql: str) -> Any:
+    return connection.execute(sql).fetchone()[0]
 
 
 _ADVICE = {

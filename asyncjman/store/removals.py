@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from asyncjman.model.selection import format_ids, parse_ids
-from asyncjman.store.database import Database, Transaction
+from asyncjman.store.database import Reader, Transaction
 from asyncjman.store.rows import text, token_of, untext
 
 TASKS_A_ROW = 1000
@@ -82,12 +82,12 @@ async def add_database(tx: Transaction) -> None:
     await tx.execute("INSERT INTO removal (kind, job_id) VALUES ('database', 0)")
 
 
-async def is_pending(source: Database | Transaction) -> bool:
+async def is_pending(source: Reader | Transaction) -> bool:
     """Tell whether something is to be removed."""
     return bool(await source.fetch("SELECT 1 FROM removal LIMIT 1"))
 
 
-async def next_ones(source: Database | Transaction) -> list[Logs | Spool]:
+async def next_ones(source: Reader | Transaction) -> list[Logs | Spool]:
     """Return what is to be removed next: no more than goes into a transaction."""
     rows = await source.fetch(f"{_SELECT} WHERE kind <> 'database' ORDER BY id LIMIT 100")
     found: list[Logs | Spool] = []
@@ -101,7 +101,7 @@ async def next_ones(source: Database | Transaction) -> list[Logs | Spool]:
     return found
 
 
-async def logs_of(source: Database | Transaction, job_ids: Iterable[int]) -> list[Logs]:
+async def logs_of(source: Reader | Transaction, job_ids: Iterable[int]) -> list[Logs]:
     """Return which logs of some jobs are to be removed."""
     rows = await source.fetch(
         f"{_SELECT} WHERE kind = 'logs' AND job_id IN (SELECT value FROM json_each(?)) ORDER BY id",
@@ -115,7 +115,7 @@ async def done(tx: Transaction, some: Sequence[Logs | Spool]) -> None:
     await tx.execute_many("DELETE FROM removal WHERE id = ?", [(one.id,) for one in some])
 
 
-async def database_too(source: Database | Transaction) -> bool:
+async def database_too(source: Reader | Transaction) -> bool:
     """Tell whether the file itself is to be removed."""
     return bool(await source.fetch("SELECT 1 FROM removal WHERE kind = 'database' LIMIT 1"))
 

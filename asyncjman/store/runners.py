@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from asyncjman.store.database import Database, Transaction
+from asyncjman.store.database import Reader, Transaction
 from asyncjman.store.jobs import REVISION
 from asyncjman.store.rows import TASK_COLUMNS
 from asyncjman.store.tasks import UNCLAIMED
@@ -65,12 +65,12 @@ async def insert(
     )
 
 
-async def select(source: Database | Transaction) -> list[Runner]:
+async def select(source: Reader | Transaction) -> list[Runner]:
     rows = await source.fetch(f"SELECT {_COLUMNS} FROM runner")
     return [Runner(*row) for row in rows]
 
 
-async def get(source: Database | Transaction, runner_id: int) -> Runner | None:
+async def get(source: Reader | Transaction, runner_id: int) -> Runner | None:
     """Return a runner that has a row."""
     return next((one for one in await select(source) if one.id == runner_id), None)
 
@@ -102,13 +102,13 @@ _HELD = "finished_at IS NULL AND status IN ('queued', 'executing')"
 _HELD_COLUMNS = "job_id, task_id, attempt, status = 'executing', runner"
 
 
-async def held(source: Database | Transaction, runner_id: int) -> list[Held]:
+async def held(source: Reader | Transaction, runner_id: int) -> list[Held]:
     """Return what a runner had taken up and did not end."""
     rows = await source.fetch(f"SELECT {_HELD_COLUMNS} FROM task WHERE runner = ? AND {_HELD}", (runner_id,))
     return [Held(row[0], row[1], row[2], bool(row[3]), row[4]) for row in rows]
 
 
-async def held_of_job(database: Database, job_id: int, task_ids: Iterable[int] = ()) -> list[Held]:
+async def held_of_job(database: Reader, job_id: int, task_ids: Iterable[int] = ()) -> list[Held]:
     """Return what runners, whichever, hold of a job, or of some of its tasks."""
     wanted = set(task_ids)
     rows = await database.fetch(f"SELECT {_HELD_COLUMNS} FROM task WHERE job_id = ? AND {_HELD}", (job_id,))
@@ -127,7 +127,7 @@ async def stop_held(tx: Transaction, claims: Iterable[Held], now: float) -> None
 
 
 async def lost(
-    source: Database | Transaction, runner_id: int, claims: Mapping[tuple[int, int], int | None]
+    source: Reader | Transaction, runner_id: int, claims: Mapping[tuple[int, int], int | None]
 ) -> set[tuple[int, int]]:
     """Return which of these claims, (job id, task id) with the attempt where it matters, a runner has not,
     or no longer.

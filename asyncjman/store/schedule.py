@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from asyncjman.model.graph import Dependency
 from asyncjman.model.status import FINISHED, Status, roll_up
-from asyncjman.store.database import Database, Transaction, View
+from asyncjman.store.database import Reader, Transaction, View
 from asyncjman.store.rows import dependency_of, status_of, untext
 
 
@@ -40,12 +40,12 @@ class Outline:
         return sum(count for status, count in self.counts.items() if status not in FINISHED)
 
 
-async def open_jobs(source: Database | Transaction) -> list[int]:
+async def open_jobs(source: Reader | Transaction) -> list[int]:
     """Return the ids of all jobs that are not finished, in order."""
     return [row[0] for row in await source.fetch("SELECT id FROM job WHERE finished_at IS NULL ORDER BY id")]
 
 
-async def has_open(source: Database | Transaction, executor: str) -> bool:
+async def has_open(source: Reader | Transaction, executor: str) -> bool:
     """Tell whether an executor has jobs that are not finished."""
     rows = await source.fetch(
         "SELECT 1 FROM job WHERE finished_at IS NULL AND executor = ? LIMIT 1", (executor,)
@@ -54,7 +54,7 @@ async def has_open(source: Database | Transaction, executor: str) -> bool:
 
 
 async def not_succeeded(
-    source: Database | Transaction, executor: str, only: Iterable[int] | None = None
+    source: Reader | Transaction, executor: str, only: Iterable[int] | None = None
 ) -> list[int]:
     """Return the jobs of an executor (of ``only`` these) that are no success, or not yet; in order."""
     some = "" if only is None else " AND job.id IN (SELECT value FROM json_each(?))"
@@ -66,7 +66,7 @@ async def not_succeeded(
     return [row[0] for row in rows]
 
 
-async def jobs_with_missing(source: Database | Transaction) -> list[int]:
+async def jobs_with_missing(source: Reader | Transaction) -> list[int]:
     """Return the jobs with tasks that ended without a word: their records may come late."""
     rows = await source.fetch(
         "SELECT DISTINCT job_id FROM task WHERE missing_since IS NOT NULL AND finished_at IS NOT NULL"
@@ -74,14 +74,14 @@ async def jobs_with_missing(source: Database | Transaction) -> list[int]:
     return [row[0] for row in rows]
 
 
-async def has_runner(source: Database | Transaction) -> bool:
+async def has_runner(source: Reader | Transaction) -> bool:
     """Tell whether some process runs local jobs, or was killed while it did."""
     return bool(await source.fetch("SELECT 1 FROM runner LIMIT 1"))
 
 
-async def outlines(source: Database | View, job_ids: Iterable[int]) -> dict[int, Outline]:
+async def outlines(source: Reader | View, job_ids: Iterable[int]) -> dict[int, Outline]:
     """Return the outlines of those of the jobs that are there."""
-    if isinstance(source, Database):
+    if isinstance(source, Reader):
         async with source.snapshot() as view:
             return await outlines(view, job_ids)
     ids = (json.dumps(list(job_ids)),)
@@ -119,7 +119,7 @@ async def outlines(source: Database | View, job_ids: Iterable[int]) -> dict[int,
 
 
 async def dependencies(
-    source: Database | Transaction, job_ids: Iterable[int]
+    source: Reader | Transaction, job_ids: Iterable[int]
 ) -> dict[int, tuple[Dependency, ...]]:
     """Return what each of these jobs waits for."""
     found: dict[int, list[Dependency]] = defaultdict(list)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
-from asyncjman.store.database import Database, Transaction, View
+from asyncjman.store.database import Reader, Transaction, View
 from asyncjman.store.jobs import REVISION
 from asyncjman.store.rows import TASK_COLUMNS, status_of, task_of, task_values, token_of
 
@@ -56,7 +56,7 @@ def _of(row: Sequence[object]) -> Submission:
     return Submission(row[0], job_id, token_of(token), created_at, host, pid, grid_id, numbers, note)  # type: ignore[arg-type]
 
 
-async def database_token(source: Database | Transaction) -> str:
+async def database_token(source: Reader | Transaction) -> str:
     """Return the name that tells this database from all others."""
     return token_of((await source.fetch("SELECT token FROM clock"))[0][0])
 
@@ -99,7 +99,7 @@ async def drop(tx: Transaction, submission_id: int) -> None:
     await tx.execute("DELETE FROM submission WHERE id = ? AND grid_id IS NULL", (submission_id,))
 
 
-async def active(source: Database | Transaction, job_ids: Iterable[int] | None = None) -> list[Submission]:
+async def active(source: Reader | Transaction, job_ids: Iterable[int] | None = None) -> list[Submission]:
     """Return the submissions that have unfinished tasks, of all jobs or of some."""
     some = "" if job_ids is None else " AND job_id IN (SELECT value FROM json_each(?))"
     values = [] if job_ids is None else [json.dumps(list(job_ids))]
@@ -107,7 +107,7 @@ async def active(source: Database | Transaction, job_ids: Iterable[int] | None =
     return [_of(row) for row in rows]
 
 
-async def latest(source: Database | Transaction, job_id: int) -> Submission | None:
+async def latest(source: Reader | Transaction, job_id: int) -> Submission | None:
     """Return the last submission of a job."""
     rows = await source.fetch(
         f"SELECT {_COLUMNS} FROM submission WHERE job_id = ? ORDER BY id DESC LIMIT 1", (job_id,)
@@ -128,7 +128,7 @@ async def set_notes(tx: Transaction, rows: Sequence[tuple[str | None, int]]) -> 
     await tx.execute_many("UPDATE submission SET note = ? WHERE id = ?", rows)
 
 
-async def unsent_jobs(source: Database | Transaction, executor: str) -> list[int]:
+async def unsent_jobs(source: Reader | Transaction, executor: str) -> list[int]:
     """Return the jobs of a cluster that are to be submitted: they wait for nothing any more."""
     rows = await source.fetch(
         "SELECT id FROM job WHERE executor = ? AND finished_at IS NULL "
@@ -141,7 +141,7 @@ async def unsent_jobs(source: Database | Transaction, executor: str) -> list[int
     return [row[0] for row in rows]
 
 
-async def ended_before(source: Database | Transaction, executor: str) -> list[int]:
+async def ended_before(source: Reader | Transaction, executor: str) -> list[int]:
     """Return the jobs that ended, and for which unsent jobs of a cluster still wait."""
     rows = await source.fetch(
         "SELECT DISTINCT on_job FROM dependency JOIN job ON job.id = dependency.job_id "
@@ -155,9 +155,9 @@ async def ended_before(source: Database | Transaction, executor: str) -> list[in
     return [row[0] for row in rows]
 
 
-async def standings(source: Database | View, job_ids: Collection[int]) -> dict[int, Standing]:
+async def standings(source: Reader | View, job_ids: Collection[int]) -> dict[int, Standing]:
     """Return how the tasks of those of the jobs stand that are there, by job id."""
-    if isinstance(source, Database):
+    if isinstance(source, Reader):
         async with source.snapshot() as view:
             return await standings(view, job_ids)
     wanted = (json.dumps(list(job_ids)),)
@@ -217,7 +217,7 @@ async def set_rest(tx: Transaction, job_id: int, status: Status) -> None:
     )
 
 
-async def unaccounted(source: Database | Transaction) -> list[Submission]:
+async def unaccounted(source: Reader | Transaction) -> list[Submission]:
     """Return the submissions that are over, and whose tasks' usage was not looked up yet."""
     rows = await source.fetch(
         f"SELECT {_COLUMNS} FROM submission WHERE active = 0 AND accounted = 0 AND grid_id IS NOT NULL"
@@ -225,7 +225,7 @@ async def unaccounted(source: Database | Transaction) -> list[Submission]:
     return [_of(row) for row in rows]
 
 
-async def ended_attempts(source: Database | Transaction, job_ids: Iterable[int]) -> list[Task]:
+async def ended_attempts(source: Reader | Transaction, job_ids: Iterable[int]) -> list[Task]:
     """Return the attempts of jobs that ran and ended; the first ones first."""
     ids = json.dumps(list(job_ids))
     some = (
@@ -269,7 +269,7 @@ async def answered(tx: Transaction, now: float) -> None:
     await tx.execute("UPDATE clock SET cluster_seen = ?", (now,))
 
 
-async def last_seen(source: Database | Transaction) -> float | None:
+async def last_seen(source: Reader | Transaction) -> float | None:
     """Return when the cluster last answered, in seconds since 1970."""
     seen: float | None = (await source.fetch("SELECT cluster_seen FROM clock"))[0][0]
     return seen

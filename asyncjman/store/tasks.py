@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from asyncjman.model.job import PLAIN_TASK, Task
 from asyncjman.model.status import FINISHED, Status
-from asyncjman.store.database import Database, Transaction, View
+from asyncjman.store.database import Reader, Transaction, View
 from asyncjman.store.jobs import REVISION
 from asyncjman.store.rows import TASK_COLUMNS, status_of, task_of, task_values
 
@@ -76,7 +76,7 @@ async def claim(
     return [Claim(*row) for row in rows]
 
 
-async def first_gap(source: Database | Transaction, job_id: int, array: ArraySpec) -> int:
+async def first_gap(source: Reader | Transaction, job_id: int, array: ArraySpec) -> int:
     """Return the index (from 0) of the first task of an array that has no row; its length where all have.
 
     The number of queries grows with the logarithm of the array.
@@ -287,13 +287,13 @@ async def ask_to_stop(tx: Transaction, job_id: int, task_ids: Sequence[int] = ()
     return len(rows)
 
 
-async def to_stop(database: Database, runner: int) -> list[tuple[int, int]]:
+async def to_stop(database: Reader, runner: int) -> list[tuple[int, int]]:
     """Return (job id, task id) of what this runner is asked to stop."""
     rows = await database.fetch("SELECT job_id, task_id FROM task WHERE stop = 1 AND runner = ?", (runner,))
     return [(row[0], row[1]) for row in rows]
 
 
-async def unfinished_of(database: Database, job_id: int, task_ids: Sequence[int] = ()) -> int:
+async def unfinished_of(database: Reader, job_id: int, task_ids: Sequence[int] = ()) -> int:
     """Return how many tasks of a job (all, or only ``task_ids``) a runner holds."""
     some = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
     rows = await database.fetch(
@@ -304,7 +304,7 @@ async def unfinished_of(database: Database, job_id: int, task_ids: Sequence[int]
     return int(rows[0][0])
 
 
-async def rest(source: Database | View, job_id: int) -> tuple[Status, str | None] | None:
+async def rest(source: Reader | View, job_id: int) -> tuple[Status, str | None] | None:
     """Return the status of those tasks that have no row of their own, and the array as it is now.
 
     None where the job is no more.
@@ -328,7 +328,7 @@ async def forget(tx: Transaction, job_id: int, task_ids: Sequence[int], array: A
     await set_next_index(tx, job_id, await first_gap(tx, job_id, array))
 
 
-async def others_hold(database: Database, runner: int) -> bool:
+async def others_hold(database: Reader, runner: int) -> bool:
     """Tell whether other runners hold tasks."""
     rows = await database.fetch(
         "SELECT 1 FROM task WHERE finished_at IS NULL AND status IN ('queued', 'executing') "
@@ -338,7 +338,7 @@ async def others_hold(database: Database, runner: int) -> bool:
     return bool(rows)
 
 
-async def outcomes(database: Database | Transaction, job_id: int) -> list[tuple[int, Status]]:
+async def outcomes(database: Reader | Transaction, job_id: int) -> list[tuple[int, Status]]:
     """Return (task id, status) of the finished tasks of a job that have rows."""
     rows = await database.fetch(
         "SELECT task_id, status FROM task WHERE job_id = ? AND finished_at IS NOT NULL", (job_id,)
@@ -346,7 +346,7 @@ async def outcomes(database: Database | Transaction, job_id: int) -> list[tuple[
     return [(row[0], status_of(row[1], job_id)) for row in rows]
 
 
-async def successes(source: Database | Transaction, job_id: int, task_ids: Iterable[int]) -> set[int]:
+async def successes(source: Reader | Transaction, job_id: int, task_ids: Iterable[int]) -> set[int]:
     """Return which of these tasks of a job succeeded."""
     rows = await source.fetch(
         "SELECT task_id FROM task WHERE job_id = ? AND status = 'success' "
@@ -356,7 +356,7 @@ async def successes(source: Database | Transaction, job_id: int, task_ids: Itera
     return {row[0] for row in rows}
 
 
-async def unsuccessful(source: Database | Transaction, job_id: int, task_ids: Iterable[int]) -> set[int]:
+async def unsuccessful(source: Reader | Transaction, job_id: int, task_ids: Iterable[int]) -> set[int]:
     """Return which of these tasks of a job ended, and did not succeed."""
     rows = await source.fetch(
         "SELECT task_id FROM task WHERE job_id = ? AND finished_at IS NOT NULL AND status <> 'success' "
@@ -366,7 +366,7 @@ async def unsuccessful(source: Database | Transaction, job_id: int, task_ids: It
     return {row[0] for row in rows}
 
 
-async def unclaimable(source: Database | Transaction, job_id: int, *, queued_too: bool = True) -> set[int]:
+async def unclaimable(source: Reader | Transaction, job_id: int, *, queued_too: bool = True) -> set[int]:
     """Return the tasks of a job that somebody holds, or that ended: by a row, or with all that have none.
 
     ``queued_too``: whether what is held and has not started counts.
@@ -386,7 +386,7 @@ async def unclaimable(source: Database | Transaction, job_id: int, *, queued_too
     return {row[0] for row in rows}
 
 
-async def resubmitted(database: Database, job_id: int, after: int, limit: int) -> list[int]:
+async def resubmitted(database: Reader, job_id: int, after: int, limit: int) -> list[int]:
     """Return tasks that have a row and wait to be taken up again, in order."""
     rows = await database.fetch(
         "SELECT task_id FROM task WHERE job_id = ? AND task_id > ? AND finished_at IS NULL "
@@ -461,7 +461,7 @@ async def reset(
     return changed
 
 
-async def select(database: Database, job_id: int) -> AsyncIterator[Task]:
+async def select(database: Reader, job_id: int) -> AsyncIterator[Task]:
     """Yield the tasks of a job that have rows, in order of id."""
     async for row in database.stream(
         f"SELECT {TASK_COLUMNS} FROM task WHERE job_id = ? ORDER BY task_id", (job_id,)
@@ -469,7 +469,7 @@ async def select(database: Database, job_id: int) -> AsyncIterator[Task]:
         yield task_of(row)
 
 
-async def page(source: Database | View, job_id: int, after: int, limit: int) -> list[Task]:
+async def page(source: Reader | View, job_id: int, after: int, limit: int) -> list[Task]:
     """Return the next tasks of a job that have rows, in order of id."""
     rows = await source.fetch(
         f"SELECT {TASK_COLUMNS} FROM task WHERE job_id = ? AND task_id > ? ORDER BY task_id LIMIT ?",
@@ -478,7 +478,7 @@ async def page(source: Database | View, job_id: int, after: int, limit: int) -> 
     return [task_of(row) for row in rows]
 
 
-async def failed(database: Database, job_ids: Iterable[int], limit: int) -> list[Task]:
+async def failed(database: Reader, job_ids: Iterable[int], limit: int) -> list[Task]:
     """Return the first tasks of these jobs that failed."""
     rows = await database.fetch(
         f"SELECT {TASK_COLUMNS} FROM task WHERE job_id IN (SELECT value FROM json_each(?)) "
@@ -488,7 +488,7 @@ async def failed(database: Database, job_ids: Iterable[int], limit: int) -> list
     return [task_of(row) for row in rows]
 
 
-async def get(database: Database, job_id: int, task_id: int) -> Task | None:
+async def get(database: Reader, job_id: int, task_id: int) -> Task | None:
     """Return a task that has a row."""
     rows = await database.fetch(
         f"SELECT {TASK_COLUMNS} FROM task WHERE job_id = ? AND task_id = ?", (job_id, task_id)
@@ -511,7 +511,7 @@ async def latest_attempts(
     return [(row[0], row[1]) for row in rows]
 
 
-async def attempts_since(database: Database, job_id: int, moment: float) -> list[Task]:
+async def attempts_since(database: Reader, job_id: int, moment: float) -> list[Task]:
     """Return the attempts before the latest of a job's tasks that ended after ``moment`` (since 1970)."""
     rows = await database.fetch(
         f"SELECT {TASK_COLUMNS} FROM attempt WHERE job_id = ? AND finished_at > ?", (job_id, moment)
@@ -519,7 +519,7 @@ async def attempts_since(database: Database, job_id: int, moment: float) -> list
     return [task_of(row) for row in rows]
 
 
-async def attempts(database: Database, job_id: int, task_id: int) -> list[Task]:
+async def attempts(database: Reader, job_id: int, task_id: int) -> list[Task]:
     """Return the attempts of a task before its latest, the first one first."""
     rows = await database.fetch(
         f"SELECT {TASK_COLUMNS} FROM attempt WHERE job_id = ? AND task_id = ? ORDER BY attempt",

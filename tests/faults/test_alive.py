@@ -163,10 +163,8 @@ def test_a_live_execute_whose_host_name_changed_is_alive(jman: Jman) -> None:
     assert jman.status() == {1: "stopped"}
 
 
-def open_to_all(jman: Jman) -> None:
-    jman.folder.chmod(0o777)
-    for path in jman.folder.glob("submitted.sql3*"):
-        path.chmod(0o666)
+def open_to_all(jman: Jman, mode: int = 0o777) -> None:
+    jman.folder.chmod(mode)
     for folder in jman.folder.parents:
         if folder != Path("/tmp") and folder.is_relative_to("/tmp"):
             folder.chmod(0o755)
@@ -180,10 +178,9 @@ def test_what_proc_hides_from_another_user_is_not_dead(jman: Jman) -> None:
     if run_in(jman, ("-m",), HIDING + f"{sys.executable} -c 'import asyncjman'").returncode:
         pytest.skip("another user can't read asyncjman here")
     jman.submit("sh", "-c", GATED)
-    open_to_all(jman)
+    open_to_all(jman, 0o755)
     process = jman.start("--local", "execute", "--no-progress")
     wait_until(lambda: jman.job()["status"] == "executing")
-    open_to_all(jman)
     seen = run_in(jman, ("-m",), HIDING + jman_words("list", "--json"))
     assert '"status": "executing"' in seen.stdout, seen
     assert "killed" not in seen.stderr

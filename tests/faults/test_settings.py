@@ -111,7 +111,7 @@ def test_a_link_of_another_user_is_ignored(jman: Jman, project: Path) -> None:
     nearer.symlink_to(project)
     assert preview(jman).err == ""
     os.lchown(nearer, STRANGER, STRANGER)
-    assert f"{nearer} is a symbolic link of uid {STRANGER}" in preview(jman).err
+    assert f"{nearer} is a symbolic link of another user (uid {STRANGER})" in preview(jman).err
 
 
 @pytest.mark.root

@@ -30,7 +30,7 @@ async def test_a_claim_that_is_under_way_while_it_stops(
         after = (Dependency(1, Kind.OK),)
         await operations.submit(JobSpec(command=("true",), exec_dir=folder, dependencies=after))
         engine = Engine(
-            operations.database, LocalExecutor(token=TOKEN), token=TOKEN, options=Options(), bus=Bus()
+            operations.writer(), LocalExecutor(token=TOKEN), token=TOKEN, options=Options(), bus=Bus()
         )
         monkeypatch.setattr(engine._feed, "_look_ahead", lambda: 8)
         claim = engine._recorder.claim

@@ -11,7 +11,6 @@ import sqlite3
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from tests.simulation.world import Process
@@ -24,14 +23,17 @@ _BUSY_TIMEOUT = re.compile(r"PRAGMA busy_timeout = (\d+)")
 class Connection:
     """What asyncjman uses of aiosqlite.Connection."""
 
-    def __init__(self, process: Process, path: Path | str, *, timeout: float) -> None:
+    def __init__(self, process: Process, database: sqlite3.Connection, *, timeout: float) -> None:
         self._process = process
         self._queue: deque[tuple[Callable[..., Any], tuple[Any, ...], Any]] = deque()
         self._is_busy = False
         self._tries = 0
         self._waited = 0.0
         self._timeout = timeout
-        self._database = sqlite3.connect(path, timeout=0, isolation_level=None)
+        self._database = database
+        # SQLite itself must not wait: the clock would stand
+        database.execute("PRAGMA busy_timeout = 0")
+        database.execute("PRAGMA synchronous = OFF")  # what is simulated is no power loss
         self._is_closed = False
         process.on_death.append(self._kill)
 
@@ -59,9 +61,7 @@ class Connection:
     def _execute(self, sql: str, parameters: tuple[Any, ...]) -> sqlite3.Cursor:
         if match := _BUSY_TIMEOUT.match(sql):
             self._timeout = int(match[1]) / 1000
-            sql = "SELECT 0"  # SQLite itself must not wait: the clock would stand
-        elif sql.startswith("PRAGMA synchronous"):
-            sql = "PRAGMA synchronous = OFF"  # what is simulated is no power loss
+            sql = "SELECT 0"
         return self._database.execute(sql, parameters)
 
     def _fetch_all(self, sql: str, parameters: tuple[Any, ...]) -> list[Any]:

@@ -6,17 +6,19 @@ import asyncio
 import gc
 import logging
 import shutil
+import sqlite3
 import sys
 import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from asyncjman.errors import JmanError
+from asyncjman.store import home
 from asyncjman.store.database import Database
 from tests.simulation.commands import Commands
 from tests.simulation.machine import Machine
@@ -213,10 +215,16 @@ class Stage:
         for side in ("", "-wal", "-shm"):
             self._path.with_name(self._path.name + side).unlink(missing_ok=True)
         shutil.copyfile(self._template, self._path)
+        self._say_that_it_is_no_copy()
         self._count += 1
         if self._count % 20 == 0:
             gc.collect()
         return _History(seed, plan or make_plan(seed), self._path, tracing=tracing).run()
+
+    def _say_that_it_is_no_copy(self) -> None:
+        with closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
+            for sql, values in home.statements(home.Home.of(self._path)):
+                connection.execute(sql, values)
 
 
 @contextmanager

@@ -6,10 +6,10 @@ All of it in one place, by name: what is not here is the real code.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -34,8 +34,8 @@ def current() -> Process:
 def simulated(world: World, machine: Machine) -> Iterator[None]:
     """Have the real code run in this world."""
 
-    async def connect(path: Path | str, *, timeout: float, **_: Any) -> Connection:
-        return Connection(current(), path, timeout=timeout)
+    async def connection_of(connector: Callable[[], sqlite3.Connection]) -> Connection:
+        return Connection(current(), connector(), timeout=opening.BUSY_SECONDS)
 
     async def no_commit(folder: Path) -> tuple[None, None]:
         return None, None
@@ -54,7 +54,7 @@ def simulated(world: World, machine: Machine) -> Iterator[None]:
 
     with ExitStack() as stack:
         for owner, name, stand_in in (
-            (opening, "aiosqlite", SimpleNamespace(connect=connect, Connection=Connection)),
+            (opening, "connection_of", connection_of),
             # its locks are the real process's, which opens and deletes for all of the simulated ones
             (folderlock, "_descriptor", lambda folder: None),
             (git, "describe", no_commit),

@@ -1,0 +1,53 @@
+"""Whether a database has the tables, indexes and triggers that asyncjman makes, and nothing else.
+
+A trigger or a view that somebody put in would be carried out with our own statements.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from functools import cache
+from pathlib import Path
+
+from asyncjman.errors import DatabaseProblem
+from asyncjman.store.migrate import migrate
+
+_OBJECTS = "SELECT type, name, sql FROM sqlite_master"
+_STATISTICS = "sqlite_stat"
+"""So begin the names of the tables that ANALYZE makes; only SQLite writes them."""
+
+
+def verify(connection: sqlite3.Connection, path: Path, version: int) -> None:
+    """Raise DatabaseProblem where the schema isn't the one of this version."""
+    wanted = _made_by_us(version)
+    found = {
+        (str(kind), str(name)): sql
+        for kind, name, sql in connection.execute(_OBJECTS)
+        if not (kind == "table" and str(name).startswith(_STATISTICS))
+    }
+    if found == wanted:
+        return
+    if odd := found.keys() - wanted.keys():
+        kind, name = min(odd, key=lambda key: (key[1].startswith("sqlite_"), key))
+        what = f"it has {'an' if kind == 'index' else 'a'} {kind} {name!r} that asyncjman did not make"
+    elif missing := wanted.keys() - found.keys():
+        kind, name = min(missing)
+        what = f"its {kind} {name!r} is missing"
+    else:
+        kind, name = min(key for key, sql in wanted.items() if found[key] != sql)
+        what = f"its {kind} {name!r} is not as asyncjman makes it"
+    raise DatabaseProblem(
+        f"the database {path} was changed by something else: {what}; "
+        "restore it from a copy, or name another file with --database"
+    )
+
+
+@cache
+def _made_by_us(version: int) -> dict[tuple[str, str], str | None]:
+    """Return the SQL of all that a database of this version has, by type and name."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        migrate(connection, version)
+        return {(kind, name): sql for kind, name, sql in connection.execute(_OBJECTS)}
+    finally:
+        connection.close()
