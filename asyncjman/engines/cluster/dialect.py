@@ -88,7 +88,10 @@ class Dialect(Protocol):
         """Return what deletes (native id, the cluster's numbers of tasks; () for all of it)."""
 
     def account(self, name_pattern: str, user: str) -> Call[Mapping[tuple[str, int], Observation]] | None:
-        """Return what asks accounting for ends and usage, by native id and number of the task (0: no array)."""
+        """Return what asks accounting for ends and usage.
+
+        They come by native id and the number of the task (0: no array).
+        """
 
     def describe(self, native_ids: Sequence[str]) -> Call[Sequence[Evidence]]:
         """Return what tells why jobs wait."""
