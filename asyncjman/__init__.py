@@ -22,8 +22,9 @@ if TYPE_CHECKING:
         TaskRetried,
         TaskStarted,
     )
+    from asyncjman.model.failure import Cause
     from asyncjman.model.job import Job, Task
-    from asyncjman.model.retry import Cause, Retry
+    from asyncjman.model.retry import Retry
     from asyncjman.model.selection import Selection
     from asyncjman.model.status import Status
     from asyncjman.model.sweep import Sweep
@@ -60,7 +61,7 @@ __all__ = [
 _HOMES = {
     "ArraySpec": "model.array",
     "CallFailed": "errors",
-    "Cause": "model.retry",
+    "Cause": "model.failure",
     "Event": "model.events",
     "JmanError": "errors",
     "Job": "model.job",

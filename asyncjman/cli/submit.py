@@ -107,7 +107,10 @@ def submit_command(
     retry: Annotated[int, typer.Option(min=0, metavar="N", help="Try a task that fails N times more.")] = 0,
     retry_on: Annotated[
         list[str] | None,
-        typer.Option(metavar="CAUSES", help="Only after these: failure,timeout,signal,oom,node."),
+        typer.Option(
+            metavar="CAUSES",
+            help="Only after these: exit, signal, timeout, memory, node (or launch, vanished alone).",
+        ),
     ] = None,
     retry_delay: Annotated[str, typer.Option(metavar="TIME", help="Wait so long before: 10s, 5m.")] = "0",
     timeout: Annotated[
@@ -207,7 +210,8 @@ def _sweep(
 
 def _retry(count: int, causes: list[str] | None, delay: str) -> Retry | None:
     from asyncjman.model.duration import parse_duration
-    from asyncjman.model.retry import Cause, Retry, parse_causes
+    from asyncjman.model.failure import Cause
+    from asyncjman.model.retry import Retry, parse_causes
 
     chosen = parse_causes(causes) if causes else frozenset(Cause)
     return Retry(count, chosen, parse_duration(delay)) if count else None

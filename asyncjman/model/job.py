@@ -11,6 +11,7 @@ from asyncjman.model.status import Status
 
 if TYPE_CHECKING:  # loaded for jobs that have one: jman list starts sooner
     from asyncjman.model.array import ArraySpec
+    from asyncjman.model.failure import Cause
     from asyncjman.model.retry import Retry
     from asyncjman.model.sweep import Sweep
 
@@ -89,6 +90,8 @@ class Task:
     finished_at: float | None = None
     cpu_seconds: float | None = None
     peak_memory_bytes: int | None = None
+    cause: Cause | None = None
+    """Why it failed; None where it did not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,27 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from asyncjman.errors import UsageError
 from asyncjman.model.duration import Duration, seconds_of
+from asyncjman.model.failure import Cause, cause_named, is_among
 
 MOST_RETRIES = 2**31 - 1
-
-
-class Cause(StrEnum):
-    """Why a task failed."""
-
-    FAILURE = "failure"
-    """It ended with another exit status than 0."""
-    TIMEOUT = "timeout"
-    """It took longer than it may."""
-    SIGNAL = "signal"
-    """A signal ended it."""
-    OOM = "oom"
-    """It was killed as the system, or the cluster, kills what takes too much memory."""
-    NODE = "node"
-    """Its machine failed, or the process that ran it was killed."""
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -53,9 +38,12 @@ class Retry:
         object.__setattr__(self, "causes", _causes_of(causes))
         object.__setattr__(self, "delay", seconds_of(delay, "delay of a retry"))
 
-    def applies(self, causes: Iterable[Cause], attempt: int) -> bool:
-        """Tell whether attempt number ``attempt`` (from 1) is to be followed by another one."""
-        return attempt <= self.count and not self.causes.isdisjoint(causes)
+    def applies(self, cause: Cause | None, signal: int | None, attempt: int) -> bool:
+        """Tell whether attempt number ``attempt`` (from 1), which failed so, is followed by another one.
+
+        A cause that is not known is taken for a bad exit status.
+        """
+        return attempt <= self.count and is_among(self.causes, cause or Cause.EXIT, signal)
 
     def dumps(self) -> str:
         """Write it as ASCII JSON."""
@@ -72,29 +60,16 @@ def _causes_of(causes: Iterable[Cause | str]) -> frozenset[Cause]:
     if isinstance(causes, str) or not isinstance(causes, Iterable):
         raise UsageError(f"bad causes {causes!r}: give a set of them, as in {{'timeout', 'node'}}")
     try:
-        return frozenset(map(Cause, causes))
+        return frozenset(map(cause_named, causes))
     except ValueError as error:
         raise UsageError(f"bad causes: {error}; there are {', '.join(Cause)}") from None
-
-
-def causes_of(*, signal: int | None, timed_out: bool = False) -> frozenset[Cause]:
-    """Return what may have caused a failure that was seen here.
-
-    A SIGKILL that nobody of ours sent is what the kernel's OOM killer sends (signal(7)): it counts as
-    both.
-    """
-    if timed_out:
-        return frozenset({Cause.TIMEOUT})
-    if signal is None:
-        return frozenset({Cause.FAILURE})
-    return frozenset({Cause.SIGNAL, Cause.OOM} if signal == 9 else {Cause.SIGNAL})
 
 
 def parse_causes(texts: Iterable[str]) -> frozenset[Cause]:
     """Read causes, with commas between. Raises UsageError for a word that is none."""
     words = [word.strip() for text in texts for word in text.split(",")]
     try:
-        return frozenset(map(Cause, words))
+        return frozenset(map(cause_named, words))
     except ValueError:
         known = ", ".join(Cause)
         raise UsageError(f"bad cause in {','.join(words)!r}: there are {known}") from None

@@ -60,6 +60,7 @@ def task_object(
         "exit_status": task.exit_status,
         "signal": task.signal,
         "reason": task.reason,
+        "cause": task.cause,
         "attempt": task.attempt,
         "host": task.host,
         "started_at": moment(task.started_at),

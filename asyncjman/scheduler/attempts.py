@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from asyncjman.executors.base import Executor, NotNow, Observation, Work
+from asyncjman.model.failure import Cause
 from asyncjman.model.job import Task
-from asyncjman.model.retry import Cause, causes_of
 from asyncjman.model.status import Status
 from asyncjman.runtime import SYSTEM, Runtime
 
@@ -23,14 +23,6 @@ _EXHAUSTED = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 Key = tuple[int, int]
 """Job id and task id."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How an attempt ended, and, where it failed, why."""
-
-    task: Task
-    causes: frozenset[Cause] = frozenset()
 
 
 class Attempts:
@@ -54,7 +46,7 @@ class Attempts:
             if end is not None and not end.done():
                 end.set_result(seen)
 
-    async def run(self, work: Work, seconds: float | None, on_start: Callable[[Task, int], None]) -> Outcome:
+    async def run(self, work: Work, seconds: float | None, on_start: Callable[[Task, int], None]) -> Task:
         """Run an attempt to its end; stop it after so many ``seconds``.
 
         ``on_start`` is given the task as it runs, and its pid.
@@ -83,8 +75,7 @@ class Attempts:
             await asyncio.sleep(RETRY_SECONDS)
             if self._all_stopped or key in self.to_stop:
                 status = Status.STOPPED
-                ended = unstarted(work.job_id, work.task_id, work.attempt, status, STOPPED, self._now())
-                return Outcome(ended)
+                return unstarted(work.job_id, work.task_id, work.attempt, status, STOPPED, self._now())
         end = self._ends[native_id] = asyncio.get_running_loop().create_future()
         self.running[key] = native_id
         on_start(begun, int(native_id))
@@ -94,12 +85,14 @@ class Attempts:
         seen = await end
         del self._ends[native_id], self.running[key]
         if key in self.to_stop:
-            return Outcome(_ended(begun, seen, Status.STOPPED, STOPPED))
+            return _ended(begun, seen, Status.STOPPED, STOPPED, None)
         if timed_out:
             reason = f"timed out after {seconds:g} s"
-            return Outcome(_ended(begun, seen, Status.FAILURE, reason), frozenset({Cause.TIMEOUT}))
-        causes = causes_of(signal=seen.signal) if seen.status is Status.FAILURE else frozenset()
-        return Outcome(_ended(begun, seen, seen.status, seen.reason), causes)
+            return _ended(begun, seen, Status.FAILURE, reason, Cause.TIMEOUT)
+        cause = None
+        if seen.status is Status.FAILURE:
+            cause = Cause.EXIT if seen.signal is None else Cause.SIGNAL
+        return _ended(begun, seen, seen.status, seen.reason, cause)
 
     async def stop(self, keys: Iterable[Key] | None = None, *, kill: bool = False) -> None:
         """Stop attempts, all where no keys are given; they end soon, as stopped."""
@@ -122,18 +115,18 @@ def unstarted(job_id: int, task_id: int, attempt: int, status: Status, reason: s
     )
 
 
-def _not_started(begun: Task, error: OSError, now: float) -> Outcome:
-    task = replace(
+def _not_started(begun: Task, error: OSError, now: float) -> Task:
+    return replace(
         begun,
         status=Status.FAILURE,
         reason=error.strerror or str(error),
         exit_status=EXIT_NOT_STARTED,
         finished_at=now,
+        cause=Cause.LAUNCH if error.errno in _EXHAUSTED else Cause.EXIT,
     )
-    return Outcome(task, frozenset({Cause.FAILURE}))
 
 
-def _ended(begun: Task, seen: Observation, status: Status, reason: str | None) -> Task:
+def _ended(begun: Task, seen: Observation, status: Status, reason: str | None, cause: Cause | None) -> Task:
     # not replace(): this is on the hot path
     return Task(
         job_id=begun.job_id,
@@ -148,4 +141,5 @@ def _ended(begun: Task, seen: Observation, status: Status, reason: str | None) -
         finished_at=seen.time,
         cpu_seconds=seen.usage.cpu_seconds if seen.usage else None,
         peak_memory_bytes=seen.usage.peak_memory_bytes if seen.usage else None,
+        cause=cause,
     )

@@ -322,14 +322,15 @@ class Engine:
         self._feed.dropped()
         self._feed.started()
         work = self._work(spec, claim)
-        outcome = await self._attempts.run(work, spec.timeout, self._recorder.task_started)
-        if spec.retry and spec.retry.applies(outcome.causes, tries) and not self._stopping.is_set():
-            self._recorder.task_retried(outcome.task)
+        ended = await self._attempts.run(work, spec.timeout, self._recorder.task_started)
+        failed = ended.status is Status.FAILURE and not self._stopping.is_set()
+        if failed and spec.retry and spec.retry.applies(ended.cause, ended.signal, tries):
+            self._recorder.task_retried(ended)
             self._feed.held += 1
             return replace(claim, attempt=claim.attempt + 1)
         told = self._options.told is None or job.id in self._options.told
-        if told or outcome.task.status is not Status.STOPPED or not self._stopping.is_set():
-            self._end(job, outcome.task)
+        if told or ended.status is not Status.STOPPED or not self._stopping.is_set():
+            self._end(job, ended)
         return None  # what nobody told this engine to run is released with its runner
 
     async def _pause(self, seconds: float) -> None:

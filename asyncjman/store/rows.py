@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from asyncjman.errors import UnreadableJob, UsageError
+from asyncjman.model.failure import Cause
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import Job, JobSpec, Task
 from asyncjman.model.status import Status, roll_up
@@ -27,7 +28,7 @@ SPEC_COLUMNS = (
 )
 TASK_COLUMNS = (
     "job_id, task_id, status, attempt, exit_status, signal, reason, host, started_at, finished_at, "
-    "cpu_seconds, peak_memory_bytes"
+    "cpu_seconds, peak_memory_bytes, cause"
 )
 
 _INTEGER = (int, type(None))
@@ -47,6 +48,7 @@ _TASK_TYPES: Sequence[type | tuple[type, ...]] = (
     _NUMBER,
     _NUMBER,
     _INTEGER,
+    _TEXT,
 )
 
 
@@ -249,7 +251,15 @@ def task_of(values: Sequence[Any]) -> Task:
         finished_at=values[9],
         cpu_seconds=values[10],
         peak_memory_bytes=values[11],
+        cause=_cause_of(values),
     )
+
+
+def _cause_of(values: Sequence[Any]) -> Cause | None:
+    try:
+        return Cause(values[12]) if values[12] is not None else None
+    except ValueError as error:
+        raise UnreadableJob(f"cause of its task {values[1]} is {_shown(values[12])}", values[0]) from error
 
 
 def task_values(task: Task) -> tuple[Any, ...]:
@@ -267,6 +277,7 @@ def task_values(task: Task) -> tuple[Any, ...]:
         task.finished_at,
         task.cpu_seconds,
         task.peak_memory_bytes,
+        task.cause,
     )
 
 

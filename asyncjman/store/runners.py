@@ -150,7 +150,7 @@ async def give_back(tx: Transaction, runner_id: int, reason: str, now: float) ->
     """
     held_rows = f"runner = ? AND {_HELD}"
     columns = TASK_COLUMNS.replace("status", "'failure'", 1).replace("reason", "?", 1)
-    columns = columns.replace("finished_at", "?", 1)
+    columns = columns.replace("finished_at", "?", 1).replace("cause", "'node'", 1)
     touched = await tx.fetch(f"SELECT DISTINCT job_id FROM task WHERE {held_rows}", (runner_id,))
     await tx.execute(
         "UPDATE task SET status = 'stopped', reason = 'stopped', finished_at = ?, stop = NULL, runner = NULL "

@@ -184,16 +184,16 @@ async def standings(source: Reader | View, job_ids: Collection[int]) -> dict[int
 
 async def put_tasks(tx: Transaction, rows: Sequence[tuple[Task, float | None]]) -> None:
     """Store (task, since when it is missing) as seen."""
-    values = ", ".join("?" * 13)
+    values = ", ".join("?" * 14)
     await tx.execute_many(
         "INSERT INTO task (job_id, task_id, status, attempt, exit_status, signal, reason, host, started_at, "
-        f"finished_at, cpu_seconds, peak_memory_bytes, missing_since) VALUES ({values}) "
+        f"finished_at, cpu_seconds, peak_memory_bytes, cause, missing_since) VALUES ({values}) "
         "ON CONFLICT (job_id, task_id) DO UPDATE SET status = excluded.status, attempt = excluded.attempt, "
         "exit_status = excluded.exit_status, signal = excluded.signal, reason = excluded.reason, "
         "host = coalesce(excluded.host, host), started_at = coalesce(excluded.started_at, started_at), "
         "finished_at = excluded.finished_at, cpu_seconds = coalesce(excluded.cpu_seconds, cpu_seconds), "
         "peak_memory_bytes = coalesce(excluded.peak_memory_bytes, peak_memory_bytes), "
-        "missing_since = excluded.missing_since, "
+        "cause = excluded.cause, missing_since = excluded.missing_since, "
         "stop = CASE WHEN excluded.finished_at IS NULL THEN stop END",
         [(*task_values(task), since) for task, since in rows],
     )

@@ -30,7 +30,7 @@ UNCLAIMED = (
 """The status of a task that nobody holds and that is to run."""
 _BLANK = (
     "runner = NULL, pid = NULL, stop = NULL, exit_status = NULL, signal = NULL, reason = NULL, host = NULL, "
-    "started_at = NULL, finished_at = NULL, cpu_seconds = NULL, peak_memory_bytes = NULL"
+    "started_at = NULL, finished_at = NULL, cpu_seconds = NULL, peak_memory_bytes = NULL, cause = NULL"
 )
 
 
@@ -130,7 +130,7 @@ async def record_finished(tx: Transaction, tasks: Sequence[Task]) -> None:
     """Store how attempts ended."""
     await tx.execute_many(
         "UPDATE task SET status = ?, attempt = ?, exit_status = ?, signal = ?, reason = ?, host = ?, "
-        "started_at = ?, finished_at = ?, cpu_seconds = ?, peak_memory_bytes = ?, "
+        "started_at = ?, finished_at = ?, cpu_seconds = ?, peak_memory_bytes = ?, cause = ?, "
         "pid = NULL, stop = NULL, runner = NULL WHERE job_id = ? AND task_id = ?",
         [(*task_values(task)[2:], task.job_id, task.task_id) for task in tasks],
     )

@@ -99,7 +99,7 @@ async def test_both_spellings_of_a_time(folder: Path) -> None:
         for timeout in (7200, 7200.0, "2h", "120 m", timedelta(hours=2)):
             retry = Retry(1, ["failure"], delay="0.01s")
             job = await jm.submit(["sh", "-c", "[ $JMAN_ATTEMPT = 2 ]"], timeout=timeout, retry=retry)
-            assert (job.job.spec.timeout, job.job.spec.retry) == (7200.0, Retry(1, {Cause.FAILURE}, 0.01))
+            assert (job.job.spec.timeout, job.job.spec.retry) == (7200.0, Retry(1, {Cause.EXIT}, 0.01))
             assert (await job.wait(timeout="20s")).tasks[0].attempt == 2
         slow = await jm.submit(["sleep", "1000"], timeout="0.1s")
         assert (await slow.wait(timeout=timedelta(seconds=20))).reason == "timed out after 0.1 s"

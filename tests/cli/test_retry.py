@@ -30,7 +30,8 @@ def test_until_it_succeeds(jman: Jman) -> None:
 
 def test_no_more_than_so_many_times(jman: Jman) -> None:
     job = jman.submit("--retry", "2", "-l", "logs", "sh", "-c", COUNT + "exit $JMAN_ATTEMPT")
-    assert job["retry"] == {"count": 2, "on": ["failure", "node", "oom", "signal", "timeout"], "delay": 0}
+    every = ["exit", "launch", "memory", "node", "signal", "timeout", "vanished"]
+    assert job["retry"] == {"count": 2, "on": every, "delay": 0}
     jman("execute", code=1)
     assert (attempts(jman), jman.job()["exit_status"]) == (3, 3)
     for one in (1, 2, 3):
@@ -62,7 +63,7 @@ def test_by_cause(jman: Jman, cause: str) -> None:
 
 def test_several_causes(jman: Jman) -> None:
     job = jman.submit("--retry", "1", "--retry-on", "oom,node", "--retry-on", "timeout", "true")
-    assert job["retry"]["on"] == ["node", "oom", "timeout"]
+    assert job["retry"]["on"] == ["memory", "node", "timeout"]
 
 
 def test_delay(jman: Jman) -> None:

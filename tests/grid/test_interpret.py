@@ -13,10 +13,10 @@ from asyncjman.executors.records import Record, RecordKind
 from asyncjman.executors.sge.accounting import AccountingRecord
 from asyncjman.executors.sge.qstat import QueueEntry
 from asyncjman.model.array import ArraySpec
+from asyncjman.model.failure import Cause
 from asyncjman.model.job import Task
-from asyncjman.model.retry import Cause
 from asyncjman.model.status import FINISHED, Status
-from asyncjman.scheduler.grid.interpret import VANISHED, Findings, View, causes_on_grid, interpret
+from asyncjman.scheduler.grid.interpret import VANISHED, Findings, View, interpret
 from asyncjman.store.submissions import Submission
 
 SUBMISSION = Submission(1, 7, "0123456789abcd", 1000.0, "here", 1, 50, (), None)
@@ -183,10 +183,11 @@ def test_accounting_is_asked_before_anything_is_given_up() -> None:
     assert (task.status, since) == (Status.FAILURE, 1.0)
     assert task.reason is not None
     assert task.reason.startswith(VANISHED)
+    assert task.cause is Cause.VANISHED
     known = interpret(view_of(rows=rows, accounting={(50, 0): accounted(failed=37, exit_status=137)}))
     ((task, since),) = known.tasks
     assert (task.status, task.signal, since) == (Status.FAILURE, 9, None)
-    assert Cause.TIMEOUT in causes_on_grid(task)
+    assert task.cause is Cause.TIMEOUT
 
 
 def test_accounting_of_another_job_with_the_same_number_says_nothing() -> None:
@@ -248,15 +249,12 @@ def test_tasks_that_were_deleted_from_the_job_stay_so() -> None:
     assert set(last(found)) == {1, 3}
 
 
-def test_causes() -> None:
-    def failed(reason: str, signal: int | None = None) -> Task:
-        return Task(job_id=1, task_id=0, attempt=1, status=Status.FAILURE, reason=reason, signal=signal)
-
-    assert causes_on_grid(failed("exit status 1")) == {Cause.FAILURE}
-    assert causes_on_grid(failed("can't write the log /limit/x")) == {Cause.FAILURE}
-    assert causes_on_grid(failed(f"{VANISHED}: x")) == {Cause.NODE}
-    assert causes_on_grid(failed("killed", 9)) == {Cause.SIGNAL, Cause.OOM}
-    assert causes_on_grid(failed("killed", 15)) == {Cause.SIGNAL}
+@pytest.mark.parametrize(
+    ("exit_status", "cause"), [(0, None), (1, Cause.EXIT), (137, Cause.SIGNAL), (143, Cause.SIGNAL)]
+)
+def test_causes_of_what_a_record_says(exit_status: int, cause: Cause | None) -> None:
+    found = interpret(view_of(records=[record_of(exit_status=exit_status)]))
+    assert last(found)[0].cause is cause
 
 
 # -- whatever comes -------------------------------------------------------------------------------

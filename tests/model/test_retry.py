@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from asyncjman.errors import UsageError
 from asyncjman.model.duration import parse_duration
-from asyncjman.model.retry import Cause, Retry, causes_of, parse_causes
+from asyncjman.model.failure import Cause, is_among
+from asyncjman.model.retry import Retry, parse_causes
 
 CAUSES = st.frozensets(st.sampled_from(Cause))
 RETRIES = st.builds(Retry, st.integers(0, 50), CAUSES, st.floats(0, 1e6))
@@ -20,29 +21,34 @@ def test_written_and_read_again(retry: Retry) -> None:
     assert Retry.loads(retry.dumps()) == retry
 
 
-@given(RETRIES, CAUSES)
-def test_so_many_times_and_no_more(retry: Retry, causes: frozenset[Cause]) -> None:
+@given(RETRIES, st.sampled_from(Cause), st.none() | st.integers(1, 64))
+def test_so_many_times_and_no_more(retry: Retry, cause: Cause, signal: int | None) -> None:
     attempt = 1
-    while retry.applies(causes, attempt):
+    while retry.applies(cause, signal, attempt):
         attempt += 1
         assert attempt <= retry.count + 1
-    assert attempt == (retry.count + 1 if retry.causes & causes else 1)
+    assert attempt == (retry.count + 1 if is_among(retry.causes, cause, signal) else 1)
 
 
 @pytest.mark.parametrize(
-    ("signal", "timed_out", "causes"),
+    ("wanted", "cause", "signal", "among"),
     [
-        (None, False, {Cause.FAILURE}),
-        (11, False, {Cause.SIGNAL}),
-        (15, False, {Cause.SIGNAL}),
-        (9, False, {Cause.SIGNAL, Cause.OOM}),
-        (15, True, {Cause.TIMEOUT}),
-        (9, True, {Cause.TIMEOUT}),
-        (None, True, {Cause.TIMEOUT}),
+        ("failure", "exit", None, True),
+        ("exit", "signal", 11, False),
+        ("signal", "signal", 15, True),
+        ("oom", "signal", 9, True),
+        ("memory", "signal", 15, False),
+        ("memory", "memory", None, True),
+        ("memory", "timeout", 9, False),
+        ("node", "vanished", None, True),
+        ("node", "launch", None, True),
+        ("node", "node", None, True),
+        ("node", "exit", None, False),
+        ("vanished", "node", None, False),
     ],
 )
-def test_causes_of_a_failure(signal: int | None, timed_out: bool, causes: set[Cause]) -> None:
-    assert causes_of(signal=signal, timed_out=timed_out) == causes
+def test_which_cause_is_meant(wanted: str, cause: str, signal: int | None, among: bool) -> None:
+    assert is_among(parse_causes([wanted]), Cause(cause), signal) is among
 
 
 @given(st.lists(st.lists(st.sampled_from(Cause), min_size=1), min_size=1))
@@ -52,7 +58,7 @@ def test_causes_are_read(groups: list[list[Cause]]) -> None:
 
 @pytest.mark.parametrize("text", ["", "failure,", "fail", "OOM", "timeout signal"])
 def test_bad_causes(text: str) -> None:
-    with pytest.raises(UsageError, match="failure, timeout, signal, oom, node"):
+    with pytest.raises(UsageError, match="exit, signal, timeout, memory, node, launch, vanished"):
         parse_causes([text])
 
 

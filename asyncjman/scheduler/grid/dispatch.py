@@ -15,7 +15,6 @@ from asyncjman.executors.sge.executor import Order, SgeExecutor
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import PLAIN_TASK, Job
 from asyncjman.model.status import Status
-from asyncjman.scheduler.grid.interpret import causes_on_grid
 from asyncjman.scheduler.removal import finish_before_all
 from asyncjman.store import jobs, schedule, submissions, tasks
 from asyncjman.store.database import Database
@@ -159,7 +158,7 @@ async def _not_before(database: Database, job: Job, attempts: Mapping[int, int])
         for task in await tasks.attempts_since(database, job.id, now - retry.delay)
         if attempts.get(task.task_id) == task.attempt + 1
         and task.status is Status.FAILURE
-        and retry.applies(causes_on_grid(task), task.attempt)
+        and retry.applies(task.cause, task.signal, task.attempt)
     ]
     return max(ends) + retry.delay if ends else None
 

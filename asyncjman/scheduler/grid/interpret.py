@@ -16,8 +16,8 @@ from asyncjman.executors.sge.failed import Failed
 from asyncjman.executors.sge.letters import is_error, note_of, status_of
 from asyncjman.executors.sge.qstat import QueueEntry
 from asyncjman.model.array import ArraySpec
+from asyncjman.model.failure import Cause
 from asyncjman.model.job import PLAIN_TASK, Task
-from asyncjman.model.retry import Cause
 from asyncjman.model.signals import signal_name
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.store.submissions import Submission
@@ -78,21 +78,9 @@ def interpret(view: View) -> Findings:
     return found
 
 
-def causes_on_grid(task: Task) -> frozenset[Cause]:
-    """Return what may have caused a failure on a cluster."""
-    reason = task.reason or ""
-    if reason.startswith(_LIMIT):
-        return frozenset({Cause.TIMEOUT, Cause.OOM} if "h_vmem" in reason else {Cause.TIMEOUT})
-    if reason.startswith((VANISHED, LOST)):
-        return frozenset({Cause.NODE})
-    if task.signal is not None:
-        return frozenset({Cause.SIGNAL, Cause.OOM} if task.signal == 9 else {Cause.SIGNAL})
-    return frozenset({Cause.FAILURE})
-
-
 def has_known_end(task: Task) -> bool:
     """Tell whether anybody saw a finished task end; if not, its time is the one when it was missed."""
-    return not (task.reason or "").startswith((VANISHED, LOST))
+    return task.cause not in (Cause.VANISHED, Cause.NODE)
 
 
 def members(submission: Submission, array: ArraySpec | None) -> Iterable[int]:
@@ -170,7 +158,14 @@ def _ended(view: View, record: Record) -> Task:
         host=record.host,
         started_at=None if status is Status.SKIPPED else record.started_at or record.time,
         finished_at=record.time,
+        cause=_cause(status, record.signal),
     )
+
+
+def _cause(status: Status, signal: int | None) -> Cause | None:
+    if status is not Status.FAILURE:
+        return None
+    return Cause.EXIT if signal is None else Cause.SIGNAL
 
 
 def _from_queue(view: View, found: Findings, ended: set[int]) -> set[int]:
@@ -268,7 +263,7 @@ def _judge_one(view: View, found: Findings, task: Task, since: float | None) -> 
             if task.started_at is not None
             else " before it started: somebody deleted it there (qdel), or it was lost"
         )
-        ended = _over(task, view.now, Status.FAILURE, VANISHED + why)
+        ended = replace(_over(task, view.now, Status.FAILURE, VANISHED + why), cause=Cause.VANISHED)
         # it stays marked as missing: a record that comes late corrects this
         found.tasks.append((ended, since))
     elif view.now - since >= min(ASK_ACCOUNTING_SECONDS, view.grace):
@@ -283,6 +278,7 @@ def from_accounting(task: Task, record: AccountingRecord, missing_since: float) 
         exit_status=record.own_exit_status,
         signal=record.signal,
         reason=None if record.succeeded else _accounting_reason(record),
+        cause=None if record.succeeded else _accounting_cause(record),
         host=record.host or task.host,
         started_at=task.started_at or record.started_at,
     )
@@ -315,6 +311,20 @@ def _accounting_reason(record: AccountingRecord) -> str:
     if record.kind is Failed.OTHER:
         return f"failed on the grid: {record.failure}"
     return f"{LOST}: {record.failure}"
+
+
+def _accounting_cause(record: AccountingRecord) -> Cause:
+    match record.kind:
+        case Failed.LIMIT:
+            # of memory h_vmem is only a limit of the address space (no allocation beyond it): time it is
+            return Cause.TIMEOUT
+        case Failed.SIGNAL if record.signal is not None:
+            return Cause.SIGNAL
+        case Failed.REFUSED:
+            return Cause.LAUNCH
+    if record.kind in (Failed.NO, Failed.OTHER) or record.own_exit_status is not None:
+        return Cause.EXIT
+    return Cause.NODE
 
 
 def _task_ids(view: View, entry: QueueEntry) -> Iterable[int]:

@@ -21,7 +21,7 @@ from asyncjman.model.job import PLAIN_TASK, Job, Task
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.runtime import Runtime
 from asyncjman.scheduler.grid.dispatch import at_work, dispatch
-from asyncjman.scheduler.grid.interpret import Findings, View, causes_on_grid, interpret, members
+from asyncjman.scheduler.grid.interpret import Findings, View, interpret, members
 from asyncjman.scheduler.settle import bring_back, settle
 from asyncjman.store import jobs, schedule, submissions, tasks
 from asyncjman.store.database import Database, Transaction
@@ -337,7 +337,7 @@ async def _retry(tx: Transaction, known: Mapping[int, Job], seen: Iterable[Task]
     for task in seen:
         retry = known[task.job_id].spec.retry
         failed = task.status is Status.FAILURE and task.started_at is not None
-        if failed and retry is not None and retry.applies(causes_on_grid(task), task.attempt):
+        if failed and retry is not None and retry.applies(task.cause, task.signal, task.attempt):
             again[task.job_id].append(task.task_id)
     for job_id, task_ids in again.items():
         array = known[job_id].spec.array
