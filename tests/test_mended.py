@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 import asyncjman
+from asyncjman.engines.base import LaunchFailed, LaunchRequest, Ref, Why
+from asyncjman.engines.local import LocalEngine
 from asyncjman.errors import BadSelection, DatabaseProblem
-from asyncjman.executors.base import Work
-from asyncjman.executors.local import LocalExecutor
 from asyncjman.model.graph import Dependency, Kind
-from asyncjman.model.job import Task
+from asyncjman.model.job import JobSpec, Task
 from asyncjman.model.selection import parse_ids
 from asyncjman.model.status import Status
 from asyncjman.scheduler.bus import Bus
@@ -26,7 +26,7 @@ from asyncjman.store import jobs, tasks
 from asyncjman.store.database import Database
 from asyncjman.store.schedule import Outline
 from tests.making import add_jobs, add_runner, spec_of
-from tests.test_floors import circle, imports
+from tests.test_layers import circle, imports
 
 JMAN = [sys.executable, "-m", "asyncjman", "--local"]
 
@@ -233,22 +233,12 @@ async def test_15_ten_opens_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert faults == []
 
 
-async def test_16_a_nul_byte_in_a_name_is_no_oserror() -> None:
-    executor = LocalExecutor(token="")
-    await executor.open()
-    try:
-        with pytest.raises(OSError):  # anything else ends the whole engine
-            await executor.submit(
-                Work(
-                    job_id=1,
-                    task_id=0,
-                    attempt=1,
-                    argv=("true",),
-                    exec_dir="/",
-                    environment={"JOB_NAME": "a\0b"},
-                    stdout=None,
-                    stderr=None,
-                )
-            )
-    finally:
-        await executor.close()
+async def test_16_a_nul_byte_in_a_name_is_refused() -> None:
+    engine = LocalEngine(token="")
+    await engine.open(lambda: None)
+    spec = JobSpec(command=("true",), name="a\0b", exec_dir="/")
+    request = LaunchRequest(token="", job_id=1, spec=spec, tasks=(Ref(1, 0, 1),), folder="", logs=None)
+    (answer,) = await engine.launch([request])  # an exception ends the whole dispatcher
+    assert isinstance(answer, LaunchFailed)
+    assert answer.why is Why.REFUSED
+    await engine.close()

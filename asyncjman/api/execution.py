@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from asyncjman.api.failures import MAX_FAILURES, Failure, failures_of
-from asyncjman.executors.local import LocalExecutor
-from asyncjman.executors.local.console import Output
+from asyncjman.engines.local import LocalEngine
+from asyncjman.engines.local.console import Output
 from asyncjman.model.events import Event, JobFinished, TaskFinished
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
 from asyncjman.scheduler.bus import Bus, Subscription
-from asyncjman.scheduler.engine import Engine, Options
+from asyncjman.scheduler.dispatcher import Dispatcher, Options
 from asyncjman.scheduler.reconcile import Repair
 from asyncjman.store import schedule
 from asyncjman.store.database import Database
@@ -77,9 +77,9 @@ class Execution:
         self._bus = bus or Bus()
         self._own_bus = bus is None
         lock = RunnerLock()
-        self._engine = Engine(
+        self._dispatcher = Dispatcher(
             database,
-            LocalExecutor(token=token, output=output, inherited=lambda: lock.tasks_descriptor),
+            LocalEngine(token=token, output=output, inherited=lambda: lock.tasks_descriptor),
             token=token,
             options=options,
             bus=self._bus,
@@ -95,30 +95,30 @@ class Execution:
     async def run(self) -> None:
         """Run until nothing is left to run, or until stopped."""
         try:
-            await self._engine.run()
+            await self._dispatcher.run()
         finally:
             if self._own_bus:
                 self._bus.close()
 
     async def look(self, job_ids: Iterable[int]) -> None:
         """Take in jobs that are new, or that the options let it run now."""
-        await self._engine.look(job_ids)
+        await self._dispatcher.look(job_ids)
 
     async def stop(self, *, kill: bool = False, rest: bool = False) -> None:
         """Start nothing more, and end what runs: it is recorded as stopped.
 
         ``rest``: also what tasks that have ended left running.
         """
-        await self._engine.stop(kill=kill, rest=rest)
+        await self._dispatcher.stop(kill=kill, rest=rest)
 
     @property
     def left(self) -> int:
         """Return how many tasks haven't ended."""
-        return self._engine.left
+        return self._dispatcher.left
 
     @property
     def running(self) -> int:
-        return self._engine.running
+        return self._dispatcher.running
 
     async def not_succeeded(self) -> list[Unsuccessful]:
         """Return the jobs that this was to run and that are no success now, as they are stored."""

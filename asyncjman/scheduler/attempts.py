@@ -1,145 +1,194 @@
-"""Single attempts: from a start on the executor to the end that was observed."""
+"""Attempts of one runner: from the claim of a task to the end that was observed. Each is a small object."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
-from asyncjman.executors.base import Executor, NotNow, Observation, Work
+from asyncjman.engines.base import Engine, Launched, LaunchFailed, LaunchRequest, Observation, Target, Why
 from asyncjman.model.failure import Cause
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
 from asyncjman.runtime import SYSTEM, Runtime
+from asyncjman.scheduler.workload import JobState
+from asyncjman.store.tasks import Claim
 
-EXIT_NOT_STARTED = 127  # what a shell says of a command that it can't start
 STOPPED = "stopped"
 RETRY_SECONDS = 0.1
-"""How long a start waits that found no process or file descriptor left."""
+"""How long a launch waits that the engine can't take at the moment."""
 ALONE_RETRIES = 50
-"""How often it tries again while no other task runs here."""
-_EXHAUSTED = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""How often it tries again where a limit is reached while no other task runs here."""
 
 Key = tuple[int, int]
 """Job id and task id."""
 
 
-class Attempts:
-    """Runs attempts, any number at once; each is known by its job and task id."""
+@dataclass(slots=True, eq=False)
+class Attempt:
+    """A claimed task, over as many attempts as it may have."""
 
-    def __init__(self, executor: Executor, runtime: Runtime = SYSTEM) -> None:
-        self._executor = executor
-        self._now = runtime.time
+    job: JobState
+    claim: Claim
+    first: int
+    """The number of the attempt that was claimed."""
+    earlier: Attempt | None = None
+    """An attempt at the same task that was lost and runs still: it must have ended first."""
+    native_id: str | None = None
+    """The engine's own id, as long as it runs."""
+    begun: Task | None = None
+    dependent: bool = False
+    """Whether it counts as one that depends on other jobs."""
+    _over: asyncio.Future[None] | None = field(default=None, repr=False)
+
+    @property
+    def key(self) -> Key:
+        return self.claim.job_id, self.claim.task_id
+
+    @property
+    def tries(self) -> int:
+        """Return the how manieth attempt this is since it was claimed, from 1."""
+        return self.claim.attempt - self.first + 1
+
+    async def until_over(self) -> None:
+        """Wait until it has ended, or was released."""
+        if self._over is None:
+            self._over = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._over)
+
+    def set_over(self) -> None:
+        if self._over is not None and not self._over.done():
+            self._over.set_result(None)
+
+
+class Attempts:
+    """Has the engine run attempts; each is known by its job and task id."""
+
+    def __init__(
+        self, engine: Engine, token: str, on_end: Callable[[Attempt, Task], None], runtime: Runtime = SYSTEM
+    ) -> None:
+        """``on_end`` is given an attempt that ran, and the task as it is then."""
+        self._engine = engine
+        self._token = token
+        self._on_end = on_end
+        self._runtime = runtime
         self._host = runtime.host()
-        self._ends: dict[str, asyncio.Future[Observation]] = {}
-        self.running: dict[Key, str] = {}
-        """What runs, with the executor's own id of it."""
+        self._wake = asyncio.Event()
+        self.running: dict[Key, Attempt] = {}
         self._all_stopped = False
         self.to_stop: set[Key] = set()
         """What is to be recorded as stopped, running or not."""
 
-    async def observe(self) -> None:
-        """Take in what the executor sees, until cancelled."""
-        async for seen in self._executor.watch():
-            end = self._ends.get(seen.native_id)
-            if end is not None and not end.done():
-                end.set_result(seen)
+    async def open(self) -> None:
+        await self._engine.open(self._wake.set)
 
-    async def run(self, work: Work, seconds: float | None, on_start: Callable[[Task, int], None]) -> Task:
-        """Run an attempt to its end; stop it after so many ``seconds``.
+    async def observe(self) -> None:
+        """Take in what the engine sees, until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            for seen in (await self._engine.poll((), 0.0)).seen:
+                self._take_in(seen)
+
+    def _take_in(self, seen: Observation) -> None:
+        if seen.ref is None:
+            return
+        attempt = self.running.get((seen.ref.job_id, seen.ref.task_id))
+        if attempt is None or attempt.native_id != seen.native_id:
+            return
+        del self.running[attempt.key]
+        attempt.native_id = None
+        assert attempt.begun is not None
+        self._on_end(attempt, _ended(attempt.begun, seen, stopped=attempt.key in self.to_stop))
+
+    async def launch(
+        self, attempt: Attempt, request: LaunchRequest, on_start: Callable[[Task, int], None]
+    ) -> Task | None:
+        """Start an attempt; where that can't be done, return the task as it has ended by that.
 
         ``on_start`` is given the task as it runs, and its pid.
         """
-        key = (work.job_id, work.task_id)
         alone = 0
         while True:
-            begun = Task(
-                job_id=work.job_id,
-                task_id=work.task_id,
-                attempt=work.attempt,
-                status=Status.EXECUTING,
-                host=self._host,
-                started_at=self._now(),
-            )
-            try:
-                native_id = await self._executor.submit(work)
+            (answer,) = await self._engine.launch([request])
+            begun = self._begun(attempt)
+            if isinstance(answer, Launched):
                 break
-            except NotNow:
+            if answer.why is Why.LATER:
                 alone = 0
-            except OSError as error:
-                # no process or file descriptor is left: one will be when a task, or another program, ends
-                if error.errno not in _EXHAUSTED or alone >= ALONE_RETRIES:
-                    return _not_started(begun, error, self._now())
+            elif answer.why is not Why.LIMIT or alone >= ALONE_RETRIES:
+                return _not_started(begun, answer, self._runtime.time())
+            else:
                 alone = 0 if self.running else alone + 1
             await asyncio.sleep(RETRY_SECONDS)
-            if self._all_stopped or key in self.to_stop:
-                status = Status.STOPPED
-                return unstarted(work.job_id, work.task_id, work.attempt, status, STOPPED, self._now())
-        end = self._ends[native_id] = asyncio.get_running_loop().create_future()
-        self.running[key] = native_id
-        on_start(begun, int(native_id))
-        timed_out = seconds is not None and await self._outlasts(end, seconds)
-        if timed_out:
-            await self._executor.cancel([native_id])
-        seen = await end
-        del self._ends[native_id], self.running[key]
-        if key in self.to_stop:
-            return _ended(begun, seen, Status.STOPPED, STOPPED, None)
-        if timed_out:
-            reason = f"timed out after {seconds:g} s"
-            return _ended(begun, seen, Status.FAILURE, reason, Cause.TIMEOUT)
-        cause = None
-        if seen.status is Status.FAILURE:
-            cause = Cause.EXIT if seen.signal is None else Cause.SIGNAL
-        return _ended(begun, seen, seen.status, seen.reason, cause)
+            if self._all_stopped or attempt.key in self.to_stop:
+                return unstarted(attempt.claim, Status.STOPPED, STOPPED, self._runtime.time())
+        attempt.native_id = answer.native_id
+        attempt.begun = begun if begun.started_at == answer.at else replace(begun, started_at=answer.at)
+        self.running[attempt.key] = attempt
+        on_start(attempt.begun, int(answer.native_id))
+        return None
+
+    def _begun(self, attempt: Attempt) -> Task:
+        return Task(
+            job_id=attempt.claim.job_id,
+            task_id=attempt.claim.task_id,
+            attempt=attempt.claim.attempt,
+            status=Status.EXECUTING,
+            host=self._host,
+            started_at=self._runtime.time(),
+        )
 
     async def stop(self, keys: Iterable[Key] | None = None, *, kill: bool = False) -> None:
         """Stop attempts, all where no keys are given; they end soon, as stopped."""
         self._all_stopped = self._all_stopped or keys is None
-        chosen = self.running.keys() if keys is None else keys
-        self.to_stop.update(chosen)
-        native_ids = [self.running[key] for key in chosen if key in self.running]
-        await self._executor.cancel(native_ids, kill=kill)
-
-    @staticmethod
-    async def _outlasts(end: asyncio.Future[Observation], seconds: float) -> bool:
-        done, _ = await asyncio.wait([end], timeout=seconds)
-        return not done
+        chosen = set(self.running if keys is None else keys)
+        self.to_stop |= chosen
+        running = [self.running[key] for key in chosen if key in self.running]
+        targets = [Target(self._token, one.native_id or "") for one in running]
+        await self._engine.cancel(targets, force=kill, budget=0.0)
 
 
-def unstarted(job_id: int, task_id: int, attempt: int, status: Status, reason: str, now: float) -> Task:
-    """Return a task that ended without having been started."""
+def unstarted(claim: Claim, status: Status, reason: str, now: float) -> Task:
+    """Return a claimed task that ended without having been started."""
     return Task(
-        job_id=job_id, task_id=task_id, attempt=attempt, status=status, reason=reason, finished_at=now
+        job_id=claim.job_id,
+        task_id=claim.task_id,
+        attempt=claim.attempt,
+        status=status,
+        reason=reason,
+        finished_at=now,
     )
 
 
-def _not_started(begun: Task, error: OSError, now: float) -> Task:
+def _not_started(begun: Task, failed: LaunchFailed, now: float) -> Task:
     return replace(
         begun,
         status=Status.FAILURE,
-        reason=error.strerror or str(error),
-        exit_status=EXIT_NOT_STARTED,
+        reason=failed.words,
+        exit_status=failed.exit_status,
         finished_at=now,
-        cause=Cause.LAUNCH if error.errno in _EXHAUSTED else Cause.EXIT,
+        cause=Cause.LAUNCH if failed.why is Why.LIMIT else Cause.EXIT,
     )
 
 
-def _ended(begun: Task, seen: Observation, status: Status, reason: str | None, cause: Cause | None) -> Task:
+def _ended(begun: Task, seen: Observation, *, stopped: bool) -> Task:
+    status = Status.SUCCESS if seen.cause is None else Status.FAILURE
+    if stopped:
+        status = Status.STOPPED
     # not replace(): this is on the hot path
     return Task(
         job_id=begun.job_id,
         task_id=begun.task_id,
         attempt=begun.attempt,
         status=status,
-        reason=reason,
+        reason=STOPPED if stopped else seen.reason,
         exit_status=seen.exit_status,
         signal=seen.signal,
         host=begun.host,
         started_at=begun.started_at,
-        finished_at=seen.time,
+        finished_at=seen.at,
         cpu_seconds=seen.usage.cpu_seconds if seen.usage else None,
         peak_memory_bytes=seen.usage.peak_memory_bytes if seen.usage else None,
-        cause=cause,
+        cause=None if stopped else seen.cause,
     )

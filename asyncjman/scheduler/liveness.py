@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from enum import Enum
 
-from asyncjman.executors.local import processes
+from asyncjman.engines.local import processes
 from asyncjman.runtime import Runtime
 from asyncjman.store.filesystem import is_local
 from asyncjman.store.runnerlock import LOCK, TASKS, LockNames, State, state_of

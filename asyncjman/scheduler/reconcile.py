@@ -7,9 +7,9 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from asyncjman.engines.local.engine import TERM_SECONDS
+from asyncjman.engines.local.processes import Marked, marked, task_mark
 from asyncjman.errors import EnvironmentProblem
-from asyncjman.executors.local.executor import TERM_SECONDS
-from asyncjman.executors.local.processes import Marked, marked, task_mark
 from asyncjman.runtime import SYSTEM, Runtime
 from asyncjman.scheduler.liveness import Life, liveness, tasks_may_live
 from asyncjman.scheduler.settle import release_runner, release_stopped

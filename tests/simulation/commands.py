@@ -1,4 +1,4 @@
-"""What a user types, as a process of the world: the real thing, by way of ``Operations`` and ``Engine``."""
+"""What a user types, as a process of the world: the real thing, by ``Operations`` and ``Dispatcher``."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from asyncjman.model.retry import Retry
 from asyncjman.model.selection import Selection
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.bus import Bus
-from asyncjman.scheduler.engine import Engine, Options
+from asyncjman.scheduler.dispatcher import Dispatcher, Options
 from asyncjman.settings import Settings
 from asyncjman.store.database import Database
-from tests.simulation.machine import Machine, SimulatedExecutor
+from tests.simulation.machine import Machine, SimulatedEngine
 from tests.simulation.oracle import Oracle
 from tests.simulation.plan import Delete, Execute, Resubmit, Stop, Submit
 from tests.simulation.state import JobView
@@ -36,7 +36,7 @@ class Commands:
         self._path = path
         self._machine = machine
         self._oracle = oracle
-        self.engines: dict[Process, Engine] = {}
+        self.engines: dict[Process, Dispatcher] = {}
 
     def _operations(self, process: Process) -> Operations:
         return Operations(self._path, settings=Settings(), runtime=process.runtime)
@@ -122,9 +122,9 @@ class Commands:
     async def execute(self, process: Process, wanted: Execute) -> None:
         process.world.tell(f"{process.name}: execute -p {wanted.parallel}")
         database = await Database.open(self._path, create=False, runtime=process.runtime)
-        engine = Engine(
+        engine = Dispatcher(
             database,
-            SimulatedExecutor(process, self._machine),
+            SimulatedEngine(process, self._machine),
             token=process.name,
             options=Options(parallel=wanted.parallel, log_files=False),
             bus=Bus(),

@@ -1,4 +1,4 @@
-"""The machine that tasks run on: what runs, whose it is, how it ends; and the executor that asks for it.
+"""The machine that tasks run on: what runs, whose it is, how it ends; and the engine that asks for it.
 
 A runner that crashes leaves its tasks running, as a real one does: nobody sees their ends then.
 """
@@ -7,12 +7,28 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from asyncjman.executors.base import Observation, Work
-from asyncjman.model.status import Status
+from asyncjman.engines.base import (
+    Capabilities,
+    Evidence,
+    Finding,
+    Launched,
+    LaunchFailed,
+    LaunchRequest,
+    Lease,
+    Observation,
+    Poll,
+    Preview,
+    Ref,
+    Saw,
+    Target,
+    Watched,
+    Why,
+)
+from asyncjman.model.failure import Cause
+from asyncjman.model.job import JobSpec
 from tests.simulation.world import EPOCH, Process, World
 
 TERM_SECONDS = 5.0
@@ -66,42 +82,42 @@ class Machine:
     def of_job(self, job_id: int) -> list[Running]:
         return [one for one in self.running.values() if one.key[0] == job_id]
 
-    def start(self, work: Work, executor: SimulatedExecutor) -> int:
+    def start(self, ref: Ref, engine: SimulatedEngine) -> int:
         """Start a process. Raises OSError, as the real thing does."""
         chance = self._world.chance
-        runner = executor.process
+        runner = engine.process
         if self.refusing and chance.random() < self.refusing:
             number = errno.EAGAIN if chance.random() < 0.8 else errno.ENOENT
             if number == errno.ENOENT:
-                self.ended[work.job_id, work.task_id] = Ended(work.attempt, runner, 127, self._world.now)
-                self._count(runner, (work.job_id, work.task_id))
+                self.ended[ref.job_id, ref.task_id] = Ended(ref.attempt, runner, 127, self._world.now)
+                self._count(runner, (ref.job_id, ref.task_id))
             self._world.tell(
-                f"{runner.name} can't start {work.job_id}.{work.task_id}: {errno.errorcode[number]}"
+                f"{runner.name} can't start {ref.job_id}.{ref.task_id}: {errno.errorcode[number]}"
             )
             raise OSError(number, "no")
         failed = chance.random() < self.failing
         one = Running(
             number=next(self._world.numbers),
-            key=(work.job_id, work.task_id),
-            attempt=work.attempt,
+            key=(ref.job_id, ref.task_id),
+            attempt=ref.attempt,
             runner=runner,
             exit_status=chance.choice((1, 2)) if failed else 0,
             begun=self._world.now,
         )
         self.starts += 1
-        self._world.tell(f"{runner.name} starts {work.job_id}.{work.task_id} attempt {work.attempt}")
+        self._world.tell(f"{runner.name} starts {ref.job_id}.{ref.task_id} attempt {ref.attempt}")
         self.on_start(one)
         self.running[one.number] = one
         self._count(runner, one.key)
         self._loop.call_later(
-            chance.expovariate(1 / self.seconds), self._end, one, one.exit_status, None, executor
+            chance.expovariate(1 / self.seconds), self._end, one, one.exit_status, None, engine
         )
         return one.number
 
     def _count(self, runner: Process, key: Key) -> None:
         self.tries[runner, key] = self.tries.get((runner, key), 0) + 1
 
-    def signal(self, number: int, executor: SimulatedExecutor, *, kill: bool) -> None:
+    def signal(self, number: int, engine: SimulatedEngine, *, kill: bool) -> None:
         """Ask a process to end: most do, some say that it was a success, some must be killed."""
         one = self.running.get(number)
         if one is None:
@@ -109,11 +125,11 @@ class Machine:
         mood = self._world.chance.random()
         if kill or mood < 0.7:
             delay = self._world.chance.random() * 0.05
-            self._loop.call_later(delay, self._end, one, None, 9 if kill else 15, executor)
+            self._loop.call_later(delay, self._end, one, None, 9 if kill else 15, engine)
         elif mood < 0.85:
-            self._loop.call_later(self._world.chance.random() * 0.5, self._end, one, 0, None, executor)
+            self._loop.call_later(self._world.chance.random() * 0.5, self._end, one, 0, None, engine)
         else:
-            self._loop.call_later(TERM_SECONDS, self._end, one, None, 9, executor)
+            self._loop.call_later(TERM_SECONDS, self._end, one, None, 9, engine)
 
     def end_orphans(self, token: str) -> int:
         """End at once what a runner left behind; return how many."""
@@ -127,7 +143,7 @@ class Machine:
         return [one for one in self.running.values() if one.runner.name == token]
 
     def _end(
-        self, one: Running, exit_status: int | None, signal: int | None, executor: SimulatedExecutor
+        self, one: Running, exit_status: int | None, signal: int | None, engine: SimulatedEngine
     ) -> None:
         if self.running.pop(one.number, None) is None:
             return
@@ -135,65 +151,95 @@ class Machine:
         self._world.tell(f"{one.key[0]}.{one.key[1]} attempt {one.attempt} ends {how}")
         if one.runner.is_dead:
             return
-        one.runner.call_soon(self._seen, one, exit_status, signal, executor)
+        one.runner.call_soon(self._seen, one, exit_status, signal, engine)
 
     def _seen(
-        self, one: Running, exit_status: int | None, signal: int | None, executor: SimulatedExecutor
+        self, one: Running, exit_status: int | None, signal: int | None, engine: SimulatedEngine
     ) -> None:
         """Have its runner see the end, in a turn of its own."""
         self.ended[one.key] = Ended(one.attempt, one.runner, exit_status, self._world.now)
         if exit_status == 0:
             self.successes.add((*one.key, one.attempt))
-        executor.saw(one.number, exit_status, signal)
+        engine.saw(one, exit_status, signal)
 
 
-class SimulatedExecutor:
-    """Asks the machine to run tasks: what an engine has in the place of LocalExecutor."""
+class SimulatedEngine:
+    """Asks the machine to run tasks: what a dispatcher has in the place of LocalEngine."""
+
+    name = "local"
+    capabilities = Capabilities(survives_us=False)
 
     def __init__(self, process: Process, machine: Machine) -> None:
         self.process = process
         self._machine = machine
-        self._seen: deque[Observation] = deque()
-        self._wake = asyncio.Event()
+        self._seen: list[Observation] = []
         self._left: set[int] = set()
+        self._wake: Callable[[], None] = lambda: None
 
-    async def open(self) -> None:
-        pass
+    async def open(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
 
     async def close(self) -> None:
-        while self._left & self._machine.running.keys():  # noqa: ASYNC110 - as the local executor does
+        while self._left & self._machine.running.keys():  # noqa: ASYNC110 - as the local engine does
             await asyncio.sleep(0.02)
 
-    async def submit(self, work: Work) -> str:
-        return str(self._machine.start(work, self))
+    def refuse(self, spec: JobSpec) -> str | None:
+        return None
 
-    async def watch(self) -> AsyncIterator[Observation]:
-        while True:
-            while self._seen:
-                yield self._seen.popleft()
-            self._wake.clear()
-            await self._wake.wait()
+    def reserve(self, spec: JobSpec) -> Lease | None:
+        return Lease()
 
-    async def cancel(self, native_ids: Sequence[str], *, kill: bool = False) -> None:
-        for number in map(int, native_ids):
+    def release(self, lease: Lease) -> None:
+        pass
+
+    async def launch(self, requests: Sequence[LaunchRequest]) -> Sequence[Launched | LaunchFailed]:
+        return [self._launch(one) for one in requests]
+
+    def _launch(self, request: LaunchRequest) -> Launched | LaunchFailed:
+        (ref,) = request.tasks
+        assert isinstance(ref, Ref)
+        at = EPOCH + self.process.world.now
+        try:
+            return Launched(str(self._machine.start(ref, self)), at)
+        except OSError as error:
+            why = Why.LIMIT if error.errno == errno.EAGAIN else Why.REFUSED
+            return LaunchFailed(why, "no", 127)
+
+    async def poll(self, watched: Sequence[Watched], budget: float) -> Poll:
+        seen, self._seen = self._seen, []
+        return Poll(seen)
+
+    async def cancel(self, targets: Sequence[Target], *, force: bool, budget: float) -> Sequence[Target]:
+        for number in (int(one.native_id) for one in targets):
             self._left.add(number)
-            self._machine.signal(number, self, kill=kill)
+            self._machine.signal(number, self, kill=force)
+        return ()
 
-    async def cancel_rest(self, *, kill: bool = False) -> None:
-        """Do nothing: simulated tasks leave nothing behind."""
+    async def recover(self, runner_token: str) -> bool:
+        return True
 
-    def saw(self, number: int, exit_status: int | None, signal: int | None) -> None:
-        succeeded = exit_status == 0
+    async def explain(self, watched: Sequence[Watched]) -> Sequence[Evidence]:
+        return ()
+
+    async def preview(self, request: LaunchRequest) -> Preview:
+        return Preview((), b"")
+
+    async def check(self) -> Sequence[Finding]:
+        return ()
+
+    def saw(self, one: Running, exit_status: int | None, signal: int | None) -> None:
         self._seen.append(
             Observation(
-                str(number),
-                Status.SUCCESS if succeeded else Status.FAILURE,
+                "",
+                Ref(*one.key, one.attempt),
+                Saw.ENDED,
                 EPOCH + self.process.world.now,
-                exit_status,
-                signal,
-                None if succeeded else "it failed",
-                "host",
-                None,
+                exit_status=exit_status,
+                signal=signal,
+                cause=None if exit_status == 0 else Cause.EXIT if signal is None else Cause.SIGNAL,
+                reason=None if exit_status == 0 else "it failed",
+                host="host",
+                native_id=str(one.number),
             )
         )
-        self._wake.set()
+        self._wake()

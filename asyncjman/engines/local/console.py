@@ -10,7 +10,7 @@ import os
 import termios
 from collections.abc import Callable
 
-from asyncjman.executors.local.reap import most_descriptors
+from asyncjman.engines.local.reap import most_descriptors
 
 Output = Callable[[int, bytes], object]
 """Takes 1 (standard output) or 2 (standard error), and whole lines.

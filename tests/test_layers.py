@@ -28,11 +28,23 @@ ROOMS: dict[str, frozenset[str]] = {
     "suspension": frozenset(),
     "store": frozenset({"model", "errors", "runtime", "suspension", "ownership"}),
     "executors": frozenset({"model", "settings", "errors", "ownership"}),
+    "engines": frozenset({"executors", "model", "settings", "errors", "ownership"}),
     # the design says executors.base; the variables of a task (environment), the paths of its logs (logs)
     # and two constants of the local executor are told by executors too, so the whole room is allowed
-    "scheduler": frozenset({"store", "executors", "model", "settings", "errors", "runtime"}),
+    "scheduler": frozenset({"store", "engines", "executors", "model", "settings", "errors", "runtime"}),
     "api": frozenset(
-        {"scheduler", "store", "executors", "model", "settings", "errors", "runtime", "ownership", "worker"}
+        {
+            "scheduler",
+            "store",
+            "engines",
+            "executors",
+            "model",
+            "settings",
+            "errors",
+            "runtime",
+            "ownership",
+            "worker",
+        }
     ),
     "render": frozenset({"model", "errors"}),
     "cli": frozenset({"api", "render", "model", "settings", "suspension", "errors"}),

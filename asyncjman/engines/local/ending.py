@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from asyncjman.executors.local.processes import Marked, marked
+from asyncjman.engines.local.processes import Marked, marked
 
 _TICK_SECONDS = 0.02
 _SEARCH_SECONDS = 0.5

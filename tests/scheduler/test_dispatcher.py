@@ -1,4 +1,4 @@
-"""The engine beside what other processes do, in moments that no command line can choose."""
+"""The dispatcher beside what other processes do, in moments that no command line can choose."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from asyncjman.api.operations import Operations
-from asyncjman.executors.local import LocalExecutor
+from asyncjman.engines.local import LocalEngine
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import JobSpec
 from asyncjman.scheduler.bus import Bus
-from asyncjman.scheduler.engine import Engine, Options
+from asyncjman.scheduler.dispatcher import Dispatcher, Options
 from asyncjman.scheduler.recorder import Claimed
 
 TOKEN = "0" * 32
@@ -29,18 +29,18 @@ async def test_a_claim_that_is_under_way_while_it_stops(
         await operations.submit(JobSpec(command=("sleep", "100"), exec_dir=folder))
         after = (Dependency(1, Kind.OK),)
         await operations.submit(JobSpec(command=("true",), exec_dir=folder, dependencies=after))
-        engine = Engine(
-            operations.writer(), LocalExecutor(token=TOKEN), token=TOKEN, options=Options(), bus=Bus()
+        dispatcher = Dispatcher(
+            operations.writer(), LocalEngine(token=TOKEN), token=TOKEN, options=Options(), bus=Bus()
         )
-        monkeypatch.setattr(engine._feed, "_look_ahead", lambda: 8)
-        claim = engine._recorder.claim
+        monkeypatch.setattr(dispatcher._feed, "_look_ahead", lambda: 8)
+        claim = dispatcher._recorder.claim
 
         async def claim_and_stop(*args: Any) -> Claimed:
             claimed = await claim(*args)
-            await engine.stop(kill=kill)
+            await dispatcher.stop(kill=kill)
             return claimed
 
-        monkeypatch.setattr(engine._recorder, "claim", claim_and_stop)
+        monkeypatch.setattr(dispatcher._recorder, "claim", claim_and_stop)
         async with asyncio.timeout(30):
-            await engine.run()
+            await dispatcher.run()
         assert [job.status async for job in operations.jobs()] == ["submitted", "waiting"]

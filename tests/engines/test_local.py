@@ -1,4 +1,4 @@
-"""The local executor: real processes, seen to their end."""
+"""The engine of this machine: real processes, seen to their end."""
 
 # ruff: noqa: ASYNC240 - a look at a local file takes no time
 from __future__ import annotations
@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,21 +15,31 @@ from typing import Any
 import psutil
 import pytest
 
-from asyncjman.executors.base import Observation, Work
-from asyncjman.executors.local import LocalExecutor
-from asyncjman.model.status import Status
+from asyncjman.engines.base import Launched, LaunchRequest, Observation, Ref, Saw, Target, Why
+from asyncjman.engines.local import LocalEngine
+from asyncjman.executors.logs import log_start
+from asyncjman.model.failure import Cause
+from asyncjman.model.job import PLAIN_TASK, JobSpec
 
 LIMIT = 20.0
 
 
+class NotStarted(Exception):
+    """The engine did not start it."""
+
+
 class Runner:
-    """An executor, and what it printed."""
+    """An engine, and what it printed."""
 
     def __init__(self) -> None:
         self.printed: list[tuple[int, bytes]] = []
         self.line = asyncio.Event()
-        self.executor = LocalExecutor(token="the token", output=self._print)
-        self._seen = self.executor.watch()
+        self.engine = LocalEngine(token="the token", output=self._print)
+        self._wake = asyncio.Event()
+        self._seen: deque[Observation] = deque()
+
+    async def open(self) -> None:
+        await self.engine.open(self._wake.set)
 
     def _print(self, stream: int, lines: bytes) -> None:
         self.printed.append((stream, lines))
@@ -39,13 +50,29 @@ class Runner:
 
     async def next(self) -> Observation:
         async with asyncio.timeout(LIMIT):
-            return await anext(self._seen)
+            while not self._seen:
+                await self._wake.wait()
+                self._wake.clear()
+                self._seen.extend((await self.engine.poll()).seen)
+        return self._seen.popleft()
+
+    async def launch(self, *argv: str, **more: Any) -> str:
+        """Start a program; return its native id. Raises NotStarted."""
+        (answer,) = await self.engine.launch([request(*argv, **more)])
+        if not isinstance(answer, Launched):
+            assert (answer.why, answer.exit_status) == (Why.REFUSED, 127)
+            raise NotStarted(answer.words)
+        return answer.native_id
 
     async def run(self, *argv: str, **more: Any) -> Observation:
-        native_id = await self.executor.submit(work(*argv, **more))
+        native_id = await self.launch(*argv, **more)
         seen = await self.next()
-        assert seen.native_id == native_id
+        assert (seen.native_id, seen.saw) == (native_id, Saw.ENDED)
         return seen
+
+    async def cancel(self, native_id: str | None, *, force: bool = False) -> None:
+        assert native_id is not None
+        assert await self.engine.cancel([Target("", native_id)], force=force) == ()
 
     async def printed_pids(self, count: int) -> list[int]:
         """Wait until a task has printed so many pids."""
@@ -56,16 +83,30 @@ class Runner:
         return [int(word) for word in self.text(1).split()]
 
 
-def work(*argv: str, folder: object = "/", log: object = None, attempt: int = 1, **environment: str) -> Work:
-    return Work(
-        job_id=1,
-        task_id=0,
-        attempt=attempt,
-        argv=argv,
+def request(
+    *argv: str,
+    folder: object = "/",
+    log: Path | None = None,
+    attempt: int = 1,
+    time_limit: float | None = None,
+    **environment: str,
+) -> LaunchRequest:
+    """Make a request whose logs are LOG.o1 and LOG.e1; without ``log`` its output is printed."""
+    spec = JobSpec(
+        command=argv,
+        name=log.name if log else "",
         exec_dir=str(folder),
+        log_dir=str(log.parent) if log else None,
         environment=environment,
-        stdout=f"{log}.o" if log else None,
-        stderr=f"{log}.e" if log else None,
+    )
+    return LaunchRequest(
+        token="",
+        job_id=1,
+        spec=spec,
+        tasks=(Ref(1, PLAIN_TASK, attempt),),
+        time_limit=time_limit,
+        folder="",
+        logs=log_start(spec),
     )
 
 
@@ -86,9 +127,9 @@ def _runs(pid: int) -> bool:
 @pytest.fixture
 async def runner() -> AsyncIterator[Runner]:
     one = Runner()
-    await one.executor.open()
+    await one.open()
     yield one
-    await one.executor.close()
+    await one.engine.close()
 
 
 # a process is started one way in the folder of this process, another way elsewhere
@@ -100,46 +141,46 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 
 async def test_success(runner: Runner, folder: Path) -> None:
     seen = await runner.run("true", folder=folder)
-    assert (seen.status, seen.exit_status, seen.signal, seen.reason) == (Status.SUCCESS, 0, None, None)
+    assert (seen.cause, seen.exit_status, seen.signal, seen.reason) == (None, 0, None, None)
     assert seen.host
 
 
 async def test_exit_status(runner: Runner, folder: Path) -> None:
     seen = await runner.run("sh", "-c", "exit 3", folder=folder)
-    assert (seen.status, seen.exit_status, seen.signal) == (Status.FAILURE, 3, None)
+    assert (seen.cause, seen.exit_status, seen.signal) == (Cause.EXIT, 3, None)
     assert seen.reason == "exit status 3"
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 async def test_signal(runner: Runner, folder: Path, number: signal.Signals) -> None:
     seen = await runner.run("sh", "-c", f"ulimit -c 0; kill -{number.value} $$", folder=folder)
-    assert (seen.status, seen.exit_status, seen.signal) == (Status.FAILURE, None, number)
+    assert (seen.cause, seen.exit_status, seen.signal) == (Cause.SIGNAL, None, number)
     assert seen.reason == f"killed by {number.name}"
 
 
 @pytest.mark.parametrize("argv", ["no-such-command", "./no-such-command"])
 async def test_a_command_that_is_missing(runner: Runner, folder: Path, argv: str) -> None:
-    with pytest.raises(OSError, match="no-such-command"):
+    with pytest.raises(NotStarted, match="no-such-command"):
         await runner.run(argv, folder=folder)
 
 
 async def test_a_folder_that_is_missing(runner: Runner, tmp_path: Path) -> None:
-    with pytest.raises(OSError, match=r"folder missing: .*nowhere"):
+    with pytest.raises(NotStarted, match=r"folder missing: .*nowhere"):
         await runner.run("true", folder=tmp_path / "nowhere")
 
 
 async def test_a_file_that_is_no_program(runner: Runner, folder: Path) -> None:
     (folder / "data").write_text("x")
-    with pytest.raises(OSError, match=r"can't start \./data: "):
+    with pytest.raises(NotStarted, match=r"can't start \./data: "):
         await runner.run("./data", folder=folder)
 
 
 async def test_a_log_that_cannot_be_written(runner: Runner, folder: Path) -> None:
-    (folder / "x.o").mkdir()
-    with pytest.raises(OSError, match="can't write the log"):
+    (folder / "x.o1").mkdir()
+    with pytest.raises(NotStarted, match="can't write the log"):
         await runner.run("true", folder=folder, log=folder / "x")
     (folder / "file").touch()
-    with pytest.raises(OSError, match="can't make the log folder"):
+    with pytest.raises(NotStarted, match="can't make the log folder"):
         await runner.run("true", folder=folder, log=folder / "file" / "x")
 
 
@@ -147,7 +188,7 @@ async def test_no_descriptor_is_left_behind(runner: Runner, folder: Path) -> Non
     await runner.run("true", folder=folder)
     before = psutil.Process().num_fds()
     for _ in range(3):
-        with pytest.raises(OSError):
+        with pytest.raises(NotStarted):
             await runner.run("./missing", folder=folder)
         await runner.run("true", folder=folder)
         await runner.run("true", folder=folder, log=folder / "x")
@@ -157,11 +198,11 @@ async def test_no_descriptor_is_left_behind(runner: Runner, folder: Path) -> Non
 async def test_logs(runner: Runner, folder: Path) -> None:
     log = folder / "deep" / "er" / "x"
     await runner.run("sh", "-c", "echo out; echo err >&2", folder=folder, log=log)
-    assert (log.with_suffix(".o").read_text(), log.with_suffix(".e").read_text()) == ("out\n", "err\n")
+    assert (Path(f"{log}.o1").read_text(), Path(f"{log}.e1").read_text()) == ("out\n", "err\n")
     await runner.run("sh", "-c", "echo again", folder=folder, log=log, attempt=2)
-    assert log.with_suffix(".o").read_text() == "again\n"
-    assert Path(f"{log}.o.attempt1").read_text() == "out\n"
-    assert Path(f"{log}.e.attempt1").read_text() == "err\n"
+    assert Path(f"{log}.o1").read_text() == "again\n"
+    assert Path(f"{log}.o1.attempt1").read_text() == "out\n"
+    assert Path(f"{log}.e1.attempt1").read_text() == "err\n"
     assert runner.printed == []
 
 
@@ -186,7 +227,7 @@ async def test_output_comes_in_whole_lines(runner: Runner) -> None:
     script = (
         "i=0; while [ $i -lt 50 ]; do printf 'a'; printf 'b\\n'; echo e >&2; i=$((i+1)); done; printf end"
     )
-    await asyncio.gather(*(runner.executor.submit(work("sh", "-c", script)) for _ in range(4)))
+    await asyncio.gather(*(runner.launch("sh", "-c", script) for _ in range(4)))
     for _ in range(4):
         await runner.next()
     assert all(lines.endswith(b"\n") for _, lines in runner.printed)
@@ -207,20 +248,20 @@ DEAF = "trap '' TERM; (sh -c 'echo $$; exec sleep 100') & echo $!; echo $$; whil
 
 
 async def test_cancel_takes_the_children_along(runner: Runner) -> None:
-    native_id = await runner.executor.submit(work("sh", "-c", TREE))
+    native_id = await runner.launch("sh", "-c", TREE)
     pids = await runner.printed_pids(3)
-    await runner.executor.cancel([native_id])
+    await runner.cancel(native_id)
     seen = await runner.next()
-    assert (seen.status, seen.signal) == (Status.FAILURE, signal.SIGTERM)
-    await runner.executor.close()
+    assert (seen.cause, seen.signal) == (Cause.SIGNAL, signal.SIGTERM)
+    await runner.engine.close()
     await gone(pids)
 
 
 async def test_what_ignores_sigterm_is_killed(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asyncjman.executors.local.executor.TERM_SECONDS", 0.1)
-    native_id = await runner.executor.submit(work("sh", "-c", DEAF))
+    monkeypatch.setattr("asyncjman.engines.local.engine.TERM_SECONDS", 0.1)
+    native_id = await runner.launch("sh", "-c", DEAF)
     pids = await runner.printed_pids(3)
-    await runner.executor.cancel([native_id])
+    await runner.cancel(native_id)
     assert (await runner.next()).signal == signal.SIGKILL
     await gone(pids)
 
@@ -228,37 +269,42 @@ async def test_what_ignores_sigterm_is_killed(runner: Runner, monkeypatch: pytes
 async def test_a_child_that_outlives_its_parent_is_killed_by_close(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("asyncjman.executors.local.executor.TERM_SECONDS", 0.1)
-    native_id = await runner.executor.submit(
-        work("sh", "-c", "(trap '' TERM; echo 1; exec sleep 100) & echo $!; wait")
-    )
+    monkeypatch.setattr("asyncjman.engines.local.engine.TERM_SECONDS", 0.1)
+    native_id = await runner.launch("sh", "-c", "(trap '' TERM; echo 1; exec sleep 100) & echo $!; wait")
     pids = [pid for pid in await runner.printed_pids(2) if pid != 1]
-    await runner.executor.cancel([native_id])
+    await runner.cancel(native_id)
     assert (await runner.next()).signal == signal.SIGTERM
-    await runner.executor.close()
+    await runner.engine.close()
     await gone(pids)
 
 
 async def test_kill_does_not_ask(runner: Runner) -> None:
-    native_id = await runner.executor.submit(work("sh", "-c", DEAF))
+    native_id = await runner.launch("sh", "-c", DEAF)
     pids = await runner.printed_pids(3)
-    await runner.executor.cancel([native_id], kill=True)
+    await runner.cancel(native_id, force=True)
     assert (await runner.next()).signal == signal.SIGKILL
     await gone(pids)
 
 
+async def test_a_limit_of_time(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = await runner.run("sh", "-c", TREE, time_limit=0.05)
+    assert (seen.cause, seen.signal) == (Cause.TIMEOUT, signal.SIGTERM)
+    assert seen.reason == "timed out after 0.05 s"
+    await gone(await runner.printed_pids(3))
+
+
 async def test_cancel_of_what_has_ended(runner: Runner) -> None:
     seen = await runner.run("true")
-    await runner.executor.cancel([seen.native_id])
+    await runner.cancel(seen.native_id)
 
 
 async def test_a_child_in_the_background_does_not_hold_the_task_up(runner: Runner) -> None:
     seen = await runner.run("sh", "-c", "sleep 100 & echo $!")
-    assert seen.status is Status.SUCCESS
+    assert seen.cause is None
     os.kill((await runner.printed_pids(1))[0], signal.SIGKILL)
 
 
 async def test_fifty_at_once(runner: Runner) -> None:
-    ids = [await runner.executor.submit(work("sh", "-c", f"exit {n}")) for n in range(50)]
+    ids = [await runner.launch("sh", "-c", f"exit {n}") for n in range(50)]
     seen = {(one := await runner.next()).native_id: one.exit_status for _ in ids}
     assert seen == {native_id: n for n, native_id in enumerate(ids)}

@@ -8,17 +8,23 @@ import shutil
 import signal
 import stat
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from asyncjman.executors.base import Work
 
 # a link in place of a log may lead to a file that isn't ours to write
 _LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
 _LOG_MODE = 0o666
 # Python ignores these; programs expect the default
 _RESTORED_SIGNALS = [signal.SIGPIPE, signal.SIGXFSZ]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What is executed, and in which folder."""
+
+    argv: tuple[str, ...]
+    exec_dir: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,25 +35,27 @@ class Streams:
     stderr: str | int
 
 
-def spawn(work: Work, streams: Streams, environment: Mapping[str, str], inherited: int | None = None) -> int:
-    """Start the process of ``work`` and return its pid, which is also its process group.
+def spawn(
+    command: Command, streams: Streams, environment: Mapping[str, str], inherited: Sequence[int] = ()
+) -> int:
+    """Start a process and return its pid, which is also its process group.
 
-    It inherits the descriptor ``inherited``, beside its input and its output, and no other one.
+    It inherits the descriptors ``inherited``, beside its input and its output, and no other one.
     Raises OSError whose ``strerror`` says what is in the way.
     """
-    program = _program(work, environment)
+    program = _program(command, environment)
     for stream in (streams.stdout, streams.stderr):
         if isinstance(stream, str):
             _refuse_odd(stream)
     try:
-        if hasattr(os, "posix_spawn") and _is_here(work.exec_dir):
-            pid = _posix_spawn(program, work, streams, environment, inherited)
+        if hasattr(os, "posix_spawn") and _is_here(command.exec_dir):
+            pid = _posix_spawn(program, command, streams, environment, inherited)
         else:
-            pid = _popen(program, work, streams, environment, inherited)
+            pid = _popen(program, command, streams, environment, inherited)
     except ValueError as error:  # a NUL, which no process can be given
-        raise OSError(errno.EINVAL, f"can't start {work.argv[0]!r}: {error}") from error
+        raise OSError(errno.EINVAL, f"can't start {command.argv[0]!r}: {error}") from error
     except OSError as error:
-        raise _explained(error, work, streams) from error
+        raise _explained(error, command, streams) from error
     return pid
 
 
@@ -65,7 +73,7 @@ def _refuse_odd(log: str) -> None:
 
 
 def _posix_spawn(
-    program: str, work: Work, streams: Streams, environment: Mapping[str, str], inherited: int | None
+    program: str, command: Command, streams: Streams, environment: Mapping[str, str], inherited: Sequence[int]
 ) -> int:
     actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
@@ -75,13 +83,13 @@ def _posix_spawn(
             actions.append((os.POSIX_SPAWN_DUP2, stream, number))
         else:
             actions.append((os.POSIX_SPAWN_OPEN, number, stream, _LOG_FLAGS, _LOG_MODE))
-    if inherited is not None:
-        # onto another number: not every C library makes one inheritable that is copied onto itself
-        other = inherited - 1 if inherited > 9 else inherited + 1
-        actions.append((os.POSIX_SPAWN_DUP2, inherited, other))
+    # onto other numbers: not every C library makes one inheritable that is copied onto itself
+    other = max(inherited, default=0) + 1
+    for number, descriptor in enumerate(inherited):
+        actions.append((os.POSIX_SPAWN_DUP2, descriptor, other + number))
     return os.posix_spawn(
         program,
-        work.argv,
+        command.argv,
         environment,
         file_actions=actions,
         setsid=True,
@@ -90,7 +98,7 @@ def _posix_spawn(
 
 
 def _popen(
-    program: str, work: Work, streams: Streams, environment: Mapping[str, str], inherited: int | None
+    program: str, command: Command, streams: Streams, environment: Mapping[str, str], inherited: Sequence[int]
 ) -> int:
     opened: list[int] = []
 
@@ -102,15 +110,15 @@ def _popen(
 
     try:
         process = subprocess.Popen(
-            work.argv,
+            command.argv,
             executable=program,
-            cwd=work.exec_dir,
+            cwd=command.exec_dir,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=descriptor(streams.stdout),
             stderr=descriptor(streams.stderr),
             start_new_session=True,
-            pass_fds=() if inherited is None else (inherited,),
+            pass_fds=tuple(inherited),
         )
     finally:
         for one in opened:
@@ -120,8 +128,8 @@ def _popen(
     return process.pid
 
 
-def _program(work: Work, environment: Mapping[str, str]) -> str:
-    name = work.argv[0]
+def _program(command: Command, environment: Mapping[str, str]) -> str:
+    name = command.argv[0]
     if "/" in name:
         return name
     path = environment.get("PATH", os.defpath)
@@ -139,14 +147,14 @@ def _is_here(folder: str) -> bool:
         return False
 
 
-def _explained(error: OSError, work: Work, streams: Streams) -> OSError:
+def _explained(error: OSError, command: Command, streams: Streams) -> OSError:
     """Find out which of folder, log and command an error of the spawn means."""
-    if not Path(work.exec_dir).is_dir():
-        return OSError(error.errno, f"folder missing: {work.exec_dir}")
+    if not Path(command.exec_dir).is_dir():
+        return OSError(error.errno, f"folder missing: {command.exec_dir}")
     for stream in (streams.stdout, streams.stderr):
         if isinstance(stream, str):
             try:
                 os.close(os.open(stream, _LOG_FLAGS, _LOG_MODE))
             except OSError as log_error:
                 return OSError(log_error.errno, f"can't write the log {stream}: {log_error.strerror}")
-    return OSError(error.errno, f"can't start {work.argv[0]}: {error.strerror}")
+    return OSError(error.errno, f"can't start {command.argv[0]}: {error.strerror}")

@@ -1,0 +1,5 @@
+"""Tasks as processes of this machine."""
+
+from asyncjman.engines.local.engine import LocalEngine
+
+__all__ = ["LocalEngine"]

@@ -1,0 +1,288 @@
+"""The engine of this machine: a process group for each attempt."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from asyncjman.engines.base import (
+    Capabilities,
+    Evidence,
+    Finding,
+    Launched,
+    LaunchFailed,
+    LaunchRequest,
+    Lease,
+    Observation,
+    Poll,
+    Preview,
+    Ref,
+    Saw,
+    Target,
+    Watched,
+    Why,
+)
+from asyncjman.engines.local.console import LinePipe, Output
+from asyncjman.engines.local.ending import Endings
+from asyncjman.engines.local.logfiles import make_room
+from asyncjman.engines.local.processes import RUNNER_VARIABLE, TASK_VARIABLE, task_mark
+from asyncjman.engines.local.reap import Ended, watch_process
+from asyncjman.engines.local.spawn import Command, Streams, spawn
+from asyncjman.executors.environment import task_environment
+from asyncjman.executors.logs import log_paths
+from asyncjman.model.failure import Cause
+from asyncjman.model.job import JobSpec
+from asyncjman.model.signals import signal_name
+
+TERM_SECONDS = 5.0
+"""How long a task has between SIGTERM and SIGKILL."""
+EXIT_NOT_STARTED = 127
+"""What a shell says of a command that it can't start."""
+_EXHAUSTED = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""No process or file descriptor is left: one will be when a task, or another program, ends."""
+
+
+@dataclass(slots=True, eq=False)
+class _Process:
+    """What runs of one attempt."""
+
+    token: str
+    ref: Ref
+    pipes: tuple[LinePipe, ...]
+    mark: str
+    limit: asyncio.TimerHandle | None = None
+    time_limit: float | None = None
+    timed_out: bool = False
+
+
+class LocalEngine:
+    """Runs each attempt as a process group; what leaves the group is found by its marks."""
+
+    name = "local"
+    capabilities = Capabilities(survives_us=False)
+
+    def __init__(
+        self,
+        *,
+        token: str = "",
+        output: Output | None = None,
+        inherited: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        """``inherited`` gives the descriptor that each task inherits, as long as one of them runs."""
+        self._output = output or _to_console
+        self._token = token
+        self._inherited = inherited
+        self._base = dict(os.environ)
+        self._host = socket.gethostname()
+        self._running: dict[int, _Process] = {}
+        self._endings = Endings(token, self._on_gone)
+        self._held: dict[int, Observation] = {}
+        """Ends of tasks of which something still runs."""
+        self._seen: list[Observation] = []
+        self._made: set[str] = set()
+        self._room: asyncio.Future[None] | None = None
+        """What the console waits for before there is more of it."""
+
+    async def open(self, wake: Callable[[], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._wake = wake
+
+    async def close(self) -> None:
+        """Wait until no process of a cancelled task is left; those that don't end are killed."""
+        await self._endings.wait()
+
+    def refuse(self, spec: JobSpec) -> str | None:
+        return None
+
+    def reserve(self, spec: JobSpec) -> Lease | None:
+        return Lease()
+
+    def release(self, lease: Lease) -> None:
+        pass
+
+    async def launch(self, requests: Sequence[LaunchRequest]) -> Sequence[Launched | LaunchFailed]:
+        return [self._launch(one) for one in requests]
+
+    async def poll(self, watched: Sequence[Watched] = (), budget: float = 0.0) -> Poll:
+        seen, self._seen = self._seen, []
+        return Poll(seen)
+
+    async def cancel(
+        self, targets: Sequence[Target], *, force: bool = False, budget: float = 0.0
+    ) -> Sequence[Target]:
+        seconds = 0.0 if force else TERM_SECONDS
+        for target in targets:
+            self._end(int(target.native_id), seconds)
+        if force:
+            # also what is left of tasks that were asked to end before, and whose own process has ended
+            self._endings.hurry()
+        return ()
+
+    async def recover(self, runner_token: str) -> bool:
+        """End what a runner left; of this one: what tasks that have ended left running."""
+        if runner_token != self._token:
+            return True
+        self._endings.ask_rest(seconds=TERM_SECONDS)
+        return False
+
+    async def explain(self, watched: Sequence[Watched]) -> Sequence[Evidence]:
+        return ()
+
+    async def preview(self, request: LaunchRequest) -> Preview:
+        (ref,) = request.tasks
+        assert isinstance(ref, Ref)
+        return Preview(request.spec.argv(ref.task_id), b"")
+
+    async def check(self) -> Sequence[Finding]:
+        return ()
+
+    # -- starting ----------------------------------------------------------------------------------
+
+    def _launch(self, request: LaunchRequest) -> Launched | LaunchFailed:
+        if self._room is not None and not self._room.done() and request.logs is None:
+            return LaunchFailed(Why.LATER, "what tasks wrote before is not read yet")
+        at = time.time()
+        try:
+            return Launched(str(self._start(request)), at)
+        except OSError as error:
+            why = Why.LIMIT if error.errno in _EXHAUSTED else Why.REFUSED
+            return LaunchFailed(why, error.strerror or str(error), EXIT_NOT_STARTED)
+
+    def _start(self, request: LaunchRequest) -> int:
+        (ref,) = request.tasks
+        assert isinstance(ref, Ref)
+        spec = request.spec
+        mark = task_mark(*ref)
+        environment = {
+            **self._base,
+            **task_environment(spec, *ref),
+            RUNNER_VARIABLE: self._token,
+            TASK_VARIABLE: mark,
+        }
+        command = Command(spec.argv(ref.task_id), spec.exec_dir)
+        logs = log_paths(spec, ref.job_id, ref.task_id) if request.logs is not None else None
+        pipes: tuple[LinePipe, ...] = ()
+        if logs is None:
+            pipes = self._pipes()
+            streams = Streams(pipes[0].write_end, pipes[1].write_end)
+        else:
+            streams = Streams(*logs)
+            make_room(spec.exec_dir, logs, ref.attempt, self._made)
+        try:
+            pid = self._spawn(command, streams, environment, logs, ref.attempt)
+        except BaseException:
+            for pipe in pipes:
+                pipe.abandon()
+            raise
+        for pipe in pipes:
+            pipe.start()
+        process = self._running[pid] = _Process(request.token, ref, pipes, mark)
+        if request.time_limit is not None:
+            process.time_limit = request.time_limit
+            process.limit = self._loop.call_later(request.time_limit, self._time_out, pid, process)
+        watch_process(self._loop, pid, self._on_end)
+        return pid
+
+    def _spawn(
+        self,
+        command: Command,
+        streams: Streams,
+        environment: dict[str, str],
+        logs: tuple[str, str] | None,
+        attempt: int,
+    ) -> int:
+        lock = self._inherited()
+        inherited = () if lock is None else (lock,)
+        try:
+            return spawn(command, streams, environment, inherited)
+        except FileNotFoundError:
+            if logs is None:
+                raise
+            # somebody may have removed the log folder meanwhile
+            make_room(command.exec_dir, logs, attempt, set())
+            return spawn(command, streams, environment, inherited)
+
+    def _pipes(self) -> tuple[LinePipe, LinePipe]:
+        first = LinePipe(self._loop, 1, self._show)
+        try:
+            return first, LinePipe(self._loop, 2, self._show)
+        except OSError:
+            first.abandon()
+            raise
+
+    def _show(self, stream: int, lines: bytes) -> object:
+        room = self._output(stream, lines)
+        if isinstance(room, asyncio.Future):
+            self._room = room
+        return room
+
+    # -- ending ------------------------------------------------------------------------------------
+
+    def _time_out(self, pid: int, process: _Process) -> None:
+        process.timed_out = True
+        self._end(pid, TERM_SECONDS)
+
+    def _end(self, pid: int, seconds: float) -> None:
+        if process := self._running.get(pid):
+            self._endings.ask(pid, process.mark, seconds=seconds)
+
+    def _on_end(self, pid: int, ended: Ended) -> None:
+        process = self._running.pop(pid)
+        if process.limit is not None:
+            process.limit.cancel()
+        for pipe in process.pipes:
+            pipe.finish()
+        cause, reason = _why(process, ended)
+        seen = Observation(
+            process.token,
+            process.ref,
+            Saw.ENDED,
+            time.time(),
+            exit_status=ended.exit_status,
+            signal=ended.signal,
+            cause=cause,
+            reason=reason,
+            host=self._host,
+            native_id=str(pid),
+            usage=ended.usage,
+        )
+        if self._endings.reaped(pid):
+            self._held[pid] = seen  # a task that is stopped has ended when all its processes have
+        else:
+            self._tell(seen)
+
+    def _on_gone(self, pid: int) -> None:
+        if seen := self._held.pop(pid, None):
+            self._tell(seen)
+
+    def _tell(self, seen: Observation) -> None:
+        self._seen.append(seen)
+        self._wake()
+
+
+def _why(process: _Process, ended: Ended) -> tuple[Cause | None, str | None]:
+    """Return why an attempt failed, in a word and in words; None where it did not."""
+    if process.timed_out:
+        return Cause.TIMEOUT, f"timed out after {process.time_limit:g} s"
+    if ended.signal is not None:
+        return Cause.SIGNAL, f"killed by {signal_name(ended.signal)}"
+    if ended.exit_status is None:
+        return Cause.EXIT, "its exit status was taken by another part of this program"
+    if ended.exit_status:
+        return Cause.EXIT, f"exit status {ended.exit_status}"
+    return None, None
+
+
+def _to_console(stream: int, lines: bytes) -> None:
+    target = sys.stdout if stream == 1 else sys.stderr
+    if buffer := getattr(target, "buffer", None):
+        buffer.write(lines)
+    else:
+        target.write(lines.decode("utf-8", "replace"))
+    target.flush()

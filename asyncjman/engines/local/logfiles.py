@@ -1,0 +1,26 @@
+"""Making room for the log files of an attempt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from asyncjman.executors.logs import keep_earlier_log, refuse_foreign_link
+
+
+def make_room(exec_dir: str, logs: tuple[str, str], attempt: int, made: set[str]) -> None:
+    """Make the log folder, unless it is among those ``made``; move the logs of earlier attempts away.
+
+    Raises OSError whose ``strerror`` says what is in the way.
+    """
+    stdout, stderr = logs
+    refuse_foreign_link(exec_dir, stdout)
+    folder = stdout.rpartition("/")[0]
+    if folder not in made:
+        try:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OSError(error.errno, f"can't make the log folder {folder}: {error.strerror}") from error
+        made.add(folder)
+    if attempt > 1:
+        keep_earlier_log(stdout, attempt)
+        keep_earlier_log(stderr, attempt)
