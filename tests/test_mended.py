@@ -22,7 +22,7 @@ from asyncjman.model.status import Status
 from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.recorder import Recorder
 from asyncjman.scheduler.workload import Workload
-from asyncjman.store import jobs, tasks
+from asyncjman.store import jobs, runners, transitions
 from asyncjman.store.database import Database
 from asyncjman.store.schedule import Outline
 from tests.making import add_jobs, add_runner, spec_of
@@ -63,7 +63,10 @@ async def test_03_a_cancelled_flush_forgets_its_batch(tmp_path: Path) -> None:
     try:
         await add_jobs(db, spec_of())
         recorder = Recorder(db, Bus(), {}, lambda closed: None)
-        await recorder.claim(await add_runner(db), [(1, 0, None)], [], {})
+        runner = await add_runner(db)
+        async with db.transaction() as tx:
+            recorder.runner = await runners.get(tx, runner)
+        await recorder.claim(runner, [(1, 0, None)], [], {})
         recorder.task_finished(done())
         with closing(sqlite3.connect(tmp_path / "a", isolation_level=None)) as holder:
             holder.execute("BEGIN IMMEDIATE")
@@ -118,8 +121,10 @@ async def test_06_a_reason_that_is_no_utf8(tmp_path: Path) -> None:
     db = await Database.open(tmp_path / "a", create=True)
     try:
         await add_jobs(db, spec_of())
+        runner = await add_runner(db)
         async with db.transaction() as tx:
-            await tasks.record_finished(tx, [done("folder missing: /tmp/\udcff")])
+            await transitions.claim(tx, runner, [(1, 0, None)], [])
+            await transitions.end(tx, runner, [done("folder missing: /tmp/\udcff")])
     finally:
         await db.close()
 
@@ -165,7 +170,7 @@ def test_08_an_array_that_lost_tasks_meanwhile_gives_all_that_are_left() -> None
     load.claimed(job, len(ids := job.give(3)))
     for one in ids:
         load.task_ended(job, one, Status.SUCCESS)
-    # delete -a 1-2 elsewhere: tasks.forget() writes the array without them, and next_index = 0
+    # delete -a 1-2 elsewhere: array_index.forget() writes the array without them, and next_index = 0
     load.decide(load.enroll(outline(1, "3-10", 8, {Status.SUCCESS: 1}), ()), {}, {})
     assert set(job.give(20)) >= {4, 5, 6, 7, 8, 9, 10}
 

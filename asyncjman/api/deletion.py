@@ -15,7 +15,7 @@ from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler import removal
 from asyncjman.scheduler.reconcile import repair
 from asyncjman.scheduler.settle import settle_jobs
-from asyncjman.store import jobs, removals, schedule, submissions, tasks
+from asyncjman.store import array_index, jobs, removals, schedule, submissions, tasks, transitions
 from asyncjman.store.database import Database, Transaction
 
 
@@ -119,7 +119,7 @@ async def _delete(tx: Transaction, deleted: Sequence[_Planned], waiting: Mapping
     await _settle_dependents(tx, ids)
     for one, left in deleted:
         if left is not None:
-            await tasks.forget(tx, one.job.id, one.task_ids, left)
+            await array_index.forget(tx, one.job.id, one.task_ids, left)
     await jobs.delete_all(tx, ids)
     for one in whole:
         if others := waiting.get(one.job.id):
@@ -137,8 +137,8 @@ async def _settle_dependents(tx: Transaction, job_ids: Sequence[int]) -> None:
     now = tx.runtime.time()
     for job_id, outline in (await schedule.outlines(tx, job_ids)).items():
         if not outline.finished:
-            await tasks.end_all(tx, job_id, Status.STOPPED, "deleted", now)
-    await tasks.close_jobs(tx, job_ids, now)
+            await transitions.end_all(tx, job_id, Status.STOPPED, "deleted", now)
+    await transitions.close_jobs(tx, job_ids, now)
     found = set(dependents(await jobs.dependency_edges(tx), job_ids)) - set(job_ids)
     on_cluster = {one.job_id for one in await submissions.active(tx, found)}
     await settle_jobs(tx, found - on_cluster, queued_too=True)

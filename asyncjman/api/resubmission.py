@@ -17,7 +17,7 @@ from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler import removal
 from asyncjman.scheduler.reconcile import repair
 from asyncjman.scheduler.settle import settle_jobs
-from asyncjman.store import jobs, removals, schedule, submissions, tasks
+from asyncjman.store import jobs, removals, schedule, submissions, tasks, transitions
 from asyncjman.store.database import Database, Transaction
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ async def resubmit(database: Database, selected: Sequence[Job], request: Resubmi
         behind = await _skipped_behind(tx, edges, changed)
         if request.dependents:
             for job_id in behind:
-                await tasks.reset(tx, job_id, [Status.SKIPPED], Status.WAITING, None, tx.runtime.time())
+                await transitions.reset(tx, job_id, [Status.SKIPPED], Status.WAITING, None, tx.runtime.time())
         await settle_jobs(tx, {*changed, *dependents(edges, changed)})
         now = await schedule.outlines(tx, {*changed, *behind})
     skipped = {job_id for job_id, one in now.items() if one.status is Status.SKIPPED}
@@ -122,7 +122,7 @@ async def _reset(tx: Transaction, job: Job, request: Resubmission) -> bool:
     target = Status.WAITING if job.spec.dependencies else Status.SUBMITTED
     if request.clean:
         ended = await tasks.ended_in(tx, job.id, request.statuses, request.task_ids)
-    changed = await tasks.reset(
+    changed = await transitions.reset(
         tx, job.id, request.statuses, target, job.spec.array, tx.runtime.time(), request.task_ids
     )
     if not changed and job.status not in PENDING:

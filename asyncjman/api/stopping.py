@@ -12,7 +12,7 @@ from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.liveness import is_numbered_here, is_suspended
 from asyncjman.scheduler.reconcile import forget_unproven, repair, take_away
 from asyncjman.scheduler.settle import settle
-from asyncjman.store import jobs, runners, tasks
+from asyncjman.store import jobs, runners, tasks, transitions
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.runners import Runner
 
@@ -56,9 +56,9 @@ async def stop_in(tx: Transaction, job_ids: Sequence[int], task_ids: Sequence[in
     now = tx.runtime.time()
     asked = 0
     for job_id in job_ids:
-        await tasks.end_unstarted(tx, job_id, Status.STOPPED, "stopped", now, task_ids)
-        asked += await tasks.ask_to_stop(tx, job_id, task_ids)
-    await settle(tx, await tasks.close_jobs(tx, job_ids, now))
+        await transitions.end_unstarted(tx, job_id, Status.STOPPED, "stopped", now, task_ids)
+        asked += await transitions.ask_to_stop(tx, job_id, task_ids)
+    await settle(tx, await transitions.close_jobs(tx, job_ids, now))
     return asked
 
 

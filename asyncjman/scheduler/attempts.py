@@ -12,7 +12,7 @@ from asyncjman.model.job import Task
 from asyncjman.model.status import Status
 from asyncjman.runtime import SYSTEM, Runtime
 from asyncjman.scheduler.workload import JobState
-from asyncjman.store.tasks import Claim
+from asyncjman.store.transitions import Claim
 
 STOPPED = "stopped"
 RETRY_SECONDS = 0.1

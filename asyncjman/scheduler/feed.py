@@ -9,7 +9,7 @@ from asyncjman.scheduler.recorder import Recorder
 from asyncjman.scheduler.workload import JobState, Line, Workload
 from asyncjman.store import jobs, tasks
 from asyncjman.store.database import Database
-from asyncjman.store.tasks import Claim
+from asyncjman.store.transitions import Claim
 
 LOOK_AHEAD_SECONDS = 0.25
 MAX_LOOK_AHEAD = 512

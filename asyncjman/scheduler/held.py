@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from asyncjman.scheduler.attempts import Attempt, Key
 from asyncjman.scheduler.workload import JobState
-from asyncjman.store.tasks import Claim
+from asyncjman.store.transitions import Claim
 
 
 class Held:

@@ -9,7 +9,7 @@ from asyncjman.model.graph import Dependency, Kind
 from asyncjman.scheduler.dependencies import counterparts
 from asyncjman.scheduler.recorder import Recorder
 from asyncjman.scheduler.workload import JobState, Workload
-from asyncjman.store import schedule, tasks
+from asyncjman.store import array_index, schedule, tasks
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.schedule import Outline
 
@@ -104,7 +104,7 @@ class Loader:
                 self._recorder.touch(job_id)  # somebody was killed before it said so
         for job in enrolled.values():
             if job.fresh and job.array is not None and job.next_index == 0 and job.task_count > job.left:
-                job.next_index = await tasks.first_gap(self._database, job.id, job.array)
+                job.next_index = await array_index.first_gap(self._database, job.id, job.array)
         for job_id in job_ids:
             outline_or_none = outlines.get(job_id)
             if outline_or_none is None or outline_or_none.finished:

@@ -14,12 +14,12 @@ from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.dependencies import held_back
 from asyncjman.scheduler.removal import finish_before
 from asyncjman.scheduler.skips import Skip, store_skips
-from asyncjman.store import runners, schedule, tasks
+from asyncjman.store import runners, schedule, tasks, transitions
 from asyncjman.store.completion import to_completion
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.runners import Runner
 from asyncjman.store.schedule import Outline
-from asyncjman.store.tasks import Claim
+from asyncjman.store.transitions import Claim
 
 GROUP_SECONDS = 0.02
 RETRY_SECONDS = 1.0
@@ -30,7 +30,7 @@ MAX_RETRIES = 10
 class _Batch:
     """What is to be stored next."""
 
-    started: dict[tuple[int, int], tuple[float, int, str, int, int]] = field(default_factory=dict)
+    started: dict[tuple[int, int], tuple[float, int, str, int, int, int]] = field(default_factory=dict)
     job_starts: dict[int, float] = field(default_factory=dict)
     finished: list[Task] = field(default_factory=list)
     retried: list[Task] = field(default_factory=list)
@@ -121,7 +121,7 @@ class Recorder:
     def task_started(self, task: Task, pid: int) -> None:
         assert task.started_at is not None and task.host is not None
         key = (task.job_id, task.task_id)
-        self._batch.started[key] = (task.started_at, pid, task.host, *key)
+        self._batch.started[key] = (task.started_at, pid, task.host, *key, task.attempt)
         self._batch.claims.setdefault(key, task.attempt)
         self._batch.job_starts.setdefault(task.job_id, task.started_at)
         if self._bus.is_heard:
@@ -204,7 +204,7 @@ class Recorder:
             left_out = {job_id for job_id, _ in (*result.full, *result.blocked)}
             whole = [one for one in spans if one[0] not in left_out]
             await finish_before(tx, {one[0] for one in allowed}, {one[:2] for one in allowed})
-            result.claims = await tasks.claim(tx, runner, allowed, whole)
+            result.claims = await transitions.claim(tx, runner, allowed, whole)
 
         await self._flush(claims)
         return result
@@ -264,6 +264,10 @@ class Recorder:
                 "they are stopped, and nothing more is recorded"
             )
 
+    @property
+    def _runner_id(self) -> int | None:
+        return None if self.runner is None else self.runner.id
+
     async def _lost(self, tx: Transaction, batch: _Batch) -> set[tuple[int, int]]:
         """Return what others took from this runner: it must not say how that began or ended."""
         if self.runner is None or not batch.claims:
@@ -284,7 +288,9 @@ class Recorder:
                     async with self._database.transaction(quiet=True) as tx:
                         lost = await self._lost(tx, batch)
                         batch.leave_out(lost)
-                        closed, refused = ({}, set()) if batch.is_empty else await _store(tx, batch)
+                        closed, refused = (
+                            ({}, set()) if batch.is_empty else await _store(tx, self._runner_id, batch)
+                        )
                         await more(tx)
                     break
                 except DatabaseProblem:
@@ -336,23 +342,23 @@ async def _within_limits(
     return allowed
 
 
-async def _store(tx: Transaction, batch: _Batch) -> tuple[dict[int, Status], set[int]]:
+async def _store(tx: Transaction, runner: int | None, batch: _Batch) -> tuple[dict[int, Status], set[int]]:
     """Store a batch; return the status of each job that has finished by it, and the jobs of which something
     was to be skipped that no dependency skips any more.
     """
-    await tasks.set_ready(tx, batch.ready)
-    await tasks.record_retried(tx, batch.retried)
-    await tasks.record_started(tx, list(batch.started.values()))
-    await tasks.mark_jobs_started(tx, [(start, job_id) for job_id, start in batch.job_starts.items()])
+    await transitions.set_ready(tx, batch.ready)
+    await transitions.retry(tx, runner, batch.retried)
+    await transitions.start(tx, runner, list(batch.started.values()))
+    await transitions.mark_jobs_started(tx, [(start, job_id) for job_id, start in batch.job_starts.items()])
     skipped = [task for task in batch.finished if task.status is Status.SKIPPED]
     finished = [task for task in batch.finished if task.status is not Status.SKIPPED] if skipped else None
-    await tasks.record_finished(tx, batch.finished if finished is None else finished)
-    await tasks.release(tx, batch.released)
+    await transitions.end(tx, runner, batch.finished if finished is None else finished)
+    await transitions.release(tx, runner, batch.released)
     now = tx.runtime.time()
-    closed = await tasks.close_jobs(tx, batch.touched, now) if batch.touched else []
+    closed = await transitions.close_jobs(tx, batch.touched, now) if batch.touched else []
     refused: set[int] = set()
     if skipped or batch.skipped:
-        more, refused = await store_skips(tx, skipped, batch.skipped, now)
+        more, refused = await store_skips(tx, runner, skipped, batch.skipped, now)
         closed += more
     outlines = await schedule.outlines(tx, closed) if closed else {}
     return {job_id: outline.status for job_id, outline in outlines.items()}, refused

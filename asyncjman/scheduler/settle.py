@@ -8,7 +8,7 @@ from asyncjman.model.graph import dependents
 from asyncjman.model.status import Status
 from asyncjman.scheduler.dependencies import counterparts
 from asyncjman.scheduler.workload import Workload
-from asyncjman.store import jobs, runners, schedule, submissions, tasks
+from asyncjman.store import jobs, runners, schedule, submissions, tasks, transitions
 from asyncjman.store.database import Transaction
 from asyncjman.store.runners import Held
 
@@ -36,7 +36,7 @@ async def bring_back(tx: Transaction, job_id: int) -> list[int]:
     found = dependents(await jobs.dependency_edges(tx), [job_id])
     ended = [one for one in (await schedule.outlines(tx, found)).values() if one.finished]
     for one in ended:
-        await tasks.reset(tx, one.id, [Status.SKIPPED], Status.WAITING, None, tx.runtime.time())
+        await transitions.reset(tx, one.id, [Status.SKIPPED], Status.WAITING, None, tx.runtime.time())
     return await settle(tx, [job_id])
 
 
@@ -47,13 +47,13 @@ async def release_runner(tx: Transaction, runner: int, reason: str, now: float) 
     """
     touched = await runners.give_back(tx, runner, reason, now)
     await runners.delete(tx, runner)
-    await settle(tx, await tasks.close_jobs(tx, touched, now))
+    await settle(tx, await transitions.close_jobs(tx, touched, now))
 
 
 async def release_stopped(tx: Transaction, claims: Sequence[Held], now: float) -> None:
     """Record claimed tasks as stopped, whoever holds them, with all that follows from it."""
     await runners.stop_held(tx, claims, now)
-    await settle(tx, await tasks.close_jobs(tx, {one.job_id for one in claims}, now))
+    await settle(tx, await transitions.close_jobs(tx, {one.job_id for one in claims}, now))
 
 
 async def settle(tx: Transaction, changed: Iterable[int]) -> list[int]:
@@ -89,8 +89,10 @@ async def settle_jobs(tx: Transaction, job_ids: Iterable[int], *, queued_too: bo
     now = tx.runtime.time()
     # what is on a cluster is released there
     held_there = {one.job_id for one in await submissions.active(tx, decisions.ready)}
-    await tasks.set_ready(tx, [job_id for job_id in decisions.ready if job_id not in held_there])
-    await tasks.set_waiting(tx, [job.id for job in known if job.undecided and not job.skipped])
+    await transitions.set_ready(tx, [job_id for job_id in decisions.ready if job_id not in held_there])
+    await transitions.set_waiting(tx, [job.id for job in known if job.undecided and not job.skipped])
     for job_id, reason, task_ids in decisions.skipped:
-        await tasks.end_unstarted(tx, job_id, Status.SKIPPED, reason, now, task_ids, queued_too=queued_too)
-    return await tasks.close_jobs(tx, [job_id for job_id, _, _ in decisions.skipped], now)
+        await transitions.end_unstarted(
+            tx, job_id, Status.SKIPPED, reason, now, task_ids, queued_too=queued_too
+        )
+    return await transitions.close_jobs(tx, [job_id for job_id, _, _ in decisions.skipped], now)

@@ -15,7 +15,7 @@ from asyncjman.model.graph import Dependency, Kind, Verdict
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
 from asyncjman.scheduler.dependencies import judge
-from asyncjman.store import schedule, tasks
+from asyncjman.store import schedule, tasks, transitions
 from asyncjman.store.database import Transaction
 from asyncjman.store.schedule import Outline
 
@@ -36,9 +36,9 @@ class _Wanted:
 
 
 async def store_skips(
-    tx: Transaction, claimed: Iterable[Task], others: Iterable[Skip], now: float
+    tx: Transaction, runner: int | None, claimed: Iterable[Task], others: Iterable[Skip], now: float
 ) -> tuple[list[int], set[int]]:
-    """Skip tasks that this runner holds (``claimed``) and tasks that nobody holds.
+    """Skip tasks that a runner holds (``claimed``) and tasks that nobody holds.
 
     Returns the jobs that ended by it, and those of which something was not skipped: no dependency says
     so any more. What this runner held of these is released.
@@ -58,17 +58,19 @@ async def store_skips(
         mine = waits.get(job_id, ())
         whole = judge(mine, known) is Verdict.SKIP
         may = None if whole else await _without_counterpart(tx, mine, known, wanted[job_id].tasks)
-        if not await _store(tx, job_id, wanted[job_id], may, now):
+        if not await _store(tx, runner, job_id, wanted[job_id], may, now):
             wrong.add(job_id)
         if job_id in depended_on:
-            closed += await tasks.close_jobs(tx, [job_id], now)
+            closed += await transitions.close_jobs(tx, [job_id], now)
             known |= await schedule.outlines(tx, [job_id])
         else:
             skipped.append(job_id)
-    return closed + await tasks.close_jobs(tx, skipped, now), wrong
+    return closed + await transitions.close_jobs(tx, skipped, now), wrong
 
 
-async def _store(tx: Transaction, job_id: int, wanted: _Wanted, may: set[int] | None, now: float) -> bool:
+async def _store(
+    tx: Transaction, runner: int | None, job_id: int, wanted: _Wanted, may: set[int] | None, now: float
+) -> bool:
     """Skip those of a job's tasks that may be (None: all); tell whether that was all that is wanted."""
     right = True
     skipped: list[Task] = []
@@ -77,12 +79,12 @@ async def _store(tx: Transaction, job_id: int, wanted: _Wanted, may: set[int] | 
             skipped.append(task)
         else:
             right = False
-            await tasks.release(tx, [(job_id, task.task_id)])
-    await tasks.record_finished(tx, skipped)
+            await transitions.release(tx, runner, [(job_id, task.task_id)])
+    await transitions.end(tx, runner, skipped)
     for task_ids, reason in wanted.others:
         some = tuple(one for one in task_ids if may is None or one in may)
         if some or (may is None and not task_ids):
-            await tasks.end_unstarted(tx, job_id, Status.SKIPPED, reason, now, some)
+            await transitions.end_unstarted(tx, job_id, Status.SKIPPED, reason, now, some)
         right = right and len(some) == len(task_ids) and (may is None or bool(task_ids))
     return right
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from asyncjman.store.database import Reader, Transaction
 from asyncjman.store.jobs import REVISION
 from asyncjman.store.rows import TASK_COLUMNS
-from asyncjman.store.tasks import UNCLAIMED
+from asyncjman.store.transitions import UNCLAIMED
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from asyncjman.errors import DatabaseProblem
 from asyncjman.model.paths import absolute
 from asyncjman.model.status import Status
-from asyncjman.store import home, opening, schedule, tasks
+from asyncjman.store import home, opening, schedule, transitions
 from asyncjman.store.authority import SIDE_FILES, against_spool
 from asyncjman.store.connecting import real_path
 from asyncjman.store.database import Database, Reader, Transaction
@@ -65,8 +65,8 @@ async def _stop_all(tx: Transaction) -> list[int]:
     now = tx.runtime.time()
     unfinished = await schedule.open_jobs(tx)
     for job_id in unfinished:
-        await tasks.end_all(tx, job_id, Status.STOPPED, STOPPED, now)
-    await tasks.close_jobs(tx, unfinished, now)
+        await transitions.end_all(tx, job_id, Status.STOPPED, STOPPED, now)
+    await transitions.close_jobs(tx, unfinished, now)
     for statement in (
         "UPDATE task SET runner = NULL, pid = NULL, stop = NULL",
         "UPDATE task SET missing_since = NULL WHERE missing_since IS NOT NULL",

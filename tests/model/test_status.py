@@ -1,4 +1,4 @@
-"""Statuses: what may follow what, and which one speaks for a job."""
+"""Statuses: which one speaks for a job."""
 
 from __future__ import annotations
 
@@ -6,37 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncjman.model.status import FINISHED, UNFINISHED, Status, may_follow, roll_up
+from asyncjman.model.status import FINISHED, Status, roll_up
 
 SUBMITTED, WAITING, QUEUED, EXECUTING = Status.SUBMITTED, Status.WAITING, Status.QUEUED, Status.EXECUTING
 SUCCESS, FAILURE, STOPPED, SKIPPED = Status.SUCCESS, Status.FAILURE, Status.STOPPED, Status.SKIPPED
-
-ALLOWED = {
-    SUBMITTED: {WAITING, QUEUED, STOPPED, SKIPPED},
-    WAITING: {SUBMITTED, QUEUED, STOPPED, SKIPPED},
-    QUEUED: {SUBMITTED, WAITING, EXECUTING, SUCCESS, FAILURE, STOPPED, SKIPPED},
-    EXECUTING: {QUEUED, SUBMITTED, WAITING, SUCCESS, FAILURE, STOPPED},
-    SUCCESS: {SUBMITTED, WAITING},
-    FAILURE: {SUBMITTED, WAITING},
-    STOPPED: {SUBMITTED, WAITING},
-    SKIPPED: {SUBMITTED, WAITING},
-}
-
-
-@pytest.mark.parametrize("old", Status)
-@pytest.mark.parametrize("new", Status)
-def test_may_follow(old: Status, new: Status) -> None:
-    assert may_follow(old, new) is (new in ALLOWED[old])
 
 
 def test_the_words() -> None:
     words = ["submitted", "waiting", "queued", "executing", "success", "failure", "stopped", "skipped"]
     assert [str(one) for one in Status] == words
-
-
-def test_finished_and_unfinished_are_all() -> None:
-    assert {SUCCESS, FAILURE, STOPPED, SKIPPED} == FINISHED
-    assert {SUBMITTED, WAITING, QUEUED, EXECUTING} == UNFINISHED
 
 
 @pytest.mark.parametrize("status", Status)

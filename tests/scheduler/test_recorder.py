@@ -17,7 +17,7 @@ from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.feed import Feed
 from asyncjman.scheduler.recorder import Recorder
 from asyncjman.scheduler.workload import Workload
-from asyncjman.store import jobs, schedule, tasks
+from asyncjman.store import jobs, runners, schedule, transitions
 from asyncjman.store.database import Database, Transaction
 from tests.making import add_jobs, add_runner, spec_of
 
@@ -33,6 +33,13 @@ class Desk:
         self.recorder = Recorder(database, self.bus, self.names, self.closed.update)
         self.workload = Workload(self.recorder)
         self.feed = Feed(database, self.workload, self.recorder, self.names)
+
+    async def enter(self) -> int:
+        """Have a runner, whose claims are recorded; return its id."""
+        runner = await add_runner(self.database)
+        async with self.database.transaction() as tx:
+            self.recorder.runner = await runners.get(tx, runner)
+        return runner
 
     async def load(self) -> None:
         ids = await schedule.open_jobs(self.database)
@@ -66,7 +73,7 @@ def ended(job_id: int = 1, task_id: int = 0, status: Status = Status.SUCCESS) ->
 
 async def test_what_is_flushed_is_in_the_file_and_published(desk: Desk) -> None:
     await add_jobs(desk.database, spec_of())
-    await desk.recorder.claim(await add_runner(desk.database), [(1, 0, None)], [], {})
+    await desk.recorder.claim(await desk.enter(), [(1, 0, None)], [], {})
     heard = desk.bus.subscribe()
     desk.recorder.task_finished(ended())
     assert (await jobs.get(desk.database, [1]))[0].status is Status.QUEUED
@@ -79,16 +86,16 @@ async def test_what_is_flushed_is_in_the_file_and_published(desk: Desk) -> None:
 
 async def test_a_problem_that_passes_loses_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     await add_jobs(desk.database, spec_of())
-    await desk.recorder.claim(await add_runner(desk.database), [(1, 0, None)], [], {})
+    await desk.recorder.claim(await desk.enter(), [(1, 0, None)], [], {})
     monkeypatch.setattr("asyncjman.scheduler.recorder.RETRY_SECONDS", 0)
-    store, faults = tasks.record_finished, [DatabaseProblem("disk full"), DatabaseProblem("disk full")]
+    store, faults = transitions.end, [DatabaseProblem("disk full"), DatabaseProblem("disk full")]
 
-    async def sometimes(tx: Transaction, rows: list[Task]) -> None:
-        await store(tx, rows)
+    async def sometimes(tx: Transaction, runner: int | None, rows: list[Task]) -> None:
+        await store(tx, runner, rows)
         if faults:
             raise faults.pop()
 
-    monkeypatch.setattr(tasks, "record_finished", sometimes)
+    monkeypatch.setattr(transitions, "end", sometimes)
     heard = desk.bus.subscribe()
     desk.recorder.task_finished(ended())
     await desk.recorder.flush()
@@ -105,12 +112,12 @@ async def test_a_problem_that_stays_is_raised_and_nothing_published(
     monkeypatch.setattr("asyncjman.scheduler.recorder.RETRY_SECONDS", 0)
     tries = 0
 
-    async def never(tx: Transaction, rows: list[Task]) -> None:
+    async def never(tx: Transaction, runner: int | None, rows: list[Task]) -> None:
         nonlocal tries
         tries += 1
         raise DatabaseProblem("disk full")
 
-    monkeypatch.setattr(tasks, "record_finished", never)
+    monkeypatch.setattr(transitions, "end", never)
     heard = desk.bus.subscribe()
     desk.recorder.task_finished(ended())
     with pytest.raises(DatabaseProblem, match="disk full"):
@@ -123,7 +130,7 @@ async def test_a_problem_that_stays_is_raised_and_nothing_published(
 async def test_jobs_share_the_slots_in_turn(desk: Desk) -> None:
     await add_jobs(desk.database, spec_of("9"), spec_of("9"), spec_of())
     await desk.load()
-    runner = await add_runner(desk.database)
+    runner = await desk.enter()
     assert await desk.claimed(runner, 5) == [(1, 1), (2, 1), (3, 0), (1, 2), (2, 2)]
     assert desk.feed.held == 5
 
@@ -131,7 +138,7 @@ async def test_jobs_share_the_slots_in_turn(desk: Desk) -> None:
 async def test_nothing_is_claimed_ahead_before_the_pace_is_known(desk: Desk) -> None:
     await add_jobs(desk.database, spec_of("9"))
     await desk.load()
-    runner = await add_runner(desk.database)
+    runner = await desk.enter()
     assert len(await desk.claimed(runner, 1)) == 1
     assert await desk.claimed(runner, 1) == [], "what is held is enough for the free slot"
     desk.feed.dropped()
@@ -145,7 +152,7 @@ async def test_short_tasks_are_claimed_ahead(desk: Desk) -> None:
     desk.feed = again
     await add_jobs(desk.database, spec_of("100"), spec_of(None, 1), spec_of("5000"))
     await desk.load()
-    runner = await add_runner(desk.database)
+    runner = await desk.enter()
     for _ in range(20):
         again.started()
     clock[0] += 0.5  # 40 a second: 10 in a quarter of a second
@@ -162,7 +169,7 @@ async def test_what_waits_is_claimed_only_when_its_turn_is_near(desk: Desk) -> N
     desk.feed = Feed(desk.database, desk.workload, desk.recorder, desk.names)
     await add_jobs(desk.database, spec_of(), spec_of(None, 1), spec_of(None, 2))
     await desk.load()
-    runner = await add_runner(desk.database)
+    runner = await desk.enter()
     assert await desk.claimed(runner, 4) == [(1, 0)]
     for _ in range(20):
         desk.feed.started()
@@ -176,7 +183,7 @@ async def test_a_throttle_holds_for_all_runners_together(desk: Desk) -> None:
     second = Desk(desk.database)
     await desk.load()
     await second.load()
-    mine, theirs = await add_runner(desk.database), await add_runner(desk.database)
+    mine, theirs = await desk.enter(), await second.enter()
     assert await desk.claimed(mine, 2) == [(1, 1), (1, 2)]
     taken: list[tuple[int, int]] = []
     for _ in range(3):

@@ -9,9 +9,10 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from asyncjman.model.status import Status, may_follow
+from asyncjman.model.status import Status
 from tests.simulation.machine import Machine, Running
 from tests.simulation.state import UNFINISHED, Key, Reader, View, is_finished, judge
+from tests.simulation.transitions import may_follow
 from tests.simulation.world import Process, World
 
 NOTICE_SECONDS = 0.3

@@ -6,8 +6,9 @@ import hashlib
 from collections import Counter
 from itertools import product
 
-from asyncjman.model.status import Status, may_follow
+from asyncjman.model.status import Status
 from tests.simulation.history import Result
+from tests.simulation.transitions import may_follow
 
 LEGAL = frozenset((str(a), str(b)) for a, b in product(Status, Status) if may_follow(a, b))
 

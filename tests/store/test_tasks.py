@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import Task
-from asyncjman.model.status import FINISHED, UNFINISHED, Status
-from asyncjman.store import jobs, runners, schedule, tasks
+from asyncjman.model.status import FINISHED, Status
+from asyncjman.store import jobs, runners, schedule, tasks, transitions
 from asyncjman.store.database import Database, Transaction
-from asyncjman.store.tasks import Claim
+from asyncjman.store.transitions import Claim
 from tests.making import add_jobs, add_runner, spec_of
 
 
@@ -42,7 +42,7 @@ async def _claim(
     database: Database, runner: int, job_id: int, ids: list[int], array: str | None = None
 ) -> list[Claim]:
     async with database.transaction() as tx:
-        return await tasks.claim(tx, runner, [(job_id, one, array) for one in ids], [])
+        return await transitions.claim(tx, runner, [(job_id, one, array) for one in ids], [])
 
 
 async def test_two_runners_that_want_the_same_tasks_share_them(database: Database, other: Database) -> None:
@@ -74,8 +74,8 @@ async def test_what_ended_is_not_taken_up(database: Database, status: Status) ->
     runner = await add_runner(database)
     await _claim(database, runner, 1, [1], "1-3")
     async with database.transaction() as tx:
-        await tasks.record_finished(tx, [_ended(1, 1, status)])
-        await tasks.end_unstarted(tx, 2, Status.STOPPED, "stopped", 5.0)
+        await transitions.end(tx, runner, [_ended(1, 1, status)])
+        await transitions.end_unstarted(tx, 2, Status.STOPPED, "stopped", 5.0)
     assert [one.task_id for one in await _claim(database, runner, 1, [1, 2], "1-3")] == [2]
     assert await _claim(database, runner, 2, [0]) == []
 
@@ -94,14 +94,14 @@ async def test_started_and_finished(database: Database) -> None:
     runner = await add_runner(database)
     assert await _claim(database, runner, 1, [0]) == [Claim(1, 0, 1)]
     async with database.transaction() as tx:
-        await tasks.record_started(tx, [(10.0, 77, "here", 1, 0)])
-        await tasks.mark_jobs_started(tx, [(10.0, 1)])
+        await transitions.start(tx, runner, [(10.0, 77, "here", 1, 0, 1)])
+        await transitions.mark_jobs_started(tx, [(10.0, 1)])
     assert [(one.attempt, one.executing) for one in await runners.held(database, runner)] == [(1, True)]
     async with database.transaction() as tx:
-        assert await tasks.close_jobs(tx, [1], 11.0) == []
-        await tasks.record_finished(tx, [_ended(1, 0, Status.FAILURE)])
-        assert await tasks.close_jobs(tx, [1], 11.0) == [1]
-        assert await tasks.close_jobs(tx, [1], 12.0) == []
+        assert await transitions.close_jobs(tx, [1], 11.0) == []
+        await transitions.end(tx, runner, [_ended(1, 0, Status.FAILURE)])
+        assert await transitions.close_jobs(tx, [1], 11.0) == [1]
+        assert await transitions.close_jobs(tx, [1], 12.0) == []
     job = (await jobs.get(database, [1]))[0]
     assert (job.status, job.exit_status, job.reason, job.host) == (Status.FAILURE, 3, "exit status 3", "here")
     assert (job.started_at, job.finished_at, job.cpu_seconds, job.peak_memory_bytes) == (
@@ -119,8 +119,8 @@ async def test_the_first_failed_task_speaks_for_an_array(database: Database) -> 
     runner = await add_runner(database)
     await _claim(database, runner, 1, [1, 2, 3, 4], "1-4")
     async with database.transaction() as tx:
-        await tasks.record_finished(
-            tx, [_ended(1, one, Status.SUCCESS if one < 3 else Status.FAILURE) for one in range(1, 5)]
+        await transitions.end(
+            tx, runner, [_ended(1, one, Status.SUCCESS if one < 3 else Status.FAILURE) for one in range(1, 5)]
         )
     job = (await jobs.get(database, [1]))[0]
     assert (job.exit_status, job.reason) == (3, "exit status 3")
@@ -133,9 +133,9 @@ async def test_attempts_are_kept(database: Database) -> None:
     for attempt in (1, 2, 3):
         assert await _claim(database, runner, 1, [0]) == [Claim(1, 0, attempt)]
         async with database.transaction() as tx:
-            await tasks.record_finished(tx, [replace(_ended(1, 0, Status.FAILURE), attempt=attempt)])
-            await tasks.close_jobs(tx, [1], 11.0)
-            assert await tasks.reset(tx, 1, FINISHED, Status.SUBMITTED, None, 20.0) == 1
+            await transitions.end(tx, runner, [replace(_ended(1, 0, Status.FAILURE), attempt=attempt)])
+            await transitions.close_jobs(tx, [1], 11.0)
+            assert await transitions.reset(tx, 1, FINISHED, Status.SUBMITTED, None, 20.0) == 1
     assert await tasks.attempts(database, 1, 0) == [
         _ended(1, 0, Status.FAILURE, attempt=n) for n in (1, 2, 3)
     ]
@@ -156,12 +156,12 @@ async def test_reset_of_some_tasks_and_of_those_that_never_ran(database: Databas
     runner = await add_runner(database)
     await _claim(database, runner, 1, [1, 2], "1-6")
     async with database.transaction() as tx:
-        await tasks.record_finished(tx, [_ended(1, 1, Status.SUCCESS), _ended(1, 2, Status.FAILURE)])
-        await tasks.end_unstarted(tx, 1, Status.STOPPED, "stopped", 5.0)
-        assert await tasks.close_jobs(tx, [1], 6.0) == [1]
+        await transitions.end(tx, runner, [_ended(1, 1, Status.SUCCESS), _ended(1, 2, Status.FAILURE)])
+        await transitions.end_unstarted(tx, 1, Status.STOPPED, "stopped", 5.0)
+        assert await transitions.close_jobs(tx, [1], 6.0) == [1]
         not_success = FINISHED - {Status.SUCCESS}
-        assert await tasks.reset(tx, 1, not_success, Status.SUBMITTED, array, 9.0, [1, 5]) == 1
-        assert await tasks.reset(tx, 1, not_success, Status.SUBMITTED, array, 9.0) == 4
+        assert await transitions.reset(tx, 1, not_success, Status.SUBMITTED, array, 9.0, [1, 5]) == 1
+        assert await transitions.reset(tx, 1, not_success, Status.SUBMITTED, array, 9.0) == 4
     assert await tasks.resubmitted(database, 1, 0, 10) == [2, 5]
     counts = (await jobs.get(database, [1]))[0].counts
     assert counts == {Status.SUCCESS: 1, Status.SUBMITTED: 5}
@@ -180,9 +180,9 @@ async def test_stop_of_what_runs_and_of_what_does_not(database: Database) -> Non
     await _claim(database, mine, 1, [1, 2], "1-5")
     await _claim(database, theirs, 1, [3], "1-5")
     async with database.transaction() as tx:
-        assert await tasks.ask_to_stop(tx, 1, [2, 4]) == 1
-        assert await tasks.ask_to_stop(tx, 1) == 3
-        await tasks.end_unstarted(tx, 1, Status.STOPPED, "stopped", 5.0, [4])
+        assert await transitions.ask_to_stop(tx, 1, [2, 4]) == 1
+        assert await transitions.ask_to_stop(tx, 1) == 3
+        await transitions.end_unstarted(tx, 1, Status.STOPPED, "stopped", 5.0, [4])
     assert sorted(await tasks.to_stop(database, mine)) == [(1, 1), (1, 2)]
     assert await tasks.to_stop(database, theirs) == [(1, 3)]
     assert await tasks.unfinished_of(database, 1) == 3
@@ -196,10 +196,11 @@ async def test_give_back(database: Database) -> None:
     await _claim(database, dead, 1, [1, 2, 3], "1-4")
     await _claim(database, alive, 1, [4], "1-4")
     async with database.transaction() as tx:
-        await tasks.record_started(
-            tx, [(10.0, 71, "here", 1, 1), (10.0, 73, "here", 1, 3), (10.0, 74, "here", 1, 4)]
+        await transitions.start(
+            tx, dead, [(10.0, 71, "here", 1, 1, 1), (10.0, 73, "here", 1, 3, 1), (10.0, 74, "here", 1, 4, 1)]
         )
-        await tasks.ask_to_stop(tx, 1, [3])
+        await transitions.start(tx, alive, [(10.0, 74, "here", 1, 4, 1)])
+        await transitions.ask_to_stop(tx, 1, [3])
         await runners.give_back(tx, dead, "killed", 20.0)
         await runners.delete(tx, dead)
     found = {task.task_id: task async for task in tasks.select(database, 1)}
@@ -233,29 +234,38 @@ async def _operate(tx: Transaction, chance: random.Random, runner: int) -> None:
     some = chance.sample(sorted(Status), chance.randint(1, 8))
     match chance.randrange(8):
         case 0 | 1:
-            await tasks.claim(tx, runner, [(job_id, one, array) for one in ids], [])
+            await transitions.claim(tx, runner, [(job_id, one, array) for one in ids], [])
         case 2:
-            await tasks.record_started(
+            await transitions.start(
                 tx,
-                [(5.0, 9, "h", one.job_id, one.task_id) for one in await runners.held(tx, runner)],
+                runner,
+                [
+                    (5.0, 9, "h", one.job_id, one.task_id, one.attempt)
+                    for one in await runners.held(tx, runner)
+                ],
             )
         case 3 | 4:
             held = await runners.held(tx, runner)
             status = chance.choice([Status.SUCCESS, Status.FAILURE, Status.STOPPED])
-            await tasks.record_finished(
-                tx, [_ended(one.job_id, one.task_id, status, cpu=chance.random()) for one in held[:3]]
+            await transitions.end(
+                tx,
+                runner,
+                [
+                    _ended(one.job_id, one.task_id, status, cpu=chance.random(), attempt=one.attempt)
+                    for one in held[:3]
+                ],
             )
         case 5:
-            await tasks.reset(
+            await transitions.reset(
                 tx, job_id, some, Status.SUBMITTED, spec, 9.0, ids if chance.random() < 0.5 else ()
             )
         case 6:
-            await tasks.end_unstarted(
+            await transitions.end_unstarted(
                 tx, job_id, Status.SKIPPED, "x", 9.0, ids if chance.random() < 0.5 and spec else ()
             )
         case 7:
             await runners.give_back(tx, runner, "killed", 9.0)
-    await tasks.close_jobs(tx, [1, 2, 3], 9.0)
+    await transitions.close_jobs(tx, [1, 2, 3], 9.0)
 
 
 @settings(max_examples=12)
@@ -280,7 +290,7 @@ async def test_tallies_are_a_recount_whatever_happens(seed: int, database: Datab
         assert {(row[0], row[1]): (row[2], row[3]) for row in tallies} == await _recount(database)
         for job in await jobs.get(database, [1, 2, 3]):
             assert sum(job.counts.values()) == job.task_count
-            unfinished = sum(job.counts.get(status, 0) for status in UNFINISHED)
+            unfinished = sum(job.counts.get(status, 0) for status in set(Status) - FINISHED)
             assert (job.finished_at is not None) == (unfinished == 0)
 
 
@@ -320,18 +330,18 @@ async def test_no_query_of_the_hot_path_reads_all_tasks(database: Database) -> N
     spy = _Spy(database)
     source: Database = spy  # type: ignore[assignment]
     tx: Transaction = spy  # type: ignore[assignment]
-    await tasks.claim(tx, 1, [(1, 1, "1-3")], [(1, 1, 2)])
+    await transitions.claim(tx, 1, [(1, 1, "1-3")], [(1, 1, 2)])
     await tasks.held_counts(tx, [1])
-    await tasks.record_started(tx, [(1.0, 1, "h", 1, 1)])
-    await tasks.record_finished(tx, [_ended(1, 1, Status.SUCCESS)])
-    await tasks.release(tx, [(1, 1)])
-    await tasks.set_ready(tx, [1])
-    await tasks.close_jobs(tx, [1], 1.0)
+    await transitions.start(tx, 1, [(1.0, 1, "h", 1, 1, 1)])
+    await transitions.end(tx, 1, [_ended(1, 1, Status.SUCCESS)])
+    await transitions.release(tx, 1, [(1, 1)])
+    await transitions.set_ready(tx, [1])
+    await transitions.close_jobs(tx, [1], 1.0)
     await tasks.to_stop(source, 1)
     await tasks.resubmitted(source, 1, 0, 10)
     await tasks.unfinished_of(source, 1)
-    await tasks.ask_to_stop(tx, 1)
-    await tasks.end_unstarted(tx, 1, Status.STOPPED, "x", 1.0)
+    await transitions.ask_to_stop(tx, 1)
+    await transitions.end_unstarted(tx, 1, Status.STOPPED, "x", 1.0)
     await jobs.changed_since(source, 5)
     await jobs.get(source, [1])
     await jobs.specs(source, [1])

@@ -13,7 +13,7 @@ from asyncjman.model.selection import format_ids
 from asyncjman.model.status import Status
 from asyncjman.scheduler.grid.refresh import by_token, delete_listed, refresh
 from asyncjman.scheduler.settle import settle
-from asyncjman.store import submissions, tasks
+from asyncjman.store import submissions, tasks, transitions
 from asyncjman.store.database import Database
 from asyncjman.store.submissions import Submission
 
@@ -56,8 +56,10 @@ async def cancel(
     async with database.transaction() as tx:
         now = tx.runtime.time()
         for job_id in job_ids:
-            await tasks.end_unstarted(tx, job_id, Status.STOPPED, "stopped", now, task_ids, queued_too=True)
-        closed = await tasks.close_jobs(tx, job_ids, now)
+            await transitions.end_unstarted(
+                tx, job_id, Status.STOPPED, "stopped", now, task_ids, queued_too=True
+            )
+        closed = await transitions.close_jobs(tx, job_ids, now)
         skipped = await settle(tx, closed)
         doomed = await submissions.active(tx, skipped)
         await submissions.deactivate(tx, [*closed, *skipped])
@@ -80,7 +82,7 @@ def _unconfirmed(error: JmanError, job_ids: Sequence[int], what: str) -> Environ
 async def _ask(database: Database, job_ids: Sequence[int], task_ids: Sequence[int]) -> None:
     async with database.transaction() as tx:
         for job_id in job_ids:
-            await tasks.ask_to_stop(tx, job_id, task_ids)
+            await transitions.ask_to_stop(tx, job_id, task_ids)
 
 
 async def _delete(executor: SgeExecutor, active: Sequence[Submission], task_ids: Sequence[int]) -> None:

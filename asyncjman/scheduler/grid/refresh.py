@@ -23,7 +23,7 @@ from asyncjman.runtime import Runtime
 from asyncjman.scheduler.grid.dispatch import at_work, dispatch
 from asyncjman.scheduler.grid.interpret import Findings, View, interpret, members
 from asyncjman.scheduler.settle import bring_back, settle
-from asyncjman.store import jobs, schedule, submissions, tasks
+from asyncjman.store import jobs, schedule, submissions, tasks, transitions
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.submissions import Standing, Submission
 
@@ -309,7 +309,7 @@ async def _store(
         for job_id, rest in rests:
             await submissions.set_rest(tx, job_id, rest)
         started = [(task.started_at, task.job_id) for task, _ in seen if task.started_at is not None]
-        await tasks.mark_jobs_started(tx, started)
+        await transitions.mark_jobs_started(tx, started)
         await _retry(tx, known, [task for task, _ in seen])
         doomed = await _close(tx, {task.job_id for task, _ in seen}, result)
     result.seen.extend(task for task, _ in seen)
@@ -320,7 +320,7 @@ async def _store(
 
 
 async def _close(tx: Transaction, touched: Iterable[int], result: Refreshed) -> list[Submission]:
-    closed = await tasks.close_jobs(tx, touched, tx.runtime.time())
+    closed = await transitions.close_jobs(tx, touched, tx.runtime.time())
     skipped = await settle(tx, closed) if closed else []
     doomed = await submissions.active(tx, skipped)
     await submissions.deactivate(tx, [*closed, *skipped])
@@ -341,7 +341,9 @@ async def _retry(tx: Transaction, known: Mapping[int, Job], seen: Iterable[Task]
             again[task.job_id].append(task.task_id)
     for job_id, task_ids in again.items():
         array = known[job_id].spec.array
-        await tasks.reset(tx, job_id, [Status.FAILURE], Status.SUBMITTED, array, tx.runtime.time(), task_ids)
+        await transitions.reset(
+            tx, job_id, [Status.FAILURE], Status.SUBMITTED, array, tx.runtime.time(), task_ids
+        )
 
 
 async def _correct_missing(database: Database, result: Refreshed) -> None:
@@ -416,7 +418,7 @@ async def _send_rest(database: Database, executor: SgeExecutor, result: Refreshe
 async def _refuse(database: Database, job: Job, reason: str, result: Refreshed) -> None:
     """Record that the cluster doesn't take a job."""
     async with database.transaction() as tx:
-        await tasks.end_unstarted(tx, job.id, Status.FAILURE, reason, tx.runtime.time())
+        await transitions.end_unstarted(tx, job.id, Status.FAILURE, reason, tx.runtime.time())
         await _close(tx, [job.id], result)
 
 

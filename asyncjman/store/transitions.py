@@ -1,0 +1,302 @@
+"""Every change of a task's status, and what follows for its job. Each is guarded by the state before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from asyncjman.model.job import PLAIN_TASK, Task
+from asyncjman.model.status import FINISHED, Status
+from asyncjman.store.database import Transaction
+from asyncjman.store.jobs import REVISION
+from asyncjman.store.rows import TASK_COLUMNS, task_values
+from asyncjman.store.tasks import CLAIMABLE, UNSTARTED
+
+if TYPE_CHECKING:
+    from asyncjman.model.array import ArraySpec
+
+_FINISHED = "(" + ", ".join(f"'{status}'" for status in sorted(FINISHED)) + ")"
+UNCLAIMED = (
+    "(CASE WHEN EXISTS (SELECT 1 FROM dependency JOIN job AS other ON other.id = dependency.on_job "
+    "WHERE dependency.job_id = task.job_id AND other.finished_at IS NULL) "
+    "THEN 'waiting' ELSE 'submitted' END)"
+)
+"""The status of a task that nobody holds and that is to run."""
+_HELD = "job_id = ? AND task_id = ? AND attempt = ? AND runner IS ?"
+_BLANK = (
+    "runner = NULL, pid = NULL, stop = NULL, exit_status = NULL, signal = NULL, reason = NULL, host = NULL, "
+    "started_at = NULL, finished_at = NULL, cpu_seconds = NULL, peak_memory_bytes = NULL, cause = NULL"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A task that this runner may start, and nobody else."""
+
+    job_id: int
+    task_id: int
+    attempt: int
+
+
+async def claim(
+    tx: Transaction,
+    runner: int,
+    wanted: Sequence[tuple[int, int, str | None]],
+    spans: Iterable[tuple[int, int, int]],
+) -> list[Claim]:
+    """Take up those of the wanted (job id, task id, array as it was read) that are still free.
+
+    ``spans`` are (job id, index, index): the array's tasks from the first index to before the second one
+    are wanted, and so have rows then.
+    """
+    rows = await tx.fetch(
+        "INSERT INTO task (job_id, task_id, status, attempt, runner) "
+        "SELECT job.id, json_extract(one.value, '$[1]'), 'queued', 1, ? "
+        "FROM json_each(?) AS one JOIN job ON job.id = json_extract(one.value, '$[0]') "
+        "WHERE job.array IS json_extract(one.value, '$[2]') "
+        "AND (job.rest IN ('submitted', 'waiting') OR EXISTS (SELECT 1 FROM task AS known "
+        "WHERE known.job_id = job.id AND known.task_id = json_extract(one.value, '$[1]'))) "
+        "ON CONFLICT (job_id, task_id) DO UPDATE SET status = 'queued', runner = excluded.runner "
+        "WHERE status IN ('submitted', 'waiting') "
+        "RETURNING job_id, task_id, attempt",
+        (runner, json.dumps(wanted)),
+    )
+    arrays = {job_id: array for job_id, _, array in wanted}
+    # under the same guard as the rows above, and with no gap before: where there are none, the index stays
+    await tx.execute_many(
+        "UPDATE job SET next_index = max(next_index, ?) "
+        f"WHERE id = ? AND array IS ? AND rest IN {CLAIMABLE} AND next_index >= ?",
+        [(end, job_id, arrays[job_id], start) for job_id, start, end in spans if job_id in arrays],
+    )
+    return [Claim(*row) for row in rows]
+
+
+async def start(
+    tx: Transaction, runner: int | None, rows: Sequence[tuple[float, int, str, int, int, int]]
+) -> None:
+    """Store (started_at, pid, host, job id, task id, attempt) of claimed tasks that run now."""
+    await tx.execute_many(
+        "UPDATE task SET status = 'executing', started_at = ?, pid = ?, host = ? "
+        f"WHERE {_HELD} AND status = 'queued'",
+        [(*row, runner) for row in rows],
+    )
+
+
+async def end(tx: Transaction, runner: int | None, tasks: Sequence[Task]) -> None:
+    """Store how attempts ended that a runner holds."""
+    await tx.execute_many(
+        "UPDATE task SET status = ?, exit_status = ?, signal = ?, reason = ?, host = ?, "
+        "started_at = ?, finished_at = ?, cpu_seconds = ?, peak_memory_bytes = ?, cause = ?, "
+        "pid = NULL, stop = NULL, runner = NULL "
+        f"WHERE {_HELD} AND status IN ('queued', 'executing')",
+        [
+            (task.status, *task_values(task)[4:], task.job_id, task.task_id, task.attempt, runner)
+            for task in tasks
+        ],
+    )
+
+
+async def retry(tx: Transaction, runner: int | None, ended: Sequence[Task]) -> None:
+    """Store attempts that failed, whose tasks are tried again by the same runner."""
+    values = ", ".join("?" * len(TASK_COLUMNS.split(",")))
+    await tx.execute_many(
+        f"INSERT OR REPLACE INTO attempt ({TASK_COLUMNS}) VALUES ({values})",
+        [task_values(task) for task in ended],
+    )
+    await tx.execute_many(
+        "UPDATE task SET status = 'queued', attempt = attempt + 1, "
+        "started_at = NULL, pid = NULL, host = NULL "
+        f"WHERE {_HELD} AND status IN ('queued', 'executing')",
+        [(task.job_id, task.task_id, task.attempt, runner) for task in ended],
+    )
+
+
+async def release(tx: Transaction, runner: int | None, claims: Sequence[tuple[int, int]]) -> None:
+    """Release (job id, task id) that a runner has claimed and not started."""
+    await tx.execute_many(
+        f"UPDATE task SET status = {UNCLAIMED}, runner = NULL, stop = NULL "
+        "WHERE job_id = ? AND task_id = ? AND runner IS ? AND status = 'queued'",
+        [(*claim, runner) for claim in claims],
+    )
+
+
+async def mark_jobs_started(tx: Transaction, rows: Sequence[tuple[float, int]]) -> None:
+    """Store (started_at, job id) where the job has no start yet."""
+    await tx.execute_many("UPDATE job SET started_at = ? WHERE id = ? AND started_at IS NULL", rows)
+
+
+async def close_jobs(tx: Transaction, job_ids: Iterable[int], now: float) -> list[int]:
+    """Mark as finished those of the jobs whose tasks all are; return their ids."""
+    rows = await tx.fetch(
+        "UPDATE job SET finished_at = coalesce("
+        f"(SELECT max(finished_at) FROM task WHERE task.job_id = job.id), ?), revision = {REVISION} "
+        "WHERE id IN (SELECT value FROM json_each(?)) AND finished_at IS NULL "
+        "AND NOT EXISTS (SELECT 1 FROM tally "
+        f"WHERE job_id = job.id AND count > 0 AND status NOT IN {_FINISHED}) "
+        f"AND (rest IN {_FINISHED} OR task_count = "
+        "(SELECT coalesce(sum(count), 0) FROM tally WHERE job_id = job.id)) RETURNING id",
+        (now, json.dumps(list(job_ids))),
+    )
+    return [row[0] for row in rows]
+
+
+async def set_rest(tx: Transaction, rows: Sequence[tuple[Status, int]]) -> None:
+    """Store (status, job id): the status of all tasks that have no row of their own."""
+    await tx.execute_many(f"UPDATE job SET rest = ?, revision = {REVISION} WHERE id = ?", rows)
+
+
+async def set_ready(tx: Transaction, job_ids: Sequence[int]) -> None:
+    """Say that these jobs wait for nothing any more."""
+    rows = [(job_id,) for job_id in job_ids]
+    await tx.execute_many("UPDATE job SET rest = 'submitted' WHERE id = ? AND rest = 'waiting'", rows)
+    await tx.execute_many(
+        "UPDATE task SET status = 'submitted' "
+        "WHERE job_id = ? AND finished_at IS NULL AND status = 'waiting'",
+        rows,
+    )
+
+
+async def set_waiting(tx: Transaction, job_ids: Iterable[int]) -> None:
+    """Say that what nobody has claimed of these jobs waits: a job that they depend on is open again."""
+    rows = [(job_id,) for job_id in job_ids]
+    await tx.execute_many(
+        f"UPDATE job SET rest = 'waiting', revision = {REVISION} WHERE id = ? AND rest = 'submitted'", rows
+    )
+    await tx.execute_many(
+        "UPDATE task SET status = 'waiting' "
+        "WHERE job_id = ? AND finished_at IS NULL AND status = 'submitted'",
+        rows,
+    )
+
+
+async def end_unstarted(
+    tx: Transaction,
+    job_id: int,
+    status: Status,
+    reason: str,
+    now: float,
+    task_ids: Sequence[int] = (),
+    *,
+    queued_too: bool = False,
+) -> None:
+    """Set tasks that nobody has taken up to stopped or skipped: all, or only ``task_ids``.
+
+    ``queued_too``: also those that are queued. On a cluster these have been deleted there; from a runner
+    they are taken away, and it finds out before it starts them.
+    """
+    states = UNSTARTED if queued_too else CLAIMABLE
+    some = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
+    values = [] if not task_ids else [json.dumps(list(task_ids))]
+    await tx.execute(
+        "UPDATE task SET status = ?, reason = ?, finished_at = ?, runner = NULL, stop = NULL "
+        f"WHERE job_id = ? AND finished_at IS NULL AND status IN {states}{some}",
+        (status, reason, now, job_id, *values),
+    )
+    if task_ids:
+        await tx.execute(
+            "INSERT OR IGNORE INTO task (job_id, task_id, status, attempt, reason, finished_at) "
+            "SELECT job.id, one.value, ?, 1, ?, ? FROM json_each(?) AS one JOIN job ON job.id = ? "
+            f"WHERE job.rest IN {states}",
+            (status, reason, now, json.dumps(await _still_there(tx, job_id, task_ids)), job_id),
+        )
+        await tx.execute(f"UPDATE job SET revision = {REVISION} WHERE id = ?", (job_id,))
+        return
+    rest = await tx.fetch(f"SELECT array IS NULL FROM job WHERE id = ? AND rest IN {states}", (job_id,))
+    if not rest:
+        return
+    if rest[0][0]:
+        await tx.execute(
+            "INSERT OR IGNORE INTO task (job_id, task_id, status, attempt, reason, finished_at) "
+            "VALUES (?, ?, ?, 1, ?, ?)",
+            (job_id, PLAIN_TASK, status, reason, now),
+        )
+    await set_rest(tx, [(status, job_id)])
+
+
+async def end_all(tx: Transaction, job_id: int, status: Status, reason: str, now: float) -> None:
+    """End all that is not ended of a job."""
+    await tx.execute(
+        "UPDATE task SET status = ?, reason = ?, finished_at = ? WHERE job_id = ? AND finished_at IS NULL",
+        (status, reason, now, job_id),
+    )
+    await tx.execute(
+        f"UPDATE job SET rest = ?, revision = {REVISION} WHERE id = ? AND rest NOT IN {_FINISHED}",
+        (status, job_id),
+    )
+
+
+async def _still_there(tx: Transaction, job_id: int, task_ids: Sequence[int]) -> list[int]:
+    """Return those of the tasks that are in their job's array: others were deleted since somebody looked."""
+    from asyncjman.model.array import ArraySpec
+
+    rows = await tx.fetch("SELECT array FROM job WHERE id = ?", (job_id,))
+    if not rows:
+        return []
+    array = ArraySpec.parse(rows[0][0]) if rows[0][0] is not None else (PLAIN_TASK,)
+    return [task_id for task_id in task_ids if task_id in array]
+
+
+async def ask_to_stop(tx: Transaction, job_id: int, task_ids: Sequence[int] = ()) -> int:
+    """Ask the runners of a job's tasks (all, or only ``task_ids``) to stop them; return how many."""
+    some = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
+    values = [] if not task_ids else [json.dumps(list(task_ids))]
+    rows = await tx.fetch(
+        "UPDATE task SET stop = 1 WHERE job_id = ? AND finished_at IS NULL "
+        f"AND status IN ('queued', 'executing'){some} RETURNING task_id",
+        (job_id, *values),
+    )
+    return len(rows)
+
+
+async def reset(
+    tx: Transaction,
+    job_id: int,
+    statuses: Iterable[Status],
+    to: Status,
+    array: ArraySpec | None,
+    now: float,
+    task_ids: Sequence[int] = (),
+) -> int:
+    """Have the tasks that are in one of ``statuses`` run once more; return how many.
+
+    What the attempt before left is kept in `attempt`.
+    """
+    wanted = (json.dumps(list(statuses)),)
+    some = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
+    values = (job_id, *wanted, *([json.dumps(list(task_ids))] if task_ids else []))
+    which = f"job_id = ? AND status IN (SELECT value FROM json_each(?)){some}"
+    await tx.execute(
+        f"INSERT OR REPLACE INTO attempt ({TASK_COLUMNS}) SELECT {TASK_COLUMNS} FROM task "
+        f"WHERE {which} AND started_at IS NOT NULL",
+        values,
+    )
+    rows = await tx.fetch(
+        f"UPDATE task SET status = ?, attempt = attempt + (started_at IS NOT NULL), {_BLANK} "
+        f"WHERE {which} RETURNING 1",
+        (to, *values),
+    )
+    changed = len(rows)
+    if not task_ids:
+        rest = await tx.fetch(
+            "UPDATE job SET rest = ? WHERE id = ? AND rest IN (SELECT value FROM json_each(?)) "
+            "RETURNING task_count - (SELECT count(*) FROM task WHERE job_id = job.id)",
+            (to, job_id, *wanted),
+        )
+        changed += rest[0][0] if rest else 0
+    elif array is not None:
+        rows = await tx.fetch(
+            "INSERT OR IGNORE INTO task (job_id, task_id, status, attempt) "
+            "SELECT job.id, one.value, ?, 1 FROM json_each(?) AS one JOIN job ON job.id = ? "
+            "WHERE job.rest IN (SELECT value FROM json_each(?)) RETURNING 1",
+            (to, json.dumps([one for one in task_ids if one in array]), job_id, *wanted),
+        )
+        changed += len(rows)
+    if changed:
+        await tx.execute(
+            f"UPDATE job SET finished_at = NULL, started_at = NULL, submitted_at = ?, "
+            f"revision = {REVISION} WHERE id = ?",
+            (now, job_id),
+        )
+    return changed
