@@ -13,7 +13,8 @@ from asyncjman.model.events import Event, JobFinished, TaskFinished
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
 from asyncjman.scheduler.bus import Bus, Subscription
-from asyncjman.scheduler.dispatcher import Dispatcher, Options
+from asyncjman.scheduler.dispatcher import Dispatcher
+from asyncjman.scheduler.options import Options
 from asyncjman.scheduler.reconcile import Repair
 from asyncjman.store import schedule
 from asyncjman.store.database import Database

@@ -11,7 +11,7 @@ from asyncjman.model.failure import Cause
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
 from asyncjman.runtime import SYSTEM, Runtime
-from asyncjman.scheduler.workload import JobState
+from asyncjman.scheduler.job_state import JobState
 from asyncjman.store.transitions import Claim
 
 STOPPED = "stopped"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import chain, zip_longest
 
 from asyncjman.executors.logs import display_name
+from asyncjman.scheduler.job_state import JobState, Line
 from asyncjman.scheduler.recorder import Recorder
-from asyncjman.scheduler.workload import JobState, Line, Workload
+from asyncjman.scheduler.workload import Workload
 from asyncjman.store import jobs, tasks
 from asyncjman.store.database import Database
 from asyncjman.store.transitions import Claim

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from asyncjman.scheduler.attempts import Attempt, Key
-from asyncjman.scheduler.workload import JobState
+from asyncjman.scheduler.job_state import JobState
 from asyncjman.store.transitions import Claim
 
 

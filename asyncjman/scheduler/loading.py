@@ -7,8 +7,9 @@ from collections.abc import Collection, Set
 
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.scheduler.dependencies import counterparts
+from asyncjman.scheduler.job_state import JobState
 from asyncjman.scheduler.recorder import Recorder
-from asyncjman.scheduler.workload import JobState, Workload
+from asyncjman.scheduler.workload import Workload
 from asyncjman.store import array_index, schedule, tasks
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.schedule import Outline

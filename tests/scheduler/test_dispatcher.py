@@ -13,7 +13,8 @@ from asyncjman.engines.local import LocalEngine
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import JobSpec
 from asyncjman.scheduler.bus import Bus
-from asyncjman.scheduler.dispatcher import Dispatcher, Options
+from asyncjman.scheduler.dispatcher import Dispatcher
+from asyncjman.scheduler.options import Options
 from asyncjman.scheduler.recorder import Claimed
 
 TOKEN = "0" * 32

@@ -10,7 +10,8 @@ import pytest
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Dependency, Kind, Verdict
 from asyncjman.model.status import FINISHED, Status
-from asyncjman.scheduler.workload import JobState, Line, Workload
+from asyncjman.scheduler.job_state import JobState, Line
+from asyncjman.scheduler.workload import Workload
 from asyncjman.store.schedule import Outline
 
 OK, FAILED, STOPPED, SKIPPED = Status.SUCCESS, Status.FAILURE, Status.STOPPED, Status.SKIPPED

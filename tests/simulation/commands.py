@@ -13,7 +13,8 @@ from asyncjman.model.retry import Retry
 from asyncjman.model.selection import Selection
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.bus import Bus
-from asyncjman.scheduler.dispatcher import Dispatcher, Options
+from asyncjman.scheduler.dispatcher import Dispatcher
+from asyncjman.scheduler.options import Options
 from asyncjman.settings import Settings
 from asyncjman.store.database import Database
 from tests.simulation.machine import Machine, SimulatedEngine

@@ -1,0 +1,21 @@
+"""How a dispatcher runs."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a dispatcher runs."""
+
+    parallel: int = 1
+    log_files: bool = True
+    only: Set[int] | None = None
+    """The jobs to run; None: all. It may grow: see ``Dispatcher.look``."""
+    told: Set[int] | None = None
+    """Of those, the jobs that are to run here; what runs of others when it stops is not stopped, but
+    released, for whoever is to run it. None: all."""
+    keep_running: bool = False
+    """Whether to wait for new jobs when none is left."""

@@ -1,0 +1,160 @@
+"""Starting claimed tasks: dependencies awaited, then a slot.
+
+A job of which tasks are claimed has one coroutine, which waits for both. An attempt that runs has none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from asyncjman.engines.base import LaunchRequest, Ref
+from asyncjman.executors.logs import log_start
+from asyncjman.model.graph import Verdict
+from asyncjman.model.status import Status
+from asyncjman.scheduler.attempts import STOPPED, Attempt, Attempts
+from asyncjman.scheduler.changes import Changes
+from asyncjman.scheduler.ends import Ends
+from asyncjman.scheduler.feed import Feed
+from asyncjman.scheduler.job_state import JobState
+from asyncjman.scheduler.options import Options
+from asyncjman.scheduler.recorder import Recorder
+from asyncjman.scheduler.workload import Workload
+
+STALE_SECONDS = 0.1
+"""What is older is not good enough to start such a task by."""
+DOUBT_SECONDS = 1.0
+"""The same for all others. It was suspended meanwhile where it is longer: its claims may be taken."""
+
+
+class Starter:
+    """Has a coroutine for each job of which tasks are claimed."""
+
+    def __init__(
+        self,
+        workload: Workload,
+        feed: Feed,
+        recorder: Recorder,
+        attempts: Attempts,
+        changes: Changes,
+        ends: Ends,
+        *,
+        token: str,
+        options: Options,
+        stopping: asyncio.Event,
+    ) -> None:
+        self._workload = workload
+        self._feed = feed
+        self._recorder = recorder
+        self._attempts = attempts
+        self._changes = changes
+        self._ends = ends
+        self._token = token
+        self._options = options
+        self._stopping = stopping
+        self._slots = asyncio.Semaphore(options.parallel)
+        self._queues: dict[JobState, deque[Attempt]] = {}
+        """What is claimed and not started, of each job that has a coroutine."""
+        self._waiting: set[JobState] = set()
+        """Of these: the jobs that wait for their dependencies."""
+        self._gates: set[asyncio.Future[None]] = set()
+        self._tasks: asyncio.TaskGroup | None = None
+
+    def open(self, tasks: asyncio.TaskGroup) -> None:
+        """Have the coroutines of jobs run in this group."""
+        self._tasks = tasks
+
+    def enqueue(self, attempt: Attempt) -> None:
+        """Have a claimed task started."""
+        assert self._tasks is not None
+        queue = self._queues.get(attempt.job)
+        if queue is None:
+            queue = self._queues[attempt.job] = deque([attempt])
+            self._tasks.create_task(self._start_all(attempt.job, queue))
+            return
+        queue.append(attempt)
+        self._feed.waiting += attempt.job in self._waiting
+
+    async def _start_all(self, job: JobState, queue: deque[Attempt]) -> None:
+        """Start the claimed tasks of a job, one by one, as its dependencies and the slots let them."""
+        try:
+            while queue:
+                await self._start(job, queue[0])
+                queue.popleft()
+        finally:
+            del self._queues[job]
+
+    async def _start(self, job: JobState, attempt: Attempt) -> None:
+        """Start a claimed task in a slot, which it has until it ends; or end or release it unstarted."""
+        if attempt.earlier is not None:
+            await attempt.earlier.until_over()
+            attempt.earlier = None
+        while True:
+            await self._await_dependencies(job, attempt)
+            await self._slots.acquire()
+            runs = False
+            try:
+                await self._changes.look(STALE_SECONDS if job.dependencies else DOUBT_SECONDS)
+                said = self._workload.verdict(job, attempt.claim.task_id)
+                if self._stopping.is_set() or attempt.key in self._attempts.to_stop:
+                    return self._ends.drop(attempt, Status.STOPPED, STOPPED)
+                if said is Verdict.SKIP:
+                    return self._ends.drop(attempt, Status.SKIPPED, job.skip_reason)
+                if said is Verdict.GO:
+                    runs = await self._launch(job, attempt)
+                    return None
+            finally:
+                if not runs:
+                    self._slots.release()
+            if not self._workload.is_next(job):
+                return self._ends.release(attempt)
+
+    async def _await_dependencies(self, job: JobState, attempt: Attempt) -> None:
+        """Wait while the dependencies of a claimed task are undecided, and may be decided in a moment."""
+        while (
+            self._workload.verdict(job, attempt.claim.task_id) is Verdict.WAIT
+            and self._workload.is_next(job)
+            and not self._stopping.is_set()
+            and attempt.key not in self._attempts.to_stop
+        ):
+            if job.gate is None or job.gate.done():
+                job.gate = asyncio.get_running_loop().create_future()
+                self._gates.add(job.gate)
+                job.gate.add_done_callback(self._gates.discard)
+            self._waiting.add(job)
+            self._feed.waiting += len(self._queues[job])
+            try:
+                await job.gate
+            finally:
+                self._waiting.discard(job)
+                self._feed.waiting -= len(self._queues[job])
+
+    def look_again(self) -> None:
+        """Have all tasks that wait for dependencies look whether they are still to wait."""
+        for gate in self._gates:
+            if not gate.done():
+                gate.set_result(None)
+
+    async def _launch(self, job: JobState, attempt: Attempt) -> bool:
+        """Start an attempt; tell whether it runs now."""
+        spec = job.spec
+        assert spec is not None
+        self._feed.dropped()
+        self._feed.started()
+        request = LaunchRequest(
+            token=self._token,
+            job_id=job.id,
+            spec=spec,
+            tasks=(Ref(job.id, attempt.claim.task_id, attempt.claim.attempt),),
+            time_limit=spec.timeout,
+            folder="",
+            logs=log_start(spec) if self._options.log_files else None,
+        )
+        ended = await self._attempts.launch(attempt, request, self._recorder.task_started)
+        if ended is not None:
+            self._ends.end_attempt(attempt, ended)
+        return ended is None
+
+    def free_slot(self) -> None:
+        """Take back the slot of an attempt that ran."""
+        self._slots.release()
