@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from asyncjman.api.failures import MAX_FAILURES, Failure, failures_of
@@ -19,6 +20,8 @@ from asyncjman.scheduler.reconcile import Repair
 from asyncjman.store import schedule
 from asyncjman.store.database import Database
 from asyncjman.store.runnerlock import RunnerLock
+
+POLL_SECONDS = 1.0
 
 __all__ = ["Execution", "Options", "Output", "Repair", "Summary"]
 
@@ -71,12 +74,15 @@ class Execution:
         on_repair: Callable[[Repair], None],
         on_lost: Callable[[Sequence[tuple[int, int]]], None] = lambda lost: None,
         bus: Bus | None = None,
+        follow: Callable[[Callable[[], Awaitable[None]]], Awaitable[None]] | None = None,
     ) -> None:
+        """``follow`` polls the cluster while what it is given is awaited: jobs here may wait for some there."""
         token = database.runtime.token(16)
         self._database = database
         self._options = options
         self._bus = bus or Bus()
         self._own_bus = bus is None
+        self._follow = follow
         lock = RunnerLock()
         self._dispatcher = Dispatcher(
             database,
@@ -95,11 +101,27 @@ class Execution:
 
     async def run(self) -> None:
         """Run until nothing is left to run, or until stopped."""
+        following = asyncio.create_task(self._follow_others())
         try:
             await self._dispatcher.run()
         finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
             if self._own_bus:
                 self._bus.close()
+
+    async def _follow_others(self) -> None:
+        """Poll the cluster as long as a local job waits for a job there, until cancelled."""
+        version: tuple[int, int] | None = None
+        while self._follow is not None:
+            version = await self._database.change(version, POLL_SECONDS)
+            if await schedule.waits_elsewhere(self._database, "local"):
+                await self._follow(self._until_none_waits)
+
+    async def _until_none_waits(self) -> None:
+        version: tuple[int, int] | None = None
+        while await schedule.waits_elsewhere(self._database, "local"):
+            version = await self._database.change(version, POLL_SECONDS)
 
     async def look(self, job_ids: Iterable[int]) -> None:
         """Take in jobs that are new, or that the options let it run now."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
 from asyncjman.api.ids import check_tasks, resolve_dependencies, resolve_ids, where_tasks
-from asyncjman.errors import BadSelection, DamagedDatabase, DatabaseProblem, UnreadableJob, first_of
+from asyncjman.errors import (
+    BadSelection,
+    DamagedDatabase,
+    DatabaseProblem,
+    JmanError,
+    UnreadableJob,
+    first_of,
+)
 from asyncjman.executors.environment import task_environment
 from asyncjman.executors.logs import earlier_log, log_paths
 from asyncjman.model.array import ArraySpec
@@ -30,7 +37,6 @@ if TYPE_CHECKING:
     from asyncjman.api.failures import Failure
     from asyncjman.api.grid import Grid
     from asyncjman.api.resubmission import Outcome, Resubmission
-    from asyncjman.errors import JmanError
     from asyncjman.executors.budget import Budget
     from asyncjman.executors.sge.executor import Preview
     from asyncjman.scheduler.bus import Bus
@@ -504,16 +510,33 @@ class Operations:
         output: Output | None = None,
         on_repair: Callable[[Repair], None] = lambda _: None,
         on_lost: Callable[[Sequence[tuple[int, int]]], None] = lambda _: None,
+        on_trouble: Callable[[str], None] = lambda _: None,
         bus: Bus | None = None,
     ) -> Execution:
         """Make an execution of the local jobs: to subscribe to, and then to run.
 
-        ``on_repair`` is told of runners that were killed, ``on_lost`` of tasks that others took from it.
+        ``on_repair`` is told of runners that were killed, ``on_lost`` of tasks that others took from it,
+        ``on_trouble``, in a line, of a cluster that does not answer while local jobs wait for jobs there.
         Raises NotOwner.
         """
         from asyncjman.api.execution import Execution
 
-        return Execution(self.writer(), options, output=output, on_repair=on_repair, on_lost=on_lost, bus=bus)
+        async def follow(until: Callable[[], Awaitable[None]]) -> None:
+            try:
+                await self.grid.following(until(), on_trouble)
+            except JmanError as error:  # no cluster here: another jman may follow it
+                on_trouble(str(error))
+                await until()
+
+        return Execution(
+            self.writer(),
+            options,
+            output=output,
+            on_repair=on_repair,
+            on_lost=on_lost,
+            bus=bus,
+            follow=follow,
+        )
 
     async def killed(self) -> list[Repair]:
         """Return which processes that ran local jobs were killed since somebody looked last, and of which

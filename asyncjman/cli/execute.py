@@ -109,7 +109,11 @@ async def _execute(
         only = frozenset([job.id async for job in manager.jobs(selection)]) if not selection.is_all else None
         options = Options(parallel=parallel, log_files=log_files, only=only, keep_running=keep_running)
         execution = manager.execution(
-            options, output=monitor.output, on_repair=monitor.repaired, on_lost=monitor.lost
+            options,
+            output=monitor.output,
+            on_repair=monitor.repaired,
+            on_lost=monitor.lost,
+            on_trouble=monitor.trouble,
         )
         summary = Summary()
         interrupted = False

@@ -95,6 +95,9 @@ class LiveMonitor:
     def lost(self, tasks: Sequence[tuple[int, int]]) -> None:
         self._notes += lost_lines(tasks)
 
+    def trouble(self, line: str) -> None:
+        self._notes.append(line)
+
     def interrupted(self, *, again: bool, running: int) -> None:
         how = "killing" if again else "stopping"
         self._notes.append(f"{how} {running} running tasks; Ctrl-C again kills them at once")

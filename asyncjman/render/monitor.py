@@ -81,6 +81,7 @@ class Monitor(Protocol):
     def output(self, stream: int, lines: bytes) -> Room | None: ...
     def repaired(self, found: Found) -> None: ...
     def lost(self, tasks: Sequence[tuple[int, int]]) -> None: ...
+    def trouble(self, line: str) -> None: ...
     def interrupted(self, *, again: bool, running: int) -> None: ...
     async def refresh(self, work: Work) -> None: ...
     def close(self, totals: Totals, failures: Sequence[Failed]) -> None: ...
@@ -109,6 +110,9 @@ class PlainMonitor:
     def lost(self, tasks: Sequence[tuple[int, int]]) -> None:
         for line in lost_lines(tasks):
             self.line(line)
+
+    def trouble(self, line: str) -> None:
+        self.line(line)
 
     def interrupted(self, *, again: bool, running: int) -> None:
         how = "killing" if again else "stopping"
@@ -139,6 +143,9 @@ class JsonMonitor(PlainMonitor):
     def lost(self, tasks: Sequence[tuple[int, int]]) -> None:
         for job_id, task_id in tasks:
             self.line(dumps({"event": "lost", "job": job_id, "task": task_id or None}))
+
+    def trouble(self, line: str) -> None:
+        self.line(dumps({"event": "trouble", "message": line}))
 
     def interrupted(self, *, again: bool, running: int) -> None:
         self.line(dumps({"event": "interrupted", "running": running}))

@@ -53,6 +53,18 @@ async def has_open(source: Reader | Transaction, executor: str) -> bool:
     return bool(rows)
 
 
+async def waits_elsewhere(source: Reader | Transaction, executor: str) -> bool:
+    """Tell whether an unfinished job of an executor waits for an unfinished one of another."""
+    rows = await source.fetch(
+        "SELECT 1 FROM job JOIN dependency ON dependency.job_id = job.id "
+        "JOIN job AS other ON other.id = dependency.on_job "
+        "WHERE job.finished_at IS NULL AND job.executor = ? "
+        "AND other.finished_at IS NULL AND other.executor <> job.executor LIMIT 1",
+        (executor,),
+    )
+    return bool(rows)
+
+
 async def not_succeeded(
     source: Reader | Transaction, executor: str, only: Iterable[int] | None = None
 ) -> list[int]:
