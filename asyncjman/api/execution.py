@@ -76,7 +76,7 @@ class Execution:
         bus: Bus | None = None,
         follow: Callable[[Callable[[], Awaitable[None]]], Awaitable[None]] | None = None,
     ) -> None:
-        """``follow`` polls the cluster while what it is given is awaited: jobs here may wait for some there."""
+        """``follow`` polls the cluster while what it is given is awaited: jobs may wait for some there."""
         token = database.runtime.token(16)
         self._database = database
         self._options = options
