@@ -30,8 +30,6 @@ class Attempt:
 
     job: JobState
     claim: Claim
-    first: int
-    """The number of the attempt that was claimed."""
     earlier: Attempt | None = None
     """An attempt at the same task that was lost and runs still: it must have ended first."""
     native_id: str | None = None
@@ -47,8 +45,8 @@ class Attempt:
 
     @property
     def tries(self) -> int:
-        """Return the how manieth attempt this is since it was claimed, from 1."""
-        return self.claim.attempt - self.first + 1
+        """Return how many attempts count for its retries, with this one."""
+        return self.claim.attempt - self.claim.first + 1
 
     async def until_over(self) -> None:
         """Wait until it has ended, or was released."""

@@ -21,7 +21,7 @@ class Held:
 
     def add(self, job: JobState, claim: Claim) -> Attempt:
         """Note a claim. An earlier one of the same task, which was lost and runs still, is over first."""
-        attempt = Attempt(job, claim, claim.attempt)
+        attempt = Attempt(job, claim)
         attempt.earlier = self.attempts.get(attempt.key)
         self.attempts[attempt.key] = attempt
         self.dependent += bool(job.dependencies)

@@ -168,7 +168,9 @@ async def give_back(tx: Transaction, runner_id: int, reason: str, now: float) ->
         (runner_id,),
     )
     await tx.execute(
-        f"UPDATE task SET status = {UNCLAIMED}, attempt = attempt + (started_at IS NOT NULL), runner = NULL, "
+        f"UPDATE task SET status = {UNCLAIMED}, attempt = attempt + (started_at IS NOT NULL), "
+        # that its runner died is no failure of its own
+        "first_attempt = first_attempt + (started_at IS NOT NULL), runner = NULL, "
         f"pid = NULL, stop = NULL, host = NULL, started_at = NULL WHERE {held_rows}",
         (runner_id,),
     )

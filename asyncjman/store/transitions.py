@@ -38,6 +38,8 @@ class Claim:
     job_id: int
     task_id: int
     attempt: int
+    first: int = 1
+    """The attempt from which on its retries count."""
 
 
 async def claim(
@@ -60,7 +62,7 @@ async def claim(
         "WHERE known.job_id = job.id AND known.task_id = json_extract(one.value, '$[1]'))) "
         "ON CONFLICT (job_id, task_id) DO UPDATE SET status = 'queued', runner = excluded.runner "
         "WHERE status IN ('submitted', 'waiting') "
-        "RETURNING job_id, task_id, attempt",
+        "RETURNING job_id, task_id, attempt, first_attempt",
         (runner, json.dumps(wanted)),
     )
     arrays = {job_id: array for job_id, _, array in wanted}
@@ -258,14 +260,18 @@ async def reset(
     array: ArraySpec | None,
     now: float,
     task_ids: Sequence[int] = (),
+    *,
+    retry: bool = False,
 ) -> int:
     """Have the tasks that are in one of ``statuses`` run once more; return how many.
 
-    What the attempt before left is kept in `attempt`.
+    What the attempt before left is kept in `attempt`. Unless it is a ``retry``, they have all their retries
+    anew.
     """
     wanted = (json.dumps(list(statuses)),)
     some = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
     values = (job_id, *wanted, *([json.dumps(list(task_ids))] if task_ids else []))
+    first = "" if retry else ", first_attempt = attempt + (started_at IS NOT NULL)"
     which = f"job_id = ? AND status IN (SELECT value FROM json_each(?)){some}"
     await tx.execute(
         f"INSERT OR REPLACE INTO attempt ({TASK_COLUMNS}) SELECT {TASK_COLUMNS} FROM task "
@@ -273,7 +279,7 @@ async def reset(
         values,
     )
     rows = await tx.fetch(
-        f"UPDATE task SET status = ?, attempt = attempt + (started_at IS NOT NULL), {_BLANK} "
+        f"UPDATE task SET status = ?, attempt = attempt + (started_at IS NOT NULL){first}, {_BLANK} "
         f"WHERE {which} RETURNING 1",
         (to, *values),
     )

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.cli.test_bad_input import check
-from tests.cli.tools import Jman, pid_in, wait_dead
+from tests.cli.tools import Jman, pid_in, wait_dead, wait_until
 
 COUNT = "echo attempt $JMAN_ATTEMPT; "
 
@@ -130,3 +130,36 @@ def test_resubmitted_it_may_be_tried_again_as_often(jman: Jman) -> None:
 )
 def test_bad_input(jman: Jman, words: list[str], named: str) -> None:
     check(jman("-l", "submit", *words, "true", code=2), named)
+
+
+def test_a_resubmission_gives_all_retries_anew(jman: Jman) -> None:
+    jman.submit("--retry", "1", "false")
+    jman("execute", code=1)
+    assert attempts(jman) == 2
+    jman("resubmit", "1")
+    jman("execute", code=1)
+    assert attempts(jman) == 4
+
+
+def test_a_killed_execute_gives_none_anew(jman: Jman) -> None:
+    jman.submit("--retry", "2", "--retry-delay", "1h", "false")
+    process = jman.start("execute")
+    wait_until(lambda: attempts(jman) == 2)
+    process.kill()
+    process.wait()
+    process = jman.start("execute")
+    wait_until(lambda: attempts(jman) == 3)
+    process.kill()
+    process.wait()
+    jman("execute", code=1)
+    assert (attempts(jman), jman.status()) == (3, {1: "failure"})
+
+
+def test_an_attempt_that_its_execute_took_along_is_no_failure_of_its_own(jman: Jman) -> None:
+    jman.submit("--retry", "1", "sh", "-c", "[ $JMAN_ATTEMPT != 1 ] || exec sleep 1000; exit 3")
+    process = jman.start("execute")
+    wait_until(lambda: jman.status() == {1: "executing"})
+    process.kill()
+    process.wait()
+    jman("execute", code=1)
+    assert attempts(jman) == 3

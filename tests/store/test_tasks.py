@@ -131,7 +131,7 @@ async def test_attempts_are_kept(database: Database) -> None:
     await add_jobs(database, spec_of())
     runner = await add_runner(database)
     for attempt in (1, 2, 3):
-        assert await _claim(database, runner, 1, [0]) == [Claim(1, 0, attempt)]
+        assert await _claim(database, runner, 1, [0]) == [Claim(1, 0, attempt, attempt)]
         async with database.transaction() as tx:
             await transitions.end(tx, runner, [replace(_ended(1, 0, Status.FAILURE), attempt=attempt)])
             await transitions.close_jobs(tx, [1], 11.0)
