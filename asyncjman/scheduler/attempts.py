@@ -37,6 +37,8 @@ class Attempt:
     begun: Task | None = None
     dependent: bool = False
     """Whether it counts as one that depends on other jobs."""
+    is_over: bool = False
+    """Whether it has ended, or was released."""
     _over: asyncio.Future[None] | None = field(default=None, repr=False)
 
     @property
@@ -50,11 +52,14 @@ class Attempt:
 
     async def until_over(self) -> None:
         """Wait until it has ended, or was released."""
+        if self.is_over:
+            return
         if self._over is None:
             self._over = asyncio.get_running_loop().create_future()
         await asyncio.shield(self._over)
 
     def set_over(self) -> None:
+        self.is_over = True
         if self._over is not None and not self._over.done():
             self._over.set_result(None)
 

@@ -26,6 +26,9 @@ class Batch:
     skipped: list[Skip] = field(default_factory=list)
     touched: set[int] = field(default_factory=set)
     events: list[Event] = field(default_factory=list)
+    has_skips: bool = False
+    """Whether something is skipped: that holds only once it is stored. Somebody may submit again meanwhile
+    what it depends on."""
     claims: dict[tuple[int, int], int | None] = field(default_factory=dict)
     """What all this rests on: (job id, task id) with the attempt that the store has before this batch."""
 
@@ -50,6 +53,7 @@ class Batch:
         self.ready += later.ready
         self.skipped += later.skipped
         self.touched |= later.touched
+        self.has_skips = self.has_skips or later.has_skips
         self.events += later.events
         self.claims = later.claims | self.claims
 

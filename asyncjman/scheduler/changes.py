@@ -13,6 +13,9 @@ from asyncjman.scheduler.loading import Loader
 from asyncjman.store import jobs, runners, tasks
 from asyncjman.store.database import Database
 
+MOST_LOOKS = 5
+"""On a slow disk that others keep busy each may take long: nobody is to wait for ever."""
+
 
 class Changes:
     """Takes in what was changed in the database since it was looked at last."""
@@ -65,18 +68,22 @@ class Changes:
         self._closed.update(job_ids)
 
     async def look(self, seconds: float) -> None:
-        """Take in what is new, unless that was done less than so many seconds ago."""
+        """Take in what is new, unless that was done less than so many seconds ago.
+
+        Where that takes longer than so many seconds, there may be news again by then.
+        """
         monotonic = self._database.runtime.monotonic
-        if monotonic() - self._looked_at < seconds:
-            return
-        async with self._lock:
-            begun = monotonic()
-            if begun - self._looked_at < seconds:
+        for _ in range(MOST_LOOKS):
+            if monotonic() - self._looked_at < seconds:
                 return
-            version = await self._database.version()
-            if version != self.version:
-                await self._take_in(version)
-            self._looked_at = begun
+            async with self._lock:
+                begun = monotonic()
+                if begun - self._looked_at < seconds:
+                    return
+                version = await self._database.version()
+                if version != self.version:
+                    await self._take_in(version)
+                self._looked_at = begun
 
     async def take_in(self, version: tuple[int, int] | None = None) -> None:
         """Take in what is new; ``version`` is given where the file is no longer as it was."""
@@ -116,6 +123,7 @@ class Changes:
         # one that ended while the store was asked isn't lost
         if lost := {key for key in lost if self._held.attempts.get(key) is before[key]}:
             self.take_lost(lost)
+            self._look_again()
         if running := self._held.lost & self._attempts.running.keys():
             await self._attempts.stop(running)
             self._look_again()

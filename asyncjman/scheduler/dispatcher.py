@@ -84,7 +84,7 @@ class Dispatcher:
             self._feed,
             self._attempts,
             self._held,
-            look_again=lambda: self._starter.look_again(),
+            look_again=self._look_again,
             on_lost=on_lost,
         )
         self._registration = Registration(database, token, lock)
@@ -217,6 +217,11 @@ class Dispatcher:
                 break
             if not self._stopping.is_set():
                 await self._wake.wait()
+
+    def _look_again(self) -> None:
+        """Have all claimed tasks that wait for something look whether they are still to wait."""
+        self._ends.end_rests(self._attempts.to_stop)
+        self._starter.look_again()
 
     def _on_end(self, attempt: Attempt, ended: Task) -> None:
         """Take in the end of an attempt that ran."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
 from asyncjman.runtime import Runtime
-from asyncjman.scheduler.attempts import Attempt, Attempts, unstarted
+from asyncjman.scheduler.attempts import Attempt, Attempts, Key, unstarted
 from asyncjman.scheduler.feed import Feed
 from asyncjman.scheduler.held import Held
 from asyncjman.scheduler.options import Options
@@ -48,11 +48,12 @@ class Ends:
         self._resting: dict[Attempt, asyncio.TimerHandle] = {}
         """What failed, and is tried again after a while."""
 
-    def end_rests(self) -> None:
-        """Have what waits to be tried again go on at once; where all is stopping it is released."""
+    def end_rests(self, keys: Collection[Key] | None = None) -> None:
+        """Have what waits to be tried again go on at once, to be stopped or released; None: all of it."""
         for attempt, timer in list(self._resting.items()):
-            timer.cancel()
-            self._end_rest(attempt)
+            if keys is None or attempt.key in keys:
+                timer.cancel()
+                self._end_rest(attempt)
 
     def cancel_rests(self) -> None:
         for timer in self._resting.values():

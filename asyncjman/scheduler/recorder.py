@@ -62,6 +62,7 @@ class Recorder:
         self._wake = asyncio.Event()
         self._flushing = asyncio.Lock()
         self._file = database.opened_file
+        self._has_skips_under_way = False
         self._last_try = False
         """Whether storing failed for good: what is left to be stored is tried once, without patience."""
 
@@ -84,6 +85,7 @@ class Recorder:
         self._batch.started.pop((task.job_id, task.task_id), None)
         self._batch.claims.setdefault((task.job_id, task.task_id), task.attempt)
         self._batch.finished.append(task)
+        self._batch.has_skips = self._batch.has_skips or task.status is Status.SKIPPED
         self._batch.touched.add(task.job_id)
         # what is skipped is told of its job: most of it was never taken up, task by task
         if self._bus.is_heard and task.status is not Status.SKIPPED:
@@ -120,6 +122,7 @@ class Recorder:
     def skip(self, job_id: int, reason: str, task_ids: tuple[int, ...] = ()) -> None:
         """Skip what nobody has taken up of a job: all, or some tasks."""
         self._batch.skipped.append((job_id, task_ids, reason))
+        self._batch.has_skips = True
         self._batch.touched.add(job_id)
         self._wake.set()
 
@@ -187,6 +190,13 @@ class Recorder:
             await asyncio.sleep(GROUP_SECONDS)
             await self.flush()
 
+    async def store_skips(self) -> bool:
+        """Have all that is skipped stored; return whether there was something."""
+        found = self._batch.has_skips or self._has_skips_under_way
+        if found:
+            await self.flush()
+        return found
+
     async def flush(self) -> None:
         """Store now what has come in; returns when it is on the disk."""
 
@@ -229,6 +239,7 @@ class Recorder:
             self._refuse_another_file()
             self._wake.clear()
             batch, self._batch = self._batch, Batch()
+            self._has_skips_under_way = batch.has_skips
             tries = 0
             while True:
                 try:
@@ -249,6 +260,7 @@ class Recorder:
                         self._last_try = True
                         raise
                     await asyncio.sleep(RETRY_SECONDS)
+            self._has_skips_under_way = False
             for event in batch.events:
                 self._bus.publish(event)
             if refused:

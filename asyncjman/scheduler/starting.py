@@ -95,6 +95,8 @@ class Starter:
             runs = False
             try:
                 await self._changes.look(STALE_SECONDS if job.dependencies else DOUBT_SECONDS)
+                if job.dependencies and await self._recorder.store_skips():
+                    await self._changes.take_in()  # not all may have been skipped after all
                 said = self._workload.verdict(job, attempt.claim.task_id)
                 if self._stopping.is_set() or attempt.key in self._attempts.to_stop:
                     return self._ends.drop(attempt, Status.STOPPED, STOPPED)

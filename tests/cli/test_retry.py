@@ -141,6 +141,20 @@ def test_a_resubmission_gives_all_retries_anew(jman: Jman) -> None:
     assert attempts(jman) == 4
 
 
+def test_what_waits_to_be_tried_again_is_stopped_at_once(jman: Jman) -> None:
+    jman.submit("--retry", "2", "--retry-delay", "1h", "false")
+    process = jman.start("execute", "--keep-running")
+    wait_until(lambda: attempts(jman) == 2)
+    begun = time.monotonic()
+    jman("stop", "1")
+    assert time.monotonic() - begun < 10
+    assert jman.status() == {1: "stopped"}
+    jman("resubmit", "1")
+    wait_until(lambda: attempts(jman) == 3)
+    process.terminate()
+    assert process.wait(20) == 130
+
+
 def test_a_killed_execute_gives_none_anew(jman: Jman) -> None:
     jman.submit("--retry", "2", "--retry-delay", "1h", "false")
     process = jman.start("execute")

@@ -12,10 +12,15 @@ from asyncjman.api.operations import Operations
 from asyncjman.engines.local import LocalEngine
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import JobSpec
+from asyncjman.model.status import Status
 from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.dispatcher import Dispatcher
+from asyncjman.scheduler.held import Held
+from asyncjman.scheduler.job_state import JobState
 from asyncjman.scheduler.options import Options
 from asyncjman.scheduler.recorder import Claimed
+from asyncjman.store.schedule import Outline
+from asyncjman.store.transitions import Claim
 
 TOKEN = "0" * 32
 
@@ -45,3 +50,12 @@ async def test_a_claim_that_is_under_way_while_it_stops(
         async with asyncio.timeout(30):
             await dispatcher.run()
         assert [job.status async for job in operations.jobs()] == ["submitted", "waiting"]
+
+
+async def test_what_is_over_is_not_waited_for() -> None:
+    """A task that was lost may have ended before its new claim is looked at."""
+    job = JobState.of(Outline(1, "local", "", None, 1, Status.QUEUED, 0, False, False, {}, {}), ())
+    attempt = Held().add(job, Claim(1, 0, 1))
+    attempt.set_over()
+    async with asyncio.timeout(5):
+        await attempt.until_over()
