@@ -15,7 +15,7 @@ from asyncjman.scheduler.liveness import Life, liveness, tasks_may_live
 from asyncjman.scheduler.settle import release_runner, release_stopped
 from asyncjman.store import runners, submissions
 from asyncjman.store.database import Database, Reader
-from asyncjman.store.runnerlock import TASKS, LockNames, inherited_file, remove_strays
+from asyncjman.store.runnerlock import TASKS, LockNames, inherited_file, kept, remove_strays
 from asyncjman.store.runners import Runner
 
 _MAX_LOOKS = 50
@@ -133,14 +133,15 @@ async def _end_left(runner: Runner, names: LockNames, runtime: Runtime, marks: s
     a row must find nothing.
     """
     ended = empty = 0
-    for _ in range(_MAX_LOOKS):
-        left = await runtime.in_thread(left_processes, runner, names, runtime)
-        left = [one for one in left if marks is None or one.task in marks]
-        empty = 0 if left else empty + 1
-        if empty == 2:
-            return ended
-        await _end(left, runtime)
-        ended += len(left)
+    with kept(names.path(TASKS)):
+        for _ in range(_MAX_LOOKS):
+            left = await runtime.in_thread(left_processes, runner, names, runtime)
+            left = [one for one in left if marks is None or one.task in marks]
+            empty = 0 if left else empty + 1
+            if empty == 2:
+                return ended
+            await _end(left, runtime)
+            ended += len(left)
     raise EnvironmentProblem("processes of a killed jman start new ones as fast as they are ended")
 
 
@@ -150,8 +151,9 @@ def left_processes(runner: Runner, names: LockNames, runtime: Runtime = SYSTEM) 
     A number in the database proves nothing: somebody may have written it there to have a process ended.
     """
     boot = runtime.process_start(runtime.pid())[0]
-    lock = inherited_file(names.path(TASKS), runner.tasks_lock)
-    return marked(runner.token, runner.process_started if runner.boot == boot else None, lock)
+    since = runner.process_started if runner.boot == boot else None
+    with kept(names.path(TASKS)):
+        return marked(runner.token, since, inherited_file(names.path(TASKS), runner.tasks_lock))
 
 
 async def _end(processes: list[Marked], runtime: Runtime) -> None:

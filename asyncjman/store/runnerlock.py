@@ -16,8 +16,8 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -127,6 +127,24 @@ def state_of(path: Path, recorded: str | None, *, same_boot: bool) -> State:
     finally:
         os.close(descriptor)
     return State.FREE
+
+
+@contextmanager
+def kept(path: Path) -> Iterator[None]:
+    """Have no other file get the number (inode) of this one meanwhile, whoever removes it.
+
+    The next runner's lock file would have that number, and its processes would be taken for those of the
+    runner that this one is of.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | _FLAGS)
+    except OSError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def inherited_file(path: Path, recorded: str | None) -> str | None:
