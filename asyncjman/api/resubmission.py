@@ -36,8 +36,8 @@ class Resubmission:
 
     statuses: frozenset[Status] = UNSUCCESSFUL
     """The tasks of the named jobs: those that ended in one of these."""
-    task_ids: Sequence[int] = ()
-    """Only these; (): all."""
+    tasks: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    """Of these jobs only these; of others all."""
     dependents: bool = True
     """Whether what was skipped because of these jobs comes along."""
     clean: bool = False
@@ -120,10 +120,11 @@ def _refuse_cycle(edges: Mapping[int, Iterable[int]]) -> None:
 async def _reset(tx: Transaction, job: Job, request: Resubmission) -> bool:
     """Reset the tasks of a job that are meant; tell whether it is to run."""
     target = Status.WAITING if job.spec.dependencies else Status.SUBMITTED
+    only = request.tasks.get(job.id, ())
     if request.clean:
-        ended = await tasks.ended_in(tx, job.id, request.statuses, request.task_ids)
+        ended = await tasks.ended_in(tx, job.id, request.statuses, only)
     changed = await transitions.reset(
-        tx, job.id, request.statuses, target, job.spec.array, tx.runtime.time(), request.task_ids
+        tx, job.id, request.statuses, target, job.spec.array, tx.runtime.time(), only
     )
     if not changed and job.status not in PENDING:
         return False

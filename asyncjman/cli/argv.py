@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from asyncjman.model.ids import is_dependency, is_ids
+
 COMMANDS: dict[str, tuple[str, ...]] = {
     "submit": ("sub",),
     "execute": ("run-scheduler", "sched", "x"),
@@ -45,11 +47,6 @@ _STATUSES = frozenset(
 )
 
 
-def _is_ids(word: str) -> bool:
-    digits = word.removeprefix("job:").removeprefix("grid:")
-    return bool(digits) and not digits.startswith("-") and not digits.strip("0123456789,+-")
-
-
 def _is_key_value(word: str) -> bool:
     return "=" in word and word[0] not in "-="
 
@@ -69,7 +66,8 @@ Values = Callable[[str], bool]
 _SEVERAL: dict[str, dict[str, Values]] = {
     "submit": {
         **dict.fromkeys(
-            ("-x", "--dependencies", "--after-ok", "--after-any", "--after-notok", "--after-corr"), _is_ids
+            ("-x", "--dependencies", "--after-ok", "--after-any", "--after-notok", "--after-corr"),
+            is_dependency,
         ),
         **dict.fromkeys(("-s", "--environment"), _is_key_value),
     },
@@ -78,12 +76,12 @@ _SEVERAL: dict[str, dict[str, Values]] = {
         **dict.fromkeys(("-s", "--status"), _is_status),
     },
     "report": {
-        **dict.fromkeys(("-a", "--array-ids"), _is_ids),
+        **dict.fromkeys(("-a", "--array-ids"), is_ids),
         **dict.fromkeys(("-s", "--status"), _is_status),
     },
-    "stop": dict.fromkeys(("-a", "--array-ids"), _is_ids),
+    "stop": dict.fromkeys(("-a", "--array-ids"), is_ids),
     "delete": {
-        **dict.fromkeys(("-a", "--array-ids"), _is_ids),
+        **dict.fromkeys(("-a", "--array-ids"), is_ids),
         **dict.fromkeys(("-s", "--status"), _is_status),
     },
 }
@@ -97,7 +95,7 @@ _SUBMIT_LONG_VALUES = frozenset(
 )
 
 for _name in ("execute", "list", "report", "resubmit", "stop", "delete", "wait", "why", "communicate"):
-    _SEVERAL.setdefault(_name, {}).update(dict.fromkeys(("-j", "--job-ids"), _is_ids))
+    _SEVERAL.setdefault(_name, {}).update(dict.fromkeys(("-j", "--job-ids"), is_ids))
 
 
 def find_command(argv: Sequence[str]) -> int | None:
@@ -173,7 +171,7 @@ def _overwritten(words: list[str]) -> list[str]:
     rest = words[options[0] + 1 :]
     ids: list[str] = []
     for at, word in enumerate(head):
-        plain = _is_ids(word)
+        plain = is_ids(word)
         ids += ["-j", word] if plain and head[at - 1 : at] not in (["-j"], ["--job-ids"]) else [word]
     return [*ids, "--overwrite-command", "--", *(rest[1:] if rest[:1] == ["--"] else rest)]
 

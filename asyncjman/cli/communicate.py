@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from asyncjman.cli.context import Ids, JobIds, say
+from asyncjman.cli.context import Ids, JobIds, say, whole_jobs
 from asyncjman.cli.globals import Globals
 
 
@@ -34,7 +34,7 @@ def communicate_command(
     async def communicate() -> int:
         async with Operations(globals_.database, create=False, within=timeout) as manager:
             manager.writer()  # to ask is to store what is said
-            await manager.resolve(globals_.selection(ids, job_ids))
+            await manager.resolve(whole_jobs(globals_.selection(ids, job_ids), "communicate"))
             problem = await manager.refresh(local=globals_.local)
         if problem is not None:
             say(f"jman: {problem}")

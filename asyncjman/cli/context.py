@@ -12,7 +12,8 @@ import typer
 from asyncjman.cli.complete import complete_ids
 from asyncjman.cli.globals import Globals
 from asyncjman.errors import BadSelection, UsageError
-from asyncjman.model.selection import Selection, parse_ids
+from asyncjman.model.ids import parse_ids
+from asyncjman.model.selection import Selection
 from asyncjman.model.status import Status
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 Ids = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[ID]...",
-        help="Jobs: 3, 1-4, 10+2 (10, 11, 12). All, where none is given.",
+        metavar="[JOB]...",
+        help="Jobs: 3, 1-4, 10+2 (10, 11, 12), @ (the latest), 'tr*' (names). All, where none is given.",
         autocompletion=complete_ids,
     ),
 ]
@@ -38,20 +39,20 @@ Statuses = Annotated[
 ]
 
 
-def task_ids_of(array_ids: list[str] | None, selection: Selection) -> list[int]:
-    """Return the tasks named by ``--array-ids``.
-
-    Raises BadSelection where not just one job is named with them.
-    """
-    if not array_ids:
-        return []
-    named = (*selection.ids, *selection.either, *selection.grid_ids)
-    if len(named) != 1 or len(named[0]) != 1:
-        raise BadSelection("--array-ids goes with one job: jman COMMAND -j 3 -a 1-4")
-    ranges = parse_ids(array_ids)
+def task_ids_of(array_ids: list[str] | None) -> list[int]:
+    """Return the tasks named by ``--array-ids``. Raises BadSelection for what is no id."""
+    ranges = parse_ids(array_ids or ())
     if sum(len(one) for one in ranges) > 10_000_000:
         raise BadSelection("--array-ids names more than ten million tasks")
     return sorted({task_id for one in ranges for task_id in one})
+
+
+def whole_jobs(selection: Selection, command: str) -> Selection:
+    """Return the selection. Raises BadSelection where it names single tasks."""
+    for word in selection.words:
+        if word.tasks:
+            raise BadSelection(f"jman {command} takes whole jobs: write {word.target}, not {word}")
+    return selection
 
 
 def parse_where(items: Iterable[str] | None) -> dict[str, str]:

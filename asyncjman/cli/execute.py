@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asyncjman.cli.context import Ids, JobIds, say, say_none
+from asyncjman.cli.context import Ids, JobIds, say, say_none, whole_jobs
 from asyncjman.cli.globals import Globals
 from asyncjman.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_JOB_FAILED, UsageError
 
@@ -74,7 +74,7 @@ def execute_command(
     globals_: Globals = context.obj
     slots = _slots(parallel)
     os.nice(nice)  # the tasks inherit it; set later, the first moments of each would run without
-    selection = globals_.selection(ids, job_ids)
+    selection = whole_jobs(globals_.selection(ids, job_ids), "execute")
     live = sys.stdout.isatty() if progress is None else progress
     outlet = Outlet()
     monitor = _monitor(outlet, live=live, json_lines=json_lines, slots=slots)

@@ -28,17 +28,17 @@ from asyncjman.model.graph import Kind
 from asyncjman.model.job import Job, JobSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from asyncjman.model.ids import Word
     from asyncjman.model.retry import Retry
-    from asyncjman.model.selection import Ids
     from asyncjman.model.sweep import Sweep
     from asyncjman.settings import Settings
 
-    Waits = Mapping[Kind, Ids]
+    Waits = Mapping[Kind, Sequence[Word]]
 
 _IDS_HELP = {
-    "any": "Wait for the end of these jobs, however they end: 1,2,5-7; repeatable.",
+    "any": "Wait for the end of these jobs, however they end: 1,5-7, @ (the latest), name:prep; repeatable.",
     "ok": "Wait for their success; skipped where one doesn't succeed.",
     "notok": "Wait for their failure; skipped where one succeeds.",
     "corr": "Task i waits for the success of task i of these arrays.",
@@ -150,12 +150,12 @@ def submit_command(
 
     from asyncjman.api.specs import build_spec
     from asyncjman.model.duration import parse_duration
-    from asyncjman.model.selection import parse_any_ids
+    from asyncjman.model.ids import parse_dependencies
     from asyncjman.settings import Settings, extra_options, load
 
     globals_: Globals = context.obj
     named = {Kind.ANY: dependencies, Kind.OK: after_ok, Kind.NOTOK: after_notok, Kind.CORR: after_corr}
-    waits = {kind: parse_any_ids(ids) for kind, ids in named.items() if ids}
+    waits = {kind: parse_dependencies(ids) for kind, ids in named.items() if ids}
     settings = load(Path.cwd(), profile=profile) if not globals_.local else Settings()
     resources = {
         "memory": memory,

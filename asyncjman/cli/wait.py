@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asyncjman.cli.context import Ids, JobIds, refresh, say, say_none
+from asyncjman.cli.context import Ids, JobIds, refresh, say, say_none, whole_jobs
 from asyncjman.cli.globals import Globals
 from asyncjman.errors import EXIT_DONE, EXIT_JOB_FAILED, EnvironmentProblem
 
@@ -37,7 +37,7 @@ def wait_command(
     from asyncjman.render.monitor import failure_lines
 
     globals_: Globals = context.obj
-    selection = globals_.selection(ids, job_ids)
+    selection = whole_jobs(globals_.selection(ids, job_ids, derived_names=True), "wait")
 
     begun = time.monotonic()
 

@@ -1,8 +1,10 @@
 """Say why jobs are in the state that they are in: what they wait for, or what went wrong.
 
 \b
-Example:
-  jman why 3
+Examples:
+  jman why 3          job 3
+  jman why 3.7        one task of it
+  jman why 'train*'   all jobs with such a name
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ def why_command(context: typer.Context, ids: Ids = None, job_ids: JobIds = None)
     from asyncjman.render.text import arguments, colored, printable, use_color
 
     globals_: Globals = context.obj
-    selection = globals_.selection(ids, job_ids)
+    selection = globals_.selection(ids, job_ids, derived_names=True)
 
     async def why() -> None:
         color = use_color()
@@ -30,14 +32,15 @@ def why_command(context: typer.Context, ids: Ids = None, job_ids: JobIds = None)
             await refresh(manager, globals_)
             if not globals_.local:
                 await manager.look_up_usage()
-            jobs = [job async for job in manager.jobs(selection)]
+            chosen = await manager.resolve(selection)
+            jobs = [job async for job in manager.jobs(chosen)]
             evidence = await gather(manager, jobs)
             for job in jobs:
                 status = colored(job.status, job.status) if color else str(job.status)
                 note = f" ({job.note})" if job.note else ""
                 grid = f" (grid {job.grid_id})" if job.grid_id else ""
                 print(f"job {job.id}{grid} is {status}{note}: {arguments(job)}")
-                for line in await explain(manager, job, evidence):
+                for line in await explain(manager, job, evidence, chosen.tasks.get(job.id, ())):
                     print(f"  {printable(line)}")
             if not jobs:
                 say_none(globals_, selection)
