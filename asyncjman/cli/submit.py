@@ -158,11 +158,12 @@ def submit_command(
     waits = {kind: parse_dependencies(ids) for kind, ids in named.items() if ids}
     settings = load(Path.cwd(), profile=profile) if not globals_.local else Settings()
     resources = {
+        "queue": queue,
         "memory": memory,
         "slots": parallel,
-        "io_big": io_big or None,
+        "io_big": io_big,
         "time": time_limit,
-        "extra": extra_options(settings, sge_extra_args),
+        "extra": extra_options(settings, sge_extra_args) or None,
     }
     words = list(command or ())
     spec = build_spec(
@@ -172,7 +173,7 @@ def submit_command(
         log_dir=log_dir if globals_.local else log_dir or settings.log_dir,
         executor="local" if globals_.local else "sge",
         queue="local" if globals_.local else queue or settings.queue,
-        resources={} if globals_.local else {key: one for key, one in resources.items() if one},
+        resources=resources,
         environment=environment or (),
         array=array,
         stop_on_failure=stop_on_failure,
