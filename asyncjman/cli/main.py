@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from asyncjman.cli.argv import COMMANDS, SUMMARIES, normalize
+from asyncjman.cli.argv import COMMANDS, SUMMARIES, command_in, normalize, options_in
 from asyncjman.cli.complete import completing
 from asyncjman.cli.globals import Globals
+from asyncjman.cli.groups import with_groups
 from asyncjman.cli.streams import NobodyReads, mind_streams
 from asyncjman.errors import (
     EXIT_DONE,
@@ -47,7 +48,8 @@ _READERS = frozenset({"list", "report", "why"})
 def run(argv: list[str]) -> int:
     """Run ``jman``; return its exit code."""
     typed = completing(os.environ)
-    name, words = normalize(argv if typed is None else typed)
+    words = argv if typed is None else list(typed)
+    name = command_in(words)
     written = mind_streams(only_output=name is None or name in _READERS or typed is not None)
     code = _run(name, words, typed)
     if written is not None and written.problem is not None:
@@ -57,9 +59,10 @@ def run(argv: list[str]) -> int:
 
 def _run(name: str | None, words: list[str], typed: Sequence[str] | None) -> int:
     try:
-        code = _application(name, completion=typed is not None or name is None)(
-            words or ["--help"], prog_name="jman", standalone_mode=False
-        )
+        parser = parser_of(name, completion=typed is not None or name is None)
+        if name is not None:
+            words = normalize(words, options_in(parser.commands[name].params))
+        code = parser(words or ["--help"], prog_name="jman", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except BaseException as error:
@@ -99,8 +102,12 @@ def _complain(error: BaseException, code: int, text: str) -> int:
     return code
 
 
-def _application(name: str | None, *, completion: bool = False) -> Any:
+def parser_of(name: str | None, *, completion: bool = False) -> Any:
     """Build the parser, of one command, or of all as far as their names go."""
+    return typer.main.get_command(_application(name, completion=completion))
+
+
+def _application(name: str | None, *, completion: bool) -> typer.Typer:
     app = typer.Typer(
         rich_markup_mode=None,
         add_completion=completion,
@@ -113,7 +120,8 @@ def _application(name: str | None, *, completion: bool = False) -> Any:
         file = name.replace("-", "_")
         module = import_module(f"asyncjman.cli.{file}")
         settings = {**_SETTINGS, **_COMMAND_SETTINGS.get(name, {})}
-        app.command(name, help=module.__doc__, context_settings=settings)(getattr(module, f"{file}_command"))
+        function = with_groups(getattr(module, f"{file}_command"))
+        app.command(name, help=module.__doc__, context_settings=settings)(function)
         return app
     for command, aliases in COMMANDS.items():
         also = f" (also: {', '.join(aliases)})" if aliases else ""

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from asyncjman.api.specs import parse_environment
 from asyncjman.api.sweepfile import read_sweep
-from asyncjman.cli.argv import COMMANDS, normalize
+from asyncjman.cli.argv import COMMANDS
 from asyncjman.errors import JmanError, UsageError
 from asyncjman.executors.records import RecordKind, parse_record
 from asyncjman.executors.sge.executor import make_rules
@@ -28,6 +28,7 @@ from asyncjman.model.ids import parse_words
 from asyncjman.model.status import Status
 from asyncjman.model.sweep import BadSweep, Sweep
 from asyncjman.settings import load
+from tests.cli.tools import normalize
 from tests.faults.parsers import PARSERS
 from tests.faults.tools import LONG, Figures
 from tests.making import HOSTILE
