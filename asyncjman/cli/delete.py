@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asyncjman.cli.context import ArrayIds, Ids, JobIds, Statuses, say, say_none, task_ids_of
+from asyncjman.cli.context import say, say_none
 from asyncjman.cli.globals import Globals
+from asyncjman.cli.options import Named, Statuses, Tasks
 
 if TYPE_CHECKING:
     from asyncjman.api.deletion import Deleted
@@ -27,9 +28,8 @@ if TYPE_CHECKING:
 
 def delete_command(
     context: typer.Context,
-    ids: Ids = None,
-    job_ids: JobIds = None,
-    array_ids: ArrayIds = None,
+    named: Named,
+    array: Tasks,
     status: Statuses = None,
     keep_logs: Annotated[bool, typer.Option("--keep-logs", "-r", help="Leave the log files.")] = False,
     keep_log_dir: Annotated[
@@ -41,8 +41,8 @@ def delete_command(
     from asyncjman.api.operations import Operations
 
     globals_: Globals = context.obj
-    selection = globals_.selection(ids, job_ids, statuses=status)
-    task_ids = task_ids_of(array_ids)
+    selection = named.selection(globals_, statuses=status)
+    task_ids = array.ids()
 
     async def delete() -> None:
         done = 0

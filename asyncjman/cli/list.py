@@ -16,16 +16,16 @@ from typing import Annotated
 
 import typer
 
-from asyncjman.cli.context import Ids, JobIds, Statuses, refresh, say_none
+from asyncjman.cli.context import refresh, say_none
 from asyncjman.cli.globals import Globals
+from asyncjman.cli.options import AsJson, Named, Statuses
 from asyncjman.model.selection import Selection
 from asyncjman.render.jobs import Details
 
 
 def list_command(
     context: typer.Context,
-    ids: Ids = None,
-    job_ids: JobIds = None,
+    named: Named,
     names: Annotated[
         list[str] | None,
         typer.Option("--names", "-n", metavar="NAME", help="Only jobs of this name; repeatable."),
@@ -45,12 +45,12 @@ def list_command(
         typer.Option("--print-dependencies", "--dependencies", "-x", help="Also what each job waits for."),
     ] = False,
     ids_only: Annotated[bool, typer.Option("--ids-only", "-o", help="Only the ids.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="As a JSON array of objects.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     import asyncio
 
     globals_: Globals = context.obj
-    selection = globals_.selection(ids, job_ids, names, status, derived_names=True)
+    selection = named.selection(globals_, names, status, derived_names=True)
     details = Details(times=print_times, dependencies=print_dependencies, long=long, tasks=print_array_jobs)
     if as_json:
         asyncio.run(_print_json(globals_, selection, with_tasks=print_array_jobs))

@@ -35,6 +35,11 @@ All state is in one file in the current folder; there is no server.
   jman --local execute --parallel 4
   jman list
 
+Jobs are named by ids (3, 1-4, 10+2), the latest one as @, the one before as @-1, tasks of one as 2.27 or
+2.3,5-9; or by names and globs of names ('tr*'), which stop, delete and resubmit take only where --name gave
+them. job:7 and grid:7 tell ours and the cluster's numbers apart, name:7 is a name. What matches nothing is
+an error, and nothing is done.
+
 Exit codes: 0 done; 1 a job failed (execute, wait); 2 usage; 3 environment (database, files,
 machine); 130 interrupted.
 """

@@ -19,18 +19,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asyncjman.cli.context import (
-    ArrayIds,
-    Ids,
-    JobIds,
-    Statuses,
-    parse_where,
-    refresh,
-    say,
-    say_none,
-    task_ids_of,
-)
+from asyncjman.cli.context import parse_where, refresh, say, say_none
 from asyncjman.cli.globals import Globals
+from asyncjman.cli.options import AsJson, Named, Statuses, Tasks, Where
 from asyncjman.model.job import Job, Task
 from asyncjman.model.status import FINISHED, Status
 
@@ -40,9 +31,8 @@ if TYPE_CHECKING:
 
 def report_command(
     context: typer.Context,
-    ids: Ids = None,
-    job_ids: JobIds = None,
-    array_ids: ArrayIds = None,
+    named: Named,
+    array: Tasks,
     name: Annotated[str | None, typer.Option("--name", "-n", help="Only jobs of this name.")] = None,
     status: Statuses = None,
     errors_only: Annotated[
@@ -55,13 +45,11 @@ def report_command(
     attempt: Annotated[
         int | None, typer.Option("--attempt", min=1, metavar="N", help="Logs of an earlier attempt.")
     ] = None,
-    where: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Only tasks with this parameter.")
-    ] = None,
+    where: Where = None,
     raw: Annotated[
         bool, typer.Option("--raw", help="Print control characters as they are, also to a terminal.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="As a JSON array of objects.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     import asyncio
     import sys
@@ -71,8 +59,8 @@ def report_command(
     from asyncjman.render.report import JsonReport, TextReport, follow_logs
 
     globals_: Globals = context.obj
-    selection = globals_.selection(ids, job_ids, [name] if name else None, status, derived_names=True)
-    task_ids = task_ids_of(array_ids)
+    selection = named.selection(globals_, [name] if name else None, status, derived_names=True)
+    task_ids = array.ids()
     raw = raw or not sys.stdout.isatty()
 
     async def report() -> None:

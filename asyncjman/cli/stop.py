@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asyncjman.cli.context import ArrayIds, Ids, JobIds, say, say_none, task_ids_of
+from asyncjman.cli.context import say, say_none
 from asyncjman.cli.globals import Globals
+from asyncjman.cli.options import Named, Tasks
 from asyncjman.errors import EXIT_DONE, EXIT_ENVIRONMENT, EnvironmentProblem
 from asyncjman.model.selection import Selection
 from asyncjman.model.status import FINISHED
@@ -31,9 +32,8 @@ if TYPE_CHECKING:
 
 def stop_command(
     context: typer.Context,
-    ids: Ids = None,
-    job_ids: JobIds = None,
-    array_ids: ArrayIds = None,
+    named: Named,
+    array: Tasks,
     force: Annotated[
         bool,
         typer.Option(
@@ -44,8 +44,8 @@ def stop_command(
     import asyncio
 
     globals_: Globals = context.obj
-    selection = globals_.selection(ids, job_ids)
-    return asyncio.run(_stop(globals_, selection, task_ids_of(array_ids), force=force))
+    selection = named.selection(globals_)
+    return asyncio.run(_stop(globals_, selection, array.ids(), force=force))
 
 
 async def _stop(globals_: Globals, selection: Selection, task_ids: Sequence[int], *, force: bool) -> int:

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import typer
 
-from asyncjman.cli.context import Ids, JobIds, refresh, say_none
+from asyncjman.cli.context import refresh, say_none
 from asyncjman.cli.globals import Globals
+from asyncjman.cli.options import Named
 
 
-def why_command(context: typer.Context, ids: Ids = None, job_ids: JobIds = None) -> None:
+def why_command(context: typer.Context, named: Named) -> None:
     import asyncio
 
     from asyncjman.api.evidence import gather
@@ -24,7 +25,7 @@ def why_command(context: typer.Context, ids: Ids = None, job_ids: JobIds = None)
     from asyncjman.render.text import arguments, colored, printable, use_color
 
     globals_: Globals = context.obj
-    selection = globals_.selection(ids, job_ids, derived_names=True)
+    selection = named.selection(globals_, derived_names=True)
 
     async def why() -> None:
         color = use_color()
