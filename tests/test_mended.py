@@ -16,8 +16,8 @@ from asyncjman.engines.base import LaunchFailed, LaunchRequest, Ref, Why
 from asyncjman.engines.local import LocalEngine
 from asyncjman.errors import BadSelection, DatabaseProblem
 from asyncjman.model.graph import Dependency, Kind
+from asyncjman.model.ids import parse_ids
 from asyncjman.model.job import JobSpec, Task
-from asyncjman.model.selection import parse_ids
 from asyncjman.model.status import Status
 from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.recorder import Recorder

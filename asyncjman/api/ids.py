@@ -1,55 +1,97 @@
-"""Which jobs and tasks a user means: by ids, the cluster's or ours, and by parameters."""
+"""Which jobs and tasks a user means: by ids, the cluster's or ours, by names, and by parameters."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from asyncjman.api.named import Names, what_is_missing
 from asyncjman.errors import BadDependency, BadSelection
 from asyncjman.model.graph import Dependency, Kind
+from asyncjman.model.ids import Latest, Named, Numbers, Space, Word, str_of
 from asyncjman.model.job import PLAIN_TASK, Job
-from asyncjman.model.selection import Ids, Selection, format_ids
+from asyncjman.model.selection import Selection, format_ids, ranges_of
 from asyncjman.store import jobs
 from asyncjman.store.database import Reader
 
+MOST_TASKS = 10_000_000
+"""How many tasks can be named one by one."""
 
-async def resolve_ids(database: Reader, path: Path, selection: Selection) -> tuple[range, ...]:
-    """Return the job ids that are meant.
 
-    A number is a job id first; where no job has it, it is the cluster's. Raises BadSelection where it
-    is neither, or where it is both, of different jobs.
+async def resolve(
+    database: Reader, path: Path, selection: Selection, task_ids: Sequence[int] = ()
+) -> Selection:
+    """Return a selection by job ids and tasks alone; ``task_ids`` are of the one job that is named.
+
+    A number is a job id first; where no job has it, it is the cluster's. Raises BadSelection where a word
+    matches nothing, where a number means two jobs, and where a job has no such task.
     """
-    found = list(selection.ids)
-    missing = [str_of(one) for one in selection.ids if not await jobs.existing(database, [one])]
-    for one in selection.either:
-        there = await jobs.existing(database, [one])
-        on_grid = await jobs.by_grid_id(database, one)
-        if len(one) == 1 and there and on_grid and there != on_grid:
-            number, other = one[0], min(on_grid)
-            raise BadSelection(
-                f"{number} is the id of a job, and the grid's number of job {other}: "
-                f"write job:{number} or grid:{number}"
-            )
-        if there:
-            found.append(one)
-        elif on_grid:
-            found.extend(range(job_id, job_id + 1) for job_id in on_grid)
+    missing = [Word(Numbers(Space.JOB, one)) for one in selection.ids if not await _is_any(database, one)]
+    tasks = {job_id: set(some) for job_id, some in selection.tasks.items()}
+    whole = [one for one in selection.ids if not (len(one) == 1 and one[0] in tasks)]
+    names = Names(database, derived=selection.derived_names)
+    for word in selection.words:
+        found = await _meant(database, names, word)
+        if not found:
+            missing.append(word)
+        elif word.tasks:
+            for job_id in (one[0] for one in found):
+                tasks.setdefault(job_id, set()).update(_all_of(word.tasks))
         else:
-            missing.append(str_of(one))
-    for one in selection.grid_ids:
-        on_grid = await jobs.by_grid_id(database, one)
-        found.extend(range(job_id, job_id + 1) for job_id in on_grid)
-        if not on_grid:
-            missing.append(f"grid:{str_of(one)}")
+            whole += found
     if missing:
-        names = ", ".join(missing)
-        raise BadSelection(f"no job {names} in {path} (jman list shows those that are there)")
-    return tuple(found)
+        raise BadSelection(await what_is_missing(database, path, missing, names))
+    if task_ids:
+        tasks = {_only_job(whole, tasks): set(task_ids)}
+        whole = []
+    for job in await jobs.get(database, tasks, unreadable_too=True) if tasks else ():
+        check_tasks(job, sorted(tasks[job.id]))
+    of_job = {job_id: sorted(some) for job_id, some in tasks.items() if not _is_in(job_id, whole)}
+    ids = (*whole, *(range(job_id, job_id + 1) for job_id in of_job))
+    return replace(selection, ids=ids, words=(), tasks=of_job)
 
 
-def str_of(ids: range) -> str:
-    """Write a range of ids: ``3``, ``3-5``."""
-    return str(ids[0]) if len(ids) == 1 else f"{ids[0]}-{ids[-1]}"
+async def _meant(database: Reader, names: Names, word: Word) -> Sequence[range]:
+    """Return the ids of the jobs that a word means; () where it means none."""
+    match word.target:
+        case Latest(back):
+            ids = await jobs.latest_ids(database, back + 1)
+            return ranges_of(ids[back:])
+        case Named(pattern):
+            return ranges_of(await names.find(pattern))
+        case Numbers(space, ids):
+            there = await jobs.existing(database, [ids]) if space is not Space.GRID else set()
+            on_grid = await jobs.by_grid_id(database, ids) if space is not Space.JOB else set()
+            if len(ids) == 1 and there and on_grid and there != on_grid:
+                raise BadSelection(
+                    f"{ids[0]} is the id of a job, and the grid's number of job {min(on_grid)}: "
+                    f"write job:{ids[0]} or grid:{ids[0]}"
+                )
+            return (ids,) if there else ranges_of(on_grid)
+
+
+async def _is_any(database: Reader, ids: range) -> bool:
+    return bool(await jobs.existing(database, [ids]))
+
+
+def _is_in(job_id: int, ids: Iterable[range]) -> bool:
+    return any(job_id in one for one in ids)
+
+
+def _all_of(ranges: Sequence[range]) -> Iterable[int]:
+    if sum(len(one) for one in ranges) > MOST_TASKS:
+        raise BadSelection("more than ten million tasks are named")
+    return (task_id for one in ranges for task_id in one)
+
+
+def _only_job(whole: Sequence[range], tasks: Mapping[int, object]) -> int:
+    """Return the one job that ``--array-ids`` is about."""
+    if tasks:
+        raise BadSelection("name tasks in one way: jman COMMAND 3.1-4, or jman COMMAND 3 -a 1-4")
+    if len(whole) != 1 or len(whole[0]) != 1:
+        raise BadSelection("--array-ids goes with one job: jman COMMAND -j 3 -a 1-4")
+    return whole[0][0]
 
 
 def where_tasks(selected: Sequence[Job], where: Mapping[str, str]) -> tuple[list[Job], list[int]]:
@@ -68,16 +110,18 @@ def where_tasks(selected: Sequence[Job], where: Mapping[str, str]) -> tuple[list
 
 
 async def resolve_dependencies(
-    database: Reader, path: Path, wanted: Mapping[Kind, Ids]
+    database: Reader, path: Path, wanted: Mapping[Kind, Sequence[Word]]
 ) -> tuple[Dependency, ...]:
     """Return the dependencies that are meant, by job ids; a number may be the cluster's.
 
-    Raises BadSelection where a number means two jobs, BadDependency where a job is not there.
+    Raises BadSelection where a word matches nothing, names tasks or means two jobs, BadDependency where
+    a job is not there.
     """
     found: list[Dependency] = []
-    for kind, ids in wanted.items():
-        selection = Selection(ids=ids.jobs, either=ids.either, grid_ids=ids.grid)
-        for one in await resolve_ids(database, path, selection):
+    for kind, words in wanted.items():
+        if of_tasks := next((word for word in words if word.tasks), None):
+            raise BadSelection(f"a job waits for whole jobs: write {of_tasks.target}, not {of_tasks}")
+        for one in (await resolve(database, path, Selection(words=tuple(words)))).ids:
             there = await jobs.existing(database, [one])
             if len(there) < len(one):
                 missing = next(job_id for job_id in one if job_id not in there)

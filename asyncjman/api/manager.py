@@ -186,7 +186,7 @@ class JobManager:
             log_dir=self._log_dir(log_dir),
             executor=self._executor,
             queue="local" if self._executor == "local" else text_of(queue, "queue") or self._settings.queue,
-            resources=resources_of(resources),
+            resources={**resources_of(resources), "queue": text_of(queue, "queue")},
             environment=variables_of(environment),
             dependencies=dependencies_of(
                 {

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
-from asyncjman.api.ids import check_tasks, resolve_dependencies, resolve_ids, where_tasks
+from asyncjman.api.ids import check_tasks, resolve, resolve_dependencies, where_tasks
 from asyncjman.errors import (
     BadSelection,
     DamagedDatabase,
@@ -23,8 +23,9 @@ from asyncjman.executors.environment import task_environment
 from asyncjman.executors.logs import earlier_log, log_paths
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Dependency, Kind
+from asyncjman.model.ids import Word
 from asyncjman.model.job import PLAIN_TASK, Job, JobSpec, Task
-from asyncjman.model.selection import Ids, Selection
+from asyncjman.model.selection import Selection
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.runtime import SYSTEM, Runtime
 from asyncjman.store import jobs, schedule, tasks
@@ -259,10 +260,10 @@ class Operations:
         )
         return await self.grid.preview(job)
 
-    async def resolve_dependencies(self, wanted: Mapping[Kind, Ids]) -> tuple[Dependency, ...]:
-        """Return dependencies by job ids, where a number may be the cluster's.
+    async def resolve_dependencies(self, wanted: Mapping[Kind, Sequence[Word]]) -> tuple[Dependency, ...]:
+        """Return dependencies by job ids.
 
-        Raises BadSelection where it means two jobs, BadDependency where a job is not there.
+        Raises BadSelection where a word means nothing, or two jobs, BadDependency where a job is not there.
         """
         return await resolve_dependencies(self.database, self.path, wanted)
 
@@ -294,11 +295,15 @@ class Operations:
                 todo.extend(edges.get(job_id, ()))
         return found
 
-    async def tasks(self, job: Job) -> AsyncIterator[Task]:
-        """Yield all tasks of a job in order of id, those that nobody has taken up included.
+    async def tasks(self, job: Job, only: Sequence[int] = ()) -> AsyncIterator[Task]:
+        """Yield all tasks of a job in order of id, those that nobody has taken up included; or ``only`` some.
 
         What is deleted meanwhile is left out from there on.
         """
+        for task_id in only:
+            yield await self.task(job, task_id)
+        if only:
+            return
         array = job.spec.array
         pending = iter(array.sorted() if array else (PLAIN_TASK,))
         after = -1
@@ -364,9 +369,12 @@ class Operations:
         """
         from asyncjman.api.following import follow
 
+        selection = await self.resolve(selection)
         ids = [job.id for job in await self._selected(selection, ())]
-        async for piece in follow(self.database, ids):
-            yield piece
+        async for task, stream, lines in follow(self.database, ids):
+            only = selection.tasks.get(task.job_id, ())
+            if not only or task.task_id in only:
+                yield task, stream, lines
 
     async def stop(
         self,
@@ -456,12 +464,17 @@ class Operations:
 
         database = self.writer()
         request = request or Resubmission()
+        selection = await self.resolve(selection)
         selected = await self._selected(selection, ())
+        tasks = selection.tasks
         if where:
             selected, task_ids = where_tasks(selected, where)
-            request = replace(request, task_ids=task_ids)
+            tasks = {selected[0].id: task_ids}
+        request = replace(request, tasks=tasks)
         if running_too:
-            await self.stop(Selection(ids=tuple(range(job.id, job.id + 1) for job in selected)))
+            ids = tuple(range(job.id, job.id + 1) for job in selected)
+            for part, some in Selection(ids=ids, tasks=tasks).parts():
+                await self.stop(part, some)
         if request.to is not None:
             on_cluster = request.to != "local"
             queue, log_dir = (self.settings.queue, self.settings.log_dir) if on_cluster else ("local", None)
@@ -578,12 +591,12 @@ class Operations:
             await self.grid.stop(on_grid, task_ids)
         return on_grid
 
-    async def resolve(self, selection: Selection) -> Selection:
-        """Return the selection by job ids. Raises BadSelection where an id isn't there, or means two jobs."""
-        if not (selection.ids or selection.either or selection.grid_ids):
-            return selection
-        ids = await resolve_ids(self.database, self.path, selection)
-        return replace(selection, ids=ids, either=(), grid_ids=())
+    async def resolve(self, selection: Selection, task_ids: Sequence[int] = ()) -> Selection:
+        """Return the selection by ids of jobs and tasks alone; ``task_ids`` are of the one job that is named.
+
+        Raises BadSelection where a word matches nothing, means two jobs, or a task that is not there.
+        """
+        return await resolve(self.database, self.path, selection, task_ids)
 
     async def last_seen(self) -> float | None:
         """Return when the cluster last answered, in seconds since 1970."""

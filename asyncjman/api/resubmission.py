@@ -13,6 +13,7 @@ from asyncjman.executors.logs import log_start
 from asyncjman.executors.program import resolve
 from asyncjman.model.graph import dependents
 from asyncjman.model.job import Job
+from asyncjman.model.resources import checked
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler import removal
 from asyncjman.scheduler.reconcile import repair
@@ -36,8 +37,8 @@ class Resubmission:
 
     statuses: frozenset[Status] = UNSUCCESSFUL
     """The tasks of the named jobs: those that ended in one of these."""
-    task_ids: Sequence[int] = ()
-    """Only these; (): all."""
+    tasks: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    """Of these jobs only these; of others all."""
     dependents: bool = True
     """Whether what was skipped because of these jobs comes along."""
     clean: bool = False
@@ -106,7 +107,8 @@ def _check(chosen: Sequence[Job], request: Resubmission) -> None:
     for job in chosen if request.to is not None else ():
         if job.spec.executor == request.to:
             continue
-        if job.status in (Status.QUEUED, Status.EXECUTING) or (job.grid_id and job.status not in FINISHED):
+        was_sent = job.spec.executor != "local" and job.grid_id is not None
+        if job.status in (Status.QUEUED, Status.EXECUTING) or (was_sent and job.status not in FINISHED):
             raise BadSelection(f"job {job.id} is {job.status}: stop it before it moves to {request.to}")
 
 
@@ -120,10 +122,11 @@ def _refuse_cycle(edges: Mapping[int, Iterable[int]]) -> None:
 async def _reset(tx: Transaction, job: Job, request: Resubmission) -> bool:
     """Reset the tasks of a job that are meant; tell whether it is to run."""
     target = Status.WAITING if job.spec.dependencies else Status.SUBMITTED
+    only = request.tasks.get(job.id, ())
     if request.clean:
-        ended = await tasks.ended_in(tx, job.id, request.statuses, request.task_ids)
+        ended = await tasks.ended_in(tx, job.id, request.statuses, only)
     changed = await transitions.reset(
-        tx, job.id, request.statuses, target, job.spec.array, tx.runtime.time(), request.task_ids
+        tx, job.id, request.statuses, target, job.spec.array, tx.runtime.time(), only
     )
     if not changed and job.status not in PENDING:
         return False
@@ -132,15 +135,24 @@ async def _reset(tx: Transaction, job: Job, request: Resubmission) -> bool:
     if request.command:
         interpreter, words = resolve(tuple(request.command), Path(job.spec.exec_dir))
         await jobs.update_command(tx, job.id, words, interpreter)
-    queue = job.spec.queue
-    if request.to is not None and job.spec.executor != request.to:
-        queue = request.queue
-        log_dir = job.spec.log_dir or request.log_dir
-        await jobs.move(tx, job.id, executor=request.to, queue=queue, log_dir=log_dir)
-    if request.changes:
-        resources = {**job.spec.resources, **request.changes}
-        await jobs.update_resources(tx, job.id, resources.pop("queue", queue), resources)
+    moves = request.to is not None and job.spec.executor != request.to
+    if moves or request.changes:
+        await _ask_for(tx, job, request)
     return True
+
+
+async def _ask_for(tx: Transaction, job: Job, request: Resubmission) -> None:
+    """Store where a job runs from now on, and what it asks for; what it asked for before stays."""
+    executor, spec = request.to or job.spec.executor, job.spec
+    resources = checked({**spec.resources, **request.changes})
+    queue = spec.queue
+    if executor != spec.executor:
+        queue = request.queue
+        log_dir = spec.log_dir or request.log_dir
+        await jobs.move(tx, job.id, executor=executor, queue=queue, log_dir=log_dir)
+    if executor != "local":
+        queue = resources.get("queue", queue)
+    await jobs.update_resources(tx, job.id, queue, resources)
 
 
 async def _skipped_behind(

@@ -15,6 +15,7 @@ from asyncjman.model.duration import Duration, time_limit_of
 from asyncjman.model.graph import Dependency
 from asyncjman.model.job import JobSpec
 from asyncjman.model.paths import absolute
+from asyncjman.model.resources import checked
 from asyncjman.model.retry import Retry
 from asyncjman.model.sweep import Sweep
 
@@ -67,7 +68,7 @@ def build_spec(
         name=name,
         executor=executor,
         queue=queue,
-        resources=_with_limit(executor, resources or {}, seconds),
+        resources=_with_limit(executor, checked(resources or {}), seconds),
         exec_dir=str(folder),
         log_dir=os.fspath(log_dir) if log_dir is not None else None,
         environment=parse_environment(environment),

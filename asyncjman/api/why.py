@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from asyncjman.api.evidence import Evidence
 from asyncjman.api.logfiles import tail
 from asyncjman.api.operations import Operations
+from asyncjman.api.resubmission import UNSUCCESSFUL
 from asyncjman.errors import JmanError
 from asyncjman.executors.sge.accounting import read_time
 from asyncjman.executors.sge.limits import judge
@@ -28,8 +29,13 @@ _NEEDS = {
 }
 
 
-async def explain(operations: Operations, job: Job, evidence: Evidence) -> list[str]:
-    """Return lines that say why a job is as it is: evidence first, advice where there is some."""
+async def explain(
+    operations: Operations, job: Job, evidence: Evidence, only: Sequence[int] = ()
+) -> list[str]:
+    """Return lines that say why a job is as it is: evidence first, advice where there is some.
+
+    ``only``: of the tasks that ended these alone; of those that have not, how they are.
+    """
     lines = await _dependencies(operations, job)
     if job.status is Status.SUCCESS:
         lines.append("all of it succeeded")
@@ -37,8 +43,11 @@ async def explain(operations: Operations, job: Job, evidence: Evidence) -> list[
         lines += await _local(operations, job)
     elif job.status not in FINISHED:
         lines += _on_grid(job, evidence, operations.database.runtime.time())
-    if job.status in (Status.FAILURE, Status.STOPPED, Status.SKIPPED) or job.counts.get(Status.FAILURE):
-        lines += await _failures(operations, job)
+    if job.status in UNSUCCESSFUL or job.counts.get(Status.FAILURE):
+        lines += await _failures(operations, job, only)
+    for task in [task async for task in operations.tasks(job, only)] if only else ():
+        if task.status not in UNSUCCESSFUL:
+            lines.append(f"{job.id}.{task.task_id} is {task.status}")
     return lines
 
 
@@ -147,11 +156,11 @@ def _advice(reasons: Sequence[str]) -> list[str]:
     return []
 
 
-async def _failures(operations: Operations, job: Job) -> list[str]:
+async def _failures(operations: Operations, job: Job, only: Sequence[int]) -> list[str]:
     lines: list[str] = []
     count = 0
-    async for task in operations.tasks(job):
-        if task.status not in (Status.FAILURE, Status.STOPPED, Status.SKIPPED):
+    async for task in operations.tasks(job, only):
+        if task.status not in UNSUCCESSFUL:
             continue
         count += 1
         if count <= _MAX_TASKS:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from asyncjman.model.ids import is_dependency
 
 COMMANDS: dict[str, tuple[str, ...]] = {
     "submit": ("sub",),
@@ -38,16 +41,8 @@ SUMMARIES = {
 }
 
 _CANONICAL = {alias: name for name, aliases in COMMANDS.items() for alias in (name, *aliases)}
-_GLOBAL_VALUES = {"-d": "d", "--database": "d", "--db": "d"}
-
-_STATUSES = frozenset(
-    ["submitted", "waiting", "queued", "executing", "success", "failure", "stopped", "skipped"]
-)
-
-
-def _is_ids(word: str) -> bool:
-    digits = word.removeprefix("job:").removeprefix("grid:")
-    return bool(digits) and not digits.startswith("-") and not digits.strip("0123456789,+-")
+_BEFORE_COMMAND = ("-d", "--database", "--db")
+"""The options before the command that take a value. (What is not known yet is the command itself.)"""
 
 
 def _is_key_value(word: str) -> bool:
@@ -58,46 +53,47 @@ def _is_word(word: str) -> bool:
     return not word.startswith("-")
 
 
-def _is_status(word: str) -> bool:
-    return word in _STATUSES
-
-
 # no regular expressions in here: compiling them would take longer than all the rest of a start
-Values = Callable[[str], bool]
-
-# options that gridtk let several values follow
-_SEVERAL: dict[str, dict[str, Values]] = {
-    "submit": {
-        **dict.fromkeys(
-            ("-x", "--dependencies", "--after-ok", "--after-any", "--after-notok", "--after-corr"), _is_ids
-        ),
-        **dict.fromkeys(("-s", "--environment"), _is_key_value),
-    },
-    "list": {
-        **dict.fromkeys(("-n", "--names"), _is_word),
-        **dict.fromkeys(("-s", "--status"), _is_status),
-    },
-    "report": {
-        **dict.fromkeys(("-a", "--array-ids"), _is_ids),
-        **dict.fromkeys(("-s", "--status"), _is_status),
-    },
-    "stop": dict.fromkeys(("-a", "--array-ids"), _is_ids),
-    "delete": {
-        **dict.fromkeys(("-a", "--array-ids"), _is_ids),
-        **dict.fromkeys(("-s", "--status"), _is_status),
-    },
+Fits = Callable[[str], bool]
+_FITS: dict[str, Fits] = {
+    "IDS": is_dependency,
+    "KEY=VALUE": _is_key_value,
+    "NAME=VALUE": _is_key_value,
+    "NAME=VALUES": _is_key_value,
+    "NAME": _is_word,
 }
-_SUBMIT_VALUES = frozenset("nxdlstrqmpe")
-"""The letters of the options of submit that take a value."""
-_SUBMIT_LONG_VALUES = frozenset(
-    {"--name", "--dependencies", "--after-any", "--after-ok", "--after-notok", "--after-corr", "--exec-dir"}
-    | {"--log-dir", "--environment", "--array", "--parametric", "--repeat", "--sweep", "--sweep-file"}
-    | {"--from-file", "--retry", "--retry-on", "--retry-delay", "--timeout", "--queue", "--memory"}
-    | {"--parallel", "--pe_mth", "--sge-extra-args", "--time", "--profile"}
-)
+"""Which words may follow the first value of a repeatable option, by what the option takes."""
 
-for _name in ("execute", "list", "report", "resubmit", "stop", "delete", "wait", "why", "communicate"):
-    _SEVERAL.setdefault(_name, {}).update(dict.fromkeys(("-j", "--job-ids"), _is_ids))
+
+class Takes(NamedTuple):
+    """What follows an option."""
+
+    value: bool
+    """Whether the next word is its value."""
+    more: Fits | None
+    """Which words after that one are values, too: gridtk took several after one option."""
+
+
+Options = Mapping[str, Takes]
+
+
+def options_in(parameters: Iterable[Any]) -> Options:
+    """Return what follows each option of a command, from the parameters of the option parser."""
+    found: dict[str, Takes] = {}
+    for one in parameters:
+        if not one.opts or not one.opts[0].startswith("-"):
+            continue
+        takes = Takes(not (one.is_flag or one.count), _more(one) if one.multiple else None)
+        found.update(dict.fromkeys((*one.opts, *one.secondary_opts), takes))
+    return found
+
+
+def _more(parameter: Any) -> Fits | None:
+    choices = getattr(parameter.type, "choices", None)
+    if choices is None:
+        return _FITS.get(parameter.metavar)
+    words = frozenset(map(str, choices))
+    return lambda word: word in words
 
 
 def find_command(argv: Sequence[str]) -> int | None:
@@ -107,7 +103,7 @@ def find_command(argv: Sequence[str]) -> int | None:
         word = argv[at]
         if not word.startswith("-") or word == "-":
             return at
-        if word in _GLOBAL_VALUES or _ends_in_database(word):
+        if word in _BEFORE_COMMAND or _ends_in_database(word):
             at += 1
         at += 1
     return None
@@ -118,24 +114,29 @@ def _ends_in_database(word: str) -> bool:
     return not word.startswith("--") and word.endswith("d") and not word[1:-1].strip("lvV")
 
 
-def normalize(argv: Sequence[str]) -> tuple[str | None, list[str]]:
-    """Return the command's name (None where there is none, or an unknown one) and the words to parse."""
+def command_in(argv: Sequence[str]) -> str | None:
+    """Return the command's name; None where there is none, or an unknown one."""
     at = find_command(argv)
-    name = _CANONICAL.get(argv[at]) if at is not None else None
+    return None if at is None else _CANONICAL.get(argv[at])
+
+
+def normalize(argv: Sequence[str], options: Options) -> list[str]:
+    """Return the words to parse; ``options`` are those of the command in ``argv``."""
+    at, name = find_command(argv), command_in(argv)
     if at is None or name is None:
-        return None, list(argv)
+        return list(argv)
     words = list(argv[at + 1 :])
     if name == "submit":
-        start = _start_of_command(words)
-        words = _spread(words[:start], _SEVERAL[name]) + words[start:]
+        start = _start_of_command(words, options)
+        words = _spread(words[:start], options) + words[start:]
     elif name == "resubmit":
-        words = _overwritten(words)
+        words = _overwritten(words, options)
     else:
-        words = _spread(words, _SEVERAL.get(name, {}))
-    return name, [*argv[:at], name, *words]
+        words = _spread(words, options)
+    return [*argv[:at], name, *words]
 
 
-def _start_of_command(words: Sequence[str]) -> int:
+def _start_of_command(words: Sequence[str], options: Options) -> int:
     """Return where the user's own command begins, or the ``--`` before it.
 
     gridtk let several values follow one option: they are no command where ``--`` or another option
@@ -146,39 +147,40 @@ def _start_of_command(words: Sequence[str]) -> int:
         word = words[at]
         if word == "--" or not word.startswith("-") or word == "-":
             return at
-        at += 2 if _takes_next(word) else 1
-        fits = _SEVERAL["submit"].get(word)
-        if fits is not None:
-            end = _end_of_values(words, at, fits)
+        at += 2 if _takes_next(word, options) else 1
+        if (takes := options.get(word)) is not None and takes.more is not None:
+            end = _end_of_values(words, at, takes.more)
             if end < len(words) and words[end].startswith("-") and words[end] != "-":
                 at = end
     return at
 
 
-def _takes_next(word: str) -> bool:
-    """Tell whether the word after this option of submit is its value."""
+def _takes_next(word: str, options: Options) -> bool:
+    """Tell whether the word after this option, or cluster of short ones such as ``-kn``, is its value."""
     if word.startswith("--"):
-        return word in _SUBMIT_LONG_VALUES
-    letters = word[1:]
-    first = next((index for index, letter in enumerate(letters) if letter in _SUBMIT_VALUES), None)
-    return first is not None and first == len(letters) - 1
+        return word in options and options[word].value
+    letters = [f"-{letter}" for letter in word[1:]]
+    first = next((one for one in letters if one in options and options[one].value), None)
+    return first is not None and letters.index(first) == len(letters) - 1
 
 
-def _overwritten(words: list[str]) -> list[str]:
-    """All that follows ``-o`` is the new command; plain ids before it are ids."""
-    options = [at for at, word in enumerate(words) if word in ("-o", "--overwrite-command")]
-    head = _spread(words[: options[0]] if options else words, _SEVERAL["resubmit"])
-    if not options:
+def _overwritten(words: list[str], options: Options) -> list[str]:
+    """All that follows ``-o`` is the new command; plain words before it name the job."""
+    overwrite = [at for at, word in enumerate(words) if word in ("-o", "--overwrite-command")]
+    head = _spread(words[: overwrite[0]] if overwrite else words, options)
+    if not overwrite:
         return head
-    rest = words[options[0] + 1 :]
-    ids: list[str] = []
-    for at, word in enumerate(head):
-        plain = _is_ids(word)
-        ids += ["-j", word] if plain and head[at - 1 : at] not in (["-j"], ["--job-ids"]) else [word]
-    return [*ids, "--overwrite-command", "--", *(rest[1:] if rest[:1] == ["--"] else rest)]
+    rest = words[overwrite[0] + 1 :]
+    found: list[str] = []
+    is_value = False
+    for word in head:
+        is_plain = not is_value and _is_word(word)
+        found += ["-j", word] if is_plain else [word]
+        is_value = not is_value and not is_plain and _takes_next(word, options)
+    return [*found, "--overwrite-command", "--", *(rest[1:] if rest[:1] == ["--"] else rest)]
 
 
-def _spread(words: list[str], several: dict[str, Values]) -> list[str]:
+def _spread(words: list[str], options: Options) -> list[str]:
     """Turn ``-x 1 2`` into ``-x 1 -x 2``."""
     done: list[str] = []
     at = 0
@@ -186,20 +188,20 @@ def _spread(words: list[str], several: dict[str, Values]) -> list[str]:
         word = words[at]
         if word == "--":
             return done + words[at:]
-        fits = several.get(word)
+        takes = options.get(word)
         done.append(word)
         at += 1
-        if fits is None or at >= len(words):
+        if takes is None or takes.more is None or at >= len(words):
             continue
         done.append(words[at])
-        end = _end_of_values(words, at + 1, fits)
+        end = _end_of_values(words, at + 1, takes.more)
         for value in words[at + 1 : end]:
             done += [word, value]
         at = end
     return done
 
 
-def _end_of_values(words: Sequence[str], at: int, fits: Values) -> int:
+def _end_of_values(words: Sequence[str], at: int, fits: Fits) -> int:
     while at < len(words) and fits(words[at]):
         at += 1
     return at

@@ -12,14 +12,14 @@ from typing import Annotated
 
 import typer
 
-from asyncjman.cli.context import Ids, JobIds, say
+from asyncjman.cli.context import say
 from asyncjman.cli.globals import Globals
+from asyncjman.cli.options import Named
 
 
 def communicate_command(
     context: typer.Context,
-    ids: Ids = None,
-    job_ids: JobIds = None,
+    named: Named,
     timeout: Annotated[
         float | None, typer.Option("--timeout", min=0, metavar="SECONDS", help="Give up after so long.")
     ] = None,
@@ -34,7 +34,7 @@ def communicate_command(
     async def communicate() -> int:
         async with Operations(globals_.database, create=False, within=timeout) as manager:
             manager.writer()  # to ask is to store what is said
-            await manager.resolve(globals_.selection(ids, job_ids))
+            await manager.resolve(named.whole_jobs(globals_, "communicate"))
             problem = await manager.refresh(local=globals_.local)
         if problem is not None:
             say(f"jman: {problem}")

@@ -1,57 +1,18 @@
-"""What all commands share: the global options, and how jobs are named."""
+"""What all commands share: the global options, and what they say."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from asyncjman.cli.complete import complete_ids
 from asyncjman.cli.globals import Globals
-from asyncjman.errors import BadSelection, UsageError
-from asyncjman.model.selection import Selection, parse_ids
-from asyncjman.model.status import Status
+from asyncjman.errors import UsageError
+from asyncjman.model.selection import Selection
 
 if TYPE_CHECKING:
     from asyncjman.api.operations import Operations
-
-Ids = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[ID]...",
-        help="Jobs: 3, 1-4, 10+2 (10, 11, 12). All, where none is given.",
-        autocompletion=complete_ids,
-    ),
-]
-JobIds = Annotated[
-    list[str] | None, typer.Option("--job-ids", "-j", metavar="IDS", help="The same as plain IDs.")
-]
-ArrayIds = Annotated[
-    list[str] | None,
-    typer.Option("--array-ids", "-a", metavar="IDS", help="Only these tasks of the one job that is named."),
-]
-Statuses = Annotated[
-    list[Status] | None, typer.Option("--status", "-s", help="Only jobs of this status; repeatable.")
-]
-
-
-def task_ids_of(array_ids: list[str] | None, selection: Selection) -> list[int]:
-    """Return the tasks named by ``--array-ids``.
-
-    Raises BadSelection where not just one job is named with them.
-    """
-    if not array_ids:
-        return []
-    named = (*selection.ids, *selection.either, *selection.grid_ids)
-    if len(named) != 1 or len(named[0]) != 1:
-        raise BadSelection("--array-ids goes with one job: jman COMMAND -j 3 -a 1-4")
-    ranges = parse_ids(array_ids)
-    if sum(len(one) for one in ranges) > 10_000_000:
-        raise BadSelection("--array-ids names more than ten million tasks")
-    return sorted({task_id for one in ranges for task_id in one})
 
 
 def parse_where(items: Iterable[str] | None) -> dict[str, str]:

@@ -10,15 +10,12 @@ Examples:
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 import typer
 
 from asyncjman.cli.globals import Globals
 from asyncjman.errors import BadSelection, EnvironmentProblem
-
-_TASK = re.compile(r"(?:job:)?(\d{1,18})(?:\.(\d{1,10}))?", re.ASCII)
 
 
 def debug_command(
@@ -29,21 +26,22 @@ def debug_command(
     import os
 
     from asyncjman.api.operations import Operations
+    from asyncjman.model.ids import parse_words
+    from asyncjman.model.job import PLAIN_TASK
     from asyncjman.model.selection import Selection
 
     globals_: Globals = context.obj
-    match = _TASK.fullmatch(task)
-    if not match:
-        raise BadSelection(f"bad task {task!r}: write 12, or 12.37 for task 37 of job 12")
-    job_id, task_id = int(match[1]), int(match[2] or 0)
+    selection = Selection(words=parse_words([task]))
 
     async def prepare() -> tuple[str, tuple[str, ...], dict[str, str]]:
         async with Operations(globals_.database, create=False) as manager:
             manager.writer()  # of others' databases nothing is run
-            selection = Selection(ids=(range(job_id, job_id + 1),))
-            async for job in manager.jobs(selection):
-                return manager.launch(job, await manager.task(job, task_id))
-            raise BadSelection(f"job {job_id} was deleted in this moment")
+            chosen = await manager.resolve(selection)
+            jobs = [job async for job in manager.jobs(chosen)]
+            tasks = [task_id for some in chosen.tasks.values() for task_id in some] or [PLAIN_TASK]
+            if len(jobs) != 1 or len(tasks) != 1:
+                raise BadSelection(f"{task!r} is not one task: write 12, or 12.37 for task 37 of job 12")
+            return manager.launch(jobs[0], await manager.task(jobs[0], tasks[0]))
 
     folder, argv, environment = asyncio.run(prepare())
     try:

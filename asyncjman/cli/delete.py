@@ -7,24 +7,29 @@ Examples:
   jman delete            all jobs
   jman delete 3-5 -r     three jobs, their logs stay
   jman delete -s success all jobs that succeeded
+  jman delete 3.7-9      three tasks of job 3
+  jman delete 'old*'     what was submitted with --name and such a name
 """
 
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asyncjman.cli.context import ArrayIds, Ids, JobIds, Statuses, say, say_none, task_ids_of
+from asyncjman.cli.context import say, say_none
 from asyncjman.cli.globals import Globals
+from asyncjman.cli.options import Named, Statuses, Tasks
+
+if TYPE_CHECKING:
+    from asyncjman.api.deletion import Deleted
 
 
 def delete_command(
     context: typer.Context,
-    ids: Ids = None,
-    job_ids: JobIds = None,
-    array_ids: ArrayIds = None,
+    named: Named,
+    array: Tasks,
     status: Statuses = None,
     keep_logs: Annotated[bool, typer.Option("--keep-logs", "-r", help="Leave the log files.")] = False,
     keep_log_dir: Annotated[
@@ -34,31 +39,37 @@ def delete_command(
     import asyncio
 
     from asyncjman.api.operations import Operations
-    from asyncjman.model.selection import format_ids
-    from asyncjman.render.text import job_line, short_path
 
     globals_: Globals = context.obj
-    selection = globals_.selection(ids, job_ids, statuses=status)
-    tasks = task_ids_of(array_ids, selection)
+    selection = named.selection(globals_, statuses=status)
+    task_ids = array.ids()
 
     async def delete() -> None:
         done = 0
         async with Operations(globals_.database, create=False, asks="once") as manager:
-            async for one in manager.delete(selection, tasks, keep_logs=keep_logs, keep_log_dir=keep_log_dir):
-                done += 1
-                what = "Deleting" if keep_logs else "Cleaning-up logs for"
-                which = f"task {format_ids(one.task_ids)} of " if one.task_ids else ""
-                print(f"{what} {which}job {job_line(one.job, time.time())}")
-                for path in one.removed:
-                    print(f"  removed `{short_path(path)}'")
-                for problem in one.problems:
-                    say(f"jman: {problem}")
-                print(f"  deleted {which}job {one.job.id} from database")
-                if one.freed:
-                    print(f"  job {format_ids(one.freed)} waited for it, and may run now")
-                if one.skipped:
-                    print(f"  job {format_ids(one.skipped)} waited for its success, and is skipped")
+            for part, tasks in (await manager.resolve(selection, task_ids)).parts():
+                async for one in manager.delete(part, tasks, keep_logs=keep_logs, keep_log_dir=keep_log_dir):
+                    done += 1
+                    _print(one, keep_logs=keep_logs)
         if not done:
             say_none(globals_, selection)
 
     asyncio.run(delete())
+
+
+def _print(one: Deleted, *, keep_logs: bool) -> None:
+    from asyncjman.model.selection import format_ids
+    from asyncjman.render.text import job_line, short_path
+
+    what = "Deleting" if keep_logs else "Cleaning-up logs for"
+    which = f"task {format_ids(one.task_ids)} of " if one.task_ids else ""
+    print(f"{what} {which}job {job_line(one.job, time.time())}")
+    for path in one.removed:
+        print(f"  removed `{short_path(path)}'")
+    for problem in one.problems:
+        say(f"jman: {problem}")
+    print(f"  deleted {which}job {one.job.id} from database")
+    if one.freed:
+        print(f"  job {format_ids(one.freed)} waited for it, and may run now")
+    if one.skipped:
+        print(f"  job {format_ids(one.skipped)} waited for its success, and is skipped")

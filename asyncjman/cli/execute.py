@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asyncjman.cli.context import Ids, JobIds, say, say_none
+from asyncjman.cli.context import say, say_none
 from asyncjman.cli.globals import Globals
+from asyncjman.cli.options import Named
 from asyncjman.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_JOB_FAILED, UsageError
 
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ _MOST_LINES = 10
 
 def execute_command(
     context: typer.Context,
-    ids: Ids = None,
-    job_ids: JobIds = None,
+    named: Named,
     parallel: Annotated[
         str,
         typer.Option(
@@ -74,7 +74,7 @@ def execute_command(
     globals_: Globals = context.obj
     slots = _slots(parallel)
     os.nice(nice)  # the tasks inherit it; set later, the first moments of each would run without
-    selection = globals_.selection(ids, job_ids)
+    selection = named.whole_jobs(globals_, "execute")
     live = sys.stdout.isatty() if progress is None else progress
     outlet = Outlet()
     monitor = _monitor(outlet, live=live, json_lines=json_lines, slots=slots)

@@ -24,15 +24,19 @@ class Globals(NamedTuple):
         job_ids: Iterable[str] | None = None,
         names: Iterable[str] | None = None,
         statuses: Iterable[Status] | None = None,
+        *,
+        derived_names: bool = False,
     ) -> Selection:
-        """Return the jobs that are meant; with ``--local`` local ones only."""
-        from asyncjman.model.selection import Selection, parse_any_ids
+        """Return the jobs that are meant; with ``--local`` local ones only.
 
-        named = parse_any_ids([*(job_ids or ()), *(ids or ())])
+        ``derived_names``: for commands that only look, names are also those that come from the command.
+        """
+        from asyncjman.model.ids import parse_words
+        from asyncjman.model.selection import Selection
+
         return Selection(
-            ids=named.jobs,
-            either=named.either,
-            grid_ids=named.grid,
+            words=parse_words([*(job_ids or ()), *(ids or ())]),
+            derived_names=derived_names,
             names=tuple(names or ()),
             statuses=frozenset(statuses or ()),
             executor="local" if self.local else None,

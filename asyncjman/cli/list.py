@@ -5,6 +5,8 @@ Examples:
   jman list                 all jobs
   jman list -s failure -a   failed jobs, with their tasks
   jman list --json 3-5      three jobs, for a program
+  jman list 'train*' @      jobs by name, and the latest one
+  jman list 3.7,9           job 3, with two of its tasks
 """
 
 from __future__ import annotations
@@ -14,16 +16,16 @@ from typing import Annotated
 
 import typer
 
-from asyncjman.cli.context import Ids, JobIds, Statuses, refresh, say_none
+from asyncjman.cli.context import refresh, say_none
 from asyncjman.cli.globals import Globals
+from asyncjman.cli.options import AsJson, Named, Statuses
 from asyncjman.model.selection import Selection
 from asyncjman.render.jobs import Details
 
 
 def list_command(
     context: typer.Context,
-    ids: Ids = None,
-    job_ids: JobIds = None,
+    named: Named,
     names: Annotated[
         list[str] | None,
         typer.Option("--names", "-n", metavar="NAME", help="Only jobs of this name; repeatable."),
@@ -43,12 +45,12 @@ def list_command(
         typer.Option("--print-dependencies", "--dependencies", "-x", help="Also what each job waits for."),
     ] = False,
     ids_only: Annotated[bool, typer.Option("--ids-only", "-o", help="Only the ids.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="As a JSON array of objects.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     import asyncio
 
     globals_: Globals = context.obj
-    selection = globals_.selection(ids, job_ids, names, status)
+    selection = named.selection(globals_, names, status, derived_names=True)
     details = Details(times=print_times, dependencies=print_dependencies, long=long, tasks=print_array_jobs)
     if as_json:
         asyncio.run(_print_json(globals_, selection, with_tasks=print_array_jobs))
@@ -68,6 +70,7 @@ async def _print_table(globals_: Globals, selection: Selection, details: Details
         await refresh(manager, globals_)
         if details.times and not globals_.local:
             await manager.look_up_usage()
+        selection = await manager.resolve(selection)
         jobs = [job async for job in manager.jobs(selection)]
         if not jobs:
             return say_none(globals_, selection)
@@ -76,8 +79,9 @@ async def _print_table(globals_: Globals, selection: Selection, details: Details
             print(line)
         for job in jobs:
             print(table.job(job))
-            if details.tasks and job.spec.array:
-                async for task in manager.tasks(job):
+            only = selection.tasks.get(job.id, ())
+            if job.spec.array and (details.tasks or only):
+                async for task in manager.tasks(job, only):
                     print(table.task(job, task))
 
 
@@ -100,16 +104,18 @@ async def _print_json(globals_: Globals, selection: Selection, *, with_tasks: bo
     write = sys.stdout.write
     async with Operations(globals_.database, create=False, asks="briefly") as manager:
         await refresh(manager, globals_)
+        selection = await manager.resolve(selection)
         write("[")
         separator = "\n"
         async for job in manager.jobs(selection):
             shown = job_object(job)
-            if not with_tasks:
+            only = selection.tasks.get(job.id, ())
+            if not with_tasks and not only:
                 write(separator + dumps(shown))
             else:
                 del shown["tasks"]
                 before = separator + dumps(shown)[:-1] + ', "tasks": [\n  '
-                async for task in manager.tasks(job):
+                async for task in manager.tasks(job, only):
                     parameters = job.spec.parameters(task.task_id)
                     logs = manager.logs(job, task.task_id)
                     write(before + dumps(task_object(task, logs, parameters)))

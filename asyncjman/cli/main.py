@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from asyncjman.cli.argv import COMMANDS, SUMMARIES, normalize
+from asyncjman.cli.argv import COMMANDS, SUMMARIES, command_in, normalize, options_in
 from asyncjman.cli.complete import completing
 from asyncjman.cli.globals import Globals
+from asyncjman.cli.groups import with_groups
 from asyncjman.cli.streams import NobodyReads, mind_streams
 from asyncjman.errors import (
     EXIT_DONE,
@@ -34,6 +35,11 @@ All state is in one file in the current folder; there is no server.
   jman --local execute --parallel 4
   jman list
 
+Jobs are named by ids (3, 1-4, 10+2), the latest one as @, the one before as @-1, tasks of one as 2.27 or
+2.3,5-9; or by names and globs of names ('tr*'), which stop, delete and resubmit take only where --name gave
+them. job:7 and grid:7 tell ours and the cluster's numbers apart, name:7 is a name. What matches nothing is
+an error, and nothing is done.
+
 Exit codes: 0 done; 1 a job failed (execute, wait); 2 usage; 3 environment (database, files,
 machine); 130 interrupted.
 """
@@ -47,7 +53,8 @@ _READERS = frozenset({"list", "report", "why"})
 def run(argv: list[str]) -> int:
     """Run ``jman``; return its exit code."""
     typed = completing(os.environ)
-    name, words = normalize(argv if typed is None else typed)
+    words = argv if typed is None else list(typed)
+    name = command_in(words)
     written = mind_streams(only_output=name is None or name in _READERS or typed is not None)
     code = _run(name, words, typed)
     if written is not None and written.problem is not None:
@@ -57,9 +64,10 @@ def run(argv: list[str]) -> int:
 
 def _run(name: str | None, words: list[str], typed: Sequence[str] | None) -> int:
     try:
-        code = _application(name, completion=typed is not None or name is None)(
-            words or ["--help"], prog_name="jman", standalone_mode=False
-        )
+        parser = parser_of(name, completion=typed is not None or name is None)
+        if name is not None:
+            words = normalize(words, options_in(parser.commands[name].params))
+        code = parser(words or ["--help"], prog_name="jman", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except BaseException as error:
@@ -99,8 +107,12 @@ def _complain(error: BaseException, code: int, text: str) -> int:
     return code
 
 
-def _application(name: str | None, *, completion: bool = False) -> Any:
+def parser_of(name: str | None, *, completion: bool = False) -> Any:
     """Build the parser, of one command, or of all as far as their names go."""
+    return typer.main.get_command(_application(name, completion=completion))
+
+
+def _application(name: str | None, *, completion: bool) -> typer.Typer:
     app = typer.Typer(
         rich_markup_mode=None,
         add_completion=completion,
@@ -113,7 +125,8 @@ def _application(name: str | None, *, completion: bool = False) -> Any:
         file = name.replace("-", "_")
         module = import_module(f"asyncjman.cli.{file}")
         settings = {**_SETTINGS, **_COMMAND_SETTINGS.get(name, {})}
-        app.command(name, help=module.__doc__, context_settings=settings)(getattr(module, f"{file}_command"))
+        function = with_groups(getattr(module, f"{file}_command"))
+        app.command(name, help=module.__doc__, context_settings=settings)(function)
         return app
     for command, aliases in COMMANDS.items():
         also = f" (also: {', '.join(aliases)})" if aliases else ""

@@ -6,30 +6,22 @@ Finished jobs, where none is named. With -e only what failed, or wrote errors.
 Examples:
   jman report 3             output and errors of job 3
   jman report -e            what went wrong, in all jobs
-  jman report 3 -a 7 -o     the output of one task
+  jman report 3.7 -o        the output of one task
+  jman report 'train*'      of all jobs with such a name
   jman report -f            follow what runs, until it ends
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asyncjman.cli.context import (
-    ArrayIds,
-    Ids,
-    JobIds,
-    Statuses,
-    parse_where,
-    refresh,
-    say,
-    say_none,
-    task_ids_of,
-)
+from asyncjman.cli.context import parse_where, refresh, say, say_none
 from asyncjman.cli.globals import Globals
+from asyncjman.cli.options import AsJson, Named, Statuses, Tasks, Where
 from asyncjman.model.job import Job, Task
 from asyncjman.model.status import FINISHED, Status
 
@@ -39,9 +31,8 @@ if TYPE_CHECKING:
 
 def report_command(
     context: typer.Context,
-    ids: Ids = None,
-    job_ids: JobIds = None,
-    array_ids: ArrayIds = None,
+    named: Named,
+    array: Tasks,
     name: Annotated[str | None, typer.Option("--name", "-n", help="Only jobs of this name.")] = None,
     status: Statuses = None,
     errors_only: Annotated[
@@ -54,13 +45,11 @@ def report_command(
     attempt: Annotated[
         int | None, typer.Option("--attempt", min=1, metavar="N", help="Logs of an earlier attempt.")
     ] = None,
-    where: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Only tasks with this parameter.")
-    ] = None,
+    where: Where = None,
     raw: Annotated[
         bool, typer.Option("--raw", help="Print control characters as they are, also to a terminal.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="As a JSON array of objects.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     import asyncio
     import sys
@@ -70,25 +59,27 @@ def report_command(
     from asyncjman.render.report import JsonReport, TextReport, follow_logs
 
     globals_: Globals = context.obj
-    selection = globals_.selection(ids, job_ids, [name] if name else None, status)
-    tasks = task_ids_of(array_ids, selection)
+    selection = named.selection(globals_, [name] if name else None, status, derived_names=True)
+    task_ids = array.ids()
     raw = raw or not sys.stdout.isatty()
 
     async def report() -> None:
         async with Operations(globals_.database, create=False, asks="briefly") as manager:
             await refresh(manager, globals_)
-            jobs = [job async for job in manager.jobs(selection)]
+            chosen = await manager.resolve(selection, task_ids)
             if follow:
-                await follow_logs(manager.follow(selection), raw=raw)
+                await follow_logs(manager.follow(chosen), raw=raw)
                 return
+            jobs, tasks = [job async for job in manager.jobs(chosen)], chosen.tasks
             if selection.is_all:
                 jobs = [job for job in jobs if job.status in FINISHED]
             if where:
-                jobs, tasks[:] = where_tasks(jobs, parse_where(where))
+                jobs, found = where_tasks(jobs, parse_where(where))
+                tasks = {jobs[0].id: found}
             printer = JsonReport() if as_json else TextReport(raw=raw)
             shown = 0
             for job in jobs:
-                async for latest in _tasks(manager, job, tasks):
+                async for latest in _tasks(manager, job, tasks.get(job.id, ())):
                     task = await manager.attempt(latest, attempt) if attempt else latest
                     if task is None:
                         continue
@@ -112,14 +103,10 @@ def report_command(
     asyncio.run(report())
 
 
-async def _tasks(manager: Operations, job: Job, task_ids: list[int]) -> AsyncIterator[Task]:
+async def _tasks(manager: Operations, job: Job, only: Sequence[int]) -> AsyncIterator[Task]:
     """Yield the tasks that are asked for; without a choice those that have something to show."""
-    if task_ids:
-        for task_id in task_ids:
-            yield await manager.task(job, task_id)
-        return
-    async for task in manager.tasks(job):
-        if task.started_at is not None or task.reason or job.spec.array is None:
+    async for task in manager.tasks(job, only):
+        if only or task.started_at is not None or task.reason or job.spec.array is None:
             yield task
 
 

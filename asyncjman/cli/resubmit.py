@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asyncjman.cli.context import Ids, JobIds, parse_where, refresh, say, say_none
+from asyncjman.cli.context import parse_where, refresh, say, say_none
 from asyncjman.cli.globals import Globals
+from asyncjman.cli.options import Named, Resources, Where
 from asyncjman.errors import UsageError
 from asyncjman.model.selection import Selection
 from asyncjman.model.status import FINISHED, Status
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
 def resubmit_command(
     context: typer.Context,
-    ids: Ids = None,
-    job_ids: JobIds = None,
+    *,
+    named: Named,
     clean: Annotated[bool, typer.Option("--clean", help="Delete their log files.")] = False,
     keep_logs: Annotated[
         bool, typer.Option("--keep-logs", "-k", help="Keep their log files (the default).")
@@ -52,25 +53,8 @@ def resubmit_command(
     to: Annotated[
         str | None, typer.Option("--to", metavar="sge|local", help="Move the jobs to this engine.")
     ] = None,
-    queue: Annotated[
-        str | None, typer.Option("--queue", "-q", metavar="NAME", help="Grid: a new queue.")
-    ] = None,
-    memory: Annotated[
-        str | None, typer.Option("--memory", "-m", metavar="SIZE", help="Grid: new memory of a slot.")
-    ] = None,
-    parallel: Annotated[
-        int | None, typer.Option("--parallel", "-p", "--pe_mth", min=1, metavar="N", help="Grid: new slots.")
-    ] = None,
-    io_big: Annotated[
-        bool | None, typer.Option("--io-big/--no-io-big", "-i/-I", help="Grid: a host for much I/O, or not.")
-    ] = None,
-    time_limit: Annotated[
-        str | None, typer.Option("--time", metavar="TIME", help="Grid: a new limit of run time (h_rt).")
-    ] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="Only tasks with this parameter."),
-    ] = None,
+    resources: Resources,
+    where: Where = None,
     overwrite_command: Annotated[
         bool,
         typer.Option("--overwrite-command", "-o", help="All that follows is the new command of the job."),
@@ -84,17 +68,16 @@ def resubmit_command(
     from asyncjman.render.text import job_line, short_path
 
     globals_: Globals = context.obj
-    command = (ids or []) if overwrite_command else []
+    command = (named.ids or []) if overwrite_command else []
     if overwrite_command and not command:
         raise UsageError("the new command is missing: jman resubmit -j 3 -o COMMAND [ARGUMENT]...")
-    selection = globals_.selection(None if overwrite_command else ids, job_ids)
+    selection = globals_.selection(None if overwrite_command else named.ids, named.job_ids)
     statuses = {Status.FAILURE} if failed_only else FINISHED - {Status.SUCCESS}
     if also_success:
         statuses |= {Status.SUCCESS}
 
     if to not in (None, "sge", "local"):
         raise UsageError(f"bad --to {to!r}: there are sge and local")
-    changes = {"queue": queue, "memory": memory, "slots": parallel, "io_big": io_big, "time": time_limit}
 
     async def resubmit() -> None:
         async with Operations(globals_.database, create=False, asks="once") as manager:
@@ -106,7 +89,7 @@ def resubmit_command(
                 clean=clean and not keep_logs,
                 command=command,
                 to=to,
-                changes={key: value for key, value in changes.items() if value is not None},
+                changes=resources.asked(),
             )
             outcome = await manager.resubmit(
                 selection, request, running_too=running_jobs, where=parse_where(where)

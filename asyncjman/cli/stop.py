@@ -6,26 +6,34 @@ cluster does not confirm is told (exit 3).
 \b
 Examples:
   jman stop 3           stop job 3
-  jman stop 3 -a 7-9    stop three tasks of it
+  jman stop 3.7-9       stop three tasks of it
+  jman stop train @     stop what was submitted with --name train, and the latest job
   jman stop --force 3   also where the jman execute that runs it does not answer: it is dead, or hangs
 """
 
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asyncjman.cli.context import ArrayIds, Ids, JobIds, say, say_none, task_ids_of
+from asyncjman.cli.context import say, say_none
 from asyncjman.cli.globals import Globals
+from asyncjman.cli.options import Named, Tasks
+from asyncjman.errors import EXIT_DONE, EXIT_ENVIRONMENT, EnvironmentProblem
+from asyncjman.model.selection import Selection
+from asyncjman.model.status import FINISHED
+
+if TYPE_CHECKING:
+    from asyncjman.api.operations import Operations
 
 
 def stop_command(
     context: typer.Context,
-    ids: Ids = None,
-    job_ids: JobIds = None,
-    array_ids: ArrayIds = None,
+    named: Named,
+    array: Tasks,
     force: Annotated[
         bool,
         typer.Option(
@@ -35,49 +43,59 @@ def stop_command(
 ) -> int:
     import asyncio
 
+    globals_: Globals = context.obj
+    selection = named.selection(globals_)
+    return asyncio.run(_stop(globals_, selection, array.ids(), force=force))
+
+
+async def _stop(globals_: Globals, selection: Selection, task_ids: Sequence[int], *, force: bool) -> int:
     from asyncjman.api.operations import Operations
-    from asyncjman.errors import EXIT_DONE, EXIT_ENVIRONMENT, EnvironmentProblem
+
+    selected = asked = left = 0
+    problems: list[EnvironmentProblem] = []
+    async with Operations(globals_.database, create=False, asks="once") as manager:
+        for part, tasks in (await manager.resolve(selection, task_ids)).parts():
+            jobs = [job async for job in manager.jobs(part)]
+            selected += len(jobs)
+            try:
+                stopped = await manager.stop(
+                    part, tasks, force=force, on_forced=lambda line: say(f"jman: {line}")
+                )
+            except EnvironmentProblem as error:
+                await _show_ended(
+                    manager, [] if tasks else [job.id for job in jobs if job.status not in FINISHED]
+                )
+                problems.append(error)
+                continue
+            asked += len(stopped)
+            unconfirmed = await _show(manager, [job.id for job in stopped], tasks)
+            left += len(unconfirmed)
+            for line in await manager.unconfirmed(unconfirmed, tasks):
+                say(f"jman: {line}")
+        if problems:
+            raise problems[0]
+    if not selected:
+        say_none(globals_, selection)
+    elif not asked:
+        say("nothing to stop: the jobs have ended")
+    return EXIT_ENVIRONMENT if left else EXIT_DONE
+
+
+async def _show_ended(manager: Operations, job_ids: Sequence[int]) -> None:
+    """Print those of the jobs that have ended by now."""
+    await _show(manager, [job.id for job in await manager.get(job_ids) if job.status in FINISHED], ())
+
+
+async def _show(manager: Operations, job_ids: Sequence[int], tasks: Sequence[int]) -> list[int]:
+    """Print those of the jobs that have stopped; return the others."""
     from asyncjman.model.selection import format_ids
-    from asyncjman.model.status import FINISHED
     from asyncjman.render.text import job_line
 
-    globals_: Globals = context.obj
-    selection = globals_.selection(ids, job_ids)
-    tasks = task_ids_of(array_ids, selection)
-
-    async def stop() -> int:
-        async with Operations(globals_.database, create=False, asks="once") as manager:
-            selected = [job async for job in manager.jobs(selection)]
-            before = [job.id for job in selected if job.status not in FINISHED]
-            try:
-                asked = [
-                    job.id
-                    for job in await manager.stop(
-                        selection, tasks, force=force, on_forced=lambda line: say(f"jman: {line}")
-                    )
-                ]
-            except EnvironmentProblem as error:
-                ended = [job.id for job in await manager.get(before) if job.status in FINISHED]
-                await show(manager, [] if tasks else ended)
-                raise error
-            left = await show(manager, asked)
-            for line in await manager.unconfirmed(left, tasks):
-                say(f"jman: {line}")
-            if not selected:
-                say_none(globals_, selection)
-            elif not asked:
-                say("nothing to stop: the jobs have ended")
-            return EXIT_ENVIRONMENT if left else EXIT_DONE
-
-    async def show(manager: Operations, job_ids: list[int]) -> list[int]:
-        """Print those of the jobs that have stopped; return the others."""
-        left = []
-        for job in await manager.get(job_ids):
-            if await manager.unconfirmed([job.id], tasks):
-                left.append(job.id)
-            else:
-                which = f"task {format_ids(tasks)} of " if tasks else ""
-                print(f"Stopped {which}{job_line(job, time.time())}")
-        return left
-
-    return asyncio.run(stop())
+    left = []
+    for job in await manager.get(job_ids):
+        if await manager.unconfirmed([job.id], tasks):
+            left.append(job.id)
+        else:
+            which = f"task {format_ids(tasks)} of " if tasks else ""
+            print(f"Stopped {which}{job_line(job, time.time())}")
+    return left

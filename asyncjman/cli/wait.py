@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asyncjman.cli.context import Ids, JobIds, refresh, say, say_none
+from asyncjman.cli.context import refresh, say, say_none
 from asyncjman.cli.globals import Globals
+from asyncjman.cli.options import Named
 from asyncjman.errors import EXIT_DONE, EXIT_JOB_FAILED, EnvironmentProblem
 
 if TYPE_CHECKING:
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
 
 def wait_command(
     context: typer.Context,
-    ids: Ids = None,
-    job_ids: JobIds = None,
+    named: Named,
     timeout: Annotated[
         float | None, typer.Option("--timeout", min=0, metavar="SECONDS", help="Give up after so long.")
     ] = None,
@@ -37,7 +37,7 @@ def wait_command(
     from asyncjman.render.monitor import failure_lines
 
     globals_: Globals = context.obj
-    selection = globals_.selection(ids, job_ids)
+    selection = named.whole_jobs(globals_, "wait", derived_names=True)
 
     begun = time.monotonic()
 

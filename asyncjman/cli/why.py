@@ -1,19 +1,22 @@
 """Say why jobs are in the state that they are in: what they wait for, or what went wrong.
 
 \b
-Example:
-  jman why 3
+Examples:
+  jman why 3          job 3
+  jman why 3.7        one task of it
+  jman why 'train*'   all jobs with such a name
 """
 
 from __future__ import annotations
 
 import typer
 
-from asyncjman.cli.context import Ids, JobIds, refresh, say_none
+from asyncjman.cli.context import refresh, say_none
 from asyncjman.cli.globals import Globals
+from asyncjman.cli.options import Named
 
 
-def why_command(context: typer.Context, ids: Ids = None, job_ids: JobIds = None) -> None:
+def why_command(context: typer.Context, named: Named) -> None:
     import asyncio
 
     from asyncjman.api.evidence import gather
@@ -22,7 +25,7 @@ def why_command(context: typer.Context, ids: Ids = None, job_ids: JobIds = None)
     from asyncjman.render.text import arguments, colored, printable, use_color
 
     globals_: Globals = context.obj
-    selection = globals_.selection(ids, job_ids)
+    selection = named.selection(globals_, derived_names=True)
 
     async def why() -> None:
         color = use_color()
@@ -30,14 +33,15 @@ def why_command(context: typer.Context, ids: Ids = None, job_ids: JobIds = None)
             await refresh(manager, globals_)
             if not globals_.local:
                 await manager.look_up_usage()
-            jobs = [job async for job in manager.jobs(selection)]
+            chosen = await manager.resolve(selection)
+            jobs = [job async for job in manager.jobs(chosen)]
             evidence = await gather(manager, jobs)
             for job in jobs:
                 status = colored(job.status, job.status) if color else str(job.status)
                 note = f" ({job.note})" if job.note else ""
                 grid = f" (grid {job.grid_id})" if job.grid_id else ""
                 print(f"job {job.id}{grid} is {status}{note}: {arguments(job)}")
-                for line in await explain(manager, job, evidence):
+                for line in await explain(manager, job, evidence, chosen.tasks.get(job.id, ())):
                     print(f"  {printable(line)}")
             if not jobs:
                 say_none(globals_, selection)

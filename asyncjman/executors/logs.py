@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path, PurePath
 
-from asyncjman.model.job import PLAIN_TASK, JobSpec
+from asyncjman.model.job import PLAIN_TASK, JobSpec, derived_name
 from asyncjman.model.paths import absolute
 
 _UNSAFE = r"[\x00-\x1f\x7f/\\\x80-\x9f]"
@@ -21,7 +21,7 @@ _MAX_NAME_BYTES = 150
 
 def display_name(spec: JobSpec) -> str:
     """Return the job's name; where it has none, the file name of its command."""
-    return spec.name or spec.command[0].rstrip("/").rpartition("/")[2] or "job"
+    return spec.name or derived_name(spec.command)
 
 
 def file_stem(name: str) -> str:

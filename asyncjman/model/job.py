@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +64,11 @@ class JobSpec:
     def parameters(self, task_id: int) -> dict[str, str]:
         """Return the parameters of a task."""
         return self.sweep.at(task_id - 1) if self.sweep else {}
+
+
+def derived_name(command: Sequence[str]) -> str:
+    """Return the name of a job that was given none: the file name of its command."""
+    return command[0].rstrip("/").rpartition("/")[2] or "job"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from asyncjman.errors import UnreadableJob
 from asyncjman.model.graph import Dependency
-from asyncjman.model.job import Job, JobSpec, Task
+from asyncjman.model.job import Job, JobSpec, Task, derived_name
 from asyncjman.model.selection import Selection
 from asyncjman.model.status import Status
 from asyncjman.store.database import Reader, Transaction, View
@@ -24,6 +25,7 @@ from asyncjman.store.rows import (
     task_of,
     text,
     unreadable_spec,
+    untext,
 )
 
 _BATCH = 500
@@ -92,6 +94,17 @@ async def by_grid_id(source: Reader | Transaction, grid_ids: range) -> set[int]:
         (grid_ids[0], grid_ids[-1]),
     )
     return {row[0] for row in rows}
+
+
+async def names(source: Reader | Transaction, *, derived: bool) -> dict[int, str]:
+    """Return the names of all jobs by their ids; ``derived``: also of those that were given none."""
+    named = "" if derived else " WHERE name != ''"
+    rows = await source.fetch(f"SELECT id, name, CASE WHEN name = '' THEN command END FROM job{named}")
+    found: dict[int, str] = {}
+    for job_id, name, command in rows:
+        with suppress(ValueError, TypeError, LookupError, AttributeError):  # a damaged value names nothing
+            found[job_id] = untext(name) or derived_name(json.loads(command))
+    return found
 
 
 async def count(source: Reader | Transaction) -> int:
@@ -197,8 +210,12 @@ def _where(selection: Selection) -> tuple[str, list[Any]]:
     clauses: list[str] = []
     values: list[Any] = []
     if selection.ids:
-        clauses.append("(" + " OR ".join("id BETWEEN ? AND ?" for _ in selection.ids) + ")")
-        values.extend(end for one in selection.ids for end in (one[0], one[-1]))
+        # as one value: SQLite takes a thousand terms of an expression at most
+        clauses.append(
+            "id IN (SELECT job.id FROM json_each(?) AS one JOIN job ON job.id "
+            "BETWEEN json_extract(one.value, '$[0]') AND json_extract(one.value, '$[1]'))"
+        )
+        values.append(json.dumps([[one[0], one[-1]] for one in selection.ids]))
     if selection.names:
         clauses.append(f"name IN ({', '.join('?' * len(selection.names))})")
         values.extend(text(name) for name in selection.names)

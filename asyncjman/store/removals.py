@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from asyncjman.model.selection import format_ids, parse_ids
+from asyncjman.model.ids import parse_ids
+from asyncjman.model.selection import format_ids
 from asyncjman.store.database import Reader, Transaction
 from asyncjman.store.rows import text, token_of, untext
 

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncjman.cli.argv import COMMANDS, find_command, normalize
+from asyncjman.cli.argv import COMMANDS, find_command
+from asyncjman.cli.main import parser_of
+from tests.cli.tools import normalize, options_of
 
 ALIASES = [(name, alias) for name, aliases in COMMANDS.items() for alias in (name, *aliases)]
 
@@ -32,6 +34,40 @@ def test_other_names(name: str, alias: str) -> None:
     assert normalize(["-l", alias]) == (name, ["-l", name])
 
 
+def test_the_options_before_the_command_that_take_a_value() -> None:
+    """They are looked for before there is a parser: these are the ones that it knows."""
+    for one in parser_of("list").params:
+        for name in one.opts:
+            takes = not (one.is_flag or one.count)
+            assert find_command([name, "x", "list"]) == (2 if takes else 1), name
+
+
+def test_several_values_are_taken_by_what_an_option_is() -> None:
+    several = {
+        (command, name) for command in COMMANDS for name, one in options_of(command).items() if one.more
+    }
+    submit = (
+        "-x",
+        "--dependencies",
+        "--after-any",
+        "--after-ok",
+        "--after-notok",
+        "--after-corr",
+        "-s",
+        "--sweep",
+    )
+    assert {("submit", name) for name in submit} <= several
+    assert {
+        ("list", "-n"),
+        ("list", "-s"),
+        ("delete", "-s"),
+        ("stop", "-a"),
+        ("resubmit", "--where"),
+    } <= several
+    assert {(command, "-j") for command in ("list", "execute", "resubmit", "wait", "why")} <= several
+    assert not {("submit", "-n"), ("submit", "--retry-on"), ("report", "-n")} & several
+
+
 @pytest.mark.parametrize(
     ("argv", "at"),
     [
@@ -55,6 +91,12 @@ def test_find_command(argv: list[str], at: int | None) -> None:
     ("argv", "expected"),
     [
         ("submit -x 1 2 -- cmd 3", "submit -x 1 -x 2 -- cmd 3"),
+        ("submit -x @ name:a @-1 -- cmd 3", "submit -x @ -x name:a -x @-1 -- cmd 3"),
+        ("submit --sweep a=1 b=2 -k -- cmd c=3", "submit --sweep a=1 --sweep b=2 -k -- cmd c=3"),
+        ("submit -kn a -x 1 2 -- cmd", "submit -kn a -x 1 -x 2 -- cmd"),
+        ("submit -ka -x 1 2 -- cmd", "submit -ka -x 1 -x 2 -- cmd"),
+        ("re train -q 1d @ -o cmd -j", "resubmit -j train -q 1d -j @ --overwrite-command -- cmd -j"),
+        ("re -m 4G -I 3 -o cmd", "resubmit -m 4G -I -j 3 --overwrite-command -- cmd"),
         ("submit -x 1 2 -n a -- cmd", "submit -x 1 -x 2 -n a -- cmd"),
         ("submit -x 1 2 -n a cmd", "submit -x 1 -x 2 -n a cmd"),
         ("submit -x 1,2 5-7 10+2 -- cmd", "submit -x 1,2 -x 5-7 -x 10+2 -- cmd"),

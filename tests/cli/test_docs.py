@@ -7,11 +7,10 @@ import shlex
 from pathlib import Path
 
 import pytest
-import typer
 
-from asyncjman.cli.argv import COMMANDS, normalize
-from asyncjman.cli.main import _application
-from tests.cli.tools import Jman
+from asyncjman.cli.argv import COMMANDS
+from asyncjman.cli.main import parser_of
+from tests.cli.tools import Jman, normalize
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -77,16 +76,16 @@ def test_examples_of_the_help_can_be_parsed(jman: Jman, command: str) -> None:
     for example in examples:
         name, words = normalize(shlex.split(example)[1:])
         assert name is not None, example
-        group = typer.main.get_command(_application(name))
+        group = parser_of(name)
         context = group.make_context("jman", words)
-        one, parser, rest = group.resolve_command(context, [*context._protected_args, *context.args])  # type: ignore[attr-defined]
+        one, parser, rest = group.resolve_command(context, [*context._protected_args, *context.args])
         parser.make_context(one, rest, parent=context)  # raises where it can't be parsed
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_option_is_given_twice(command: str) -> None:
     """A short name that two options of a command have would silently mean one of them."""
-    parser = typer.main.get_command(_application(command)).commands[command]  # type: ignore[attr-defined]
+    parser = parser_of(command).commands[command]
     names = [name for one in parser.params for name in (*one.opts, *one.secondary_opts)]
     assert [name for name in names if names.count(name) > 1] == []
 

@@ -17,17 +17,30 @@ import termios
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
 
-from asyncjman.cli.main import run
+from asyncjman.cli import argv as command_line
+from asyncjman.cli.main import parser_of, run
 
 T = TypeVar("T")
 
 COMMAND = (sys.executable, "-m", "asyncjman")
 TIMEOUT = 60.0
+
+
+@lru_cache
+def options_of(command: str) -> command_line.Options:
+    return command_line.options_in(parser_of(command).commands[command].params)
+
+
+def normalize(argv: list[str]) -> tuple[str | None, list[str]]:
+    """Return the command of a command line, and the words as the option parser gets them."""
+    name = command_line.command_in(argv)
+    return name, command_line.normalize(argv, options_of(name) if name else {})
 
 
 def wait_until(condition: Callable[[], T], timeout: float = 20.0, what: str = "") -> T:

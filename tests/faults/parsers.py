@@ -19,7 +19,8 @@ from asyncjman.executors.sge.executor import make_rules
 from asyncjman.executors.sge.qstat import parse_qstat
 from asyncjman.executors.sge.qstat_job import parse_qstat_j
 from asyncjman.model.array import ArraySpec
-from asyncjman.model.selection import format_ids, parse_any_ids
+from asyncjman.model.ids import Numbers, parse_words
+from asyncjman.model.selection import format_ids
 from asyncjman.model.status import Status
 from asyncjman.model.sweep import Sweep
 from asyncjman.settings import extra_options, load
@@ -45,12 +46,15 @@ def check_array(data: bytes) -> None:
 
 def check_ids(data: bytes) -> None:
     with suppress(JmanError):
-        ids = parse_any_ids(text_of(data).split("\n"))
-        assert all(0 <= one[0] <= one[-1] < 2**63 for one in (*ids.either, *ids.jobs, *ids.grid))
-        small = {one for some in ids.either for one in some[:20]}
+        words = parse_words(text_of(data).split("\n"))
+        assert parse_words(map(str, words)) == words
+        numbers = [word.target.ids for word in words if isinstance(word.target, Numbers)]
+        tasks = [one for word in words for one in word.tasks]
+        assert all(0 <= one[0] <= one[-1] < 2**63 for one in (*numbers, *tasks))
+        small = {one for some in numbers for one in some[:20]}
         if small:
-            again = parse_any_ids([format_ids(small)]).either
-            assert {one for some in again for one in some} == small
+            again = [word.target for word in parse_words([format_ids(small)])]
+            assert {one for some in again if isinstance(some, Numbers) for one in some.ids} == small
 
 
 def check_variables(data: bytes) -> None:
@@ -162,7 +166,7 @@ def recorded(pattern: str) -> list[bytes]:
 
 PARSERS = {
     "array": Parser(check_array, [b"10", b"2-10", b"1-10:2,15%4", b"1,3,7-9"]),
-    "ids": Parser(check_ids, [b"3 1-4,10+2", b"job:7\ngrid:7-9"]),
+    "ids": Parser(check_ids, [b"3 1-4,10+2", b"job:7\ngrid:7-9", b"2.3,5 @-1\nname:a b\ntr*"]),
     "variables": Parser(check_variables, [b"A=b\nC=\n", b"A=b=c\nA=2"]),
     "sweep": Parser(
         check_sweep,

@@ -19,15 +19,16 @@ from hypothesis import strategies as st
 
 from asyncjman.api.specs import parse_environment
 from asyncjman.api.sweepfile import read_sweep
-from asyncjman.cli.argv import COMMANDS, normalize
+from asyncjman.cli.argv import COMMANDS
 from asyncjman.errors import JmanError, UsageError
 from asyncjman.executors.records import RecordKind, parse_record
 from asyncjman.executors.sge.executor import make_rules
 from asyncjman.model.array import ArraySpec
-from asyncjman.model.selection import parse_any_ids
+from asyncjman.model.ids import parse_words
 from asyncjman.model.status import Status
 from asyncjman.model.sweep import BadSweep, Sweep
 from asyncjman.settings import load
+from tests.cli.tools import normalize
 from tests.faults.parsers import PARSERS
 from tests.faults.tools import LONG, Figures
 from tests.making import HOSTILE
@@ -76,11 +77,11 @@ def test_array(text: str) -> None:
 
 
 @settings(max_examples=EXAMPLES)
-@given(st.lists(st.text("0123456789-+, jobgrid:", max_size=15) | HOSTILE, max_size=4))
+@given(st.lists(st.text("0123456789-+,.@ jobgrid:name*", max_size=15) | HOSTILE, max_size=4))
 def test_ids(texts: list[str]) -> None:
     with suppress(JmanError):
-        ids = parse_any_ids(texts)
-        assert all(len(one) > 0 for one in (*ids.either, *ids.jobs, *ids.grid))
+        words = parse_words(texts)
+        assert parse_words(map(str, words)) == words
 
 
 @settings(max_examples=EXAMPLES)

@@ -186,7 +186,7 @@ def test_json_fields(grid: Grid) -> None:
         "exit_status": 5, "host": "localhost", "attempt": 1, "log_dir": "logs",
     }  # fmt: skip
     assert {key: job[key] for key in wanted} == wanted
-    assert job["resources"] == {"time": "0:10:0", "slots": 2}
+    assert job["resources"] == {"queue": "q1d", "time": "0:10:0", "slots": 2}
     assert job["submitted_at"] <= job["started_at"] <= job["finished_at"]
 
 

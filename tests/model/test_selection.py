@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncjman.errors import BadSelection
-from asyncjman.model.selection import Selection, format_ids, parse_ids
+from asyncjman.model.ids import parse_ids
+from asyncjman.model.selection import Selection, format_ids
 from asyncjman.model.status import Status
 
 

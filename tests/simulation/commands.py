@@ -104,10 +104,9 @@ class Commands:
         options += "" if wanted.dependents else " --no-dependents"
         process.world.tell(f"{process.name}: resubmit {ids}{_of(tasks)} {wanted.what}{options}")
         async with self._operations(process) as manager:
-            selection = Selection(ids=tuple(range(one, one + 1) for one in ids))
-            request = Resubmission(
-                statuses=STATUSES[wanted.what], task_ids=tasks, dependents=wanted.dependents
-            )
+            only = {job.id: tasks} if tasks else {}
+            selection = Selection(ids=tuple(range(one, one + 1) for one in ids), tasks=only)
+            request = Resubmission(statuses=STATUSES[wanted.what], dependents=wanted.dependents)
             await manager.resubmit(selection, request, running_too=wanted.running_too)
 
     async def delete(self, process: Process, wanted: Delete) -> None:
