@@ -94,9 +94,7 @@ class Starter:
             await self._slots.acquire()
             runs = False
             try:
-                await self._changes.look(STALE_SECONDS if job.dependencies else DOUBT_SECONDS)
-                if job.dependencies and await self._recorder.store_skips():
-                    await self._changes.take_in()  # not all may have been skipped after all
+                await self._look_around(job)
                 said = self._workload.verdict(job, attempt.claim.task_id)
                 if self._stopping.is_set() or attempt.key in self._attempts.to_stop:
                     return self._ends.drop(attempt, Status.STOPPED, STOPPED)
@@ -110,6 +108,13 @@ class Starter:
                     self._slots.release()
             if not self._workload.is_next(job):
                 return self._ends.release(attempt)
+
+    async def _look_around(self, job: JobState) -> None:
+        """Take in what is new; all that is skipped by it is stored then, or not skipped after all."""
+        await self._changes.look(STALE_SECONDS if job.dependencies else DOUBT_SECONDS)
+        while job.dependencies and await self._recorder.store_skips():
+            await self._changes.take_in()
+            await self._changes.look(STALE_SECONDS)
 
     async def _await_dependencies(self, job: JobState, attempt: Attempt) -> None:
         """Wait while the dependencies of a claimed task are undecided, and may be decided in a moment."""

@@ -162,7 +162,7 @@ def test_a_delete_skips_what_is_claimed_ahead(jman: Jman) -> None:
     assert not list(jman.folder.glob("ran*"))
 
 
-def _suspend_between_transactions(process: subprocess.Popen[str], database: Path) -> None:
+def _suspend_between_transactions(process: subprocess.Popen[bytes], database: Path) -> None:
     """Suspend a process that does not hold the lock of the database then."""
 
     def is_free() -> bool:
