@@ -151,15 +151,15 @@ async def _skipped_behind(
     return [job_id for job_id, one in behind.items() if one.counts.get(Status.SKIPPED)]
 
 
-async def send_again(database: Database, grid: Callable[[], Grid], done: Sequence[Resubmitted]) -> None:
-    """Send to the cluster what is to run there once more; ``grid`` is called where something is."""
+async def send_again(database: Database, cluster: Callable[[str], Grid], done: Sequence[Resubmitted]) -> None:
+    """Send to clusters what is to run there once more; ``cluster`` is called where something is."""
     on_grid = [one.job for one in done if one.job.spec.executor != "local"]
     unsent: dict[str, set[int]] = {}
     for engine in {job.spec.executor for job in on_grid}:
         unsent[engine] = set(await submissions.unsent_jobs(database, engine))
     for job in on_grid:
         if job.id in unsent[job.spec.executor] or job.status is Status.WAITING:
-            await grid().send(job)
+            await cluster(job.spec.executor).send(job)
 
 
 async def as_they_stand(database: Database, done: Sequence[Resubmitted]) -> list[Resubmitted]:

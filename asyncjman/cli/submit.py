@@ -170,7 +170,7 @@ def submit_command(
         name=name,
         exec_dir=exec_dir,
         log_dir=log_dir if globals_.local else log_dir or settings.log_dir,
-        executor="local" if globals_.local else "sge",
+        executor="local" if globals_.local else settings.cluster,
         queue="local" if globals_.local else queue or settings.queue,
         resources={} if globals_.local else {key: one for key, one in resources.items() if one},
         environment=environment or (),
@@ -239,7 +239,7 @@ async def _preview(globals_: Globals, spec: JobSpec, waits: Waits, settings: Set
         manager.writer()
         spec = replace(spec, dependencies=await manager.resolve_dependencies(waits))
         preview = await manager.preview(spec)
-    print(printable(shlex.join(preview.command)))
+    print(printable(shlex.join(preview.argv)))
     for line in preview.script.decode("utf-8", "surrogateescape").rstrip("\n").split("\n"):
         print(f"  | {printable(line)}")
 

@@ -115,7 +115,7 @@ def test_what_the_cluster_still_lists_is_not_stopped(
     jman: Jman, cell: Cell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A node that is dead keeps a job that is being deleted for ever."""
-    monkeypatch.setattr("asyncjman.scheduler.grid.cancel.WAIT_SECONDS", 0.5)
+    monkeypatch.setattr("asyncjman.scheduler.cancelling.WAIT_SECONDS", 0.5)
     jman("submit", "--", "true")
     jman("submit", "--", "true")
     cell.start(1)
