@@ -12,6 +12,7 @@ from asyncjman.engines.base import Engine, Preview, Why
 from asyncjman.engines.cluster.budget import Budget
 from asyncjman.errors import JmanError
 from asyncjman.model.job import Job
+from asyncjman.model.selection import format_ids
 from asyncjman.scheduler.launches import PATIENCE_SECONDS, NotLaunched, launch, preview_request
 from asyncjman.settings import Settings
 from asyncjman.store import jobs
@@ -31,17 +32,23 @@ class Grid:
         self._settings = settings
         self.engine: Engine = registry.make(name, database, settings, budget)
 
-    async def send_new(self, stored: Sequence[Job]) -> None:
-        """Send jobs that were stored a moment ago; those that the cluster doesn't take are deleted again."""
+    async def send_new(self, stored: Sequence[Job]) -> str | None:
+        """Send jobs that were stored a moment ago; those that the cluster doesn't take are deleted again.
+
+        Where a limit of the site is reached, what is left waits here for a later poll: return a line on that.
+        """
         left = list(stored)
         try:
             while left:
                 await self.send(left[0])
                 left.pop(0)
+            return None
         except (JmanError, OSError) as error:
             if isinstance(error, NotLaunched) and error.why is Why.AMBIGUOUS:
                 words = f"{error}; it is not known whether job {left[0].id} was taken: jman list finds out"
                 raise NotLaunched(Why.AMBIGUOUS, words) from error
+            if isinstance(error, NotLaunched) and error.why is Why.LIMIT:
+                return waits([job.id for job in left], error)
             async with self._database.transaction() as tx:
                 for job in left:
                     await jobs.delete(tx, job.id)
@@ -109,6 +116,11 @@ class Grid:
             main.cancel()
             with suppress(asyncio.CancelledError):
                 await poll
+
+
+def waits(job_ids: Sequence[int], error: NotLaunched) -> str:
+    """Say that jobs wait here for a limit of the site."""
+    return f"job {format_ids(job_ids)} waits here, the cluster takes no more now: {error}"
 
 
 def in_error(job_id: int) -> str:

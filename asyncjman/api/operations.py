@@ -83,6 +83,8 @@ class Operations:
         self._settings = settings
         self._profile = profile
         self._clusters: dict[str, Grid] = {}
+        self.trouble: JmanError | None = None
+        """Why a cluster did not answer, or did not take a job, when it was polled."""
         self.left_over: list[str] = []
         """What could not be removed of what a command that was killed left."""
 
@@ -191,11 +193,10 @@ class Operations:
 
         What belongs to others is not looked for there: it is not in the lists of this user.
         """
-        problem = None
         if not local and self.is_owner:
             for name in await schedule.clusters(self.database):
-                problem = (await self.cluster(name).poll()).problem or problem
-        return problem
+                self.trouble = (await self.cluster(name).poll()).problem or self.trouble
+        return self.trouble
 
     async def look_up_usage(self) -> None:
         """Learn from the cluster's accounting what tasks that ended there have used."""
@@ -210,11 +211,19 @@ class Operations:
         """Return the clusters that have anything, or that something is to be sent to."""
         return await schedule.clusters(self.database)
 
-    async def submit(self, spec: JobSpec, *, repeat: int = 1, dry_run: bool = False) -> list[Job]:
+    async def submit(
+        self,
+        spec: JobSpec,
+        *,
+        repeat: int = 1,
+        dry_run: bool = False,
+        on_trouble: Callable[[str], None] = lambda _: None,
+    ) -> list[Job]:
         """Store a job (``repeat`` times, each waiting for the one before); return it with its id.
 
         A job for a cluster is sent there. Raises BadDependency where it waits for a job that isn't
-        there, and CommandFailed where the cluster doesn't take it; nothing is stored then.
+        there, and NotLaunched where the cluster doesn't take it; nothing is stored then. A limit of the
+        site passes: the job waits for it, and ``on_trouble`` is told so in a line.
         """
         if dry_run:
             return await self._stored_and_undone(spec, repeat)
@@ -222,7 +231,8 @@ class Operations:
         await self.store(spec, stored.extend, repeat=repeat)
         if spec.executor == "local":
             return stored
-        await self.cluster(spec.executor).send_new(stored)
+        if trouble := await self.cluster(spec.executor).send_new(stored):
+            on_trouble(trouble)
         return await jobs.get(self.database, [job.id for job in stored])
 
     async def store(self, spec: JobSpec, on_stored: Callable[[list[Job]], None], *, repeat: int = 1) -> None:
@@ -472,8 +482,10 @@ class Operations:
             queue, log_dir = (self.settings.queue, self.settings.log_dir) if on_cluster else ("local", None)
             request = replace(request, queue=queue, log_dir=log_dir)
         outcome = await resubmit(database, selected, request)
-        await send_again(database, self.cluster, outcome.done)
+        trouble = await send_again(database, self.cluster, outcome.done)
         outcome.done = await as_they_stand(database, outcome.done)
+        if trouble and outcome.done:
+            outcome.done[-1].problems.append(trouble)
         return outcome
 
     async def wait(

@@ -28,7 +28,7 @@ async def explain(operations: Operations, job: Job, evidence: Evidence) -> list[
     elif job.spec.executor == "local":
         lines += await _local(operations, job)
     elif job.status not in FINISHED:
-        lines += _on_cluster(job, evidence)
+        lines += _on_cluster(operations, job, evidence)
     if job.status in (Status.FAILURE, Status.STOPPED, Status.SKIPPED) or job.counts.get(Status.FAILURE):
         lines += await _failures(operations, job)
     return lines
@@ -60,11 +60,12 @@ async def _local(operations: Operations, job: Job) -> list[str]:
     return []
 
 
-def _on_cluster(job: Job, evidence: Evidence) -> list[str]:
+def _on_cluster(operations: Operations, job: Job, evidence: Evidence) -> list[str]:
     sent = evidence.sent.get(job.id, [])
     if not sent:
         what = "its next attempt has" if job.grid_id is not None else "has"
-        return [f"{what} not been sent to the cluster yet"]
+        why = f": {operations.trouble}" if operations.trouble is not None else ""
+        return [f"{what} not been sent to the cluster yet{why}"]
     if evidence.is_anothers:
         return [f"on the cluster as {one.native_id}, which only the owner's jman asks" for one in sent]
     if evidence.silent is not None:

@@ -221,11 +221,14 @@ async def _submit(
     globals_: Globals, spec: JobSpec, waits: Waits, settings: Settings, repeat: int, dry_run: bool
 ) -> list[Job]:
     from asyncjman.api.operations import Operations
+    from asyncjman.cli.context import say
 
     async with Operations(globals_.database, create=not dry_run, settings=settings, asks="once") as manager:
         manager.writer()
         spec = replace(spec, dependencies=await manager.resolve_dependencies(waits))
-        return await manager.submit(spec, repeat=repeat, dry_run=dry_run)
+        return await manager.submit(
+            spec, repeat=repeat, dry_run=dry_run, on_trouble=lambda line: say(f"jman: {line}")
+        )
 
 
 async def _preview(globals_: Globals, spec: JobSpec, waits: Waits, settings: Settings) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from asyncjman.engines.base import Evidence, Finding, LaunchRequest, Watched
@@ -21,7 +23,7 @@ from asyncjman.engines.sge import commands
 from asyncjman.engines.sge.ends import accounting_of
 from asyncjman.engines.sge.explain import ask, evidence
 from asyncjman.engines.sge.faults import fault_of
-from asyncjman.engines.sge.limits import judge, limits_of
+from asyncjman.engines.sge.limits import amount_of, judge, limits_of
 from asyncjman.engines.sge.parse import parse_qsub
 from asyncjman.engines.sge.programs import PROGRAMS
 from asyncjman.engines.sge.qstat import QueueEntry, parse_qstat
@@ -188,7 +190,14 @@ class SgeDialect:
 
 
 def _asked(spec: JobSpec) -> Resources:
-    return make_resources({**spec.resources, "queue": spec.queue})
+    """Return what a job asks for: of its two limits of time the smaller one."""
+    resources = make_resources({**spec.resources, "queue": spec.queue})
+    if spec.timeout is None:
+        return resources
+    time = amount_of(resources.time) if resources.time else None
+    if resources.time and (time is None or time <= spec.timeout):
+        return resources
+    return replace(resources, time=str(math.ceil(spec.timeout)))
 
 
 def _numbers(request: LaunchRequest) -> range | None:

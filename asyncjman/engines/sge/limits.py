@@ -27,7 +27,7 @@ def limits_of(options: Sequence[str], slots: int = 1) -> dict[str, float]:
             continue
         for one in values.split(","):
             key, _, text = one.partition("=")
-            amount = _amount(text)
+            amount = amount_of(text)
             if amount is not None and key in (*_TIME, *_CPU):
                 found[key] = amount
             elif amount is not None and key in _MEMORY:
@@ -56,7 +56,8 @@ def judge(
     return words
 
 
-def _amount(text: str) -> float | None:
+def amount_of(text: str) -> float | None:
+    """Read seconds or bytes as Grid Engine writes them; None for what is neither."""
     if match := _AMOUNT.fullmatch(text):
         return float(match[1]) * _UNITS[match[2]]
     if match := _CLOCK.fullmatch(text):
