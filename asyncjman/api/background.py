@@ -13,7 +13,7 @@ from asyncjman.model.events import TaskFinished, TaskStarted
 from asyncjman.model.job import Job
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.bus import Bus
-from asyncjman.scheduler.grid.refresh import Refreshed
+from asyncjman.scheduler.polling import Polled
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class Background:
         self._closing = False
         self._execution: Execution | None = None
         self._loading: asyncio.Task[None] | None = None
-        self._following: asyncio.Task[None] | None = None
+        self._following: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def run(self, job_ids: Iterable[int]) -> None:
@@ -81,25 +81,23 @@ class Background:
 
     async def _send(self, job: Job) -> None:
         try:
-            await self._operations.grid.send_new([job])
+            await self._operations.cluster(job.spec.executor).send_new([job])
         except Exception as error:
             self.refused[job.id] = error
         del self._sending[job.id]
         self.run([job.id])
 
-    def follow_cluster(self) -> None:
-        """Look at the cluster again and again from now on."""
-        if not self.follows_cluster:
-            self._following = self._start(self._operations.grid.follow(self._publish))
-
-    @property
-    def follows_cluster(self) -> bool:
-        return self._following is not None and not self._following.done()
+    def follow_cluster(self, name: str) -> None:
+        """Poll a cluster again and again from now on."""
+        following = self._following.get(name)
+        if following is None or following.done():
+            cluster = self._operations.cluster(name)
+            self._following[name] = self._start(cluster.follow(self._publish))
 
     async def close(self) -> None:
         """End what runs here; it is recorded as stopped."""
         self._closing = True
-        for task in (self._loading, self._following):
+        for task in (self._loading, *self._following.values()):
             if task is not None:
                 task.cancel()
         if self._execution is not None:
@@ -124,8 +122,8 @@ class Background:
             needed = await self._operations.with_dependencies(asked)
             executors = {job.spec.executor for job in await self._operations.get(needed)}
             self._needed |= needed
-            if executors - {"local"}:
-                self.follow_cluster()
+            for name in executors - {"local"}:
+                self.follow_cluster(name)
             if "local" in executors:
                 await self._take_in(needed)
             self._asked -= asked
@@ -155,7 +153,7 @@ class Background:
             loop = asyncio.get_running_loop()
             loop.call_exception_handler({"message": "output function failed", "exception": error})
 
-    def _publish(self, seen: Refreshed) -> None:
+    def _publish(self, seen: Polled) -> None:
         """Tell of what was seen on the cluster; ends of jobs are told by those who wait for them."""
         for task in seen.seen:
             if task.started_at is not None and task.status is Status.EXECUTING:

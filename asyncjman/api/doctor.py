@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from asyncjman.api.operations import Operations
-from asyncjman.errors import JmanError
-from asyncjman.executors.command import CommandFailed
-from asyncjman.executors.sge.binaries import locate
-from asyncjman.executors.sge.executor import SgeExecutor
-from asyncjman.executors.sge.resources import queues_in
 from asyncjman.model.paths import absolute
 from asyncjman.store.filesystem import file_system, is_network
 
@@ -52,37 +47,7 @@ def _writable(subject: str, folder: Path) -> Finding:
 
 
 async def _cluster(operations: Operations) -> AsyncIterator[Finding]:
-    try:
-        path = locate().path("qsub")
-    except JmanError as error:
-        yield Finding("qsub", "not here", str(error))
-        return
-    yield Finding("qsub", path)
-    executor = SgeExecutor(operations.settings.resources, operations.budget())
-    try:
-        await executor.query()
-    except CommandFailed as error:
-        yield Finding("qmaster", "does not answer" if error.transient else "refuses to answer", error.words)
-        return
-    yield Finding("qmaster", "answers")
-    try:
-        queues = await executor.queues()
-    except CommandFailed as error:
-        yield Finding("queue", "the cluster does not say now which there are", str(error))
-    else:
-        yield _queue(operations, queues)
-    refusal = await executor.may_submit()
-    if refusal is None:
-        yield Finding("submission", "this host and user may submit")
-    else:
-        yield Finding("submission", "refused", refusal)
-
-
-def _queue(operations: Operations, queues: Collection[str]) -> Finding:
-    missing = [one for one in queues_in(operations.settings.queue) if one not in queues]
-    if not queues:
-        return Finding("queue", "the cluster does not say which there are")
-    if not missing:
-        return Finding("queue", f"{operations.settings.queue} is there")
-    names = ", ".join(sorted(queues))
-    return Finding("queue", f"there is no {', '.join(missing)}", f"set queue to one of {names}")
+    if not operations.is_owner:
+        return  # only the owner's jman asks it
+    for one in await operations.cluster().engine.check():
+        yield Finding(one.name, one.words, one.advice or None)

@@ -7,103 +7,96 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
+from asyncjman.engines import registry
+from asyncjman.engines.base import Engine, Preview, Why
+from asyncjman.engines.cluster.budget import Budget
 from asyncjman.errors import JmanError
-from asyncjman.executors.budget import Budget
-from asyncjman.executors.command import CommandFailed
-from asyncjman.executors.sge.executor import Preview, SgeExecutor
 from asyncjman.model.job import Job
-from asyncjman.scheduler.grid.dispatch import dispatch, preview_order
+from asyncjman.model.selection import format_ids
+from asyncjman.scheduler.launches import PATIENCE_SECONDS, NotLaunched, launch, preview_request
 from asyncjman.settings import Settings
 from asyncjman.store import jobs
 from asyncjman.store.database import Database
 
 if TYPE_CHECKING:
-    from asyncjman.scheduler.grid.refresh import Refreshed
+    from asyncjman.scheduler.polling import Polled
 
 T = TypeVar("T")
 
 
 class Grid:
-    """Sends jobs to the cluster, follows them there, deletes them there."""
+    """Sends jobs to a cluster, follows them there, deletes them there."""
 
-    def __init__(self, database: Database, settings: Settings, budget: Budget) -> None:
+    def __init__(self, database: Database, settings: Settings, budget: Budget, name: str) -> None:
         self._database = database
         self._settings = settings
-        self.executor = SgeExecutor(settings.resources, budget)
+        self.engine: Engine = registry.make(name, database, settings, budget)
 
-    async def send_new(self, stored: Sequence[Job]) -> None:
-        """Send jobs that were stored a moment ago; those that the cluster doesn't take are deleted again."""
+    async def send_new(self, stored: Sequence[Job]) -> str | None:
+        """Send jobs that were stored a moment ago; those that the cluster doesn't take are deleted again.
+
+        Where a limit of the site is reached, what is left waits here for a later poll: return a line on that.
+        """
         left = list(stored)
         try:
             while left:
                 await self.send(left[0])
                 left.pop(0)
+            return None
         except (JmanError, OSError) as error:
-            if isinstance(error, CommandFailed) and error.ambiguous:
-                raise CommandFailed(
-                    "qsub",
-                    None,
-                    f"{error.words}; it is not known whether job {left[0].id} was taken: jman list finds out",
-                    transient=True,
-                    ambiguous=True,
-                ) from error
+            if isinstance(error, NotLaunched) and error.why is Why.AMBIGUOUS:
+                words = f"{error}; it is not known whether job {left[0].id} was taken: jman list finds out"
+                raise NotLaunched(Why.AMBIGUOUS, words) from error
+            if isinstance(error, NotLaunched) and error.why is Why.LIMIT:
+                return waits([job.id for job in left], error)
             async with self._database.transaction() as tx:
                 for job in left:
                     await jobs.delete(tx, job.id)
             raise
 
-    async def send(self, job: Job) -> int | None:
-        """Send a job; return its grid id, None where it waits here for a local job first."""
-        return await dispatch(self._database, self.executor, job)
+    async def send(self, job: Job) -> None:
+        """Send a job, unless it waits here for another one first."""
+        await launch(self._database, self.engine, job, patience=PATIENCE_SECONDS)
 
     async def preview(self, job: Job) -> Preview:
         """Return what ``send`` would do."""
-        return await self.executor.preview(await preview_order(self._database, job))
+        return await self.engine.preview(await preview_request(self._database, job))
 
-    async def refresh(self, *, patience: float = 0.0) -> Refreshed:
-        """Look at all jobs on the cluster once."""
-        from asyncjman.scheduler.grid.refresh import refresh
+    async def poll(self) -> Polled:
+        """Find out once what all jobs on the cluster are doing."""
+        from asyncjman.scheduler.polling import poll
 
-        return await refresh(
-            self._database, self.executor, grace=self._settings.vanish_grace, patience=patience
-        )
+        return await poll(self._database, self.engine)
 
     async def look_up_usage(self) -> None:
         """Learn from accounting what tasks that ended have used."""
-        from asyncjman.scheduler.grid.usage import look_up_usage
+        from asyncjman.scheduler.usage import look_up_usage
 
-        await look_up_usage(self._database, self.executor)
+        await look_up_usage(self._database, self.engine)
 
     async def stop(self, selected: Sequence[Job], task_ids: Sequence[int] = ()) -> None:
         """Delete jobs, or some tasks of one, from the cluster."""
-        from asyncjman.scheduler.grid.cancel import cancel
+        from asyncjman.scheduler.cancelling import cancel
 
-        await cancel(
+        await cancel(self._database, self.engine, [job.id for job in selected], task_ids)
+
+    async def follow(self, on_poll: Callable[[Polled], None] = lambda _: None) -> None:
+        """Poll the cluster again and again, until cancelled."""
+        from asyncjman.scheduler.poller import follow
+
+        await follow(
             self._database,
-            self.executor,
-            [job.id for job in selected],
-            task_ids,
-            grace=self._settings.vanish_grace,
-        )
-
-    async def follow(self, on_refresh: Callable[[Refreshed], None] = lambda _: None) -> None:
-        """Look at the cluster again and again, until cancelled."""
-        from asyncjman.scheduler.grid.poller import follow_grid
-
-        await follow_grid(
-            self._database,
-            self.executor,
+            self.engine,
             interval=self._settings.poll_interval,
             interval_max=self._settings.poll_interval_max,
-            grace=self._settings.vanish_grace,
-            on_refresh=on_refresh,
+            on_poll=on_poll,
         )
 
     async def following(self, work: Awaitable[T], on_trouble: Callable[[str], None] = lambda _: None) -> T:
         """Follow the cluster while ``work`` is awaited."""
         silent = False
 
-        def tell(seen: Refreshed) -> None:
+        def tell(seen: Polled) -> None:
             nonlocal silent
             if seen.problem is not None and not silent:
                 on_trouble(f"{seen.problem}; it is asked again")
@@ -123,6 +116,11 @@ class Grid:
             main.cancel()
             with suppress(asyncio.CancelledError):
                 await poll
+
+
+def waits(job_ids: Sequence[int], error: NotLaunched) -> str:
+    """Say that jobs wait here for a limit of the site."""
+    return f"job {format_ids(job_ids)} waits here, the cluster takes no more now: {error}"
 
 
 def in_error(job_id: int) -> str:

@@ -356,22 +356,23 @@ class JobManager:
 
     async def _until_ended(self, job_id: int) -> None:
         told = job_id in self._background.told
-        if not told and not self._background.follows_cluster and await self._needs_cluster(job_id):
-            self._background.follow_cluster()
+        for name in () if told else await self._needed_clusters(job_id):
+            self._background.follow_cluster(name)
         try:
             await self._watcher.until_ended(job_id, self._background.failure if told else None)
         except JobDeleted as error:
             raise self._background.refused.get(job_id, error) from None
 
-    async def _needs_cluster(self, job_id: int) -> bool:
-        """Tell whether a job of one's own is on a cluster, or may wait for one that is."""
+    async def _needed_clusters(self, job_id: int) -> list[str]:
+        """Return the clusters that a job of one's own is on, or may wait for."""
         if not self.operations.is_owner:
-            return False
+            return []
         for job in await self.operations.get([job_id]):
             if job.spec.executor != "local":
-                return True
-            return bool(job.spec.dependencies) and await self.operations.has_grid_jobs()
-        return False
+                return [job.spec.executor]
+            if job.spec.dependencies:
+                return await self.operations.clusters()
+        return []
 
     async def stop(self, job: JobHandle, task_ids: Sequence[int] = ()) -> None:
         """Stop a job, or some of its tasks; returns when they have ended."""

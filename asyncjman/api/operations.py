@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from asyncjman.api.failures import Failure
     from asyncjman.api.grid import Grid
     from asyncjman.api.resubmission import Outcome, Resubmission
-    from asyncjman.executors.budget import Budget
-    from asyncjman.executors.sge.executor import Preview
+    from asyncjman.engines.base import Preview
+    from asyncjman.engines.cluster.budget import Budget
     from asyncjman.scheduler.bus import Bus
     from asyncjman.settings import Settings
 
@@ -83,7 +83,9 @@ class Operations:
         self._create = create
         self._settings = settings
         self._profile = profile
-        self._grid: Grid | None = None
+        self._clusters: dict[str, Grid] = {}
+        self.trouble: JmanError | None = None
+        """Why a cluster did not answer, or did not take a job, when it was polled."""
         self.left_over: list[str] = []
         """What could not be removed of what a command that was killed left."""
 
@@ -164,18 +166,21 @@ class Operations:
             self._settings = load(Path.cwd(), profile=self._profile)
         return self._settings
 
-    @property
-    def grid(self) -> Grid:
-        """Return what can be done with the cluster. Raises NotOwner: only the owner does anything there."""
-        if self._grid is None:
+    def cluster(self, name: str = "") -> Grid:
+        """Return what can be done with a cluster, the one of the settings unless another is named.
+
+        Raises NotOwner: only the owner does anything there.
+        """
+        name = name or self.settings.cluster
+        if name not in self._clusters:
             from asyncjman.api.grid import Grid
 
-            self._grid = Grid(self.writer(), self.settings, self.budget())
-        return self._grid
+            self._clusters[name] = Grid(self.writer(), self.settings, self.budget(), name)
+        return self._clusters[name]
 
     def budget(self) -> Budget:
         """Return the time that what is asked of a cluster from now on may take together."""
-        from asyncjman.executors.budget import Budget
+        from asyncjman.engines.cluster.budget import Budget
 
         if self._within is not None:
             # what begins just before the end gets a moment
@@ -189,28 +194,37 @@ class Operations:
 
         What belongs to others is not looked for there: it is not in the lists of this user.
         """
-        if local or not self.is_owner or not await self.has_grid_jobs():
-            return None
-        return (await self.grid.refresh()).problem
+        if not local and self.is_owner:
+            for name in await schedule.clusters(self.database):
+                self.trouble = (await self.cluster(name).poll()).problem or self.trouble
+        return self.trouble
 
     async def look_up_usage(self) -> None:
         """Learn from the cluster's accounting what tasks that ended there have used."""
         from asyncjman.store import submissions
 
-        if self.is_owner and await submissions.unaccounted(self.database):
-            await self.grid.look_up_usage()
+        if self.is_owner and (pending := await submissions.unaccounted(self.database)):
+            engines = {job.spec.executor for job in await self.get(one.job_id for one in pending)}
+            for name in engines - {"local"}:
+                await self.cluster(name).look_up_usage()
 
-    async def has_grid_jobs(self) -> bool:
-        """Tell whether anything is on a cluster, or is to be sent there."""
-        return await schedule.has_open(self.database, "sge") or bool(
-            await schedule.jobs_with_missing(self.database)
-        )
+    async def clusters(self) -> list[str]:
+        """Return the clusters that have anything, or that something is to be sent to."""
+        return await schedule.clusters(self.database)
 
-    async def submit(self, spec: JobSpec, *, repeat: int = 1, dry_run: bool = False) -> list[Job]:
+    async def submit(
+        self,
+        spec: JobSpec,
+        *,
+        repeat: int = 1,
+        dry_run: bool = False,
+        on_trouble: Callable[[str], None] = lambda _: None,
+    ) -> list[Job]:
         """Store a job (``repeat`` times, each waiting for the one before); return it with its id.
 
         A job for a cluster is sent there. Raises BadDependency where it waits for a job that isn't
-        there, and CommandFailed where the cluster doesn't take it; nothing is stored then.
+        there, and NotLaunched where the cluster doesn't take it; nothing is stored then. A limit of the
+        site passes: the job waits for it, and ``on_trouble`` is told so in a line.
         """
         if dry_run:
             return await self._stored_and_undone(spec, repeat)
@@ -218,7 +232,8 @@ class Operations:
         await self.store(spec, stored.extend, repeat=repeat)
         if spec.executor == "local":
             return stored
-        await self.grid.send_new(stored)
+        if trouble := await self.cluster(spec.executor).send_new(stored):
+            on_trouble(trouble)
         return await jobs.get(self.database, [job.id for job in stored])
 
     async def store(self, spec: JobSpec, on_stored: Callable[[list[Job]], None], *, repeat: int = 1) -> None:
@@ -253,12 +268,12 @@ class Operations:
 
     async def preview(self, spec: JobSpec) -> Preview:
         """Return how a job would be submitted to the cluster."""
-        from asyncjman.scheduler.grid.dispatch import NOT_STORED
+        from asyncjman.scheduler.launches import NOT_STORED
 
         job = Job(
             id=NOT_STORED, spec=spec, submitted_at=self._runtime.time(), counts={}, status=Status.SUBMITTED
         )
-        return await self.grid.preview(job)
+        return await self.cluster(spec.executor).preview(job)
 
     async def resolve_dependencies(self, wanted: Mapping[Kind, Sequence[Word]]) -> tuple[Dependency, ...]:
         """Return dependencies by job ids.
@@ -480,8 +495,10 @@ class Operations:
             queue, log_dir = (self.settings.queue, self.settings.log_dir) if on_cluster else ("local", None)
             request = replace(request, queue=queue, log_dir=log_dir)
         outcome = await resubmit(database, selected, request)
-        await send_again(database, lambda: self.grid, outcome.done)
+        trouble = await send_again(database, self.cluster, outcome.done)
         outcome.done = await as_they_stand(database, outcome.done)
+        if trouble and outcome.done:
+            outcome.done[-1].problems.append(trouble)
         return outcome
 
     async def wait(
@@ -498,16 +515,17 @@ class Operations:
 
         selected = await self._selected(selection, ())
         unfinished = [job.id for job in selected if job.status not in FINISHED]
-        waiting = until_finished(self.database, unfinished, timeout)
-        if self.is_owner and await self.has_grid_jobs():
+        waiting: Awaitable[None] = until_finished(self.database, unfinished, timeout)
+        clusters = await schedule.clusters(self.database) if self.is_owner else []
+        if clusters:
             from asyncjman.api.grid import in_error
 
             for job in selected:
                 if job.note == "error":
                     on_trouble(in_error(job.id))
-            await self.grid.following(waiting, on_trouble)
-        else:
-            await waiting
+        for name in clusters:
+            waiting = self.cluster(name).following(waiting, on_trouble)
+        await waiting
         return await jobs.get(self.database, [job.id for job in selected])
 
     async def failures(self, selected: Iterable[Job]) -> list[Failure]:
@@ -536,7 +554,10 @@ class Operations:
 
         async def follow(until: Callable[[], Awaitable[None]]) -> None:
             try:
-                await self.grid.following(until(), on_trouble)
+                waiting = until()
+                for name in await self.clusters():
+                    waiting = self.cluster(name).following(waiting, on_trouble)
+                await waiting
             except JmanError as error:  # no cluster here: another jman may follow it
                 on_trouble(str(error))
                 await until()
@@ -587,8 +608,8 @@ class Operations:
     async def _stop_on_grid(self, selected: Sequence[Job], task_ids: Sequence[int]) -> list[Job]:
         """Stop those of the jobs that are on a cluster; return them."""
         on_grid = [job for job in selected if job.spec.executor != "local" and job.status not in FINISHED]
-        if on_grid:
-            await self.grid.stop(on_grid, task_ids)
+        for name in sorted({job.spec.executor for job in on_grid}):
+            await self.cluster(name).stop([job for job in on_grid if job.spec.executor == name], task_ids)
         return on_grid
 
     async def resolve(self, selection: Selection, task_ids: Sequence[int] = ()) -> Selection:

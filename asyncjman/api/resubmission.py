@@ -8,6 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asyncjman.engines.base import Why
 from asyncjman.errors import BadDependency, BadSelection, UsageError
 from asyncjman.executors.logs import log_start
 from asyncjman.executors.program import resolve
@@ -16,6 +17,7 @@ from asyncjman.model.job import Job
 from asyncjman.model.resources import checked
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler import removal
+from asyncjman.scheduler.launches import NotLaunched
 from asyncjman.scheduler.reconcile import repair
 from asyncjman.scheduler.settle import settle_jobs
 from asyncjman.store import jobs, removals, schedule, submissions, tasks, transitions
@@ -163,15 +165,29 @@ async def _skipped_behind(
     return [job_id for job_id, one in behind.items() if one.counts.get(Status.SKIPPED)]
 
 
-async def send_again(database: Database, grid: Callable[[], Grid], done: Sequence[Resubmitted]) -> None:
-    """Send to the cluster what is to run there once more; ``grid`` is called where something is."""
+async def send_again(
+    database: Database, cluster: Callable[[str], Grid], done: Sequence[Resubmitted]
+) -> str | None:
+    """Send to clusters what is to run there once more; ``cluster`` is called where something is.
+
+    Where a limit of the site is reached, what is left waits here for a later poll: return a line on that.
+    """
+    from asyncjman.api.grid import waits
+
     on_grid = [one.job for one in done if one.job.spec.executor != "local"]
     unsent: dict[str, set[int]] = {}
     for engine in {job.spec.executor for job in on_grid}:
         unsent[engine] = set(await submissions.unsent_jobs(database, engine))
-    for job in on_grid:
-        if job.id in unsent[job.spec.executor] or job.status is Status.WAITING:
-            await grid().send(job)
+    for number, job in enumerate(on_grid):
+        if job.id not in unsent[job.spec.executor] and job.status is not Status.WAITING:
+            continue
+        try:
+            await cluster(job.spec.executor).send(job)
+        except NotLaunched as error:
+            if error.why is not Why.LIMIT:
+                raise
+            return waits([one.id for one in on_grid[number:]], error)
+    return None
 
 
 async def as_they_stand(database: Database, done: Sequence[Resubmitted]) -> list[Resubmitted]:

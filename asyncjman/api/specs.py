@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -68,7 +67,7 @@ def build_spec(
         name=name,
         executor=executor,
         queue=queue,
-        resources=_with_limit(executor, checked(resources or {}), seconds),
+        resources=checked(resources or {}),
         exec_dir=str(folder),
         log_dir=os.fspath(log_dir) if log_dir is not None else None,
         environment=parse_environment(environment),
@@ -100,15 +99,6 @@ def array_of_sweep(sweep: Sweep, array: str | None) -> ArraySpec:
     if array is not None and not array.startswith("%"):
         raise UsageError("a sweep makes its own array: give only how many at a time, as in --array %4")
     return ArraySpec.parse(f"1-{len(sweep)}{array or ''}")
-
-
-def _with_limit(
-    executor: str, resources: Mapping[str, object], timeout: float | None
-) -> Mapping[str, object]:
-    """On a cluster a time-out is the limit of run time, which the cluster enforces."""
-    if executor == "local" or timeout is None or "time" in resources:
-        return resources
-    return {**resources, "time": str(math.ceil(timeout))}
 
 
 def _has_field(word: str, sweep: Sweep | None) -> bool:

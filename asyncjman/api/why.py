@@ -8,16 +8,10 @@ from asyncjman.api.evidence import Evidence
 from asyncjman.api.logfiles import tail
 from asyncjman.api.operations import Operations
 from asyncjman.api.resubmission import UNSUCCESSFUL
-from asyncjman.errors import JmanError
-from asyncjman.executors.sge.accounting import read_time
-from asyncjman.executors.sge.limits import judge
-from asyncjman.executors.sge.parse import JobDetail
-from asyncjman.executors.sge.verification import why_never
+from asyncjman.model.failure import Cause
 from asyncjman.model.graph import Kind
-from asyncjman.model.job import Job, Task
+from asyncjman.model.job import Job, Task, Usage
 from asyncjman.model.status import FINISHED, Status
-from asyncjman.scheduler.grid.interpret import has_known_end
-from asyncjman.store.submissions import Submission
 
 _TAIL_LINES = 5
 _MAX_TASKS = 5
@@ -42,21 +36,13 @@ async def explain(
     elif job.spec.executor == "local":
         lines += await _local(operations, job)
     elif job.status not in FINISHED:
-        lines += _on_grid(job, evidence, operations.database.runtime.time())
+        lines += _on_cluster(operations, job, evidence)
     if job.status in UNSUCCESSFUL or job.counts.get(Status.FAILURE):
         lines += await _failures(operations, job, only)
     for task in [task async for task in operations.tasks(job, only)] if only else ():
         if task.status not in UNSUCCESSFUL:
             lines.append(f"{job.id}.{task.task_id} is {task.status}")
     return lines
-
-
-_NOTES = {
-    "suspended": "suspended: somebody with the right to (qmod -usj) can let it go on",
-    "suspended with its queue": "suspended with its queue, which an administrator can let go on",
-    "suspended by a load threshold": "suspended while its host has too much to do",
-    "being deleted": "being deleted on the cluster, as soon as its host says so",
-}
 
 
 async def _dependencies(operations: Operations, job: Job) -> list[str]:
@@ -85,75 +71,20 @@ async def _local(operations: Operations, job: Job) -> list[str]:
     return []
 
 
-def _on_grid(job: Job, evidence: Evidence, now: float) -> list[str]:
+def _on_cluster(operations: Operations, job: Job, evidence: Evidence) -> list[str]:
     sent = evidence.sent.get(job.id, [])
     if not sent:
         what = "its next attempt has" if job.grid_id is not None else "has"
-        return [f"{what} not been sent to the cluster yet"]
+        why = f": {operations.trouble}" if operations.trouble is not None else ""
+        return [f"{what} not been sent to the cluster yet{why}"]
     if evidence.is_anothers:
-        return [f"on the cluster as {one.grid_id}, which only the owner's jman asks" for one in sent]
+        return [f"on the cluster as {one.native_id}, which only the owner's jman asks" for one in sent]
     if evidence.silent is not None:
         return [f"the cluster does not answer: {evidence.silent}"]
-    lines = []
-    for one in sent:
-        assert one.grid_id is not None
-        detail = evidence.details.get(one.grid_id)
-        if detail is None:
-            lines.append(f"the cluster does not list {one.grid_id} any more; its end is not known yet")
-        else:
-            lines += _of_detail(detail, one, job, evidence, now)
-    if job.note in _NOTES:
-        lines.append(_NOTES[job.note])
-    if not lines and job.status is Status.QUEUED:
-        lines.append("waits in the queue; the scheduler says nothing more (schedd_job_info may be off)")
+    lines = evidence.lines[job.id]
     if not lines and job.status is Status.EXECUTING:
-        lines.append(f"runs on {job.host or 'the grid'}")
-    return list(dict.fromkeys(lines))
-
-
-def _of_detail(
-    detail: JobDetail, submission: Submission, job: Job, evidence: Evidence, now: float
-) -> list[str]:
-    lines = []
-    in_error = evidence.in_error.get(detail.grid_id, set())
-    told = [number for number in detail.error_reasons if number in in_error]
-    for number in told[:_MAX_TASKS]:
-        reasons = detail.error_reasons[number]
-        task = f" of task {submission.task_id(number)}" if job.spec.array else ""
-        lines += [f"error{task}: {reason}" for reason in reasons]
-        lines += _advice(reasons)
-    if in_error:
-        lines.append(
-            f"it stays so until somebody acts: mend the cause, then qmod -cj {detail.grid_id}; "
-            f"or jman stop {job.id} and jman resubmit {job.id}"
-        )
-    start = read_time(detail.not_before)
-    if detail.not_before and job.status is Status.QUEUED and (start is None or start > now):
-        lines.append(f"starts not before {detail.not_before}")
-    if detail.hold:
-        lines.append(f"held on the grid by {', '.join(map(str, detail.hold))}")
-    ever, at_present = evidence.ever.get(detail.grid_id), evidence.now.get(detail.grid_id)
-    if never := why_never(ever, at_present, detail.resources):
-        lines += never
-        lines.append(
-            f"to ask for something else: jman stop {job.id}, then jman resubmit {job.id} "
-            "with -q, -m, -p or --time"
-        )
-    # what the scheduler says is about tasks that wait
-    if not never and any(job.counts.get(one) for one in (Status.QUEUED, Status.WAITING)):
-        lines += list(dict.fromkeys(detail.scheduling))[:10]
+        return [f"runs on {job.host or 'the cluster'}"]
     return lines
-
-
-def _advice(reasons: Sequence[str]) -> list[str]:
-    text = " ".join(reasons)
-    if "can't chdir" in text:
-        return ["the working folder is missing on the node"]
-    if "can't open output file" in text or "can't open error file" in text:
-        return ["the log folder is missing on the node, or can't be written there"]
-    if "execvlp" in text or "unable to find shell" in text:
-        return ["the command is missing on the node, or its #! line is wrong"]
-    return []
 
 
 async def _failures(operations: Operations, job: Job, only: Sequence[int]) -> list[str]:
@@ -176,19 +107,18 @@ def _limits(operations: Operations, job: Job, task: Task) -> list[str]:
         return []
     if not operations.is_owner:
         return []  # these would be held against settings of another user
-    try:
-        limits = operations.grid.executor.limits({**job.spec.resources, "queue": job.spec.queue})
-    except JmanError:
-        return []  # the settings are others now
     seconds = None if task.finished_at is None else task.finished_at - task.started_at
-    return judge(limits, seconds=seconds, cpu_seconds=task.cpu_seconds, peak_bytes=task.peak_memory_bytes)
+    usage = None
+    if task.cpu_seconds is not None or task.peak_memory_bytes is not None:
+        usage = Usage(task.cpu_seconds or 0.0, task.peak_memory_bytes or 0)
+    return list(operations.cluster(job.spec.executor).engine.judge(job.spec, seconds, usage))
 
 
 def _failure(operations: Operations, job: Job, task: Task) -> list[str]:
     name = f"{job.id}.{task.task_id}" if task.task_id else f"{job.id}"
     what = [f"{name} {task.status}: {task.reason or 'no reason is known'}"]
     host = task.host or "some host"
-    if task.started_at is not None and not has_known_end(task):
+    if task.started_at is not None and task.cause in (Cause.VANISHED, Cause.NODE):
         what.append(f"it was on {host}; when it ended is not known")
     elif task.started_at is not None and task.finished_at is not None:
         what.append(f"ran {task.finished_at - task.started_at:.1f} seconds on {host}")

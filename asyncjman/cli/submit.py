@@ -86,7 +86,7 @@ def submit_command(
         name=name,
         exec_dir=exec_dir,
         log_dir=log_dir if globals_.local else log_dir or settings.log_dir,
-        executor="local" if globals_.local else "sge",
+        executor="local" if globals_.local else settings.cluster,
         queue="local" if globals_.local else resources.queue or settings.queue,
         resources={**resources.asked(), "extra": extra_options(settings, sge_extra_args) or None},
         environment=environment or (),
@@ -108,11 +108,14 @@ async def _submit(
     globals_: Globals, spec: JobSpec, waits: Words, settings: Settings, repeat: int, dry_run: bool
 ) -> list[Job]:
     from asyncjman.api.operations import Operations
+    from asyncjman.cli.context import say
 
     async with Operations(globals_.database, create=not dry_run, settings=settings, asks="once") as manager:
         manager.writer()
         spec = replace(spec, dependencies=await manager.resolve_dependencies(waits))
-        return await manager.submit(spec, repeat=repeat, dry_run=dry_run)
+        return await manager.submit(
+            spec, repeat=repeat, dry_run=dry_run, on_trouble=lambda line: say(f"jman: {line}")
+        )
 
 
 async def _preview(globals_: Globals, spec: JobSpec, waits: Words, settings: Settings) -> None:
@@ -126,7 +129,7 @@ async def _preview(globals_: Globals, spec: JobSpec, waits: Words, settings: Set
         manager.writer()
         spec = replace(spec, dependencies=await manager.resolve_dependencies(waits))
         preview = await manager.preview(spec)
-    print(printable(shlex.join(preview.command)))
+    print(printable(shlex.join(preview.argv)))
     for line in preview.script.decode("utf-8", "surrogateescape").rstrip("\n").split("\n"):
         print(f"  | {printable(line)}")
 

@@ -17,6 +17,9 @@ from asyncjman.model.graph import Kind
 from asyncjman.model.job import JobSpec, Usage
 from asyncjman.model.status import Status
 
+IN_ERROR = "error"
+"""The ``engine_state`` of what only a person can help."""
+
 
 class Ref(NamedTuple):
     """One attempt at a task."""
@@ -46,6 +49,9 @@ class After(NamedTuple):
     """Where the records of the job that is waited for are, absolute."""
     tasks: ArraySpec | None
     """The array of the job that is waited for; None where it has one task."""
+    job_id: int = 0
+    stop_on_failure: bool = False
+    """Whether a failure of it counts, whatever the kind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +89,8 @@ class LaunchRequest:
     """The job's spool folder, for scripts and records."""
     logs: str | None
     """What the paths of its log files begin with; None: output goes to the console."""
+    patience: float = 0.0
+    """Seconds for which an engine that can't take it at this moment is asked again."""
 
 
 class Launched(NamedTuple):
@@ -113,6 +121,27 @@ class LaunchFailed(NamedTuple):
     words: str
     exit_status: int | None = None
     """What a shell says of a command that it can't start: 126 or 127."""
+    of_request: bool = False
+    """Whether what was asked for makes no sense, as it stands: a usage error."""
+
+
+class TaskRow(NamedTuple):
+    """What the store knows of a task."""
+
+    attempt: int
+    status: Status
+    started_at: float | None
+    missing_since: float | None
+
+
+class Purpose(Enum):
+    """What a launch is watched for."""
+
+    STATE = "state"
+    LATE = "late"
+    """Its ends were never proven: only a record that comes late tells more."""
+    USAGE = "usage"
+    """All of it ended; only what it used is asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,8 +160,8 @@ class Watched:
     """Our task ids by the engine's numbers 1, 2, 3…; empty where these are the task ids."""
     default: Status
     """The status of tasks that have no row."""
-    rows: Mapping[int, tuple[int, Status, float | None, float | None]]
-    """Of unfinished tasks that have one: attempt, status, start, and since when it is missing."""
+    rows: Mapping[int, TaskRow]
+    """Of unfinished tasks that have one; where it is LATE, of those whose end is not proven."""
     ended: frozenset[int]
     """Tasks whose end is known."""
     elsewhere: frozenset[int] = frozenset()
@@ -141,6 +170,9 @@ class Watched:
     """Tasks that somebody asked to stop."""
     folder: str
     engine_state: str | None = None
+    purpose: Purpose = Purpose.STATE
+    ran: tuple[tuple[Ref, float], ...] = ()
+    """Attempts, each with its start, of which USAGE is asked for."""
 
 
 class Saw(Enum):
@@ -206,6 +238,8 @@ class Target(NamedTuple):
     native_id: str
     refs: tuple[Ref, ...] = ()
     """(): all of the launch."""
+    tasks: tuple[int, ...] = ()
+    """Our task ids by the engine's numbers, as in ``Watched``."""
 
 
 class Finding(NamedTuple):
@@ -238,7 +272,10 @@ class Engine(Protocol):
     """
 
     name: str
-    capabilities: Capabilities
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do, as far as it is known before ``open``."""
 
     async def open(self, wake: Callable[[], None]) -> None:
         """Make ready. ``wake`` is called in the loop when ``poll`` has something."""
@@ -255,6 +292,9 @@ class Engine(Protocol):
     def release(self, lease: Lease) -> None:
         """Give back what was set aside."""
 
+    async def prepare(self, request: LaunchRequest) -> None:
+        """Clear what earlier attempts of these tasks left: before the intent of the launch is stored."""
+
     async def launch(self, requests: Sequence[LaunchRequest]) -> Sequence[Launched | LaunchFailed]:
         """Start, or queue; one answer for each request. Raises nothing.
 
@@ -267,20 +307,30 @@ class Engine(Protocol):
         On this machine it drains what has ended, and does not await. On a cluster it is one query for all.
         """
 
+    async def stored(self, ends: Sequence[Observation]) -> None:
+        """Take note that these ends are stored: what was kept to tell of them may go. Raises nothing."""
+
     async def cancel(self, targets: Sequence[Target], *, force: bool, budget: float) -> Sequence[Target]:
         """Ask tasks to end, ``force``: at once; return those of which that is not confirmed.
 
-        Their ends come by ``poll`` alone.
+        Their ends come by ``poll`` alone. Raises EnvironmentProblem, in the engine's own words, where it
+        does not answer, or does not do it.
         """
 
     async def recover(self, runner_token: str) -> bool:
         """End what a runner that is proven dead left; tell whether nothing of it lives."""
 
     async def explain(self, watched: Sequence[Watched]) -> Sequence[Evidence]:
-        """Return what ``why`` shows of jobs that wait, or did not succeed."""
+        """Return what ``why`` shows of jobs that wait or run, a line each.
+
+        Raises EnvironmentProblem where the engine does not answer.
+        """
+
+    def judge(self, spec: JobSpec, seconds: float | None, usage: Usage | None) -> Sequence[str]:
+        """Say which limits an attempt that failed came up against, by what it took."""
 
     async def preview(self, request: LaunchRequest) -> Preview:
-        """Return how a launch would be made; runs nothing."""
+        """Return how a launch would be made; launches nothing. Raises JmanError where it can't be."""
 
     async def check(self) -> Sequence[Finding]:
         """Return what ``doctor`` shows."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from asyncjman.executors.command import CommandFailed, run
+from asyncjman.executors.tool import run
 
 TIMEOUT_SECONDS = 5.0
 _ENVIRONMENT = {
@@ -79,8 +80,7 @@ async def _git(
             ["git", "-C", str(folder), "--no-pager", *settings, *words],
             env={**os.environ, **_ENVIRONMENT},
             timeout=TIMEOUT_SECONDS,
-            check=False,
         )
-    except CommandFailed:
+    except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout if done.returncode in fine else None
+    return done.stdout if done.exit_status in fine else None

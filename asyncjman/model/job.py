@@ -122,6 +122,8 @@ class Job:
     attempt: int = 1
     grid_id: int | None = None
     """The cluster's number of its latest submission."""
+    grid_ids: tuple[int, ...] = ()
+    """Its numbers for all of this job that is still there, and the latest one."""
     note: str | None = None
     """What the cluster says beyond our status, as in error, suspended, held."""
 

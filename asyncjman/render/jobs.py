@@ -85,7 +85,7 @@ class JobTable:
         spec, more = job.spec, self._details
         return (
             str(job.id),
-            str(job.grid_id or ""),
+            ",".join(map(str, job.grid_ids)),
             text.printable(spec.queue),
             f"{job.status} ({job.note})" if job.note else job.status,
             task_counts(job),

@@ -16,6 +16,7 @@ def job_object(job: Job) -> dict[str, Any]:
     return {
         "id": job.id,
         "grid_id": job.grid_id,
+        "grid_ids": list(job.grid_ids),
         "name": spec.name or None,
         "executor": spec.executor,
         "queue": spec.queue,

@@ -87,13 +87,17 @@ async def existing(source: Reader | Transaction, ids: Sequence[range]) -> set[in
 
 
 async def by_grid_id(source: Reader | Transaction, grid_ids: range) -> set[int]:
-    """Return the jobs whose latest submission has one of these numbers on the cluster."""
+    """Return the jobs that have, or had, one of these numbers on the cluster.
+
+    A cluster may use a number again: it means the job whose latest submission has it, if there is one.
+    """
     rows = await source.fetch(
-        "SELECT job_id FROM submission AS one WHERE grid_id BETWEEN ? AND ? "
-        "AND id = (SELECT max(id) FROM submission WHERE job_id = one.job_id)",
+        "SELECT grid_id, job_id, id = (SELECT max(id) FROM submission WHERE job_id = one.job_id) "
+        "FROM submission AS one WHERE grid_id BETWEEN ? AND ?",
         (grid_ids[0], grid_ids[-1]),
     )
-    return {row[0] for row in rows}
+    now = {number for number, _, is_latest in rows if is_latest}
+    return {job_id for number, job_id, is_latest in rows if is_latest or number not in now}
 
 
 async def names(source: Reader | Transaction, *, derived: bool) -> dict[int, str]:
@@ -247,19 +251,18 @@ async def _jobs_of(source: View, rows: Sequence[Sequence[Any]], *, unreadable_to
             ids,
         )
     }
-    grid = {
-        row[0]: (row[1], row[2])
-        for row in await source.fetch(
-            f"SELECT job_id, grid_id, note FROM submission WHERE job_id {in_ids} ORDER BY id", ids
-        )
-    }
+    sent: dict[int, list[tuple[int | None, str | None, int]]] = defaultdict(list)
+    for job_id, *columns in await source.fetch(
+        f"SELECT job_id, grid_id, note, active FROM submission WHERE job_id {in_ids} ORDER BY id", ids
+    ):
+        sent[job_id].append((columns[0], columns[1], columns[2]))
     return [
         job_of(
             row[:6],
             _spec(row, tuple(dependencies[row[0]]), unreadable_too=unreadable_too),
             tallies.get(row[0], {}),
             speakers.get(row[0]),
-            grid.get(row[0], (None, None)),
+            sent.get(row[0], ()),
         )
         for row in rows
     ]

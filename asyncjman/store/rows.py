@@ -286,10 +286,11 @@ def job_of(
     spec: JobSpec,
     tally: Mapping[Status, tuple[int, float, int]],
     speaker: Task | None,
-    grid: tuple[int | None, str | None] = (None, None),
+    sent: Sequence[tuple[int | None, str | None, int]] = (),
 ) -> Job:
     """Build a job from (id, submitted_at, started_at, finished_at, rest, task_count), its tally
-    (count, CPU seconds, peak bytes by status), the task that speaks for it, and (grid id, note).
+    (count, CPU seconds, peak bytes by status), the task that speaks for it, and (grid id,
+    note, whether it is active) of its submissions.
     """
     job_id, submitted_at, started_at, finished_at, rest, task_count = head
     if task_count != (len(spec.array) if spec.array else 1):
@@ -324,6 +325,11 @@ def job_of(
         signal=speaker.signal if speaker else None,
         reason=speaker.reason if speaker else None,
         attempt=speaker.attempt if speaker else 1,
-        grid_id=grid[0],
-        note=grid[1],
+        grid_id=sent[-1][0] if sent else None,
+        grid_ids=tuple(
+            number
+            for index, (number, _, active) in enumerate(sent, 1)
+            if number is not None and (active or index == len(sent))
+        ),
+        note=next((note for _, note, _ in reversed(sent) if note is not None), None),
     )

@@ -45,6 +45,15 @@ async def open_jobs(source: Reader | Transaction) -> list[int]:
     return [row[0] for row in await source.fetch("SELECT id FROM job WHERE finished_at IS NULL ORDER BY id")]
 
 
+async def clusters(source: Reader | Transaction) -> list[str]:
+    """Return the engines whose tasks survive us that have anything to be polled for."""
+    rows = await source.fetch(
+        "SELECT DISTINCT executor FROM job WHERE executor <> 'local' AND (finished_at IS NULL OR id IN "
+        "(SELECT job_id FROM task WHERE missing_since IS NOT NULL AND finished_at IS NOT NULL)) ORDER BY 1"
+    )
+    return [row[0] for row in rows]
+
+
 async def has_open(source: Reader | Transaction, executor: str) -> bool:
     """Tell whether an executor has jobs that are not finished."""
     rows = await source.fetch(
@@ -74,14 +83,6 @@ async def not_succeeded(
         "SELECT job.id FROM job LEFT JOIN tally ON tally.job_id = job.id AND tally.status = 'success' "
         f"WHERE executor = ?{some} AND task_count > coalesce(tally.count, 0) ORDER BY job.id",
         (executor, *([] if only is None else [json.dumps(list(only))])),
-    )
-    return [row[0] for row in rows]
-
-
-async def jobs_with_missing(source: Reader | Transaction) -> list[int]:
-    """Return the jobs with tasks that ended without a word: their records may come late."""
-    rows = await source.fetch(
-        "SELECT DISTINCT job_id FROM task WHERE missing_since IS NOT NULL AND finished_at IS NOT NULL"
     )
     return [row[0] for row in rows]
 

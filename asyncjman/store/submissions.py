@@ -28,9 +28,10 @@ class Submission:
     """Task ids by the cluster's numbers 1, 2, 3…; empty where these are the task ids."""
     note: str | None
 
-    def task_id(self, number: int) -> int:
-        """Return our task id for the cluster's number."""
-        return self.mapped[number - 1] if self.mapped else number
+    @property
+    def native_id(self) -> str | None:
+        """Return the engine's own number of it; None until it is known to have been launched."""
+        return None if self.grid_id is None else str(self.grid_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,9 @@ async def insert(
     return rows[0][0] if rows else None
 
 
-async def sent(tx: Transaction, submission_id: int, grid_id: int, status: Status) -> None:
+async def sent(tx: Transaction, submission_id: int, native_id: str, status: Status) -> None:
     """Store that the cluster took a submission, and that its tasks are queued, or waiting, there."""
-    await tx.execute("UPDATE submission SET grid_id = ? WHERE id = ?", (grid_id, submission_id))
+    await tx.execute("UPDATE submission SET grid_id = ? WHERE id = ?", (int(native_id), submission_id))
     await tx.execute(
         f"UPDATE job SET rest = ?, revision = {REVISION} WHERE rest IN ('submitted', 'waiting') "
         "AND id = (SELECT job_id FROM submission WHERE id = ?)",
@@ -99,11 +100,18 @@ async def drop(tx: Transaction, submission_id: int) -> None:
     await tx.execute("DELETE FROM submission WHERE id = ? AND grid_id IS NULL", (submission_id,))
 
 
-async def active(source: Reader | Transaction, job_ids: Iterable[int] | None = None) -> list[Submission]:
-    """Return the submissions that have unfinished tasks, of all jobs or of some."""
-    some = "" if job_ids is None else " AND job_id IN (SELECT value FROM json_each(?))"
-    values = [] if job_ids is None else [json.dumps(list(job_ids))]
-    rows = await source.fetch(f"SELECT {_COLUMNS} FROM submission WHERE active = 1{some} ORDER BY id", values)
+async def active(
+    source: Reader | Transaction, job_ids: Iterable[int] | None = None, *, engine: str | None = None
+) -> list[Submission]:
+    """Return the submissions that have unfinished tasks, of all jobs or of some, or those of an engine."""
+    wanted, values = "active = 1", []
+    if job_ids is not None:
+        wanted += " AND job_id IN (SELECT value FROM json_each(?))"
+        values.append(json.dumps(list(job_ids)))
+    if engine is not None:
+        wanted += " AND job_id IN (SELECT id FROM job WHERE executor = ?)"
+        values.append(engine)
+    rows = await source.fetch(f"SELECT {_COLUMNS} FROM submission WHERE {wanted} ORDER BY id", values)
     return [_of(row) for row in rows]
 
 
@@ -180,6 +188,15 @@ async def standings(source: Reader | View, job_ids: Collection[int]) -> dict[int
     ):
         found[job_id].finished.add(task_id)
     return found
+
+
+async def unproven(source: Reader | Transaction) -> list[tuple[Task, float]]:
+    """Return the tasks that ended without a word, and since when: their records may come late."""
+    rows = await source.fetch(
+        f"SELECT {TASK_COLUMNS}, missing_since FROM task "
+        "WHERE missing_since IS NOT NULL AND finished_at IS NOT NULL"
+    )
+    return [(task_of(row[:-1]), row[-1]) for row in rows]
 
 
 async def put_tasks(tx: Transaction, rows: Sequence[tuple[Task, float | None]]) -> None:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import time
 from pathlib import Path
 
 from asyncjman.api.operations import Operations
+from asyncjman.engines.cluster.programs import locate
+from asyncjman.engines.sge.programs import PROGRAMS
 
 
 async def main() -> None:
     async with Operations(Path("submitted.sql3"), create=False) as operations:
-        executor = operations.grid.executor
-        qstat = executor._binaries.path("qstat"), "-u", executor.user, "-xml"
+        binaries = locate(PROGRAMS)
+        qstat = binaries.path("qstat"), "-u", getpass.getuser(), "-xml"
         start = time.monotonic()
         process = await asyncio.create_subprocess_exec(
-            *qstat, env=dict(executor._binaries.environment), stdout=asyncio.subprocess.PIPE
+            *qstat, env=dict(binaries.environment), stdout=asyncio.subprocess.PIPE
         )
         await process.communicate()
         print("qstat", time.monotonic() - start)

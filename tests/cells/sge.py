@@ -17,10 +17,12 @@ from typing import TypeVar
 
 import pytest
 
-from asyncjman.executors.command import run_with_retry
-from asyncjman.executors.sge import commands
-from asyncjman.executors.sge.binaries import Binaries, locate
-from asyncjman.executors.sge.parse import QueueEntry, parse_qstat, parse_qsub
+from asyncjman.engines.cluster.process import run_with_retry
+from asyncjman.engines.cluster.programs import Binaries, locate
+from asyncjman.engines.sge import commands
+from asyncjman.engines.sge.faults import fault_of
+from asyncjman.engines.sge.parse import QueueEntry, parse_qstat, parse_qsub
+from asyncjman.engines.sge.programs import PROGRAMS
 from tests.cells.own import NoCell, OwnCell, install
 
 WITHOUT = "needs a Grid Engine cell: make test CELLS=1 brings one of its own up"
@@ -66,7 +68,7 @@ class Cell:
 
     def call(self, argv: list[str], *, check: bool = True) -> str:
         """Run one of the cell's commands, and return what it printed."""
-        answer = run_with_retry(argv, env=self.binaries.environment, check=check)
+        answer = run_with_retry(argv, env=self.binaries.environment, check=check, classify=fault_of)
         return asyncio.run(answer).stdout
 
     def qstat(self) -> list[QueueEntry]:
@@ -90,6 +92,6 @@ def sge_cell() -> Iterator[Cell]:
     except NoCell as error:
         pytest.fail(f"CELLS=1: {error}")
     try:
-        yield Cell(own, locate({**os.environ, **own.variables}))
+        yield Cell(own, locate(PROGRAMS, {**os.environ, **own.variables}))
     finally:
         own.close()

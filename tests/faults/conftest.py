@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from asyncjman.executors import command
-from asyncjman.scheduler.grid import refresh
+from asyncjman.engines.cluster import process
+from asyncjman.executors import tool
+from asyncjman.scheduler import intents
 from tests.cli.tools import Jman
 from tests.faults.cell import Cell
 from tests.faults.tools import kill_left_in
@@ -42,7 +43,7 @@ def cell(tmp_path: Path, jman: Jman, monkeypatch: pytest.MonkeyPatch) -> Cell:
         "JMAN_POLL_INTERVAL_MAX": "0.1",
         "JMAN_CLUSTER_TIMEOUT": "60",
     }
-    talk = command._talk
+    talk = tool._talk
 
     def talk_briefly(
         process: subprocess.Popen[bytes], stdin: bytes | None, seconds: float
@@ -52,8 +53,8 @@ def cell(tmp_path: Path, jman: Jman, monkeypatch: pytest.MonkeyPatch) -> Cell:
         hangs = cell.fault(program.name) == "hang"
         return talk(process, stdin, min(seconds, 0.5) if hangs else seconds)
 
-    monkeypatch.setattr(command, "_talk", talk_briefly)
-    monkeypatch.setattr(command, "FIRST_PAUSE_SECONDS", 0.02)
-    monkeypatch.setattr(refresh, "ORPHAN_SECONDS", 0.1)
-    monkeypatch.setattr(command, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(tool, "_talk", talk_briefly)
+    monkeypatch.setattr(process, "FIRST_PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(intents, "ORPHAN_SECONDS", 0.1)
+    monkeypatch.setattr(process, "PATIENCE_SECONDS", 0.3)
     return cell

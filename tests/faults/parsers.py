@@ -11,13 +11,13 @@ from typing import Any
 
 from asyncjman.api.specs import array_of_sweep, parse_environment
 from asyncjman.api.sweepfile import read_sweep
+from asyncjman.engines.cluster.dialect import ParseError
+from asyncjman.engines.cluster.records import RecordKind, parse_record
+from asyncjman.engines.sge.accounting import latest, parse_qacct
+from asyncjman.engines.sge.qstat import parse_qstat
+from asyncjman.engines.sge.qstat_job import parse_qstat_j
+from asyncjman.engines.sge.resources import make_rules
 from asyncjman.errors import JmanError
-from asyncjman.executors.records import RecordKind, parse_record
-from asyncjman.executors.sge.accounting import latest, parse_qacct
-from asyncjman.executors.sge.errors import ParseError
-from asyncjman.executors.sge.executor import make_rules
-from asyncjman.executors.sge.qstat import parse_qstat
-from asyncjman.executors.sge.qstat_job import parse_qstat_j
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.ids import Numbers, parse_words
 from asyncjman.model.selection import format_ids
@@ -25,7 +25,7 @@ from asyncjman.model.status import Status
 from asyncjman.model.sweep import Sweep
 from asyncjman.settings import extra_options, load
 
-RECORDED = Path(__file__).parents[1] / "executors" / "sge" / "recorded"
+RECORDED = Path(__file__).parents[1] / "engines" / "sge" / "recorded"
 
 
 def text_of(data: bytes) -> str:

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from asyncjman.executors import command
-from asyncjman.scheduler.grid import refresh
+from asyncjman.engines.cluster import process as command
+from asyncjman.engines.cluster.engine import ClusterEngine
 from tests.cli.tools import Jman
 from tests.faults.cell import Cell
 from tests.faults.tools import LONG, SEED, Figures, trials
@@ -197,7 +197,7 @@ def test_what_another_process_stored_meanwhile_is_kept(
     """A look at the cluster that takes long has seen a task run that another one has seen end."""
     jman("submit", "--", "true")
     cell.start(1)
-    conclude = refresh._interpret_all
+    conclude = ClusterEngine.poll
     others: list[str] = []
 
     async def conclude_slowly(*args: Any) -> Any:
@@ -208,7 +208,7 @@ def test_what_another_process_stored_meanwhile_is_kept(
             others[0] = (await asyncio.to_thread(jman.fresh, "list", "--json")).out
         return found
 
-    monkeypatch.setattr(refresh, "_interpret_all", conclude_slowly)
+    monkeypatch.setattr(ClusterEngine, "poll", conclude_slowly)
     jman("list")
     assert json.loads(others[0])[0]["status"] == "success"
     assert jman.status() == {1: "success"}

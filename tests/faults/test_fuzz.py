@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from asyncjman.api.specs import parse_environment
 from asyncjman.api.sweepfile import read_sweep
 from asyncjman.cli.argv import COMMANDS
+from asyncjman.engines.cluster.records import RecordKind, parse_record
+from asyncjman.engines.sge.resources import make_rules
 from asyncjman.errors import JmanError, UsageError
-from asyncjman.executors.records import RecordKind, parse_record
-from asyncjman.executors.sge.executor import make_rules
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.ids import parse_words
 from asyncjman.model.status import Status

@@ -115,7 +115,7 @@ def test_what_the_cluster_still_lists_is_not_stopped(
     jman: Jman, cell: Cell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A node that is dead keeps a job that is being deleted for ever."""
-    monkeypatch.setattr("asyncjman.scheduler.grid.cancel.WAIT_SECONDS", 0.5)
+    monkeypatch.setattr("asyncjman.scheduler.cancelling.WAIT_SECONDS", 0.5)
     jman("submit", "--", "true")
     jman("submit", "--", "true")
     cell.start(1)
@@ -184,9 +184,10 @@ def test_a_limit_of_jobs_is_waited_for(jman: Jman, cell: Cell) -> None:
     for _ in range(2):
         assert "only 20 jobs are allowed per user" in jman("list").err
     assert jman.status()[1] == "submitted"
-    refused = jman("submit", "--", "true", code=3)
-    assert "only 20 jobs are allowed per user" in refused.err
-    assert len(jman.list()) == 2
+    waiting = jman("submit", "--", "true")
+    assert "only 20 jobs are allowed per user" in waiting.err
+    assert len(jman.list()) == 3
+    jman("stop", 3)
     # what is there can be stopped all the same
     assert "Stopped 2" in jman("stop", 2).out
     cell.let("qsub")
@@ -194,4 +195,4 @@ def test_a_limit_of_jobs_is_waited_for(jman: Jman, cell: Cell) -> None:
     (grid_id,) = cell.listed()
     cell.run(grid_id)
     jman("wait", 1, "--timeout", "20")
-    assert jman.status() == {1: "success", 2: "stopped"}
+    assert jman.status() == {1: "success", 2: "stopped", 3: "stopped"}

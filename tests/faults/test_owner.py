@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from asyncjman.executors import command
+from asyncjman.engines.cluster import process as command
 from tests.cli.tools import Jman, Result, is_alive, pid_in, wait_until
 from tests.faults.cell import Cell
 from tests.faults.tools import query

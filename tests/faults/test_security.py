@@ -18,12 +18,12 @@ from pathlib import Path
 import pytest
 
 from asyncjman.api.calls import Calls
+from asyncjman.engines.cluster.dialect import ParseError
+from asyncjman.engines.cluster.names import job_name
+from asyncjman.engines.cluster.script import Script, text_of
+from asyncjman.engines.sge import commands
+from asyncjman.engines.sge.qstat import parse_qstat
 from asyncjman.errors import EnvironmentProblem, JmanError
-from asyncjman.executors.script import Script, text_of
-from asyncjman.executors.sge import commands
-from asyncjman.executors.sge.errors import ParseError
-from asyncjman.executors.sge.names import grid_name
-from asyncjman.executors.sge.qstat import parse_qstat
 from tests.cli.tools import Jman, on_terminal
 from tests.faults.cell import Cell
 from tests.faults.tools import force, query
@@ -198,16 +198,18 @@ def test_nothing_breaks_out_of_the_job_script_or_of_qsub(tmp_path: Path, evil: s
     said = ast.literal_eval(os.fsdecode(Path(str(script.stdout)).read_bytes()))
     assert said == [[evil, ""], evil, "odd" if "=" not in evil else None]
     assert not list(tmp_path.rglob("owned"))
-    name = grid_name(7, evil)
+    name = job_name(7, "0" * 14, evil)
     assert re.fullmatch(r"[A-Za-z0-9_.+-]+", name) and name.startswith("jm7_")
 
 
 @pytest.mark.parametrize("evil", BREAKOUTS)
 def test_names_and_resources_are_one_word_of_qsub(evil: str) -> None:
     """What a user names goes behind its option; a line break or a comma there is refused, or is no end."""
-    submission = commands.Submission(name=grid_name(7, evil), work_dir="/w", script="/s", tasks=range(1, 3))
+    submission = commands.Submission(
+        name=job_name(7, "0" * 14, evil), work_dir="/w", script="/s", tasks=range(1, 3)
+    )
     argv = commands.qsub("qsub", submission)
-    assert argv[argv.index("-N") + 1] == grid_name(7, evil)
+    assert argv[argv.index("-N") + 1] == job_name(7, "0" * 14, evil)
     assert argv[-2:] == ["/bin/sh", "/s"]
     try:
         words = commands.qsub("qsub", replace(submission, work_dir=f"/{evil}", script=f"/{evil}"))

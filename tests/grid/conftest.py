@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from asyncjman.executors.command import run
-from asyncjman.executors.sge import commands
-from asyncjman.executors.sge.binaries import NAMES
-from asyncjman.executors.sge.qstat import QueueEntry
+from asyncjman.engines.cluster.process import run
+from asyncjman.engines.sge import commands
+from asyncjman.engines.sge.programs import PROGRAMS
+from asyncjman.engines.sge.qstat import QueueEntry
 from tests.cells.sge import Cell, sge_cell, wait_until
 from tests.cli.tools import Jman, Result
 
@@ -146,7 +146,7 @@ def watched(grid: Grid, sge_cell: Cell, tmp_path: Path) -> Watched:
     environment = "\n".join(
         f"export {key}={shlex.quote(sge_cell.binaries.environment[key])}" for key in sge_cell.variables
     )
-    for name in NAMES:
+    for name in PROGRAMS.names:
         real = shlex.quote(sge_cell.binaries.path(name))
         text = _WATCHED.format(folder=shlex.quote(str(folder)), name=name, real=real, environment=environment)
         (folder / name).write_text(text)

@@ -11,10 +11,10 @@ import time
 
 import pytest
 
-from asyncjman.executors import command
-from asyncjman.executors.sge import commands
-from asyncjman.executors.sge.parse import parse_qacct
-from asyncjman.scheduler.grid import dispatch, refresh
+from asyncjman.engines.cluster import process as command
+from asyncjman.engines.sge import commands
+from asyncjman.engines.sge.parse import parse_qacct
+from asyncjman.scheduler import intents
 from tests.cells.sge import wait_until
 from tests.cli.tools import COMMAND
 from tests.grid.conftest import Grid, Watched
@@ -28,7 +28,7 @@ LONG = bool(os.environ.get("JMAN_LONG"))
 def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let commands that hang be given up soon."""
     monkeypatch.setattr(command, "TIMEOUT_SECONDS", 1.0)
-    monkeypatch.setattr(refresh, "ORPHAN_SECONDS", 2.0)
+    monkeypatch.setattr(intents, "ORPHAN_SECONDS", 2.0)
 
 
 def names_on_grid(grid: Grid) -> list[str]:
@@ -213,9 +213,9 @@ def test_an_intent_of_a_killed_resubmission_does_not_take_the_former_number(grid
     wait_until(lambda: {k: v["status"] for k, v in grid.tasks().items()} == {1: "failure", 2: "executing"})
     # killed after the intent was stored, before qsub
     code = (
-        "import os; from asyncjman.executors.sge.executor import SgeExecutor as E\n"
-        "async def submit(*_, **__): os._exit(9)\n"
-        "E.submit = submit\nfrom asyncjman.cli.start import main; main()"
+        "import os; from asyncjman.engines.cluster.engine import ClusterEngine as E\n"
+        "async def launch(*_, **__): os._exit(9)\n"
+        "E.launch = launch\nfrom asyncjman.cli.start import main; main()"
     )
     words = [COMMAND[0], "-c", code, "resubmit", "1"]
     killed = subprocess.run(words, cwd=grid.folder, env=grid.environment(), capture_output=True, timeout=60)
@@ -240,7 +240,7 @@ def test_two_that_send_the_same_job(grid: Grid) -> None:
     assert [process.wait(60) for process in processes] == [0] * 5, [*map(grid.output_of, processes)]
     wait_until(lambda: len(job_numbers(grid)) >= 5)
     assert job_numbers(grid) == [2, 3, 4, 5, 6]
-    assert dispatch.at_work == set()
+    assert intents.at_work == set()
 
 
 def test_list_and_wait_at_the_same_time_while_jobs_end(grid: Grid) -> None:

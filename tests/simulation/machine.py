@@ -28,7 +28,7 @@ from asyncjman.engines.base import (
     Why,
 )
 from asyncjman.model.failure import Cause
-from asyncjman.model.job import JobSpec
+from asyncjman.model.job import JobSpec, Usage
 from tests.simulation.world import EPOCH, Process, World
 
 TERM_SECONDS = 5.0
@@ -192,6 +192,9 @@ class SimulatedEngine:
     def release(self, lease: Lease) -> None:
         pass
 
+    async def prepare(self, request: LaunchRequest) -> None:
+        pass
+
     async def launch(self, requests: Sequence[LaunchRequest]) -> Sequence[Launched | LaunchFailed]:
         return [self._launch(one) for one in requests]
 
@@ -209,6 +212,9 @@ class SimulatedEngine:
         seen, self._seen = self._seen, []
         return Poll(seen)
 
+    async def stored(self, ends: Sequence[Observation]) -> None:
+        pass
+
     async def cancel(self, targets: Sequence[Target], *, force: bool, budget: float) -> Sequence[Target]:
         for number in (int(one.native_id) for one in targets):
             self._left.add(number)
@@ -219,6 +225,9 @@ class SimulatedEngine:
         return True
 
     async def explain(self, watched: Sequence[Watched]) -> Sequence[Evidence]:
+        return ()
+
+    def judge(self, spec: JobSpec, seconds: float | None, usage: Usage | None) -> Sequence[str]:
         return ()
 
     async def preview(self, request: LaunchRequest) -> Preview:

@@ -18,6 +18,6 @@ async def test_what_was_sent_meanwhile_is_not_forgotten(database: Database) -> N
             tx, job_id=1, token="ab" * 7, now=1.0, host="here", pid=1, mapped=[]
         )
         assert intent is not None
-        await submissions.sent(tx, intent, 17, Status.QUEUED)
+        await submissions.sent(tx, intent, "17", Status.QUEUED)
         await submissions.drop(tx, intent)
     assert [one.grid_id for one in await submissions.active(database)] == [17]

@@ -2,37 +2,96 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Flag, auto
+from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from asyncjman.engines.base import Evidence, LaunchFailed, LaunchRequest, Observation, Saw
-from asyncjman.model.job import JobSpec
+from asyncjman.engines.base import Evidence, Finding, LaunchRequest, Observation, Saw, Watched
+from asyncjman.errors import EnvironmentProblem
+from asyncjman.executors.tool import Completed
+from asyncjman.model.job import JobSpec, Usage
 
 T = TypeVar("T")
 
+BEING_DELETED = "being deleted"
+"""The state of a row that the cluster was told to delete, and that may last."""
 
-class Completed(NamedTuple):
-    """What a command of the cluster printed, and its exit status."""
 
-    exit_status: int
-    stdout: str
-    stderr: str
+class ParseError(EnvironmentProblem):
+    """The output of a cluster command can't be read, and tells nothing: not even that no job is left."""
+
+
+class Fault(Flag):
+    """What is known of a command that failed."""
+
+    LASTING = 0
+    PASSING = auto()
+    """It may work later: the cluster is away, or did not answer."""
+    AMBIGUOUS = auto()
+    """It may have been carried out all the same."""
+    LIMIT = auto()
+    """A limit of the site is reached: it works when other jobs have ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """A command line with the parser of its output; only ``process`` runs it."""
+    """A command line with the parser of its output; only ``process`` runs it.
+
+    Its first word is the name of the program: ``programs`` finds it.
+    """
 
     argv: tuple[str, ...]
     parse: Callable[[Completed], T]
     """Raises ParseError for output that can't be read: nothing is concluded from that."""
     timeout: float = 30.0
     """Seconds."""
-    environment: Mapping[str, str | None] | None = None
-    """What is added to ours; None takes a name out."""
+    checked: bool = True
+    """Whether any other exit status than 0 is a failure."""
     repeatable: bool = True
     """Whether it may be made again where nobody knows what came of it."""
+    patient: bool = False
+    """Whether a fault that passes is waited for, where it is not to be carried out by and by."""
+
+
+Plan = Generator[Call[Any], Any, T]
+"""Several calls, each made with what the ones before gave; what fails is raised at its ``yield``."""
+
+
+class Wrapper(NamedTuple):
+    """A script that stands on PATH in place of a command, to set its variables first."""
+
+    name: str
+    folder: Path
+    """Where the commands themselves are."""
+    settings: Path
+    defaults: Mapping[str, str]
+    parse: Callable[[str], Mapping[str, str]]
+    """Reads the variables from the text of ``settings``."""
+
+
+class Programs(NamedTuple):
+    """The commands of a batch system."""
+
+    names: tuple[str, ...]
+    """The first one has to be there."""
+    missing: str
+    """What is to be said where it isn't."""
+    dropped: tuple[str, ...] = ()
+    """Variables that would have them answer differently."""
+    wrapper: Wrapper | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptRules:
+    """What a job script has to know of the batch system that runs it."""
+
+    task: str = "SGE_TASK_ID"
+    """The variable with the number of the task, as each task sees it on every engine."""
+    native_id: str = "JOB_ID"
+    exit_statuses: Mapping[int, int] = field(default_factory=dict)
+    """Those that mean something else there, and what the script ends with instead."""
 
 
 class Row(NamedTuple):
@@ -43,7 +102,8 @@ class Row(NamedTuple):
     """From the job's name; None where it is no job of ours."""
     numbers: tuple[range, ...]
     """The cluster's numbers of the tasks; () for a job without an array."""
-    saw: Saw
+    saw: Saw | None
+    """None: it is there, in a state that says nothing."""
     engine_state: str | None = None
     at: float | None = None
     """When it came into this state, in seconds since 1970."""
@@ -52,6 +112,10 @@ class Row(NamedTuple):
     end: Observation | None = None
     """How it ended, where the queue lists that too."""
     reason: str | None = None
+
+
+Accounting = Mapping[tuple[str, int], Observation]
+"""Ends, with what they used, by native id and the number of the task (0: no array)."""
 
 
 class Site(NamedTuple):
@@ -67,34 +131,43 @@ class Dialect(Protocol):
     """One batch system."""
 
     name: str
-    words: Mapping[str, str]
-    """For the job script: the names of its variables (task number, native id, restarts), the exit statuses
-    that mean something else there."""
+    programs: Programs
+    script: ScriptRules
     queue_decides: bool
     """Whether an end that the queue lists outranks a record's exit status."""
 
-    def site(self) -> Call[Site] | None:
-        """Return what asks for the facts of the site; None where nothing is to be asked."""
+    def fault(self, done: Completed) -> Fault:
+        """Tell what kind of failure it is that a command ended with."""
 
-    def submit(
-        self, request: LaunchRequest, script: str, rules: Mapping[str, Any]
-    ) -> Call[str | LaunchFailed]:
-        """Return what submits a script, which is there; its answer is the native id."""
+    def site(self) -> Call[Site] | Site:
+        """Return the facts of the site, or what asks for them."""
+
+    def refuse(self, spec: JobSpec) -> str | None:
+        """Return why a job can never run there, None where it can."""
+
+    def submission(self, request: LaunchRequest, script: str) -> Plan[Call[str]]:
+        """Find out how a script, which is there, is submitted; the answer of that call is the native id."""
+
+    def refusal(self, request: LaunchRequest, words: str) -> Plan[str | None]:
+        """Say better why it was not taken, by what the command said; None where that says it all."""
 
     def query(self, user: str) -> Call[Sequence[Row]]:
         """Return the one query for all jobs of a user."""
 
-    def cancel(self, targets: Sequence[tuple[str, Sequence[range]]]) -> Sequence[Call[None]]:
-        """Return what deletes (native id, the cluster's numbers of tasks; () for all of it)."""
+    def cancel(self, targets: Sequence[tuple[str, Sequence[range]]]) -> Sequence[Call[str]]:
+        """Return what deletes (native id, the cluster's numbers of tasks; () for all of it).
 
-    def account(self, name_pattern: str, user: str) -> Call[Mapping[tuple[str, int], Observation]] | None:
-        """Return what asks accounting for ends and usage.
-
-        They come by native id and the number of the task (0: no array).
+        The answers are its words. What isn't there any more is no failure.
         """
 
-    def describe(self, native_ids: Sequence[str]) -> Call[Sequence[Evidence]]:
-        """Return what tells why jobs wait."""
+    def account(self, name_pattern: str, user: str) -> Call[Accounting] | None:
+        """Return what asks accounting for ends and usage; None where there is none."""
 
-    def refuse(self, spec: JobSpec, site: Site) -> str | None:
-        """Return why a job can never run there, None where it can."""
+    def explain(self, watched: Sequence[Watched], user: str, now: float) -> Plan[Sequence[Evidence]]:
+        """Find out why jobs wait."""
+
+    def judge(self, spec: JobSpec, seconds: float | None, usage: Usage | None) -> Sequence[str]:
+        """Say which limits an attempt that failed came up against, by what it took."""
+
+    def check(self, user: str) -> Plan[Sequence[Finding]]:
+        """Find out whether all is well; commands that fail are findings, too."""

@@ -37,7 +37,7 @@ from asyncjman.engines.local.spawn import Command, Streams, spawn
 from asyncjman.executors.environment import task_environment
 from asyncjman.executors.logs import log_paths
 from asyncjman.model.failure import Cause
-from asyncjman.model.job import JobSpec
+from asyncjman.model.job import JobSpec, Usage
 from asyncjman.model.signals import signal_name
 
 TERM_SECONDS = 5.0
@@ -106,12 +106,18 @@ class LocalEngine:
     def release(self, lease: Lease) -> None:
         pass
 
+    async def prepare(self, request: LaunchRequest) -> None:
+        """An attempt leaves nothing that the next one could be taken for."""
+
     async def launch(self, requests: Sequence[LaunchRequest]) -> Sequence[Launched | LaunchFailed]:
         return [self._launch(one) for one in requests]
 
     async def poll(self, watched: Sequence[Watched] = (), budget: float = 0.0) -> Poll:
         seen, self._seen = self._seen, []
         return Poll(seen)
+
+    async def stored(self, ends: Sequence[Observation]) -> None:
+        """Nothing is kept to tell of ends."""
 
     async def cancel(
         self, targets: Sequence[Target], *, force: bool = False, budget: float = 0.0
@@ -132,6 +138,9 @@ class LocalEngine:
         return False
 
     async def explain(self, watched: Sequence[Watched]) -> Sequence[Evidence]:
+        return ()
+
+    def judge(self, spec: JobSpec, seconds: float | None, usage: Usage | None) -> Sequence[str]:
         return ()
 
     async def preview(self, request: LaunchRequest) -> Preview:

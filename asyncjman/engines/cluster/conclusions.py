@@ -1,0 +1,353 @@
+"""What a launch's records, the queue and accounting say together. Pure.
+
+Records come first: they are written by the job script itself. The queue says what is pending,
+running or held; a task that it doesn't list, and that left no record, is missing: one absence proves
+nothing. Accounting decides then, and after a grace the task counts as failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from asyncjman.engines.base import IN_ERROR, Observation, Purpose, Ref, Saw, TaskRow, Watched
+from asyncjman.engines.cluster.dialect import Accounting, Row
+from asyncjman.engines.cluster.numbers import members, number_of, task_id_of
+from asyncjman.engines.cluster.records import Record, RecordKind
+from asyncjman.model.failure import Cause
+from asyncjman.model.job import PLAIN_TASK
+from asyncjman.model.signals import signal_name
+from asyncjman.model.status import FINISHED, Status
+
+VANISHED = "vanished from the grid"
+ASK_ACCOUNTING_SECONDS = 5.0
+YOUNG_SECONDS = 20.0
+"""A job may be unknown to the queue for a moment after it was submitted."""
+_PENDING = (Saw.PENDING, Saw.HELD)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """All that is known of one launch, at one moment (``now``, seconds since 1970)."""
+
+    watched: Watched
+    records: Sequence[Record]
+    rows: Sequence[Row] | None
+    """What the queue says; None: it did not answer."""
+    accounting: Accounting | None = None
+    """What accounting says; None: it was not asked."""
+    now: float
+    grace: float
+
+
+@dataclass(slots=True)
+class Conclusions:
+    """What is to be reported."""
+
+    seen: list[Observation] = field(default_factory=list)
+    ask_accounting: bool = False
+    """Whether accounting may tell of a task that is missing."""
+
+
+def conclude(view: View) -> Conclusions:
+    """Conclude what a launch, or an intent, has come to."""
+    found = Conclusions()
+    watched = view.watched
+    if watched.purpose is Purpose.LATE:
+        found.seen = [_ended(view, one) for one in _latest(view).values() if _is_late_end(watched, one)]
+    elif watched.native_id is None:
+        found.seen = _of_intent(view)
+    else:
+        _of_launch(view, found)
+    return found
+
+
+def _of_intent(view: View) -> list[Observation]:
+    """Find out whether the cluster has it: by its name, or by what its script wrote.
+
+    What an earlier launch left of these tasks was cleared before the intent was stored.
+    """
+    one = view.watched
+    native_id = next((row.native_id for row in view.rows or ()), None)
+    if native_id is None:
+        own = set(members(one)) if one.tasks else None
+        native_id = next(
+            (
+                record.native_id
+                for record in view.records
+                if record.native_id is not None and (own is None or record.task_id in own)
+            ),
+            None,
+        )
+    if native_id is not None:
+        return [Observation(one.token, None, Saw.SENT, view.now, native_id=native_id)]
+    if view.rows is not None and one.maker_is_dead:
+        return [Observation(one.token, None, Saw.NOT_SENT, view.now)]
+    return []
+
+
+def _of_launch(view: View, found: Conclusions) -> None:
+    ended = _from_records(view, found)
+    if view.rows is None:
+        return
+    listed, engine_state = _from_queue(view, found, ended)
+    _judge_missing(view, found, ended | listed)
+    if engine_state != view.watched.engine_state:
+        state = Observation(view.watched.token, None, Saw.SENT, view.now, engine_state=engine_state)
+        found.seen.append(state)
+
+
+def _latest(view: View) -> dict[int, Record]:
+    """Return the record that counts of each task: of the latest attempt, and there of its end."""
+    latest: dict[int, Record] = {}
+    for record in view.records:
+        if not _is_member(view.watched, record.task_id):
+            continue
+        known = latest.get(record.task_id)
+        if known is None or (record.attempt, record.kind is RecordKind.EXIT) > (
+            known.attempt,
+            known.kind is RecordKind.EXIT,
+        ):
+            latest[record.task_id] = record
+    return latest
+
+
+def _from_records(view: View, found: Conclusions) -> set[int]:
+    """Take in what the job script wrote; return the tasks that it says have ended."""
+    # what the queue says waits there, waits again where it had started before
+    pending = {i for row in view.rows or () if row.saw in _PENDING for i in _task_ids(view.watched, row)}
+    ended: set[int] = set()
+    for task_id, record in _latest(view).items():
+        row = view.watched.rows.get(task_id)
+        if record.attempt != (row.attempt if row else 1) or task_id in view.watched.ended:
+            continue
+        if record.kind is RecordKind.EXIT:
+            ended.add(task_id)
+            found.seen.append(_ended(view, record))
+        elif task_id not in pending and (
+            row is None or row.status is not Status.EXECUTING or row.started_at is None
+        ):
+            found.seen.append(_started(view, record, row))
+    return ended
+
+
+def _is_late_end(watched: Watched, record: Record) -> bool:
+    row = watched.rows.get(record.task_id)
+    return row is not None and record.kind is RecordKind.EXIT and row.attempt == record.attempt
+
+
+def _started(view: View, record: Record, row: TaskRow | None) -> Observation:
+    return Observation(
+        view.watched.token,
+        Ref(view.watched.job_id, record.task_id, record.attempt),
+        Saw.RUNNING,
+        record.time,
+        started_at=record.started_at or record.time,
+        host=record.host,
+        missing_since=row.missing_since if row else None,
+    )
+
+
+def _ended(view: View, record: Record) -> Observation:
+    saw, reason, cause = Saw.ENDED, record.reason, None
+    if record.skipped_by is not None:
+        saw = Saw.SKIPPED
+    elif record.task_id in view.watched.stop and record.exit_status != 0:
+        saw, reason = Saw.STOPPED, "stopped"
+    elif record.exit_status != 0:
+        cause = Cause.EXIT if record.signal is None else Cause.SIGNAL
+        if reason is None:
+            reason = f"exit status {record.exit_status}"
+            if record.signal is not None:
+                reason += f", as after {signal_name(record.signal)}"
+    return Observation(
+        view.watched.token,
+        Ref(view.watched.job_id, record.task_id, record.attempt),
+        saw,
+        record.time,
+        started_at=None if saw is Saw.SKIPPED else record.started_at or record.time,
+        exit_status=record.exit_status,
+        signal=record.signal,
+        cause=cause,
+        reason=reason,
+        host=record.host,
+    )
+
+
+def _from_queue(view: View, found: Conclusions, ended: set[int]) -> tuple[set[int], str | None]:
+    """Take in what the queue lists; return the tasks that it lists, and what it says beyond our status."""
+    watched = view.watched
+    engine_state: str | None = None
+    listed: set[int] = set()
+    told = {one.ref.task_id for one in found.seen if one.ref is not None}
+    pending: list[Saw] = []
+    for row in view.rows or ():
+        if row.engine_state and engine_state != IN_ERROR:
+            engine_state = row.engine_state
+        for task_id in _task_ids(watched, row):
+            listed.add(task_id)
+            if task_id in ended or task_id in told or task_id in watched.ended:
+                continue
+            known = watched.rows.get(task_id)
+            if row.saw is None:
+                if known is not None and known.missing_since is not None:
+                    found.seen.append(_there_again(view, task_id, known))
+            elif row.saw is Saw.RUNNING:
+                if known is None or known.status is not Status.EXECUTING or known.missing_since is not None:
+                    found.seen.append(_running(view, task_id, row, known))
+            else:
+                pending.append(row.saw)
+                if known is not None:
+                    ref = Ref(watched.job_id, task_id, known.attempt)
+                    found.seen.append(Observation(watched.token, ref, row.saw, view.now, reason=row.reason))
+    if pending and not watched.tasks and watched.default not in FINISHED:
+        common = max(_PENDING, key=pending.count)
+        found.seen.append(Observation(watched.token, None, common, view.now))
+    return listed, engine_state
+
+
+def _there_again(view: View, task_id: int, known: TaskRow) -> Observation:
+    """Say that a task was never gone, which is all that an unknown state says."""
+    states = {Status.EXECUTING: Saw.RUNNING, Status.WAITING: Saw.HELD}
+    saw = states.get(known.status, Saw.PENDING)
+    ref = Ref(view.watched.job_id, task_id, known.attempt)
+    return Observation(view.watched.token, ref, saw, view.now, started_at=known.started_at)
+
+
+def _running(view: View, task_id: int, row: Row, known: TaskRow | None) -> Observation:
+    # the queue says it in whole seconds, which may be before it was submitted
+    start = None if row.at is None else max(row.at, view.watched.created_at)
+    return Observation(
+        view.watched.token,
+        Ref(view.watched.job_id, task_id, known.attempt if known else 1),
+        Saw.RUNNING,
+        view.now,
+        started_at=known.started_at if known and known.started_at else start,
+        host=row.host,
+    )
+
+
+def _judge_missing(view: View, found: Conclusions, known_of: set[int]) -> None:
+    """Decide on tasks that the queue doesn't list and no record says have ended."""
+    watched = view.watched
+    told = {one.ref.task_id: one for one in found.seen if one.ref is not None}
+    young = view.now - watched.created_at < min(YOUNG_SECONDS, view.grace)
+    for task_id in members(watched):
+        if task_id in known_of or task_id in watched.ended or not _is_member(watched, task_id):
+            continue
+        row = watched.rows.get(task_id)
+        if row is None and watched.default in FINISHED:
+            continue
+        row = row or TaskRow(1, watched.default, None, None)
+        if (start := told.get(task_id)) is not None:
+            row = row._replace(started_at=start.started_at)
+        ref = Ref(watched.job_id, task_id, row.attempt)
+        if task_id in watched.stop:
+            found.seen.append(_over(view, ref, row, Saw.STOPPED, "stopped"))
+        elif not young:
+            _judge_one(view, found, ref, row)
+
+
+def _judge_one(view: View, found: Conclusions, ref: Ref, row: TaskRow) -> None:
+    watched, since = view.watched, row.missing_since
+    assert watched.native_id is not None
+    key = (watched.native_id, number_of(watched.tasks, ref.task_id))
+    accounted = (view.accounting or {}).get(key)
+    if accounted is not None and accounted.token != watched.token:
+        accounted = None  # another job that was given the same number
+    if since is None:
+        found.seen.append(Observation(watched.token, ref, Saw.MISSING, view.now, missing_since=view.now))
+    elif accounted is not None:
+        found.seen.append(from_accounting(accounted, ref, row, since))
+    elif view.now - since >= view.grace and view.accounting is not None:
+        why = (
+            ": neither a record nor accounting tells why"
+            if row.started_at is not None
+            else " before it started: somebody deleted it there, or it was lost"
+        )
+        ended = _over(view, ref, row, Saw.ENDED, VANISHED + why)
+        ended.cause = Cause.VANISHED
+        ended.missing_since = since
+        found.seen.append(ended)
+    elif view.now - since >= min(ASK_ACCOUNTING_SECONDS, view.grace):
+        found.ask_accounting = True
+
+
+def from_accounting(accounted: Observation, ref: Ref, row: TaskRow, since: float) -> Observation:
+    """Return an end as accounting tells it; the program's own record is missing."""
+    ended = replace(accounted, ref=ref, started_at=row.started_at or accounted.started_at)
+    if accounted.cause is Cause.NODE:
+        # it may live on, and its record corrects this; it counts as an attempt also where it came no
+        # further than to its node
+        ended.started_at = ended.started_at or since
+        ended.at, ended.missing_since, ended.usage = since, since, None
+    elif not ended.at:
+        ended.at = since
+    return ended
+
+
+def _over(view: View, ref: Ref, row: TaskRow, saw: Saw, reason: str) -> Observation:
+    return Observation(view.watched.token, ref, saw, view.now, started_at=row.started_at, reason=reason)
+
+
+def _task_ids(watched: Watched, row: Row) -> Iterable[int]:
+    """Yield the tasks that a row is about, but for those that were deleted from the job."""
+    numbers: Iterable[int] = (1 if watched.tasks else PLAIN_TASK,)
+    if row.numbers:
+        numbers = (number for one in row.numbers for number in one)
+    for number in numbers:
+        if watched.tasks and not 0 < number <= len(watched.tasks):
+            continue
+        task_id = task_id_of(watched.tasks, number)
+        if _is_member(watched, task_id):
+            yield task_id
+
+
+def _is_member(watched: Watched, task_id: int) -> bool:
+    row = watched.rows.get(task_id)
+    # a task that is to be sent again, or was, is no more this launch's
+    if task_id in watched.elsewhere or (row is not None and row.status is Status.SUBMITTED):
+        return False
+    if watched.tasks and task_id not in watched.tasks:
+        return False
+    if watched.array is None:
+        return task_id == PLAIN_TASK
+    if row is not None and row.attempt > 1 and not watched.tasks and watched.purpose is Purpose.STATE:
+        return False
+    return task_id in watched.array
+
+
+def usage_of(
+    watched: Sequence[Watched], accounting: Mapping[tuple[str, int], Observation]
+) -> list[Observation]:
+    """Return what attempts used that ended before: each record of accounting is of one of them.
+
+    In their order: one attempt may start in the second in which the one before ended.
+    """
+    launches = {one.native_id: one for one in watched}
+    left: dict[tuple[int, int], list[tuple[Ref, float]]] = {}
+    for ref, start in dict.fromkeys(pair for one in watched for pair in one.ran):
+        left.setdefault((ref.job_id, ref.task_id), []).append((ref, start))
+    found = []
+    for (native_id, number), record in sorted(accounting.items(), key=lambda item: item[1].started_at or 0.0):
+        one = launches.get(native_id)
+        if one is None or one.token != record.token:
+            continue  # another job that was given the same number
+        some = left.get((one.job_id, task_id_of(one.tasks, number)), [])
+        ran = next((pair for pair in some if _is_of(record, pair[1])), None)
+        if ran is not None:
+            some.remove(ran)
+            found.append(Observation(one.token, ran[0], Saw.USAGE, record.at, usage=record.usage))
+    return found
+
+
+SLACK_SECONDS = 1.0
+"""Accounting has whole seconds."""
+
+
+def _is_of(record: Observation, start: float) -> bool:
+    """Tell whether an attempt started in the time that a record is about, both by the node's clock."""
+    if record.started_at is None:
+        return False
+    end = record.at if record.at else float("inf")
+    return record.started_at - SLACK_SECONDS <= start <= end + SLACK_SECONDS

@@ -1,0 +1,298 @@
+"""The record files that job scripts write: one when a task starts, one when it ends.
+
+``start.TASK`` and ``exit.TASK`` in the job's record folder, put there by rename, hold lines of a
+word and its value and close with ``end``. ``folded`` holds what many of them said, once the
+caller has stored it: a line of task id, exit status (or ``failed``, ``skipped``) and attempt for
+each; the last line on a task counts. Scripts of jobs that depend on this one look there too. Lines
+are appended, and only ``clear`` writes the file anew, without the tasks that run again: so it has as
+many lines as there are tasks, or a few more. Whoever writes holds a lock on it (flock(2)).
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from asyncjman.executors.durable import make_durable
+from asyncjman.model.status import Status
+
+FOLDED = "folded"
+_NAME = re.compile(r"(start|exit)\.(\d{1,10})", re.ASCII)
+_LINE = re.compile(r"(\d{1,10}) \S+ \d+\n", re.ASCII)
+_MAX_BYTES = 65536
+_SIGNAL_BASES = (128, 256)
+"""What shells add to a signal's number: 128, and ksh93 256."""
+
+
+class RecordKind(StrEnum):
+    """What a record tells."""
+
+    START = "start"
+    EXIT = "exit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What one record file says; times in seconds since 1970 by the node's clock."""
+
+    kind: RecordKind
+    job_id: int
+    task_id: int
+    attempt: int
+    native_id: str | None
+    host: str | None
+    time: float
+    """When it started, or ended."""
+    started_at: float | None = None
+    exit_status: int | None = None
+    """As the shell saw it, None where the command was never run: 128 + n may mean signal n."""
+    reason: str | None = None
+    skipped_by: int | None = None
+    stamp: tuple[int, int] = field(default=(0, 0), compare=False, repr=False)
+    """Inode and time of change of the file, to tell it from a later one of the same name."""
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.kind}.{self.task_id}"
+
+    @property
+    def signal(self) -> int | None:
+        """Return the signal that ended the command, as far as a shell can tell: from 128 + n."""
+        for base in _SIGNAL_BASES:
+            number = (self.exit_status or 0) - base
+            if number > 0:
+                with suppress(ValueError):
+                    return int(signal.Signals(number))
+        return None
+
+    @property
+    def status(self) -> Status:
+        if self.kind is RecordKind.START:
+            return Status.EXECUTING
+        if self.skipped_by is not None:
+            return Status.SKIPPED
+        return Status.SUCCESS if self.exit_status == 0 else Status.FAILURE
+
+
+def parse_record(
+    kind: RecordKind, text: str, *, changed_at: float = 0.0, stamp: tuple[int, int] = (0, 0)
+) -> Record | None:
+    """Read one record; None for one that is cut off or is no record.
+
+    ``changed_at`` stands in for the time where the node's ``date`` gave none; ``stamp``: see ``Record``.
+    """
+    lines = text.split("\n")
+    if lines[0] != "jman 1" or lines[-2:] != ["end", ""]:
+        return None
+    values = dict(line.partition(" ")[::2] for line in lines[1:-2])
+    job_id, task_id, attempt = (_integer(values.get(key)) for key in ("job", "task", "attempt"))
+    if job_id is None or task_id is None or attempt is None:
+        return None
+    skipped_by = _integer(values.get("skipped"))
+    exit_status = _integer(values.get("exit_status"))
+    reason = values.get("reason") or None
+    if kind is RecordKind.EXIT and exit_status is None and skipped_by is None and reason is None:
+        return None
+    return Record(
+        kind=kind,
+        job_id=job_id,
+        task_id=task_id,
+        attempt=attempt,
+        native_id=None if values.get("grid") in (None, "", "0") else values["grid"],
+        host=values.get("host") or None,
+        time=_time(values.get("time")) or changed_at,
+        started_at=_time(values.get("started")),
+        exit_status=exit_status,
+        reason=reason,
+        skipped_by=skipped_by,
+        stamp=stamp,
+    )
+
+
+def read(path: Path, kind: RecordKind) -> Record | None:
+    """Read one record file; None where it is missing, cut off, or no record."""
+    return _load(os.fspath(path.parent), path.name, kind)
+
+
+def scan(folder: str | os.PathLike[str]) -> Iterator[Record]:
+    """Yield one record of each task that has some in a folder, in no order: of its end if there is one.
+
+    Files that can't be read, or are no records, are left out; a missing folder is an empty one.
+    """
+    try:
+        names = set(os.listdir(folder))  # noqa: PTH208 - half the cost
+    except OSError:
+        return
+    place = os.fspath(folder)
+    for name in names:
+        match = _NAME.fullmatch(name)
+        if match is None:
+            continue
+        start, end = f"start.{match[2]}", f"exit.{match[2]}"
+        record = None
+        if name == end:
+            record = _load(place, end, RecordKind.EXIT)
+        if record is None and (name == end or end not in names):
+            record = _load(place, start, RecordKind.START)
+        if record is not None:
+            yield record
+
+
+def fold(folder: Path, records: Iterable[Record]) -> int:
+    """Put the ends of tasks into one file and delete their record files; return how many went.
+
+    To be called once they are stored. A file that was written anew since it was read stays.
+
+    Raises OSError where the folder can't be written; nothing is lost then.
+    """
+    ends = sorted((one for one in records if one.kind is RecordKind.EXIT), key=lambda one: one.task_id)
+    if not ends:
+        return 0
+    _append(folder, (f"{one.task_id} {_code(one)} {one.attempt}\n" for one in ends))
+    gone = 0
+    for one in ends:
+        path = f"{folder}/{one.file_name}"
+        with suppress(OSError):
+            state = os.stat(path)  # noqa: PTH116 - there may be very many
+            if (state.st_ino, state.st_mtime_ns) == one.stamp:
+                # the start first: an end without a start says all, a start without an end does not
+                with suppress(FileNotFoundError):
+                    os.unlink(f"{folder}/start.{one.task_id}")  # noqa: PTH108
+                os.unlink(path)  # noqa: PTH108
+                gone += 1
+    return gone
+
+
+def secure(folder: Path, records: Iterable[Record]) -> None:
+    """Have the records of ends on the disk: before it is stored what they say.
+
+    Raises OSError where the disk reports an error.
+    """
+    files = [folder / one.file_name for one in records if one.kind is RecordKind.EXIT]
+    if files:
+        make_durable(files, [folder])
+
+
+def note(folder: Path, ends: Iterable[tuple[int, bool, int]]) -> None:
+    """Write down (task id, success, attempt) of tasks that ended without a record of their own.
+
+    The scripts of jobs that depend on them need not wait for one then. Raises OSError where the
+    folder can't be written.
+    """
+    _append(
+        folder,
+        (f"{task_id} {'0' if success else 'failed'} {attempt}\n" for task_id, success, attempt in ends),
+    )
+
+
+def clear(folder: Path, task_ids: Iterable[int]) -> None:
+    """Forget tasks that are to run again, folded ones too, before they are submitted.
+
+    Raises OSError where the folder can't be written.
+    """
+    wanted = set(task_ids)
+    for task_id in wanted:
+        for kind in RecordKind:
+            (folder / f"{kind}.{task_id}").unlink(missing_ok=True)
+    make_durable([], [folder])  # a former success that came back after a power loss would let go what waits
+    if not (folder / FOLDED).exists():
+        return
+    with _locked(folder) as descriptor:
+        with open(descriptor, encoding="ascii", errors="replace", closefd=False) as stream:
+            lines = stream.readlines()
+        left = {int(match[1]): line for line in lines if (match := _LINE.fullmatch(line))}
+        if not wanted.isdisjoint(left):
+            _replace(folder, [line for task_id, line in sorted(left.items()) if task_id not in wanted])
+
+
+def _load(folder: str, name: str, kind: RecordKind) -> Record | None:
+    try:
+        # not blocking: something else may have put a pipe there
+        descriptor = os.open(f"{folder}/{name}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        state = os.fstat(descriptor)
+        data = os.read(descriptor, _MAX_BYTES)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    record = parse_record(
+        kind,
+        data.decode("utf-8", "surrogateescape"),
+        changed_at=state.st_mtime,
+        stamp=(state.st_ino, state.st_mtime_ns),
+    )
+    return record if record is not None and record.file_name == name else None
+
+
+def _code(record: Record) -> str:
+    if record.skipped_by is not None:
+        return "skipped"
+    return "failed" if record.exit_status is None else str(record.exit_status)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[int]:
+    """Open the folded file, to append to it, while nobody else writes it; give its descriptor.
+
+    Where files can't be locked, nobody is waited for.
+    """
+    path = folder / FOLDED
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            with suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _is_at(descriptor, path):  # else another process has put a new file there
+                yield descriptor
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _append(folder: Path, lines: Iterable[str]) -> None:
+    data = "".join(lines).encode("ascii")
+    with _locked(folder) as descriptor:
+        size = os.fstat(descriptor).st_size
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":
+            data = b"\n" + data  # a write before was cut off
+        if os.write(descriptor, data) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / FOLDED))
+        os.fsync(descriptor)
+    if not size:
+        make_durable([], [folder])  # the entry of a file that is new
+
+
+def _replace(folder: Path, lines: Iterable[str]) -> None:
+    temporary = folder / f".{FOLDED}.{os.getpid()}"
+    with temporary.open("w", encoding="ascii") as stream:
+        stream.writelines(lines)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(folder / FOLDED)
+    make_durable([], [folder])
+
+
+def _integer(text: str | None) -> int | None:
+    return int(text) if text and re.fullmatch(r"-?\d{1,12}", text, re.ASCII) else None
+
+
+def _time(text: str | None) -> float | None:
+    return float(text) if text and re.fullmatch(r"\d{1,11}(\.\d{1,9})?", text, re.ASCII) else None

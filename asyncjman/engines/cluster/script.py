@@ -1,0 +1,353 @@
+"""The job script that runs on a node: POSIX sh, no Python needed there.
+
+It writes ``start.TASK`` and ``exit.TASK`` into the job's record folder (``records`` reads them).
+A batch system signals the whole process group of a job (Grid Engine 8.1.9: USR1 of a soft limit, USR2
+of ``-notify``; measured), so the command gets each signal itself. The script only survives it and notes it:
+passing it on would deliver it twice. That is why the command runs in the foreground, which also
+leaves SIGINT and SIGQUIT as the command expects them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from shlex import quote
+
+from asyncjman.engines.base import LaunchRequest
+from asyncjman.engines.cluster.dialect import ScriptRules
+from asyncjman.errors import UsageError
+from asyncjman.executors.logs import display_name, earlier_log, logs_from
+from asyncjman.model.array import ArraySpec
+from asyncjman.model.graph import Kind
+from asyncjman.model.job import PLAIN_TASK
+from asyncjman.model.sweep import Sweep, fill
+
+MISSING_SECONDS = 120
+"""How long a record of a job that ended may take to be seen on another node (NFS)."""
+
+ANY_MISSING_SECONDS = 10
+"""The same for a dependency that asks for no success: a task killed leaves no record at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predecessor:
+    """A job that had not ended when the one that waits for it was submitted.
+
+    ``records`` is its record folder; ``tasks`` what ArraySpec.ranges says, empty for a job with no array.
+    """
+
+    job_id: int
+    records: str
+    kind: Kind
+    tasks: tuple[range, ...] = ()
+    stop_on_failure: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """All that a job script is made of. Paths are absolute."""
+
+    job_id: int
+    records: str
+    argv: tuple[str, ...]
+    exec_dir: str
+    name: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """The user's own variables."""
+    stdout: str | None = None
+    """The output log; for an array without the ``.TASK`` at its end. None: output is dropped."""
+    stderr: str | None = None
+    array: ArraySpec | None = None
+    sweep: Sweep | None = None
+    """The parameters of the tasks; ``{name}`` in ``argv`` stands for a value."""
+    attempt: int = 1
+    mapped: tuple[tuple[int, int], ...] = ()
+    """(task id, attempt) by the cluster's numbers 1, 2, 3… of tasks; empty where these are the task ids."""
+    predecessors: tuple[Predecessor, ...] = ()
+    rules: ScriptRules = field(default_factory=ScriptRules)
+
+
+def script_of(request: LaunchRequest, rules: ScriptRules) -> Script:
+    """Return the script of a launch; raises UsageError for an array that is no range, and not mapped."""
+    spec = request.spec
+    logs = logs_from(request.logs, request.job_id, PLAIN_TASK) if request.logs is not None else None
+    attempt = 1
+    mapped: tuple[tuple[int, int], ...] = ()
+    if isinstance(request.tasks, tuple):
+        if spec.array is None:
+            attempt = request.tasks[0].attempt
+        else:
+            mapped = tuple((one.task_id, one.attempt) for one in request.tasks)
+    return Script(
+        job_id=request.job_id,
+        records=request.folder,
+        argv=spec.interpreter + spec.command,
+        sweep=spec.sweep,
+        exec_dir=spec.exec_dir,
+        name=display_name(spec),
+        environment=spec.environment,
+        stdout=logs[0] if logs else None,
+        stderr=logs[1] if logs else None,
+        array=spec.array,
+        attempt=attempt,
+        mapped=mapped,
+        predecessors=tuple(
+            Predecessor(
+                job_id=one.job_id,
+                records=one.folder,
+                kind=one.kind,
+                tasks=one.tasks.ranges if one.tasks else (),
+                stop_on_failure=one.stop_on_failure,
+            )
+            for one in request.after
+        ),
+        rules=rules,
+    )
+
+
+def text_of(script: Script) -> bytes:
+    """Return the job script. Bytes that are no UTF-8 (surrogates, PEP 383) stand in it as they were.
+
+    Raises UsageError for what no process can be given: a NUL, a variable without a name.
+    """
+    parts = [
+        f"#!/bin/sh\n# job {script.job_id} of asyncjman, attempt {script.attempt}; it is run on the node",
+        f"jman_job={script.job_id}\njman_records={quote(script.records)}",
+        _task_part(script),
+        f"jman_native=${{{script.rules.native_id}:-0}}",
+        _FUNCTIONS,
+        _dependency_part(script),
+        _log_part(script),
+        _command_part(script),
+        _end_part(script.rules),
+    ]
+    text = "\n".join(part for part in parts if part)
+    if "\0" in text:
+        raise UsageError("a NUL can't be in a command, a variable or a folder's name")
+    return os.fsencode(text)
+
+
+def _task_part(script: Script) -> str:
+    attempt = f"jman_attempt={script.attempt}"
+    if script.array is None:
+        return f"jman_task={PLAIN_TASK}\njman_tail=\n{attempt}"
+    lines = [attempt]
+    if script.mapped:
+        lines.append(f"case ${script.rules.task} in")
+        for number, (task_id, its_attempt) in enumerate(script.mapped, 1):
+            index = script.array.index(task_id)
+            lines.append(f"{number}) jman_task={task_id} jman_attempt={its_attempt} jman_index={index};;")
+        lines.append("*) exit 1;;\nesac")
+    else:
+        lines.append(f"jman_task=${script.rules.task}\ncase $jman_task in ''|*[!0-9]*) exit 1;; esac")
+        lines.append(f"jman_index=$(((jman_task - {script.array.first}) / {script.array.step}))")
+    lines.append("jman_tail=.$jman_task")
+    return "\n".join(lines)
+
+
+_FUNCTIONS = r"""
+jman_signal=
+trap 'jman_signal=TERM' TERM
+trap 'jman_signal=USR1' USR1
+trap 'jman_signal=USR2' USR2
+trap 'jman_signal=XCPU' XCPU
+jman_now() {
+  jman_time=$(date +%s.%N 2>/dev/null)
+  case $jman_time in ''|*[!0-9.]*) jman_time=$(date +%s);; esac
+}
+jman_record() {
+  jman_now
+  jman_tries=0
+  until printf '%s\n' 'jman 1' "job $jman_job" "task $jman_task" "attempt $jman_attempt" \
+      "grid $jman_native" "host $jman_host" "time $jman_time" "$2" end \
+      > "$jman_records/.$1.$jman_task.$$" &&
+      mv -f "$jman_records/.$1.$jman_task.$$" "$jman_records/$1.$jman_task"; do
+    jman_tries=$((jman_tries + 1))
+    [ "$jman_tries" -lt 5 ] || return 1
+    sleep 2
+  done
+} 2>/dev/null
+jman_fail() {
+  jman_record exit "started ${jman_started:-}
+signal $jman_signal
+reason $1"
+  exit 1
+}
+jman_skip() {
+  jman_record exit "skipped $1
+reason skipped because of job $1$2"
+  exit 0
+}
+jman_host=${HOSTNAME:-$(uname -n)}
+mkdir -p "$jman_records" 2>/dev/null
+# what an earlier run of this task left, where the cluster started it again
+rm -f "$jman_records/exit.$jman_task"
+""".strip()
+
+# prints ok, failed, skipped or missing; files are read by one process, however many tasks there are
+_LOOK = """
+BEGIN {
+  folder = ARGV[1]; n = split(ARGV[2], items, ","); missing = 0; skipped = 0
+  while ((getline line < (folder "/folded")) > 0) if (split(line, w, " ") > 2) seen[w[1]] = w[2]
+  for (i = 1; i <= n; i++) {
+    split(items[i], r, ":")
+    for (t = r[1] + 0; t <= r[2] + 0; t += r[3]) {
+      code = (t in seen) ? seen[t] : ""
+      file = folder "/exit." t; fresh = ""; whole = 0
+      while ((getline line < file) > 0) {
+        split(line, w, " ")
+        if (w[1] == "exit_status") fresh = w[2]
+        else if (w[1] == "skipped") fresh = "skipped"
+        else if (w[1] == "reason" && fresh == "") fresh = "failed"
+        else if (w[1] == "end") whole = 1
+      }
+      close(file)
+      if (whole) code = fresh
+      if (code == "") missing = 1
+      else if (code == "skipped") skipped = 1
+      else if (code != "0") { print "failed"; exit }
+    }
+  }
+  print (skipped ? "skipped" : missing ? "missing" : "ok")
+}
+""".strip()
+
+_NEED = r"""
+jman_need() {
+  jman_left=$5 jman_pause=1
+  while :; do
+    [ -z "$jman_signal" ] || jman_fail "stopped before it started"
+    ls "$2" >/dev/null 2>&1 # a fresh look at a folder of NFS
+    jman_seen=$(LC_ALL=C awk "$jman_look" "$2" "$3")
+    case $jman_seen in ok|failed|skipped) break;; esac
+    [ "$jman_left" -gt 0 ] || break
+    sleep "$jman_pause"
+    jman_left=$((jman_left - jman_pause))
+    [ "$jman_pause" -ge 8 ] || jman_pause=$((jman_pause * 2))
+  done
+  case $4.$jman_seen in
+    ok.ok|notok.failed|any.ok|any.failed) ;;
+    ok.failed) jman_skip "$1" ", which failed";;
+    notok.ok) jman_skip "$1" ", which succeeded";;
+    *.skipped) jman_skip "$1" ", which was skipped";;
+    ok.*) jman_skip "$1" ", whose result is not known";;
+  esac
+}
+""".strip()
+
+
+def _dependency_part(script: Script) -> str:
+    if not script.predecessors:
+        return ""
+    lines = [f"jman_look={quote(_LOOK)}", _NEED]
+    for one in script.predecessors:
+        if one.kind is Kind.CORR:
+            tasks, kind = '"$jman_task:$jman_task:1"', "ok"
+        else:
+            ranges = one.tasks or (range(PLAIN_TASK, PLAIN_TASK + 1),)
+            tasks = quote(",".join(f"{r[0]}:{r[-1]}:{r.step}" for r in ranges))
+            kind = "ok" if one.kind is Kind.ANY and one.stop_on_failure else one.kind.value
+        patience = ANY_MISSING_SECONDS if kind == "any" else MISSING_SECONDS
+        lines.append(f"jman_need {one.job_id} {quote(one.records)} {tasks} {kind} {patience}")
+    return "\n".join(lines)
+
+
+def _log_part(script: Script) -> str:
+    folder = quote(script.exec_dir)
+    lines = [
+        "jman_now\njman_started=$jman_time",
+        'jman_record start "started $jman_started"',
+        f"cd {folder} 2>/dev/null || jman_fail {_words('folder missing: ', script.exec_dir)}",
+        "jman_out=/dev/null\njman_err=/dev/null",
+    ]
+    for variable, log in (("jman_out", script.stdout), ("jman_err", script.stderr)):
+        if log is None:
+            continue
+        parent = os.path.dirname(log)  # noqa: PTH120 - a string, not a path of this machine
+        earlier = earlier_log(f"${variable}", 0).removesuffix("0")
+        no_folder = _words("can't make the log folder ", parent)
+        no_log = _words("can't write the log ", log)
+        lines += [
+            f'{variable}={quote(log)}"$jman_tail"',
+            f"mkdir -p {quote(parent)} 2>/dev/null || jman_fail {no_folder}",
+            f'jman_kept="{earlier}$((jman_attempt - 1))"',
+            f'[ "$jman_attempt" -le 1 ] || [ -e "$jman_kept" ] || mv "${variable}" "$jman_kept" 2>/dev/null',
+            # a link may lead to a file that isn't ours to write, and to open a pipe waits for its reader
+            f'{{ [ ! -h "${variable}" ] && {{ [ ! -e "${variable}" ] || [ -f "${variable}" ]; }} &&',
+            f'  (: >> "${variable}") 2>/dev/null; }} || jman_fail {no_log}"$jman_tail"',
+        ]
+    return "\n".join(lines)
+
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+# a shell keeps these for itself, and some fail when they are set
+_SHELLS_OWN = frozenset(
+    {"BASHOPTS", "BASH_VERSINFO", "EUID", "IFS", "LINENO", "OPTIND", "PPID", "PWD", "OLDPWD", "RANDOM"}
+    | {"SECONDS", "SHELLOPTS", "UID", "_", "PS1", "PS2", "PS4", "ENV"}
+)
+
+
+def _command_part(script: Script) -> str:
+    lines = ['export TMPDIR="${TMPDIR:-${TMP:-/tmp}}"']
+    lines.append(f"export JOB_NAME={quote(script.name)}")
+    lines.append(f'export JOB_ID="$jman_native" JMAN_JOB_ID={script.job_id} JMAN_ATTEMPT="$jman_attempt"')
+    if array := script.array:
+        lines.append('export SGE_TASK_ID="$jman_task"')
+        lines.append(f'export JMAN_TASK_INDEX="$jman_index" JMAN_TASK_COUNT={len(array)}')
+        lines.append(
+            f"export SGE_TASK_FIRST={array.first} SGE_TASK_LAST={array.last} SGE_TASK_STEPSIZE={array.step}"
+        )
+    else:
+        names = ("SGE_TASK_ID", "SGE_TASK_FIRST", "SGE_TASK_LAST", "SGE_TASK_STEPSIZE")
+        lines.append("export " + " ".join(f"{name}=undefined" for name in names))
+        lines.append("export JMAN_TASK_INDEX=0 JMAN_TASK_COUNT=1")
+    by_env: list[str] = []
+    for key, value in script.environment.items():
+        if not key or "=" in key:
+            raise UsageError(f"{key!r} can't be the name of an environment variable")
+        if _IDENTIFIER.fullmatch(key) and key not in _SHELLS_OWN:
+            lines.append(f"export {key}={quote(value)}")
+        else:
+            by_env.append(quote(f"{key}={value}"))
+    argv = " ".join(map(quote, script.argv))
+    if script.sweep is not None:
+        lines.append(_sweep_part(script, script.sweep))
+        argv = '"$@"'
+    if by_env:
+        if "=" in script.argv[0]:
+            raise UsageError(f"{script.argv[0]!r} can't be run with a variable that is no name of the shell")
+        argv = f"/usr/bin/env -- {' '.join(by_env)} {argv}"
+    lines.append(f"exec {argv}")
+    body = "\n".join(lines)
+    return f"""
+case $jman_signal in TERM|USR2|XCPU) jman_fail "stopped before it started";; esac
+(
+{body}
+) </dev/null >>"$jman_out" 2>>"$jman_err"
+jman_status=$?""".lstrip("\n")
+
+
+def _sweep_part(script: Script, sweep: Sweep) -> str:
+    """Set the parameters of the task, and its command as the arguments of the shell."""
+    assert script.array is not None
+    lines = ["case $jman_task in"]
+    for task_id in script.array:
+        values = sweep.at(task_id - 1)
+        exports = " ".join(f"JMAN_PARAM_{name}={quote(value)}" for name, value in values.items())
+        words = " ".join(map(quote, fill(script.argv, values)))
+        lines.append(f"{task_id}) export {exports}; set -- {words};;")
+    return "\n".join([*lines, "esac"])
+
+
+def _end_part(rules: ScriptRules) -> str:
+    record = 'jman_record exit "started $jman_started\nsignal $jman_signal\nexit_status $jman_status"'
+    changed = "".join(f" {status}) exit {other};;" for status, other in rules.exit_statuses.items())
+    cases = [f"case $jman_status in{changed} esac"] if changed else []
+    return "\n".join([record, *cases, 'exit "$jman_status"']) + "\n"
+
+
+def _words(start: str, path: str) -> str:
+    """Return words for a record, where a line break would end them."""
+    return quote(start + path.replace("\n", "?"))

@@ -1,0 +1,109 @@
+"""The files of launches: their scripts, and the records that these write."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from asyncjman.engines.base import LaunchRequest, Observation, Purpose, Saw, Watched
+from asyncjman.engines.cluster import records
+from asyncjman.engines.cluster.records import Record, RecordKind
+from asyncjman.executors.logs import refuse_foreign_link
+from asyncjman.model.array import ArraySpec
+
+
+class Spool:
+    """The records of the launches that are polled for, as they were read last."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, list[Record]] = {}
+        self._folders: dict[str, str] = {}
+        """Of launches, by their tokens."""
+        self._late: dict[str, str] = {}
+        """The same, with those whose ends were never proven."""
+
+    def read(self, watched: Iterable[Watched]) -> None:
+        """Read the records of all of them."""
+        watched = list(watched)
+        self._folders = {one.token: one.folder for one in watched if one.purpose is Purpose.STATE}
+        self._read = {folder: list(records.scan(folder)) for folder in {one.folder for one in watched}}
+        self._late = {one.token: one.folder for one in watched}
+
+    def records_of(self, one: Watched) -> Sequence[Record]:
+        """Return what was read of the tasks of a launch."""
+        found = self._read.get(one.folder, [])
+        if not one.tasks:
+            return found
+        own = set(one.tasks)
+        return [record for record in found if record.task_id in own]
+
+    def secure(self, ends: Iterable[Observation]) -> None:
+        """Have the records on the disk from which ends were concluded. Raises OSError."""
+        for folder, some in _by_folder(ends, self._late).items():
+            keys = {(one.ref.task_id, one.ref.attempt) for one in some if one.ref is not None}
+            found = [one for one in self._read.get(folder, ()) if (one.task_id, one.attempt) in keys]
+            records.secure(Path(folder), found)
+
+    def tidy(self, ends: Iterable[Observation]) -> None:
+        """Fold records away whose ends are stored, and write down the ends that left none. Raises OSError.
+
+        A record that comes late for a task that was given up is still to be read.
+        """
+        for folder, some in _by_folder(ends, self._folders).items():
+            left = {one.ref.task_id: one for one in some if one.ref is not None}
+            found = []
+            for record in self._read.get(folder, ()):
+                end = left.get(record.task_id)
+                if end is None or end.ref is None or record.kind is not RecordKind.EXIT:
+                    continue
+                if record.attempt == end.ref.attempt:
+                    found.append(record)
+                    del left[record.task_id]
+            records.fold(Path(folder), found)
+            silent = [
+                (one.ref.task_id, one.saw is Saw.ENDED and one.cause is None, one.ref.attempt)
+                for one in left.values()
+                if one.ref is not None
+            ]
+            if silent:
+                records.note(Path(folder), silent)
+
+
+def _by_folder(ends: Iterable[Observation], folders: dict[str, str]) -> dict[str, list[Observation]]:
+    found: dict[str, list[Observation]] = defaultdict(list)
+    for one in ends:
+        if one.token in folders:
+            found[folders[one.token]].append(one)
+    return found
+
+
+def clear_records(request: LaunchRequest) -> None:
+    """Forget what earlier attempts of these tasks wrote. Raises OSError."""
+    folder = Path(request.folder)
+    if not folder.is_dir():
+        return
+    if isinstance(request.tasks, ArraySpec):
+        # a task that ran while it was stopped may have left something
+        records.clear(folder, {one.task_id for one in records.scan(folder)})
+    else:
+        records.clear(folder, [one.task_id for one in request.tasks])
+
+
+def write_script(path: Path, text: bytes) -> None:
+    """Write a script, which nothing must be in the place of."""
+    refuse_foreign_link(str(path.parents[2]), str(path))
+    path.parent.parent.mkdir(mode=0o755, exist_ok=True)  # whatever the umask: nobody else may write there
+    path.parent.mkdir(mode=0o755, exist_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
+        file.write(text)
+
+
+def forget_script(path: Path) -> None:
+    """Delete the script of a launch that was not taken, and its folder if nothing else is there."""
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+        path.parent.rmdir()
+        path.parent.parent.rmdir()

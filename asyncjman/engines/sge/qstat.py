@@ -1,0 +1,137 @@
+"""``qstat -xml``: which jobs the grid has, and how they stand."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from xml.parsers import expat
+
+from asyncjman.engines.cluster.dialect import ParseError
+
+_ITEM = re.compile(r"(\d{1,10})(?:-(\d{1,10})(?::(\d{1,10}))?)?", re.ASCII)
+_ROOTS = ("job_info", "comunication_error", "communication_error")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueEntry:
+    """One line of qstat: a job, or the tasks of one that are in the same state.
+
+    ``tasks`` is None for a job with no array. Times are in seconds since 1970; Grid Engine writes
+    them in local time.
+    """
+
+    grid_id: int
+    name: str
+    owner: str
+    letters: str
+    tasks: tuple[range, ...] | None = None
+    queue: str | None = None
+    host: str | None = None
+    slots: int = 1
+    submitted_at: float | None = None
+    started_at: float | None = None
+
+
+def parse_qstat(xml: bytes | str) -> list[QueueEntry]:
+    """Read the output of ``qstat -u USER -xml``.
+
+    Raises ParseError for all that is not a whole such document, and for one that has a document
+    type (entities could make it as big as they like). Read by tag names: their order and number
+    differ between versions.
+    """
+    reader = _Reader()
+    data = xml if isinstance(xml, bytes) else xml.encode("utf-8", "surrogateescape")
+    try:
+        reader.parser.Parse(data, True)
+    except (expat.ExpatError, ValueError, LookupError) as error:
+        raise ParseError(f"qstat's XML can't be read: {error}") from error
+    return [_entry(fields) for fields in reader.found]
+
+
+def parse_tasks(text: str) -> tuple[range, ...]:
+    """Read ``1,3-5:1``: numbers and ranges with a step; raises ParseError for anything else."""
+    found: list[range] = []
+    for item in text.split(","):
+        match = _ITEM.fullmatch(item.strip())
+        if not match:
+            raise ParseError(f"qstat names tasks that can't be read: {text[:80]!r}")
+        first, last, step = match.groups()
+        one = range(int(first), int(last or first) + 1, max(1, int(step or 1)))
+        if not one:
+            raise ParseError(f"qstat names tasks that can't be read: {text[:80]!r}")
+        found.append(one)
+    return tuple(found)
+
+
+class _Reader:
+    """Collects the fields of each ``job_list``, without building a tree."""
+
+    def __init__(self) -> None:
+        self.found: list[dict[str, str]] = []
+        self._fields: dict[str, str] | None = None
+        self._field: str | None = None
+        self._depth = 0
+        self.parser = expat.ParserCreate("utf-8")
+        self.parser.buffer_text = True
+        self.parser.StartDoctypeDeclHandler = self._doctype
+        self.parser.StartElementHandler = self._start
+        self.parser.EndElementHandler = self._end
+        self.parser.CharacterDataHandler = self._text
+
+    def _doctype(self, *_: object) -> None:
+        raise ParseError("qstat's XML has a document type: refused")
+
+    def _start(self, tag: str, _: object) -> None:
+        tag = tag.rpartition(":")[2]
+        self._depth += 1
+        if self._depth == 1 and tag not in _ROOTS:
+            raise ParseError(f"qstat's XML is about something else: {tag[:40]}")
+        if self._depth == 1 and tag != "job_info":
+            raise ParseError("qstat could not reach the qmaster")
+        if tag == "job_list":
+            self._fields, self._field = {}, None
+        elif self._fields is not None:
+            self._field = tag
+            self._fields.setdefault(tag, "")
+
+    def _end(self, tag: str) -> None:
+        self._depth -= 1
+        self._field = None
+        if tag.rpartition(":")[2] == "job_list" and self._fields is not None:
+            self.found.append(self._fields)
+            self._fields = None
+
+    def _text(self, text: str) -> None:
+        if self._fields is not None and self._field is not None:
+            self._fields[self._field] += text
+
+
+def _entry(fields: dict[str, str]) -> QueueEntry:
+    grid_id = fields.get("JB_job_number", "").strip()
+    letters = fields.get("state", "").strip()
+    if not re.fullmatch(r"\d{1,10}", grid_id, re.ASCII) or not letters:
+        raise ParseError("qstat's XML names a job without its number or its state")
+    queue, _, host = fields.get("queue_name", "").strip().partition("@")
+    tasks = fields.get("tasks", "").strip()
+    slots = fields.get("slots", "").strip()
+    return QueueEntry(
+        grid_id=int(grid_id),
+        # an error of Grid Engine's up to 2026: it writes < so
+        name=fields.get("JB_name", "").strip().replace("%lt;", "<"),
+        owner=fields.get("JB_owner", "").strip(),
+        letters=letters,
+        tasks=parse_tasks(tasks) if tasks else None,
+        queue=queue or None,
+        host=host or None,
+        slots=int(slots) if re.fullmatch(r"\d{1,9}", slots, re.ASCII) else 1,
+        submitted_at=_time(fields.get("JB_submission_time", "")),
+        started_at=_time(fields.get("JAT_start_time", "")),
+    )
+
+
+def _time(text: str) -> float | None:
+    try:
+        return datetime.fromisoformat(text.strip()).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -1,0 +1,218 @@
+"""What a job needs of the grid, as options of qsub."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from itertools import pairwise
+from typing import Any
+
+from asyncjman.errors import UsageError
+
+DEFAULT_QUEUES = ("all.q", "default")
+_UNKNOWN = re.compile(r'unknown (?:queue|resource) "([^"\n]{1,300})"')
+_MEMORY = re.compile(r"(\d{1,15})([kKmMgGtT]?)[bB]?", re.ASCII)
+
+
+class QueueOption(StrEnum):
+    """How a queue is asked for."""
+
+    REQUEST = "-l"
+    """``-l q1d``, as gridtk does: each queue has a requestable attribute of its own name."""
+    NAME = "-q"
+    """``-q q1d``, as every Grid Engine understands."""
+    AUTO = "auto"
+    """``-q`` for the name of a queue that the cluster has, else ``-l``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What one task needs; ``memory`` is per slot, such as ``4G`` (a number alone is in GiB)."""
+
+    queue: str = "all.q"
+    """One, or several with commas between, of which any will do."""
+    memory: str | None = None
+    slots: int | None = None
+    gpu_memory: str | None = None
+    io_big: bool = False
+    time: str | None = None
+    """The limit of run time as Grid Engine writes it, ``3600`` or ``1:00:00``."""
+    hostname: str | None = None
+    extra: tuple[str, ...] = ()
+    """Further options of qsub, one word each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceRules:
+    """How a site asks for it. The defaults are what gridtk 2.1.0 does."""
+
+    queue_option: QueueOption = QueueOption.AUTO
+    default_queues: tuple[str, ...] = DEFAULT_QUEUES
+    """Queues that are not asked for: what is not asked for runs there."""
+    gpu_queues: tuple[str, ...] = ("gpu", "lgpu", "sgpu", "gpum", "vsgpu")
+    """Queues where ``memory`` means memory of the GPU, and the host's is not limited."""
+    memory_resource: str = "mem_free"
+    memory_limit: str = "h_vmem"
+    """The limit that goes with a memory request outside of the default queues; empty: none."""
+    gpu_resource: str = "gpumem"
+    io_big_resource: str = "io_big"
+    time_resource: str = "h_rt"
+    parallel_environment: str = "pe_mth"
+    prepend: tuple[str, ...] = field(default=())
+    """Options of qsub that come before all others (gridtk's ``sge-extra-args-prepend``)."""
+
+
+def options(
+    resources: Resources, rules: ResourceRules | None = None, *, queues: Collection[str] | None = None
+) -> tuple[str, ...]:
+    """Return the options of qsub for ``resources``; ``queues`` are the cluster's own, where known.
+
+    Memory for the host is asked for per job, so it is multiplied with the slots; the limit h_vmem
+    is per slot (both as gridtk does). The user's own options come last, and win.
+
+    Raises UsageError for a queue without a name, for memory that is no amount, for slots below 1, and
+    for options that would take a job out of our hands.
+    """
+    rules = rules or ResourceRules()
+    found = [*_checked(rules.prepend)]
+    asked = queues_in(resources.queue)
+    own_queue = not set(asked) <= set(rules.default_queues)
+    if own_queue:
+        found += [_queue_option(asked, rules, queues), ",".join(asked)]
+    elif set(asked) <= set(queues or ()) and rules.queue_option is QueueOption.NAME:
+        found += ["-q", ",".join(asked)]
+    gpu = set(asked) <= set(rules.gpu_queues)
+    memory = _memory(resources.memory) if resources.memory else None
+    slots = resources.slots
+    if slots is not None and slots < 1:
+        raise UsageError(f"a job has 1 slot at least, not {slots}")
+    if memory and (not gpu or slots):
+        number, unit = memory
+        found += ["-l", f"{rules.memory_resource}={number * (slots or 1)}{unit}"]
+    if memory and own_queue and not gpu and rules.memory_limit:
+        found += ["-l", f"{rules.memory_limit}={memory[0]}{memory[1]}"]
+    if gpu_memory := resources.gpu_memory or (_gpu_memory(memory) if gpu and memory else None):
+        found += ["-l", f"{rules.gpu_resource}={gpu_memory}"]
+    if resources.io_big:
+        found += ["-l", rules.io_big_resource]
+    if resources.time:
+        found += ["-l", f"{rules.time_resource}={resources.time}"]
+    if resources.hostname:
+        found += ["-l", f"hostname={resources.hostname}"]
+    if slots:
+        found += ["-pe", rules.parallel_environment, str(slots)]
+    return (*found, *_checked(resources.extra))
+
+
+def queues_in(text: str) -> list[str]:
+    """Return the queues that are named, with commas between: any of them will do.
+
+    Raises UsageError where none is.
+    """
+    found = [one.strip() for one in text.split(",") if one.strip()]
+    if not found:
+        raise UsageError(f"no queue is named in {text!r}")
+    return found
+
+
+def unknown_queue(words: str) -> str | None:
+    """Return the queue that qsub does not know, by what it said; None where it said something else.
+
+    Asked for as an attribute (``-l q1d``), a queue that is not there is an unknown resource to it.
+    """
+    match = _UNKNOWN.search(words)
+    return match[1] if match else None
+
+
+def _queue_option(asked: Sequence[str], rules: ResourceRules, queues: Collection[str] | None) -> str:
+    if len(asked) > 1:
+        return "-q"  # as attributes, all of them would be asked for at once
+    if rules.queue_option is not QueueOption.AUTO:
+        return rules.queue_option.value
+    return "-q" if "@" in asked[0] or "*" in asked[0] or asked[0] in (queues or ()) else "-l"
+
+
+def _memory(text: str) -> tuple[int, str]:
+    match = _MEMORY.fullmatch(text.strip())
+    if not match or int(match[1]) == 0:
+        raise UsageError(f"bad amount of memory {text!r}: write 4G or 500M")
+    return int(match[1]), match[2] or "G"
+
+
+def _gpu_memory(memory: tuple[int, str]) -> str | None:
+    """Return the number of GiB alone, as the attribute wants it; other units say nothing to it."""
+    number, unit = memory
+    return str(number) if unit in "gG" else None
+
+
+_REFUSED = {
+    "-sync": "jman wait waits",
+    "-now": "jman would take a job for lost that never was queued",
+    "-verify": "jman submit --dry-run shows it",
+    "-help": "it submits nothing",
+    "-t": "use -t of jman submit, before the command",
+    "-tc": "use -t 1-10%N of jman submit",
+    "-N": "jman knows its jobs by their names: use --name",
+    "-o": "use --log-dir",
+    "-e": "use --log-dir",
+    "-j": "jman writes the logs itself",
+    "-wd": "use --exec-dir",
+    "-cwd": "use --exec-dir",
+    "-b": "jman submits a script of its own",
+    "-shell": "jman submits a script of its own",
+    "-S": "jman submits a script of its own; name the interpreter in the command",
+    "-i": "the input of a job is /dev/null",
+    "-w": "jman submit --dry-run checks it",
+    "-@": "write the options themselves",
+    "-r": "a job that ran is run again by jman resubmit only",
+    "-clear": "it would undo jman's own options",
+    "--": "only options can be given",
+}
+
+
+def _checked(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse what would take a job out of our hands.
+
+    ``-w e`` and ``-w w`` (validation) are fine; ``-w v`` and ``-w p`` submit nothing.
+    """
+    for word, following in pairwise((*words, "")):
+        if word == "-w" and following in ("e", "w", "n"):
+            continue
+        if word in _REFUSED:
+            raise UsageError(f"{word} can't be among the extra options of qsub: {_REFUSED[word]}")
+    return words
+
+
+def make_resources(values: Mapping[str, Any]) -> Resources:
+    """Build Resources from what is stored; a list becomes a tuple."""
+    known = {one.name for one in fields(Resources)}
+    found: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in values.items()
+        if key in known
+    }
+    return Resources(**found)
+
+
+def make_rules(values: Mapping[str, Any]) -> ResourceRules:
+    """Build a site's rules from its settings. Raises UsageError for one that makes no sense."""
+    known = {one.name for one in fields(ResourceRules)}
+    if unknown := values.keys() - known:
+        raise UsageError(
+            f"no setting [resources] {', '.join(sorted(unknown))}: there are {', '.join(sorted(known))}"
+        )
+    changed: dict[str, Any] = {}
+    for key, value in values.items():
+        words = value if isinstance(getattr(ResourceRules(), key), tuple) else [value]
+        if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
+            kind = "a text" if words is not value else "a list of texts"
+            raise UsageError(f"[resources] {key.replace('_', '-')} must be {kind}")
+        changed[key] = tuple(value) if words is value else value
+    if "queue_option" in changed:
+        try:
+            changed["queue_option"] = QueueOption(changed["queue_option"])
+        except ValueError:
+            raise UsageError("[resources] queue-option is auto, -l or -q") from None
+    return ResourceRules(**changed)

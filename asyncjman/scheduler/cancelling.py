@@ -1,0 +1,97 @@
+"""Ending jobs, or tasks of them, where tasks survive us."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+
+from asyncjman.engines.base import Engine, Ref, Target
+from asyncjman.errors import EnvironmentProblem, JmanError
+from asyncjman.model.selection import format_ids
+from asyncjman.model.status import Status
+from asyncjman.scheduler.polling import poll
+from asyncjman.scheduler.settle import settle
+from asyncjman.store import submissions, tasks, transitions
+from asyncjman.store.database import Database
+from asyncjman.store.submissions import Submission
+
+WAIT_SECONDS = 15.0
+"""How long to wait for running tasks to be gone: 1 to 2 seconds are usual."""
+_PAUSE = 0.3
+
+
+async def cancel(
+    database: Database, engine: Engine, job_ids: Sequence[int], task_ids: Sequence[int] = ()
+) -> None:
+    """End jobs (or only some tasks); returns when nothing of them runs.
+
+    What the engine needs longer for is not finished then; it is recorded as stopped when it is gone.
+    Raises EnvironmentProblem where the engine doesn't answer, or doesn't do it: then nothing is recorded
+    as stopped, and the error says what is not confirmed.
+    """
+    begun = await poll(database, engine)
+    active = [one for one in await submissions.active(database, job_ids) if one.native_id is not None]
+    if active and begun.problem is not None and not begun.answered:
+        raise _unconfirmed(begun.problem, job_ids, "nothing was changed")
+    await _ask(database, job_ids, task_ids)
+    try:
+        targets = _targets(active, task_ids)
+        if targets:
+            await engine.cancel(targets, force=False, budget=math.inf)
+    except JmanError as error:
+        async with database.transaction() as tx:
+            await submissions.do_not_stop(tx, job_ids, task_ids)
+        raise _unconfirmed(error, job_ids, "nothing was changed here") from error
+    # what was started in the meantime is not stopped yet, but about to be
+    seen = await poll(database, engine)
+    if active and seen.problem is not None and not seen.answered:
+        raise _unconfirmed(seen.problem, job_ids, "the cluster was told to, and jman list finds out")
+    await _ask(database, job_ids, task_ids)
+    await _record(database, engine, job_ids, task_ids)
+    deadline = database.runtime.monotonic() + WAIT_SECONDS
+    while database.runtime.monotonic() < deadline:
+        if not any([await tasks.unfinished_of(database, job_id, task_ids) for job_id in job_ids]):
+            return
+        await asyncio.sleep(_PAUSE)
+        if not (await poll(database, engine)).answered:
+            return
+
+
+async def _record(
+    database: Database, engine: Engine, job_ids: Sequence[int], task_ids: Sequence[int]
+) -> None:
+    """Record as stopped what never started, with all that follows from it."""
+    async with database.transaction() as tx:
+        now = tx.runtime.time()
+        for job_id in job_ids:
+            await transitions.end_unstarted(
+                tx, job_id, Status.STOPPED, "stopped", now, task_ids, queued_too=True
+            )
+        closed = await transitions.close_jobs(tx, job_ids, now)
+        skipped = await settle(tx, closed)
+        doomed = await submissions.active(tx, skipped)
+        await submissions.deactivate(tx, [*closed, *skipped])
+    if targets := _targets(doomed, ()):
+        with suppress(EnvironmentProblem):  # they find out by themselves that they are not to run
+            await engine.cancel(targets, force=False, budget=math.inf)
+
+
+def _unconfirmed(error: JmanError, job_ids: Sequence[int], what: str) -> EnvironmentProblem:
+    return EnvironmentProblem(f"{error}\njob {format_ids(job_ids)} is not confirmed to be stopped: {what}")
+
+
+async def _ask(database: Database, job_ids: Sequence[int], task_ids: Sequence[int]) -> None:
+    async with database.transaction() as tx:
+        for job_id in job_ids:
+            await transitions.ask_to_stop(tx, job_id, task_ids)
+
+
+def _targets(active: Sequence[Submission], task_ids: Sequence[int]) -> list[Target]:
+    found = []
+    for one in active:
+        refs = tuple(Ref(one.job_id, i, 0) for i in task_ids if not one.mapped or i in one.mapped)
+        if one.native_id is not None and (refs or not task_ids):
+            found.append(Target(one.token, one.native_id, refs, one.mapped))
+    return found

@@ -1,1 +1,0 @@
-"""Jobs on a cluster: sending them, and following what becomes of them."""

@@ -1,0 +1,33 @@
+"""Intents to launch something: who carries them out, and whether anybody still does."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from asyncjman.runtime import Runtime
+from asyncjman.store.submissions import Submission
+
+ORPHAN_SECONDS = 60.0
+"""How long a command may go on after the process that called it, on another host, was killed."""
+
+at_work: set[str] = set()
+"""Tokens of the intents that this process is carrying out."""
+
+
+def is_abandoned(one: Submission, runtime: Runtime) -> bool:
+    """Tell whether no process can be at work on this intent any more."""
+    import psutil
+
+    if one.token in at_work:
+        return False
+    if one.host != runtime.host() or one.pid == runtime.pid():
+        # of this process: a call that got no answer
+        return runtime.time() - one.created_at > ORPHAN_SECONDS
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            created_before = process.create_time() <= one.created_at + 1
+            if process.pid == one.pid and created_before:
+                return False
+            if any(one.token in word for word in process.cmdline()):
+                return False  # a command that outlives the jman that called it
+    return True

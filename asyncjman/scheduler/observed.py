@@ -1,0 +1,182 @@
+"""Storing what engines report of launches, with all that follows from it: retries, ends, skips."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from asyncjman.engines.base import IN_ERROR, Observation, Ref, Saw
+from asyncjman.model.job import Job, Task
+from asyncjman.model.status import FINISHED, Status
+from asyncjman.scheduler.settle import bring_back, settle
+from asyncjman.scheduler.watching import Situation
+from asyncjman.store import submissions, transitions
+from asyncjman.store.database import Database, Transaction
+from asyncjman.store.submissions import Submission
+
+_PENDING = {Saw.PENDING: Status.QUEUED, Saw.HELD: Status.WAITING}
+_ENDS = {Saw.SKIPPED: Status.SKIPPED, Saw.STOPPED: Status.STOPPED}
+
+
+@dataclass(slots=True)
+class Stored:
+    """What was stored."""
+
+    ended: list[int] = field(default_factory=list)
+    """Jobs that ended."""
+    seen: list[Task] = field(default_factory=list)
+    """Tasks of which something new was seen."""
+    ends: list[Observation] = field(default_factory=list)
+    """The ends among it."""
+    in_error: list[int] = field(default_factory=list)
+    """Jobs that only a person can help now."""
+    doomed: list[Submission] = field(default_factory=list)
+    """What must not run because of it."""
+    intents: bool = False
+    """Whether it became known that intents were carried out, or were not."""
+
+
+async def store(database: Database, found: Situation, seen: Sequence[Observation]) -> Stored:
+    """Store what an engine has seen of launches.
+
+    Of jobs that another process changed meanwhile nothing is stored: what was concluded of them may be
+    wrong by now. The next poll concludes anew.
+    """
+    stored = Stored()
+    late = [one for one in seen if one.token not in found.launches]
+    of_launches = [one for one in seen if one.token in found.launches]
+    if of_launches:
+        async with database.transaction() as tx:
+            job_ids = {found.launches[one.token].job_id for one in of_launches}
+            active = {one.id for one in await submissions.active(tx, job_ids)}
+            now = await submissions.standings(tx, job_ids)
+            valid = [one for one in of_launches if _holds(found, found.launches[one.token], active, now)]
+            await _launches(tx, found, valid, stored)
+            await _tasks(tx, found, valid, stored)
+            await _retry(tx, found.known, stored.seen)
+            await close(tx, {task.job_id for task in stored.seen}, stored)
+    if late:
+        await _correct(database, found, late, stored)
+    return stored
+
+
+def _holds(found: Situation, one: Submission, active: set[int], now: Mapping[int, object]) -> bool:
+    return one.id in active and now.get(one.job_id) == found.standings[one.job_id]
+
+
+async def _launches(tx: Transaction, found: Situation, seen: Iterable[Observation], stored: Stored) -> None:
+    """Store what was seen of whole launches."""
+    notes = []
+    for one in seen:
+        if one.ref is not None:
+            continue
+        launch = found.launches[one.token]
+        if one.saw is Saw.NOT_SENT:
+            # nobody can still be at work on it: it is launched anew with the others
+            await submissions.drop(tx, launch.id)
+            stored.intents = True
+        elif one.saw is Saw.SENT and one.native_id is not None:
+            await submissions.sent(tx, launch.id, one.native_id, Status.QUEUED)
+            stored.intents = True
+        elif one.saw is Saw.SENT:
+            notes.append((one.engine_state, launch.id))
+            if one.engine_state == IN_ERROR and launch.note != IN_ERROR:
+                stored.in_error.append(launch.job_id)
+        elif one.saw in _PENDING and _PENDING[one.saw] is not found.standings[launch.job_id].rest:
+            await submissions.set_rest(tx, launch.job_id, _PENDING[one.saw])
+    await submissions.set_notes(tx, notes)
+
+
+async def _tasks(tx: Transaction, found: Situation, seen: Iterable[Observation], stored: Stored) -> None:
+    """Store what was seen of single tasks."""
+    changed: dict[tuple[int, int], tuple[Task, float | None]] = {}
+    for one in seen:
+        if one.ref is None:
+            continue
+        key = (one.ref.job_id, one.ref.task_id)
+        standing = found.standings[one.ref.job_id]
+        untouched = _task(one.ref, standing.rest)
+        task, since = changed.get(key) or standing.unfinished.get(one.ref.task_id) or (untouched, None)
+        after = task_after(task, one)
+        if one.saw in _PENDING and (task.status, task.reason, since) == (after.status, after.reason, None):
+            continue
+        changed[key] = (after, one.missing_since)
+        if after.status in FINISHED:
+            stored.ends.append(one)
+    await submissions.put_tasks(tx, list(changed.values()))
+    started = [(task.started_at, task.job_id) for task, _ in changed.values() if task.started_at is not None]
+    await transitions.mark_jobs_started(tx, started)
+    stored.seen.extend(task for task, _ in changed.values())
+
+
+def _task(ref: Ref, status: Status) -> Task:
+    return Task(job_id=ref.job_id, task_id=ref.task_id, attempt=ref.attempt, status=status)
+
+
+def task_after(task: Task, one: Observation) -> Task:
+    """Return a task as it is after what was seen of it."""
+    if one.saw is Saw.MISSING:
+        return task
+    if one.saw in _PENDING:
+        return replace(task, status=_PENDING[one.saw], reason=one.reason, started_at=None, host=None)
+    host, started_at = one.host or task.host, one.started_at or task.started_at
+    if one.saw is Saw.RUNNING:
+        return replace(task, status=Status.EXECUTING, reason=None, host=host, started_at=started_at)
+    status = _ENDS.get(one.saw, Status.SUCCESS if one.cause is None else Status.FAILURE)
+    return replace(
+        task,
+        status=status,
+        exit_status=one.exit_status,
+        signal=one.signal,
+        reason=one.reason,
+        cause=one.cause,
+        host=host,
+        started_at=None if status is Status.SKIPPED else started_at,
+        finished_at=one.at,
+        cpu_seconds=one.usage.cpu_seconds if one.usage else None,
+        peak_memory_bytes=one.usage.peak_memory_bytes or None if one.usage else None,
+    )
+
+
+async def close(tx: Transaction, touched: Iterable[int], stored: Stored) -> None:
+    """Close the jobs that ended by it, and skip what must not run because of that."""
+    closed = await transitions.close_jobs(tx, touched, tx.runtime.time())
+    skipped = await settle(tx, closed) if closed else []
+    stored.doomed.extend(await submissions.active(tx, skipped))
+    await submissions.deactivate(tx, [*closed, *skipped])
+    stored.ended.extend([*closed, *skipped])
+
+
+async def _retry(tx: Transaction, known: Mapping[int, Job], seen: Iterable[Task]) -> None:
+    """Have tasks that failed run again, where that was asked for: before their job counts as ended.
+
+    What never started is not tried again: somebody took it out of the queue.
+    """
+    again: dict[int, list[int]] = defaultdict(list)
+    for task in seen:
+        retry = known[task.job_id].spec.retry
+        failed = task.status is Status.FAILURE and task.started_at is not None
+        if failed and retry is not None and retry.applies(task.cause, task.signal, task.attempt):
+            again[task.job_id].append(task.task_id)
+    for job_id, task_ids in again.items():
+        array = known[job_id].spec.array
+        await transitions.reset(
+            tx, job_id, [Status.FAILURE], Status.SUBMITTED, array, tx.runtime.time(), task_ids
+        )
+
+
+async def _correct(database: Database, found: Situation, late: Iterable[Observation], stored: Stored) -> None:
+    """Correct tasks that were given up, and whose records came late after all."""
+    async with database.transaction() as tx:
+        left = {(task.job_id, task.task_id): task for task, _ in await submissions.unproven(tx)}
+        corrected = []
+        for one in late:
+            assert one.ref is not None
+            task = left.get((one.ref.job_id, one.ref.task_id))
+            if task is not None and task.attempt == one.ref.attempt:
+                corrected.append((task_after(task, one), None))
+        await submissions.put_tasks(tx, corrected)
+        for job_id in {task.job_id for task, _ in corrected if task.status is Status.SUCCESS}:
+            stored.ended.extend(await bring_back(tx, job_id))
+    stored.seen.extend(task for task, _ in corrected)

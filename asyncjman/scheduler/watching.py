@@ -1,0 +1,143 @@
+"""What the store knows of launches, as engines are given it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from asyncjman.engines.base import Purpose, TaskRow, Watched
+from asyncjman.executors.logs import spool_folder
+from asyncjman.model.job import PLAIN_TASK, Job, Task
+from asyncjman.model.status import FINISHED, Status
+from asyncjman.scheduler.intents import is_abandoned
+from asyncjman.store import jobs, submissions
+from asyncjman.store.database import Database, Reader
+from asyncjman.store.submissions import Standing, Submission
+
+
+@dataclass(slots=True)
+class Situation:
+    """All launches of an engine that have unfinished tasks, and how these stand."""
+
+    launches: dict[str, Submission] = field(default_factory=dict)
+    """By their tokens."""
+    known: Mapping[int, Job] = field(default_factory=dict)
+    standings: Mapping[int, Standing] = field(default_factory=dict)
+    watched: list[Watched] = field(default_factory=list)
+    late: dict[tuple[int, int], Task] = field(default_factory=dict)
+    """Tasks whose end is not proven, by job and task id."""
+
+
+async def situation(
+    source: Reader, engine: str, job_ids: Iterable[int] | None = None, *, intents: Database | None = None
+) -> Situation:
+    """Return what is to be watched, of all jobs of an engine or of some.
+
+    ``intents``: where it is found out of each intent whether anybody still carries it out.
+    """
+    active = await submissions.active(source, job_ids, engine=engine)
+    known = {job.id: job for job in await jobs.get(source, {one.job_id for one in active})}
+    standings = await submissions.standings(source, known)
+    found = Situation(known=known, standings=standings)
+    elsewhere = _elsewhere(active)
+    for one in active:
+        if one.job_id not in known or one.job_id not in standings:
+            continue  # another process deleted it
+        dead = False
+        if one.native_id is None and intents is not None:
+            dead = await intents.runtime.in_thread(is_abandoned, one, intents.runtime)
+        found.launches[one.token] = one
+        found.watched.append(
+            watched_of(source, one, known[one.job_id], standings[one.job_id], elsewhere[one.id], dead=dead)
+        )
+    return found
+
+
+async def add_late(source: Reader, found: Situation, engine: str) -> None:
+    """Add the tasks that were given up: their records may come late."""
+    by_job: dict[int, list[tuple[Task, float]]] = defaultdict(list)
+    for task, since in await submissions.unproven(source):
+        by_job[task.job_id].append((task, since))
+    for job in await jobs.get(source, by_job):
+        if job.spec.executor != engine:
+            continue
+        rows = {}
+        for task, since in by_job[job.id]:
+            found.late[task.job_id, task.task_id] = task
+            rows[task.task_id] = TaskRow(task.attempt, task.status, task.started_at, since)
+        found.watched.append(
+            Watched(
+                token=f"late {job.id}",
+                native_id="",
+                job_id=job.id,
+                created_at=job.submitted_at,
+                maker_is_dead=True,
+                array=job.spec.array,
+                tasks=(),
+                default=Status.SUCCESS,
+                rows=rows,
+                ended=frozenset(),
+                folder=folder_of(source, job),
+                purpose=Purpose.LATE,
+            )
+        )
+
+
+def watched_of(
+    source: Reader,
+    one: Submission,
+    job: Job,
+    standing: Standing,
+    elsewhere: frozenset[int] = frozenset(),
+    *,
+    dead: bool = False,
+) -> Watched:
+    """Return what the store knows of a launch."""
+    return Watched(
+        token=one.token,
+        native_id=one.native_id,
+        job_id=one.job_id,
+        created_at=one.created_at,
+        maker_is_dead=dead,
+        array=job.spec.array,
+        tasks=one.mapped,
+        default=standing.rest,
+        rows={
+            task_id: TaskRow(task.attempt, task.status, task.started_at, since)
+            for task_id, (task, since) in standing.unfinished.items()
+        },
+        ended=frozenset(standing.finished),
+        elsewhere=elsewhere,
+        stop=frozenset(standing.to_stop),
+        folder=folder_of(source, job),
+        engine_state=one.note,
+    )
+
+
+def unfinished_of(one: Watched) -> int:
+    """Return how many tasks of a launch may still run by it."""
+    if one.array is None and not one.tasks:
+        return int(PLAIN_TASK not in one.ended)
+    count = 0
+    for task_id in one.tasks or one.array or ():
+        row = one.rows.get(task_id)
+        left = task_id in one.elsewhere or task_id in one.ended or (row is None and one.default in FINISHED)
+        again = row is not None and (row.status is Status.SUBMITTED or (row.attempt > 1 and not one.tasks))
+        count += not left and not again
+    return count
+
+
+def folder_of(source: Reader, job: Job) -> str:
+    """Return the spool folder of a job."""
+    return spool_folder(source.path, job.spec.token)
+
+
+def _elsewhere(active: Sequence[Submission]) -> dict[int, frozenset[int]]:
+    """Return the tasks that a later launch is about, by the ids of launches."""
+    found: dict[int, frozenset[int]] = {}
+    later: dict[int, frozenset[int]] = defaultdict(frozenset)
+    for one in reversed(active):
+        found[one.id] = later[one.job_id]
+        later[one.job_id] |= set(one.mapped) or {PLAIN_TASK}
+    return found

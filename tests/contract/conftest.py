@@ -1,0 +1,68 @@
+"""Engines, as the command line drives them: this machine, a fake batch system, and a real cell (CELLS=1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asyncjman.engines import registry
+from tests.cells.sge import sge_cell, wait_until
+from tests.cli.tools import Jman
+from tests.contract import shells
+from tests.faults.tools import kill_left_in
+from tests.grid.conftest import grid
+
+__all__ = ["grid", "sge_cell"]
+
+
+class Engine:
+    """Jobs of an engine that starts them by itself."""
+
+    def __init__(self, jman: Jman, *words: str) -> None:
+        self.jman = jman
+        self.words = words
+
+    def end(self) -> dict[str, Any]:
+        """Return the job when it has ended."""
+        self.jman("wait", "--timeout", "90", code=None)
+        return self.jman.job()
+
+    def start(self) -> None:
+        """Have what was submitted run; return when it does."""
+        wait_until(lambda: self.jman.job()["status"] == "executing")
+
+
+class Here(Engine):
+    """Jobs of this machine."""
+
+    def end(self) -> dict[str, Any]:
+        self.jman("--local", "execute", code=None)
+        return self.jman.job()
+
+    def start(self) -> None:
+        self.jman.start("--local", "execute")
+        super().start()
+
+
+@pytest.fixture(params=["local", "shells", pytest.param("sge", marks=pytest.mark.sge)])
+def engine(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Engine]:
+    if request.param == "sge":
+        yield Engine(request.getfixturevalue("grid"))
+        return
+    jman: Jman = request.getfixturevalue("jman")
+    if request.param == "local":
+        yield Here(jman, "--local")
+        return
+    folder = tmp_path / "shells"
+    folder.mkdir()
+    shells.install(folder)
+    monkeypatch.setitem(registry.CLUSTERS, "shells", shells.engine)
+    jman.variables |= {"JMAN_CLUSTER": "shells", "PATH": f"{folder}:{jman.environment()['PATH']}"}
+    jman.variables |= {"JMAN_VANISH_GRACE": "1", "JMAN_POLL_INTERVAL": "0.1", "JMAN_POLL_INTERVAL_MAX": "0.3"}
+    yield Engine(jman)
+    kill_left_in(jman.folder)

@@ -1,0 +1,332 @@
+"""The job script, run by the shells of this machine as a node would run it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from asyncjman.engines.base import LaunchRequest, Ref
+from asyncjman.engines.cluster import records
+from asyncjman.engines.cluster.dialect import ScriptRules
+from asyncjman.engines.cluster.records import Record, RecordKind
+from asyncjman.engines.cluster.script import Predecessor, Script, script_of, text_of
+from asyncjman.engines.sge.dialect import SgeDialect
+from asyncjman.errors import UsageError
+from asyncjman.model.array import ArraySpec
+from asyncjman.model.graph import Kind
+from asyncjman.model.job import JobSpec
+from asyncjman.model.status import Status
+from tests.cells.sge import wait_until
+
+SHELLS = [
+    shell for shell in (["dash"], ["bash", "--posix"], ["busybox", "sh"], ["ksh"]) if shutil.which(shell[0])
+]
+ALL_BYTES = os.fsdecode(bytes(range(1, 256)))
+HOSTILE = (
+    "",
+    " ",
+    "a b",
+    "'",
+    '"',
+    "$HOME",
+    "`id`",
+    "*",
+    "\n",
+    "a\nb\n",
+    "\\n",
+    "-n",
+    "é",
+    "\udcff\udc80",
+    ALL_BYTES,
+)
+DUMP = (
+    "import os, sys; w = os.write; [w(1, os.fsencode(one) + b'\\0') for one in sys.argv[1:]]; "
+    "w(1, b'\\1\\0'); [w(1, k + b'=' + v + b'\\0') for k, v in os.environb.items()]"
+)
+
+
+def run_script(
+    script: Script, folder: Path, shell: list[str] | None = None, env: Mapping[str, str] | None = None
+) -> int:
+    file = folder / "job.sh"
+    file.write_bytes(text_of(script))
+    environment = {"PATH": os.environ["PATH"], "JOB_ID": "777", "SGE_TASK_ID": "undefined", **(env or {})}
+    done = subprocess.run([*(shell or ["/bin/sh"]), file], env=environment, capture_output=True, timeout=60)
+    assert done.stdout == b""
+    return done.returncode
+
+
+def make(folder: Path, *argv: str, **changes: object) -> Script:
+    values: dict[str, object] = {
+        "job_id": 42,
+        "records": str(folder / "records"),
+        "argv": argv,
+        "exec_dir": str(folder),
+        "name": "my job",
+        "stdout": str(folder / "logs" / "x.o42"),
+        "stderr": str(folder / "logs" / "x.e42"),
+        "rules": SgeDialect.script,
+        **changes,
+    }
+    return Script(**values)  # type: ignore[arg-type]
+
+
+def the_end(folder: Path, task_id: int = 0) -> Record:
+    record = records.read(folder / "records" / f"exit.{task_id}", RecordKind.EXIT)
+    assert record is not None
+    return record
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: str(shell[0]))
+def test_arguments_and_variables_arrive_as_they_are(tmp_path: Path, shell: list[str]) -> None:
+    folder = tmp_path / "a b'c\"$d\n\u00e9\udcff"
+    folder.mkdir()
+    environment = {f"V{number}": value for number, value in enumerate(HOSTILE)}
+    environment |= {"a.b": ALL_BYTES, "UID": "7", "IFS": "x", "jman_task": "own", "PPID": "1"}
+    script = make(folder, sys.executable, "-c", DUMP, *HOSTILE, "x" * 120_000, environment=environment)
+    assert run_script(script, folder, shell, {"TMP": "/var/tmp"}) == 0
+    argv, _, env = (folder / "logs" / "x.o42").read_bytes().partition(b"\1\0")
+    assert argv.split(b"\0")[:-1] == [*map(os.fsencode, HOSTILE), b"x" * 120_000]
+    seen = dict(one.partition(b"=")[::2] for one in env.split(b"\0"))
+    for key, value in environment.items():
+        assert seen[os.fsencode(key)] == os.fsencode(value), key
+    assert seen[b"JOB_ID"] == b"777"
+    assert seen[b"JMAN_JOB_ID"] == b"42"
+    assert seen[b"JMAN_ATTEMPT"] == b"1"
+    assert seen[b"JOB_NAME"] == b"my job"
+    assert seen[b"SGE_TASK_ID"] == b"undefined"
+    assert seen[b"TMPDIR"] == b"/var/tmp"
+    assert not [key for key in seen if key.startswith(b"jman_") and key != b"jman_task"]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.binary(max_size=40).filter(lambda one: b"\0" not in one), max_size=4))
+def test_any_bytes_arrive(tmp_path: Path, words: list[bytes]) -> None:
+    (tmp_path / "logs" / "x.o42").unlink(missing_ok=True)
+    argv = ["/usr/bin/printf", "%s\\n", *map(os.fsdecode, words)]
+    assert run_script(make(tmp_path, *argv), tmp_path) == 0
+    assert (tmp_path / "logs" / "x.o42").read_bytes() == b"".join(one + b"\n" for one in words or [b""])
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: str(shell[0]))
+@pytest.mark.parametrize("status", [0, 1, 3, 99, 100, 127, 255])
+def test_the_exit_status_is_recorded_as_it_was(tmp_path: Path, status: int, shell: list[str]) -> None:
+    code = run_script(make(tmp_path, "sh", "-c", f"exit {status}"), tmp_path, shell)
+    assert code == (1 if status in (99, 100) else status)
+    end = the_end(tmp_path)
+    assert (end.exit_status, end.native_id, end.job_id, end.attempt) == (status, "777", 42, 1)
+    assert end.status is (Status.SUCCESS if status == 0 else Status.FAILURE)
+    assert end.started_at is not None
+    assert time.time() - 60 < end.started_at <= end.time < time.time() + 1
+
+
+def test_the_start_is_recorded_before_the_command_runs(tmp_path: Path) -> None:
+    run_script(make(tmp_path, "cp", str(tmp_path / "records" / "start.0"), "seen"), tmp_path)
+    record = records.parse_record(RecordKind.START, (tmp_path / "seen").read_text())
+    assert record is not None
+    assert record.status is Status.EXECUTING
+    assert record.host
+
+
+@pytest.mark.parametrize("command", ["/no/such", "no-such-command"])
+def test_a_missing_command_ends_with_127(tmp_path: Path, command: str) -> None:
+    # a folder of PATH that can't be read would make it "permission denied"
+    assert run_script(make(tmp_path, command), tmp_path, env={"PATH": "/usr/bin:/bin"}) == 127
+    assert the_end(tmp_path).exit_status == 127
+    assert "not found" in (tmp_path / "logs" / "x.e42").read_text()
+
+
+def test_what_is_in_the_way_is_named(tmp_path: Path) -> None:
+    assert run_script(make(tmp_path, "true", exec_dir=f"{tmp_path}/gone"), tmp_path) == 1
+    end = the_end(tmp_path)
+    assert end.reason == f"folder missing: {tmp_path}/gone"
+    assert end.exit_status is None
+    assert end.status is Status.FAILURE
+    (tmp_path / "logs").write_text("a file where a folder should be")
+    run_script(make(tmp_path, "true"), tmp_path)
+    assert the_end(tmp_path).reason == f"can't make the log folder {tmp_path}/logs"
+    (tmp_path / "logs").unlink()
+    (tmp_path / "logs" / "x.o42").mkdir(parents=True)
+    run_script(make(tmp_path, "true"), tmp_path)
+    assert the_end(tmp_path).reason == f"can't write the log {tmp_path}/logs/x.o42"
+
+
+@pytest.mark.parametrize("put", [lambda log: log.symlink_to(log.parent / "victim"), os.mkfifo])
+def test_a_link_or_a_pipe_in_place_of_a_log(tmp_path: Path, put: Callable[[Path], None]) -> None:
+    log = tmp_path / "logs" / "x.o42"
+    log.parent.mkdir()
+    put(log)
+    assert run_script(make(tmp_path, "true"), tmp_path) == 1
+    assert the_end(tmp_path).reason == f"can't write the log {log}"
+    assert not (log.parent / "victim").exists()
+
+
+def test_no_log_files(tmp_path: Path) -> None:
+    run_script(make(tmp_path, "echo", "hi", stdout=None, stderr=None), tmp_path)
+    assert the_end(tmp_path).status is Status.SUCCESS
+    assert not (tmp_path / "logs").exists()
+
+
+def test_earlier_logs_are_kept(tmp_path: Path) -> None:
+    for attempt in (1, 2, 2, 3):
+        run_script(make(tmp_path, "echo", f"attempt {attempt}", attempt=attempt), tmp_path)
+    logs = tmp_path / "logs"
+    assert (logs / "x.o42.attempt1").read_text() == "attempt 1\n"
+    assert (logs / "x.o42.attempt2").read_text() == "attempt 2\nattempt 2\n"
+    assert (logs / "x.o42").read_text() == "attempt 3\n"
+
+
+def test_sparse_tasks_are_mapped(tmp_path: Path) -> None:
+    array = ArraySpec.parse("2,5,1000000")
+    script = make(tmp_path, "sh", "-c", "echo $SGE_TASK_ID $SGE_TASK_FIRST $SGE_TASK_LAST $JMAN_ATTEMPT",
+                  array=array, mapped=((5, 2), (1000000, 3)))  # fmt: skip
+    assert len(array.ranges) > 1
+    assert run_script(script, tmp_path, env={"SGE_TASK_ID": "2", "SGE_TASK_FIRST": "1"}) == 0
+    assert (tmp_path / "logs" / "x.o42.1000000").read_text() == "1000000 2 1000000 3\n"
+    assert the_end(tmp_path, 1000000).attempt == 3
+    assert run_script(script, tmp_path, env={"SGE_TASK_ID": "3"}) == 1
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: str(shell[0]))
+def test_signals_of_the_group_reach_the_command_once(tmp_path: Path, shell: list[str]) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import signal, sys\nsignal.signal(signal.SIGUSR1, lambda *_: print('usr1', flush=True))\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))\n"
+        "print('up', signal.getsignal(signal.SIGINT) is signal.default_int_handler, flush=True)\n"
+        "while True: signal.pause()\n"
+    )
+    (tmp_path / "job.sh").write_bytes(text_of(make(tmp_path, sys.executable, str(program))))
+    process = subprocess.Popen([*shell, tmp_path / "job.sh"], start_new_session=True)
+    log = tmp_path / "logs" / "x.o42"
+    wait_until(lambda: log.exists() and "up True" in log.read_text(), 20)
+    os.killpg(process.pid, signal.SIGUSR1)
+    wait_until(lambda: "usr1" in log.read_text(), 20)
+    os.killpg(process.pid, signal.SIGTERM)
+    assert process.wait(20) == 5
+    assert log.read_text().count("usr1") == 1
+    end = the_end(tmp_path)
+    assert end.exit_status == 5
+
+
+def test_a_command_killed_by_a_signal(tmp_path: Path) -> None:
+    run_script(make(tmp_path, "sh", "-c", "kill -SEGV $$"), tmp_path)
+    end = the_end(tmp_path)
+    assert (end.exit_status, end.signal, end.status) == (139, signal.SIGSEGV, Status.FAILURE)
+
+
+def predecessor(
+    tmp_path: Path, kind: Kind, ends: Mapping[int, str], tasks: str = "", **more: bool
+) -> Predecessor:
+    folder = tmp_path / "it's $7"
+    folder.mkdir(exist_ok=True)
+    for task_id, line in ends.items():
+        head = f"jman 1\njob 7\ntask {task_id}\nattempt 1\ngrid 1\nhost h\ntime 1\n"
+        (folder / f"exit.{task_id}").write_text(f"{head}{line}\nend\n")
+    ranges = ArraySpec.parse(tasks).ranges if tasks else ()
+    return Predecessor(job_id=7, records=str(folder), kind=kind, tasks=ranges, **more)
+
+
+OK, BAD, SKIPPED = "exit_status 0", "exit_status 3", "skipped 3\nreason skipped because of job 3"
+
+
+@pytest.mark.parametrize(
+    ("kind", "end", "stop", "runs"),
+    [
+        (Kind.OK, OK, False, True),
+        (Kind.OK, BAD, False, False),
+        (Kind.OK, SKIPPED, False, False),
+        (Kind.OK, "reason folder missing: x", False, False),
+        (Kind.ANY, BAD, False, True),
+        (Kind.ANY, BAD, True, False),
+        (Kind.ANY, OK, True, True),
+        (Kind.ANY, SKIPPED, False, False),
+        (Kind.NOTOK, BAD, False, True),
+        (Kind.NOTOK, BAD, True, True),
+        (Kind.NOTOK, OK, False, False),
+        (Kind.NOTOK, SKIPPED, False, False),
+    ],
+)
+def test_dependencies_are_looked_at_on_the_node(
+    tmp_path: Path, kind: Kind, end: str, stop: bool, runs: bool
+) -> None:
+    before = predecessor(tmp_path, kind, {0: end}, stop_on_failure=stop)
+    assert run_script(make(tmp_path, "touch", "ran", predecessors=(before,)), tmp_path) == 0
+    assert (tmp_path / "ran").exists() == runs
+    assert (tmp_path / "records" / "start.0").exists() == runs
+    found = the_end(tmp_path)
+    assert found.status is (Status.SUCCESS if runs else Status.SKIPPED)
+    assert found.skipped_by == (None if runs else 7)
+    assert (found.reason or "").startswith("" if runs else "skipped because of job 7")
+
+
+def test_each_task_waits_for_its_own_where_asked(tmp_path: Path) -> None:
+    before = predecessor(tmp_path, Kind.CORR, {1: OK, 2: BAD}, "1-2")
+    script = make(tmp_path, "true", array=ArraySpec.parse("1-2"), predecessors=(before,))
+    for task_id in (1, 2):
+        run_script(script, tmp_path, env={"SGE_TASK_ID": str(task_id)})
+    assert the_end(tmp_path, 1).status is Status.SUCCESS
+    assert the_end(tmp_path, 2).status is Status.SKIPPED
+
+
+def test_a_big_array_that_was_folded_is_looked_at_quickly(tmp_path: Path) -> None:
+    before = predecessor(tmp_path, Kind.OK, {3: OK}, "1-50000:2")
+    folder = Path(before.records)
+    (folder / records.FOLDED).write_text(
+        "".join(f"{task} {int(task == 3)} 1\n" for task in range(1, 50000, 2))
+    )
+    begin = time.monotonic()
+    run_script(make(tmp_path, "true", predecessors=(before,)), tmp_path)
+    assert the_end(tmp_path).status is Status.SUCCESS  # a record file is newer than what was folded
+    assert time.monotonic() - begin < 10
+
+
+def test_a_late_record_is_waited_for(tmp_path: Path) -> None:
+    before = predecessor(tmp_path, Kind.OK, {1: OK, 2: "exit_st"}, "1-2")
+    whole = Path(before.records, "exit.2")
+    whole.write_text(whole.read_text().removesuffix("end\n"))
+    (tmp_path / "job.sh").write_bytes(text_of(make(tmp_path, "true", predecessors=(before,))))
+    with subprocess.Popen(["/bin/sh", tmp_path / "job.sh"]) as process:
+        wait_until(lambda: (tmp_path / "records").exists())
+        assert process.poll() is None
+        predecessor(tmp_path, Kind.OK, {2: OK})
+        assert process.wait(20) == 0
+    assert the_end(tmp_path).status is Status.SUCCESS
+
+
+def test_a_folded_line_that_is_cut_off_says_nothing(tmp_path: Path) -> None:
+    before = predecessor(tmp_path, Kind.OK, {}, "1-2")
+    folded = Path(before.records, records.FOLDED)
+    folded.write_text("1 0 1\n2 13")
+    (tmp_path / "job.sh").write_bytes(text_of(make(tmp_path, "true", predecessors=(before,))))
+    with subprocess.Popen(["/bin/sh", tmp_path / "job.sh"]) as process:
+        wait_until(lambda: (tmp_path / "records").exists())
+        records.note(folded.parent, [(2, True, 1)])
+        assert process.wait(20) == 0
+    assert the_end(tmp_path).status is Status.SUCCESS
+
+
+def test_a_script_of_a_spec() -> None:
+    spec = JobSpec(command=("./a.py",), interpreter=("python3",), exec_dir="/w", log_dir="logs")
+    request = LaunchRequest(
+        token="0" * 14, job_id=3, spec=spec, tasks=(Ref(3, 0, 2),), folder="/spool/3", logs="/w/logs/a.py"
+    )
+    script = script_of(request, ScriptRules())
+    assert script.attempt == 2
+    assert (script.argv, script.stdout, script.name) == (("python3", "./a.py"), "/w/logs/a.py.o3", "a.py")
+
+
+@pytest.mark.parametrize("bad", [{"a=b": "x"}, {"": "x"}, {"a": "\0"}])
+def test_what_no_process_can_be_given_is_refused(tmp_path: Path, bad: dict[str, str]) -> None:
+    with pytest.raises(UsageError):
+        text_of(make(tmp_path, "true", environment=bad))

@@ -1,0 +1,115 @@
+"""What a cluster and jman have to agree on: limits of the site and of time, numbers, how many at a time."""
+
+from __future__ import annotations
+
+from tests.cli.tools import Jman
+from tests.faults.cell import Cell
+
+LIMIT = "only 20 jobs are allowed per user"
+
+
+def words_of(cell: Cell, option: str) -> list[str]:
+    """Return what the last qsub was given with an option."""
+    words = cell.calls("qsub")[-1]
+    return [words[at + 1] for at, word in enumerate(words) if word == option]
+
+
+def test_a_job_waits_for_a_limit_of_the_site(jman: Jman, cell: Cell) -> None:
+    """It is tried again at each poll, and why says what it waits for."""
+    cell.let("qsub", "full")
+    done = jman("submit", "--", "true")
+    assert "job 1 waits here" in done.err
+    assert LIMIT in done.err
+    for _ in range(2):
+        before = len(cell.calls("qsub"))
+        assert LIMIT in jman("why").out
+        assert len(cell.calls("qsub")) == before + 1
+    assert jman.status() == {1: "submitted"}
+    cell.let("qsub")
+    jman("list")
+    cell.run(1)
+    assert jman.status() == {1: "success"}
+
+
+def test_a_dependent_waits_for_a_limit_too(jman: Jman, cell: Cell) -> None:
+    jman("--local", "submit", "true")
+    jman("submit", "--after-ok", 1, "--", "true")
+    cell.let("qsub", "full")
+    jman("--local", "execute")
+    jman("list")
+    assert jman.status()[2] == "submitted"
+    cell.let("qsub")
+    jman("list")
+    assert jman.status()[2] == "queued"
+
+
+def test_a_limit_within_a_repetition(jman: Jman, cell: Cell) -> None:
+    """What was sent and what waits is told; all of it runs in the end."""
+    cell.let("qsub", "full")
+    done = jman("submit", "-r", "3", "--", "true")
+    assert "job 1-3 waits here" in done.err
+    assert done.out.count("Submitted") == 3
+    cell.let("qsub")
+    for number in (1, 2, 3):
+        jman("list")
+        cell.run(number)
+    assert set(jman.status().values()) == {"success"}
+
+
+def test_a_resubmission_waits_for_a_limit(jman: Jman, cell: Cell) -> None:
+    jman("submit", "--", "false")
+    cell.run(1)
+    cell.let("qsub", "full")
+    assert "job 1 waits here" in jman("resubmit").err
+    cell.let("qsub")
+    jman("list")
+    assert jman.status() == {1: "queued"}
+
+
+def test_the_throttle_holds_over_submissions(jman: Jman, cell: Cell) -> None:
+    """Of 4%2 the retry of a task waits until the array has room for it."""
+    jman("submit", "-t", "1-4%2", "--retry", "1", "--", "sh", "-c", "[ $SGE_TASK_ID != 1 ]")
+    job = cell.job(1)
+    cell.run_script(1, job, 1)
+    cell.set(1, tasks="2-4:1", state="r")
+    jman("list")
+    jman("list")
+    assert cell.listed() == [1], "3 tasks, of which 2 may run, are there still"
+    for task in (2, 3):
+        cell.run_script(1, job, task)
+    cell.set(1, tasks="4")
+    jman("list")
+    jman("list")
+    assert cell.listed() == [1, 2]
+    assert words_of(cell, "-tc") == ["1"]
+
+
+def test_all_numbers_of_a_job_are_shown_and_can_be_named(jman: Jman, cell: Cell) -> None:
+    cell.set_counter(93)
+    jman("submit", "-t", "1-3", "--retry", "1", "--", "sh", "-c", "[ $SGE_TASK_ID != 1 ]")
+    cell.run_script(94, cell.job(94), 1)
+    cell.set(94, tasks="2-3:1", state="hqw")
+    jman("list")
+    assert cell.listed() == [94, 95]
+    (job,) = jman.list()
+    assert (job["grid_id"], job["grid_ids"], job["grid_state"]) == (95, [94, 95], "held")
+    assert "94,95" in jman("list").out
+    for name in ("94", "grid:94", "95"):
+        assert [one["id"] for one in jman.list(name)] == [1]
+
+
+def test_the_smaller_limit_of_time_holds(jman: Jman, cell: Cell) -> None:
+    for words, limit in (
+        (["--timeout", "5s", "--time", "1:0:0"], "h_rt=5"),
+        (["--timeout", "2h", "--time", "1:0:0"], "h_rt=1:0:0"),
+        (["--timeout", "60"], "h_rt=60"),
+    ):
+        jman("submit", *words, "--", "true")
+        assert words_of(cell, "-l") == [limit]
+
+
+def test_a_timeout_moves_to_the_cluster(jman: Jman, cell: Cell) -> None:
+    jman("--local", "submit", "--timeout", "60", "false")
+    jman("--local", "execute", code=1)
+    jman("resubmit", "--to", "sge")
+    assert words_of(cell, "-l") == ["h_rt=60"]
