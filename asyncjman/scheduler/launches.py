@@ -171,12 +171,13 @@ async def _not_before(database: Database, job: Job, plan: _Plan) -> float | None
         return None
     attempts = {one.task_id: one.attempt for one in plan.tasks}
     now = database.runtime.time()
+    first = await tasks.first_attempts(database, [(job.id, task_id) for task_id in attempts])
     ends = [
         min(task.finished_at or now, now)  # a node's clock may be ahead
         for task in await tasks.attempts_since(database, job.id, now - retry.delay)
         if attempts.get(task.task_id) == task.attempt + 1
         and task.status is Status.FAILURE
-        and retry.applies(task.cause, task.signal, task.attempt)
+        and task.attempt >= first.get((job.id, task.task_id), 1)  # else somebody submitted it again
     ]
     return max(ends) + retry.delay if ends else None
 

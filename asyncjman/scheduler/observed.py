@@ -11,7 +11,7 @@ from asyncjman.model.job import Job, Task
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.settle import bring_back, settle
 from asyncjman.scheduler.watching import Situation
-from asyncjman.store import submissions, transitions
+from asyncjman.store import submissions, tasks, transitions
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.submissions import Submission
 
@@ -154,15 +154,18 @@ async def _retry(tx: Transaction, known: Mapping[int, Job], seen: Iterable[Task]
     What never started is not tried again: somebody took it out of the queue.
     """
     again: dict[int, list[int]] = defaultdict(list)
-    for task in seen:
+    failed = [one for one in seen if one.status is Status.FAILURE and one.started_at is not None]
+    failed = [one for one in failed if known[one.job_id].spec.retry is not None]
+    first = await tasks.first_attempts(tx, [(one.job_id, one.task_id) for one in failed])
+    for task in failed:
         retry = known[task.job_id].spec.retry
-        failed = task.status is Status.FAILURE and task.started_at is not None
-        if failed and retry is not None and retry.applies(task.cause, task.signal, task.attempt):
+        tries = task.attempt - first.get((task.job_id, task.task_id), 1) + 1
+        if retry is not None and retry.applies(task.cause, task.signal, tries):
             again[task.job_id].append(task.task_id)
     for job_id, task_ids in again.items():
         array = known[job_id].spec.array
         await transitions.reset(
-            tx, job_id, [Status.FAILURE], Status.SUBMITTED, array, tx.runtime.time(), task_ids
+            tx, job_id, [Status.FAILURE], Status.SUBMITTED, array, tx.runtime.time(), task_ids, retry=True
         )
 
 

@@ -203,3 +203,18 @@ async def attempts(database: Reader, job_id: int, task_id: int) -> list[Task]:
         (job_id, task_id),
     )
     return [task_of(row) for row in rows]
+
+
+async def first_attempts(
+    source: Reader | Transaction, keys: Sequence[tuple[int, int]]
+) -> dict[tuple[int, int], int]:
+    """Return from which attempt on the retries of tasks, (job id, task id), count."""
+    if not keys:
+        return {}
+    rows = await source.fetch(
+        "SELECT task.job_id, task.task_id, first_attempt FROM json_each(?) AS one "
+        "JOIN task ON task.job_id = json_extract(one.value, '$[0]') "
+        "AND task.task_id = json_extract(one.value, '$[1]')",
+        (json.dumps(keys),),
+    )
+    return {(row[0], row[1]): row[2] for row in rows}
