@@ -7,6 +7,7 @@ another by name it depends on, whether at run time or not), and ``import_module`
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -209,3 +210,74 @@ def test_a_circle_is_found(tmp_path: Path) -> None:
     assert len(seen) == 4
     assert seen[0] == seen[-1]
     assert set(seen) == {"fake.one", "fake.two", "fake.three"}
+
+
+# -- engines ---------------------------------------------------------------------------------------
+
+ENGINE_WORDS = re.compile(r"\b(sge|slurm|qsub|qstat|qdel|qacct|qconf|qalter|sbatch|squeue|scancel|sacct)\b")
+MAY_NAME_ENGINES = {
+    "settings": "the names of settings, and what they mean",
+    "cli.submit": "--sge-extra-args, an option that users have",
+    "cli.take_over": "what to type where a job of another user may run",
+    "api.request": "what --sge-extra-args means",
+}
+MAY_KNOW_AN_ENGINE = {
+    "asyncjman.api.execution",  # the local engine and its console
+    "asyncjman.api.grid",
+    "asyncjman.api.operations",
+    "asyncjman.api.request",
+    "asyncjman.scheduler.liveness",  # what /proc says of processes
+    "asyncjman.scheduler.reconcile",
+}
+"""What still imports more than ``engines.base`` and ``engines.registry``: this set only shrinks."""
+
+
+def _literals(tree: ast.AST) -> Iterator[str]:
+    """Yield the text literals of a module, but for docstrings."""
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.value
+
+
+def test_an_engine_is_named_in_its_own_folder_only() -> None:
+    named = {
+        name.removeprefix("asyncjman.")
+        for name, file in modules(PACKAGE).items()
+        if room(name) != "engines"
+        and any(ENGINE_WORDS.search(text) for text in _literals(ast.parse(file.read_text("utf-8"))))
+    }
+    assert named == MAY_NAME_ENGINES.keys()
+
+
+def test_the_protocol_is_all_that_is_known_of_engines() -> None:
+    public = {"asyncjman.engines", "asyncjman.engines.base", "asyncjman.engines.registry"}
+    knowing = {
+        name
+        for name, targets in imports(PACKAGE).items()
+        if room(name) != "engines" and any(room(one) == "engines" and one not in public for one in targets)
+    }
+    assert knowing == MAY_KNOW_AN_ENGINE
+
+
+def test_engines_do_not_know_each_other() -> None:
+    def folder(name: str) -> str:
+        parts = name.split(".")
+        return parts[2] if len(parts) > 3 or parts[-1] in ("local", "cluster", "sge") else ""
+
+    wrong = [
+        f"{name} imports {target}"
+        for name, targets in imports(PACKAGE).items()
+        if room(name) == "engines" and name != "asyncjman.engines.registry"
+        for target in targets
+        if room(target) == "engines"
+        and folder(target) not in ("", folder(name))
+        and not (folder(target) == "cluster" and folder(name) not in ("local", ""))
+    ]
+    assert wrong == []

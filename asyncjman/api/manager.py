@@ -84,14 +84,16 @@ class JobManager:
         self,
         database: str | os.PathLike[str] = "submitted.sql3",
         *,
-        executor: Literal["local", "sge"] = "local",
+        executor: str = "local",
         parallel: int = 1,
         on_exit: OnExit | None = None,
         output: Output | None = None,
         profile: str | None = None,
     ) -> None:
-        if executor not in ("local", "sge"):
-            raise UsageError(f"no executor {executor!r}: there are 'local' and 'sge'")
+        if executor != "local":
+            from asyncjman.engines.registry import check
+
+            check(executor)
         if on_exit not in (None, "stop", "wait", "leave"):
             raise UsageError(f"no on_exit {on_exit!r}: there are 'stop', 'wait' and 'leave'")
         if output is not None and not callable(output):

@@ -479,6 +479,10 @@ class Operations:
 
         database = self.writer()
         request = request or Resubmission()
+        if request.to is not None:
+            from asyncjman.engines.registry import check
+
+            check(request.to)
         selection = await self.resolve(selection)
         selected = await self._selected(selection, ())
         tasks = selection.tasks

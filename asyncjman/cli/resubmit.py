@@ -51,7 +51,8 @@ def resubmit_command(
         bool, typer.Option("--no-dependents", help="Not what was skipped because of these jobs.")
     ] = False,
     to: Annotated[
-        str | None, typer.Option("--to", metavar="sge|local", help="Move the jobs to this engine.")
+        str | None,
+        typer.Option("--to", metavar="ENGINE", help="Move the jobs to this engine: local, or a cluster."),
     ] = None,
     resources: Resources,
     where: Where = None,
@@ -75,9 +76,6 @@ def resubmit_command(
     statuses = {Status.FAILURE} if failed_only else FINISHED - {Status.SUCCESS}
     if also_success:
         statuses |= {Status.SUCCESS}
-
-    if to not in (None, "sge", "local"):
-        raise UsageError(f"bad --to {to!r}: there are sge and local")
 
     async def resubmit() -> None:
         async with Operations(globals_.database, create=False, asks="once") as manager:

@@ -53,7 +53,15 @@ def _sge(context: Context) -> Engine:
     )
 
 
+LOCAL = "local"
 CLUSTERS: dict[str, Factory] = {"sge": _sge}
+
+
+def check(name: str) -> str:
+    """Return the name of an engine. Raises UsageError where there is none of that name."""
+    if name != LOCAL and name not in CLUSTERS:
+        raise UsageError(f"no engine {name!r}: there are {', '.join([LOCAL, *sorted(CLUSTERS)])}")
+    return name
 
 
 def make(name: str, writer: Writer, settings: Settings, budget: Budget) -> Engine:
