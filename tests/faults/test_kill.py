@@ -173,6 +173,7 @@ def test_list_after_a_kill_shows_what_is_true(jman: Jman, alive: bool) -> None:
     process.wait()
     if not alive:
         kill_left_in(jman.folder)
+        wait_until(lambda: not left_in(jman.folder))
     seen = jman("list", "-a", "--json")
     assert_one_line(seen.err)
     assert "was killed" in seen.err
