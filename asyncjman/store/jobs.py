@@ -115,14 +115,6 @@ async def count(source: Reader | Transaction) -> int:
     return int((await source.fetch("SELECT count(*) FROM job"))[0][0])
 
 
-async def select_ids(database: Reader, selection: Selection) -> list[int]:
-    """Return the ids of the jobs that a selection means, in order."""
-    if not selection.statuses:
-        where, values = _where(selection)
-        return [row[0] for row in await database.fetch(f"SELECT id FROM job{where} ORDER BY id", values)]
-    return [job.id async for job in select(database, selection)]
-
-
 async def select(
     database: Reader, selection: Selection, *, unreadable_too: bool = False
 ) -> AsyncIterator[Job]:

@@ -68,9 +68,7 @@ async def test_select_by_each_thing(database: Database) -> None:
     )
 
     async def found(selection: Selection) -> list[int]:
-        ids = [job.id async for job in jobs.select(database, selection)]
-        assert await jobs.select_ids(database, selection) == ids
-        return ids
+        return [job.id async for job in jobs.select(database, selection)]
 
     assert await found(Selection()) == [1, 2, 3, 4]
     assert await found(Selection(ids=(range(4, 5), range(1, 3)))) == [1, 2, 4]
