@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from asyncjman.store import schema
 from asyncjman.store.migrate import latest_version, migrations
 from tests.cli.tools import Jman
 from tests.making import make_older
@@ -102,3 +103,8 @@ def test_a_trigger_in_an_earlier_version_is_not_carried_out_by_its_migration(fil
     before = filled.database.read_bytes()
     assert "trigger 'evil'" in filled("list", code=3).err
     assert filled.database.read_bytes() == before
+
+
+def test_the_digest_is_that_of_the_latest_version() -> None:
+    """Else each command makes that version anew, to compare."""
+    assert schema.digest(schema._made_by_us(latest_version())) == schema.LATEST
