@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from asyncjman.model.events import Event, TaskFinished, TaskRetried, TaskStarted
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
+from asyncjman.scheduler.settle import settle
 from asyncjman.scheduler.skips import Skip, store_skips
 from asyncjman.store import schedule, transitions
 from asyncjman.store.database import Transaction
@@ -88,9 +89,12 @@ async def store(tx: Transaction, runner: int | None, batch: Batch) -> tuple[dict
     skipped = [task for task in batch.finished if task.status is Status.SKIPPED]
     finished = [task for task in batch.finished if task.status is not Status.SKIPPED] if skipped else None
     await transitions.end(tx, runner, batch.finished if finished is None else finished)
-    await transitions.release(tx, runner, batch.released)
     now = tx.runtime.time()
-    closed = await transitions.close_jobs(tx, batch.touched, now) if batch.touched else []
+    stopped = await transitions.release(tx, runner, batch.released, now)
+    touched = batch.touched | stopped
+    closed = await transitions.close_jobs(tx, touched, now) if touched else []
+    if stopped:
+        closed += await settle(tx, closed)  # this runner may be ending: nobody else would
     refused: set[int] = set()
     if skipped or batch.skipped:
         more, refused = await store_skips(tx, runner, skipped, batch.skipped, now)

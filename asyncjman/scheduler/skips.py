@@ -79,7 +79,7 @@ async def _store(
             skipped.append(task)
         else:
             right = False
-            await transitions.release(tx, runner, [(job_id, task.task_id)])
+            await transitions.release(tx, runner, [(job_id, task.task_id)], now)
     await transitions.end(tx, runner, skipped)
     for task_ids, reason in wanted.others:
         some = tuple(one for one in task_ids if may is None or one in may)

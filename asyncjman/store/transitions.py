@@ -115,13 +115,27 @@ async def retry(tx: Transaction, runner: int | None, ended: Sequence[Task]) -> N
     )
 
 
-async def release(tx: Transaction, runner: int | None, claims: Sequence[tuple[int, int]]) -> None:
-    """Release (job id, task id) that a runner has claimed and not started."""
+async def release(
+    tx: Transaction, runner: int | None, claims: Sequence[tuple[int, int]], now: float
+) -> set[int]:
+    """Release (job id, task id) that a runner has claimed and not started; those that somebody asked it to
+    stop are stopped. Returns the jobs of which something was stopped.
+    """
+    if not claims:
+        return set()
+    stopped = await tx.fetch(
+        "UPDATE task SET status = 'stopped', reason = 'stopped', finished_at = ?, runner = NULL, stop = NULL "
+        "WHERE runner IS ? AND status = 'queued' AND stop = 1 AND EXISTS (SELECT 1 FROM json_each(?) AS one "
+        "WHERE json_extract(one.value, '$[0]') = job_id AND json_extract(one.value, '$[1]') = task_id) "
+        "RETURNING job_id",
+        (now, runner, json.dumps(claims)),
+    )
     await tx.execute_many(
-        f"UPDATE task SET status = {UNCLAIMED}, runner = NULL, stop = NULL "
+        f"UPDATE task SET status = {UNCLAIMED}, runner = NULL "
         "WHERE job_id = ? AND task_id = ? AND runner IS ? AND status = 'queued'",
         [(*claim, runner) for claim in claims],
     )
+    return {row[0] for row in stopped}
 
 
 async def mark_jobs_started(tx: Transaction, rows: Sequence[tuple[float, int]]) -> None:

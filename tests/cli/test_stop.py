@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import pytest
 
 from asyncjman.api import stopping
 from tests.cli.tools import Jman, pid_in, wait_dead, wait_until
+from tests.faults.tools import query
 
 SLEEPER = ("sh", "-c", "echo $$ > pid.$SGE_TASK_ID; exec sleep 1000")
 
@@ -83,3 +85,20 @@ def test_a_job_that_is_submitted_again_in_this_moment_is_stopped_all_the_same(
     assert done.out.startswith("Stopped 1 @local (")
     assert "not confirmed" not in done.err
     assert jman.status() == {1: "submitted"}
+
+
+def test_what_an_interrupted_execute_lets_go_of_is_stopped_if_somebody_asked_for_that(jman: Jman) -> None:
+    """It was left to whoever runs it next: the stop had said that it is stopped."""
+    jman.submit("--retry", "1", "--retry-delay", "1h", "false")
+    jman.submit("--after-any", "1", "true")
+    execute = jman.start("execute", "--keep-running")
+    wait_until(lambda: jman.job()["attempt"] == 2)
+    execute.send_signal(signal.SIGSTOP)
+    stop = jman.start("stop", "1")
+    sql = "SELECT count(*) FROM task WHERE stop = 1"
+    wait_until(lambda: query(jman.database, sql) == [(1,)])
+    execute.send_signal(signal.SIGINT)
+    execute.send_signal(signal.SIGCONT)
+    assert execute.wait(20) == 130
+    assert stop.wait(30) == 0
+    assert jman.status() == {1: "stopped", 2: "submitted"}

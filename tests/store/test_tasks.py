@@ -334,7 +334,7 @@ async def test_no_query_of_the_hot_path_reads_all_tasks(database: Database) -> N
     await tasks.held_counts(tx, [1])
     await transitions.start(tx, 1, [(1.0, 1, "h", 1, 1, 1)])
     await transitions.end(tx, 1, [_ended(1, 1, Status.SUCCESS)])
-    await transitions.release(tx, 1, [(1, 1)])
+    await transitions.release(tx, 1, [(1, 1)], 1.0)
     await transitions.set_ready(tx, [1])
     await transitions.close_jobs(tx, [1], 1.0)
     await tasks.to_stop(source, 1)
