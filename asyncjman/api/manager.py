@@ -241,7 +241,7 @@ class JobManager:
         except BaseException as error:
             # where the cluster didn't answer, it may have the job
             if handles and (isinstance(error, asyncio.CancelledError) or getattr(error, "ambiguous", False)):
-                error.job = handles[0]  # type: ignore[attr-defined]
+                error.job = handles[0]  # type: ignore[attr-defined]  # what is ours on it
             raise
         return handle
 
@@ -263,7 +263,7 @@ class JobManager:
         try:
             return await job.wait()
         except asyncio.CancelledError as error:
-            error.job = job  # type: ignore[attr-defined]
+            error.job = job  # type: ignore[attr-defined]  # what is ours on it
             raise
 
     @property

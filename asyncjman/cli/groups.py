@@ -31,7 +31,7 @@ def with_groups(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(**values, **made)
 
     # the option parser looks at these
-    call.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    call.__signature__ = Signature(parameters)  # type: ignore[attr-defined]  # PEP 362: functions may have it
     call.__annotations__ = {one.name: one.annotation for one in parameters}
     return call
 

@@ -87,4 +87,4 @@ def _fill_standard_numbers() -> None:
 
 
 def _devnull() -> TextIO:
-    return open(os.devnull, "w", encoding="utf-8", errors="surrogateescape")  # noqa: PTH123
+    return open(os.devnull, "w", encoding="utf-8", errors="surrogateescape")  # noqa: PTH123 - kept open

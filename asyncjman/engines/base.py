@@ -318,7 +318,10 @@ class Engine(Protocol):
         """
 
     async def recover(self, runner_token: str) -> bool:
-        """End what a runner that is proven dead left; tell whether nothing of it lives."""
+        """End what a runner left that is proven dead, or what tasks of this one left that have ended.
+
+        Tells whether nothing of it lives.
+        """
 
     async def explain(self, watched: Sequence[Watched]) -> Sequence[Evidence]:
         """Return what ``why`` shows of jobs that wait or run, a line each.

@@ -12,12 +12,9 @@ from dataclasses import dataclass
 
 from asyncjman.engines.base import (
     Capabilities,
-    Evidence,
-    Finding,
     Launched,
     LaunchFailed,
     LaunchRequest,
-    Lease,
     Observation,
     Poll,
     Preview,
@@ -27,8 +24,8 @@ from asyncjman.engines.base import (
     Watched,
     Why,
 )
+from asyncjman.engines.defaults import Defaults
 from asyncjman.model.failure import Cause
-from asyncjman.model.job import JobSpec, Usage
 from tests.simulation.world import EPOCH, Process, World
 
 TERM_SECONDS = 5.0
@@ -163,7 +160,7 @@ class Machine:
         engine.saw(one, exit_status, signal)
 
 
-class SimulatedEngine:
+class SimulatedEngine(Defaults):
     """Asks the machine to run tasks: what a dispatcher has in the place of LocalEngine."""
 
     name = "local"
@@ -183,18 +180,6 @@ class SimulatedEngine:
         while self._left & self._machine.running.keys():  # noqa: ASYNC110 - as the local engine does
             await asyncio.sleep(0.02)
 
-    def refuse(self, spec: JobSpec) -> str | None:
-        return None
-
-    def reserve(self, spec: JobSpec) -> Lease | None:
-        return Lease()
-
-    def release(self, lease: Lease) -> None:
-        pass
-
-    async def prepare(self, request: LaunchRequest) -> None:
-        pass
-
     async def launch(self, requests: Sequence[LaunchRequest]) -> Sequence[Launched | LaunchFailed]:
         return [self._launch(one) for one in requests]
 
@@ -212,29 +197,14 @@ class SimulatedEngine:
         seen, self._seen = self._seen, []
         return Poll(seen)
 
-    async def stored(self, ends: Sequence[Observation]) -> None:
-        pass
-
     async def cancel(self, targets: Sequence[Target], *, force: bool, budget: float) -> Sequence[Target]:
         for number in (int(one.native_id) for one in targets):
             self._left.add(number)
             self._machine.signal(number, self, kill=force)
         return ()
 
-    async def recover(self, runner_token: str) -> bool:
-        return True
-
-    async def explain(self, watched: Sequence[Watched]) -> Sequence[Evidence]:
-        return ()
-
-    def judge(self, spec: JobSpec, seconds: float | None, usage: Usage | None) -> Sequence[str]:
-        return ()
-
     async def preview(self, request: LaunchRequest) -> Preview:
         return Preview((), b"")
-
-    async def check(self) -> Sequence[Finding]:
-        return ()
 
     def saw(self, one: Running, exit_status: int | None, signal: int | None) -> None:
         self._seen.append(

@@ -18,7 +18,6 @@ from asyncjman.engines.base import (
     Launched,
     LaunchFailed,
     LaunchRequest,
-    Lease,
     Observation,
     Poll,
     Preview,
@@ -37,6 +36,7 @@ from asyncjman.engines.cluster.numbers import number_of, ranges_of
 from asyncjman.engines.cluster.process import CommandFailed, Commands
 from asyncjman.engines.cluster.script import script_of, text_of
 from asyncjman.engines.cluster.spool import Spool, clear_records, forget_script, write_script
+from asyncjman.engines.defaults import Defaults
 from asyncjman.errors import EnvironmentProblem, JmanError, UsageError
 from asyncjman.model.graph import Kind
 from asyncjman.model.job import JobSpec, Usage
@@ -49,7 +49,7 @@ CONFIRM_PAUSE_SECONDS = 0.3
 _ENDS = (Saw.ENDED, Saw.SKIPPED, Saw.STOPPED)
 
 
-class ClusterEngine:
+class ClusterEngine(Defaults):
     """Jobs on a cluster, as this host's commands reach it.
 
     ``grace``: seconds until a task that vanished counts as failed; ``clock`` gives seconds since 1970.
@@ -84,17 +84,8 @@ class ClusterEngine:
             call = self._dialect.site()
             self._site = call if isinstance(call, Site) else await self._commands.ask(call)
 
-    async def close(self) -> None:
-        """There is nothing to let go of."""
-
     def refuse(self, spec: JobSpec) -> str | None:
         return self._dialect.refuse(spec)
-
-    def reserve(self, spec: JobSpec) -> Lease | None:
-        return Lease()  # the cluster sees to that
-
-    def release(self, lease: Lease) -> None:
-        pass
 
     # -- launching --------------------------------------------------------------------------------
 
@@ -249,9 +240,6 @@ class ClusterEngine:
             await asyncio.sleep(CONFIRM_PAUSE_SECONDS)
         names = ", ".join(sorted(one.native_id for one in left))
         raise EnvironmentProblem(f"the cluster did not delete {names}: {words.strip() or 'it said nothing'}")
-
-    async def recover(self, runner_token: str) -> bool:
-        return True
 
     # -- telling ----------------------------------------------------------------------------------
 

@@ -13,12 +13,9 @@ from dataclasses import dataclass
 
 from asyncjman.engines.base import (
     Capabilities,
-    Evidence,
-    Finding,
     Launched,
     LaunchFailed,
     LaunchRequest,
-    Lease,
     Observation,
     Poll,
     Preview,
@@ -28,6 +25,7 @@ from asyncjman.engines.base import (
     Watched,
     Why,
 )
+from asyncjman.engines.defaults import Defaults
 from asyncjman.engines.local.console import LinePipe, Output
 from asyncjman.engines.local.ending import Endings
 from asyncjman.engines.local.logfiles import make_room
@@ -37,7 +35,6 @@ from asyncjman.engines.local.spawn import Command, Streams, spawn
 from asyncjman.executors.environment import task_environment
 from asyncjman.executors.logs import log_paths
 from asyncjman.model.failure import Cause
-from asyncjman.model.job import JobSpec, Usage
 from asyncjman.model.signals import signal_name
 
 TERM_SECONDS = 5.0
@@ -61,7 +58,7 @@ class _Process:
     timed_out: bool = False
 
 
-class LocalEngine:
+class LocalEngine(Defaults):
     """Runs each attempt as a process group; what leaves the group is found by its marks."""
 
     name = "local"
@@ -97,27 +94,12 @@ class LocalEngine:
         """Wait until no process of a cancelled task is left; those that don't end are killed."""
         await self._endings.wait()
 
-    def refuse(self, spec: JobSpec) -> str | None:
-        return None
-
-    def reserve(self, spec: JobSpec) -> Lease | None:
-        return Lease()
-
-    def release(self, lease: Lease) -> None:
-        pass
-
-    async def prepare(self, request: LaunchRequest) -> None:
-        """An attempt leaves nothing that the next one could be taken for."""
-
     async def launch(self, requests: Sequence[LaunchRequest]) -> Sequence[Launched | LaunchFailed]:
         return [self._launch(one) for one in requests]
 
     async def poll(self, watched: Sequence[Watched] = (), budget: float = 0.0) -> Poll:
         seen, self._seen = self._seen, []
         return Poll(seen)
-
-    async def stored(self, ends: Sequence[Observation]) -> None:
-        """Nothing is kept to tell of ends."""
 
     async def cancel(
         self, targets: Sequence[Target], *, force: bool = False, budget: float = 0.0
@@ -137,19 +119,10 @@ class LocalEngine:
         self._endings.ask_rest(seconds=TERM_SECONDS)
         return False
 
-    async def explain(self, watched: Sequence[Watched]) -> Sequence[Evidence]:
-        return ()
-
-    def judge(self, spec: JobSpec, seconds: float | None, usage: Usage | None) -> Sequence[str]:
-        return ()
-
     async def preview(self, request: LaunchRequest) -> Preview:
         (ref,) = request.tasks
         assert isinstance(ref, Ref)
         return Preview(request.spec.argv(ref.task_id), b"")
-
-    async def check(self) -> Sequence[Finding]:
-        return ()
 
     # -- starting ----------------------------------------------------------------------------------
 

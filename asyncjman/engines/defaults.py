@@ -1,0 +1,42 @@
+"""What an engine answers that has nothing to say to a question of the protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from asyncjman.engines.base import Evidence, Finding, LaunchRequest, Lease, Observation, Watched
+from asyncjman.model.job import JobSpec, Usage
+
+
+class Defaults:
+    """An engine that refuses nothing, has no capacity of its own, and keeps nothing to tell of what was."""
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
+
+    def refuse(self, spec: JobSpec) -> str | None:
+        return None
+
+    def reserve(self, spec: JobSpec) -> Lease | None:
+        return Lease()
+
+    def release(self, lease: Lease) -> None:
+        pass
+
+    async def prepare(self, request: LaunchRequest) -> None:
+        """An attempt leaves nothing that the next one could be taken for."""
+
+    async def stored(self, ends: Sequence[Observation]) -> None:
+        """Nothing is kept to tell of ends."""
+
+    async def recover(self, runner_token: str) -> bool:
+        return True
+
+    async def explain(self, watched: Sequence[Watched]) -> Sequence[Evidence]:
+        return ()
+
+    def judge(self, spec: JobSpec, seconds: float | None, usage: Usage | None) -> Sequence[str]:
+        return ()
+
+    async def check(self) -> Sequence[Finding]:
+        return ()
