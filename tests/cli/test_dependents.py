@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import signal
-import sqlite3
-import subprocess
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.cli.tools import Jman, wait_until
+from tests.faults.executing import suspend
 
 # writes "JOB.TASK begin" and, two letters later, "JOB.TASK end" to one journal, in the order of events
 JOURNAL = """
@@ -152,7 +150,7 @@ def test_a_delete_skips_what_is_claimed_ahead(jman: Jman) -> None:
     jman.submit("-t", "1-2000", "true")  # as many short tasks have it claim ahead
     process = jman.start("--local", "execute", "-p", "2")
     wait_until(lambda: jman.job(2)["status"] == "queued")
-    _suspend_between_transactions(process, jman.database)
+    suspend(jman, process)
     jman.fresh("stop", "--force", "1")
     jman.fresh("delete", "1")
     assert [jman.job(one)["status"] for one in (2, 3)] == ["skipped", "skipped"]
@@ -160,19 +158,3 @@ def test_a_delete_skips_what_is_claimed_ahead(jman: Jman) -> None:
     process.wait(20)
     assert jman.status() == {2: "skipped", 3: "skipped", 4: "success"}
     assert not list(jman.folder.glob("ran*"))
-
-
-def _suspend_between_transactions(process: subprocess.Popen[bytes], database: Path) -> None:
-    """Suspend a process that does not hold the lock of the database then."""
-
-    def is_free() -> bool:
-        process.send_signal(signal.SIGSTOP)
-        with closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as connection:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError:
-                process.send_signal(signal.SIGCONT)
-                return False
-        return True
-
-    wait_until(is_free)

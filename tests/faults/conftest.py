@@ -58,3 +58,13 @@ def cell(tmp_path: Path, jman: Jman, monkeypatch: pytest.MonkeyPatch) -> Cell:
     monkeypatch.setattr(intents, "ORPHAN_SECONDS", 0.1)
     monkeypatch.setattr(process, "PATIENCE_SECONDS", 0.3)
     return cell
+
+
+@pytest.fixture
+def nothing_started_stays(jman: Jman) -> Iterator[None]:
+    """End what a test started and what runs of that."""
+    yield
+    for one in jman.started:
+        if one.poll() is None:
+            one.kill()
+    kill_left_in(jman.folder)
