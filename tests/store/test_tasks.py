@@ -114,6 +114,27 @@ async def test_started_and_finished(database: Database) -> None:
     assert await schedule.open_jobs(database) == []
 
 
+async def test_only_the_holder_of_a_claim_changes_its_task(database: Database) -> None:
+    """Not another runner, not for another attempt, and nobody once the task has ended."""
+    await add_jobs(database, spec_of())
+    mine, other = await add_runner(database, "mine"), await add_runner(database, "other")
+    await _claim(database, mine, 1, [0])
+
+    async def try_all(runner: int, attempt: int) -> object:
+        async with database.transaction() as tx:
+            await transitions.start(tx, runner, [(10.0, 77, "here", 1, 0, attempt)])
+            await transitions.retry(tx, runner, [_ended(1, 0, Status.FAILURE, attempt=attempt)])
+            await transitions.end(tx, runner, [_ended(1, 0, Status.FAILURE, attempt=attempt)])
+            await transitions.release(tx, other, [(1, 0)], 12.0)
+        return await database.fetch("SELECT status, attempt, runner, started_at FROM task")
+
+    assert await try_all(other, 1) == [("queued", 1, mine, None)]
+    assert await try_all(mine, 2) == [("queued", 1, mine, None)]
+    async with database.transaction() as tx:
+        await transitions.end(tx, mine, [_ended(1, 0, Status.SUCCESS)])
+    assert await try_all(mine, 1) == [("success", 1, None, 10.0)]
+
+
 async def test_the_first_failed_task_speaks_for_an_array(database: Database) -> None:
     await add_jobs(database, spec_of("4"))
     runner = await add_runner(database)
