@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -101,18 +102,33 @@ async def end(tx: Transaction, runner: int | None, tasks: Sequence[Task]) -> Non
 
 
 async def retry(tx: Transaction, runner: int | None, ended: Sequence[Task]) -> None:
-    """Store attempts that failed, whose tasks are tried again by the same runner."""
+    """Store attempts that failed, in order, whose tasks are tried again by the same runner."""
     values = ", ".join("?" * len(TASK_COLUMNS.split(",")))
-    await tx.execute_many(
-        f"INSERT OR REPLACE INTO attempt ({TASK_COLUMNS}) VALUES ({values})",
-        [task_values(task) for task in ended],
-    )
-    await tx.execute_many(
-        "UPDATE task SET status = 'queued', attempt = attempt + 1, "
-        "started_at = NULL, pid = NULL, host = NULL "
-        f"WHERE {_HELD} AND status IN ('queued', 'executing')",
-        [(task.job_id, task.task_id, task.attempt, runner) for task in ended],
-    )
+    for some in _one_of_each(ended):
+        await tx.execute_many(
+            f"INSERT OR REPLACE INTO attempt ({TASK_COLUMNS}) SELECT {values} WHERE EXISTS "
+            f"(SELECT 1 FROM task WHERE {_HELD} AND status IN ('queued', 'executing'))",
+            [(*task_values(task), task.job_id, task.task_id, task.attempt, runner) for task in some],
+        )
+        await tx.execute_many(
+            "UPDATE task SET status = 'queued', attempt = attempt + 1, "
+            "started_at = NULL, pid = NULL, host = NULL "
+            f"WHERE {_HELD} AND status IN ('queued', 'executing')",
+            [(task.job_id, task.task_id, task.attempt, runner) for task in some],
+        )
+
+
+def _one_of_each(attempts: Sequence[Task]) -> list[list[Task]]:
+    """Group attempts, in order, so that no group has two of one task."""
+    groups: list[list[Task]] = []
+    count: Counter[tuple[int, int]] = Counter()
+    for task in attempts:
+        key = (task.job_id, task.task_id)
+        if count[key] == len(groups):
+            groups.append([])
+        groups[count[key]].append(task)
+        count[key] += 1
+    return groups
 
 
 async def release(

@@ -133,6 +133,7 @@ async def test_only_the_holder_of_a_claim_changes_its_task(database: Database) -
     async with database.transaction() as tx:
         await transitions.end(tx, mine, [_ended(1, 0, Status.SUCCESS)])
     assert await try_all(mine, 1) == [("success", 1, None, 10.0)]
+    assert await tasks.attempts(database, 1, 0) == []
 
 
 async def test_the_first_failed_task_speaks_for_an_array(database: Database) -> None:
