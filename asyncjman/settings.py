@@ -209,15 +209,18 @@ def _value(old: Any, value: Any, name: str, source: Path) -> Any:
     return value
 
 
-def extra_options(settings: Settings, given: str | None) -> list[str]:
-    """Return further options of qsub, one word each. Raises UsageError for quotes that don't match."""
-    words: list[str] = []
-    for text in (
-        settings.sge_extra_args_prepend,
-        settings.sge_extra_args_default if given is None else given,
-    ):
-        try:
-            words += shlex.split(text)
-        except ValueError as error:
-            raise UsageError(f"bad options of qsub {text!r}: {error}") from None
-    return words
+def extra_options(settings: Settings, *, given: bool) -> list[str]:
+    """Return the site's own options of qsub, one word each; ``given``: whether a job has some of its own.
+
+    Raises UsageError for quotes that don't match.
+    """
+    texts = (settings.sge_extra_args_prepend, "" if given else settings.sge_extra_args_default)
+    return [word for text in texts for word in split_options(text)]
+
+
+def split_options(text: str) -> list[str]:
+    """Return the words of options of qsub. Raises UsageError for quotes that don't match."""
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"bad options of qsub {text!r}: {error}") from None

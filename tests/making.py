@@ -9,9 +9,11 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
+from asyncjman.api.manager import JobManager
+from asyncjman.api.submission import store
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Dependency, Kind
-from asyncjman.model.job import JobSpec
+from asyncjman.model.job import Job, JobSpec
 from asyncjman.store import jobs, runners
 from asyncjman.store.database import Database
 from asyncjman.store.migrate import migrate
@@ -32,6 +34,13 @@ async def add_jobs(database: Database, *specs: JobSpec) -> list[int]:
     """Store jobs; return their ids."""
     async with database.transaction() as tx:
         return [await jobs.insert(tx, one, 1000.0) for one in specs]
+
+
+async def stored(manager: JobManager, spec: JobSpec) -> Job:
+    """Store a job as ``jman submit`` does, whatever can be wrong with it looked for; return it."""
+    found: list[Job] = []
+    await store(manager.session.writer(), spec, found.extend)
+    return found[0]
 
 
 async def add_runner(database: Database, token: str = "token") -> int:

@@ -170,7 +170,7 @@ def test_the_walk_sees_the_package() -> None:
     found = imports(PACKAGE)
     assert "asyncjman.store.database" in found["asyncjman.scheduler.feed"]
     assert "asyncjman.cli.start" in found["asyncjman.__main__"]
-    assert "asyncjman.api.specs" in found["asyncjman.cli.submit"], "an import inside of a function"
+    assert "asyncjman.api.request" in found["asyncjman.cli.submit"], "an import inside of a function"
     assert "asyncjman.store.jobs" in found["asyncjman.scheduler.feed"], "from a package, a module"
 
 
@@ -219,13 +219,10 @@ MAY_NAME_ENGINES = {
     "settings": "the names of settings, and what they mean",
     "cli.submit": "--sge-extra-args, an option that users have",
     "cli.take_over": "what to type where a job of another user may run",
-    "api.request": "what --sge-extra-args means",
 }
 MAY_KNOW_AN_ENGINE = {
-    "asyncjman.api.execution",  # the local engine and its console
-    "asyncjman.api.grid",
-    "asyncjman.api.operations",
-    "asyncjman.api.request",
+    "asyncjman.api.running",  # the local engine and its console
+    "asyncjman.api.session",  # how long a cluster may be asked
     "asyncjman.scheduler.liveness",  # what /proc says of processes
     "asyncjman.scheduler.reconcile",
 }

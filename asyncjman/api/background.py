@@ -1,4 +1,4 @@
-"""What a JobManager does meanwhile: it runs the local jobs that it was told to, and follows the cluster."""
+"""What a JobManager does meanwhile: it runs local jobs, polls clusters, and resolves what is awaited."""
 
 from __future__ import annotations
 
@@ -6,31 +6,33 @@ import asyncio
 from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
-from asyncjman.api.execution import Execution, Options, Output
-from asyncjman.api.operations import Operations
+from asyncjman.api.running import Options, Output, Runner, make_runner
+from asyncjman.api.session import Session
 from asyncjman.api.watcher import Watcher
 from asyncjman.model.events import TaskFinished, TaskStarted
-from asyncjman.model.job import Job
+from asyncjman.model.job import LOCAL, Job
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.polling import Polled
+from asyncjman.scheduler.sending import send_new
+from asyncjman.store import jobs
+from asyncjman.store.database import Reader
 
 T = TypeVar("T")
 
 
 class Background:
-    """Runs local jobs and follows the cluster in tasks of its own.
+    """Runs local jobs (with ``run``) and polls clusters in tasks of its own.
 
-    Those who tell it to do not wait for it: whoever is cancelled leaves nothing half told. What goes
+    Those who ask for it do not wait for it: whoever is cancelled leaves nothing half done. What goes
     wrong in it reaches all who wait for jobs.
     """
 
-    def __init__(
-        self, operations: Operations, bus: Bus, watcher: Watcher, *, parallel: int, output: Output | None
-    ) -> None:
-        self._operations = operations
-        self._bus = bus
-        self._watcher = watcher
+    def __init__(self, session: Session, *, parallel: int, output: Output | None, run: bool) -> None:
+        self._session = session
+        self.bus = Bus()
+        self.watcher = Watcher(session.database, self.bus)
+        self._run = run
         self._parallel = parallel
         self._output = output
         self.told: set[int] = set()
@@ -44,7 +46,7 @@ class Background:
         """Those, and all that they wait for."""
         self._asked: set[int] = set()
         self._closing = False
-        self._execution: Execution | None = None
+        self._runner: Runner | None = None
         self._loading: asyncio.Task[None] | None = None
         self._following: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -81,7 +83,8 @@ class Background:
 
     async def _send(self, job: Job) -> None:
         try:
-            await self._operations.cluster(job.spec.executor).send_new([job])
+            session = self._session
+            await send_new(session.writer(), session.engine(job.spec.executor), [job])
         except Exception as error:
             self.refused[job.id] = error
         del self._sending[job.id]
@@ -91,17 +94,25 @@ class Background:
         """Poll a cluster again and again from now on."""
         following = self._following.get(name)
         if following is None or following.done():
-            cluster = self._operations.cluster(name)
-            self._following[name] = self._start(cluster.follow(self._publish))
+            self._following[name] = self._start(self._session.poller().follow(name, self._publish))
 
     async def close(self) -> None:
-        """End what runs here; it is recorded as stopped."""
+        """End what runs here; it is recorded as stopped. Who still waits is told so."""
+        try:
+            await self.watcher.close()
+        finally:
+            try:
+                await self._end()
+            finally:
+                self.bus.close()
+
+    async def _end(self) -> None:
         self._closing = True
         for task in (self._loading, *self._following.values()):
             if task is not None:
                 task.cancel()
-        if self._execution is not None:
-            await self._execution.stop()
+        if self._runner is not None:
+            await self._runner.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -114,34 +125,34 @@ class Background:
         try:
             await work
         except Exception as error:
-            self.failure = self._watcher.fail(error)
+            self.failure = self.watcher.fail(error)
 
     async def _load(self) -> None:
         while self._asked:
             asked = set(self._asked)
-            needed = await self._operations.with_dependencies(asked)
-            executors = {job.spec.executor for job in await self._operations.get(needed)}
+            needed = await with_dependencies(self._session.database, asked)
+            engines = {job.spec.executor for job in await jobs.get(self._session.database, needed)}
             self._needed |= needed
-            for name in executors - {"local"}:
+            for name in engines - {LOCAL}:
                 self.follow_cluster(name)
-            if "local" in executors:
+            if LOCAL in engines and self._run:
                 await self._take_in(needed)
             self._asked -= asked
 
     async def _take_in(self, job_ids: set[int]) -> None:
-        if self._execution is not None:
-            await self._execution.look(sorted(job_ids))
+        if self._runner is not None:
+            await self._runner.look(sorted(job_ids))
             return
         options = Options(parallel=self._parallel, only=self._needed, told=self.told, keep_running=True)
         output = self._put_out if self._output else None
-        self._execution = self._operations.execution(options, output=output, bus=self._bus)
-        self._start(self._execute(self._execution))
+        self._runner = make_runner(self._session, options, output=output, bus=self.bus)
+        self._start(self._run_it(self._runner))
 
-    async def _execute(self, execution: Execution) -> None:
+    async def _run_it(self, runner: Runner) -> None:
         try:
-            await execution.run()
+            await runner.run()
         finally:
-            self._execution = None
+            self._runner = None
 
     def _put_out(self, stream: int, data: bytes) -> None:
         """Call the user's function for output: what it raises must not end the callback that reads a pipe."""
@@ -149,7 +160,7 @@ class Background:
         try:
             self._output(stream, data)
         except Exception as error:
-            self._watcher.fail(error, "the output function of the JobManager failed")
+            self.watcher.fail(error, "the output function of the JobManager failed")
             loop = asyncio.get_running_loop()
             loop.call_exception_handler({"message": "output function failed", "exception": error})
 
@@ -157,6 +168,19 @@ class Background:
         """Tell of what was seen on the cluster; ends of jobs are told by those who wait for them."""
         for task in seen.seen:
             if task.started_at is not None and task.status is Status.EXECUTING:
-                self._bus.publish(TaskStarted(task.job_id, task.started_at, task.task_id, task.attempt, ""))
+                self.bus.publish(TaskStarted(task.job_id, task.started_at, task.task_id, task.attempt, ""))
             elif task.status in FINISHED and task.finished_at is not None:
-                self._bus.publish(TaskFinished(task.job_id, task.finished_at, task, ""))
+                self.bus.publish(TaskFinished(task.job_id, task.finished_at, task, ""))
+
+
+async def with_dependencies(database: Reader, job_ids: Iterable[int]) -> set[int]:
+    """Return these jobs and all that they wait for, directly or not."""
+    edges = await jobs.dependency_edges(database)
+    needed: set[int] = set()
+    todo = list(job_ids)
+    while todo:
+        job_id = todo.pop()
+        if job_id not in needed:
+            needed.add(job_id)
+            todo.extend(edges.get(job_id, ()))
+    return needed

@@ -15,12 +15,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from asyncjman.api.request import JobRequest
 from asyncjman.api.result import JobResult
 from asyncjman.errors import CallFailed, EnvironmentProblem, UsageError
 from asyncjman.executors.durable import make_durable
 from asyncjman.executors.logs import spool_folder
 from asyncjman.model.array import ArraySpec
-from asyncjman.model.job import JobSpec
 from asyncjman.runtime import SYSTEM, Runtime
 from asyncjman.store.completion import to_completion
 from asyncjman.worker import FUNCTION, Failed, Returned, result_name, write_private
@@ -49,10 +49,9 @@ class Calls:
         inputs: Sequence[Input],
         *,
         name: str | None,
-        log_dir: str | None,
         array: bool,
         throttle: int | None = None,
-    ) -> tuple[JobSpec, Results]:
+    ) -> tuple[JobRequest, Results]:
         """Write the function and its inputs; return the job to submit, and where its values will be.
 
         Raises UsageError where something can't be pickled. Nothing is left where it is cancelled.
@@ -69,21 +68,15 @@ class Calls:
         folder = Path(spool_folder(self._database, token))
         results = Results(folder, label)
         await to_completion(self._in_thread(_write, folder, pickled, pieces), lambda _: results.forget())
-        spec = JobSpec(
-            command=(
-                sys.executable,
-                "-m",
-                "asyncjman.worker",
-                str(folder),
-                "{}.{}".format(*sys.version_info[:2]),
-            ),
+        version = "{}.{}".format(*sys.version_info[:2])
+        request = JobRequest(
+            command=(sys.executable, "-m", "asyncjman.worker", str(folder), version),
             name=label,
-            exec_dir=str(Path.cwd()),
-            log_dir=log_dir,
-            array=ArraySpec((range(1, len(inputs) + 1),), throttle) if array else None,
+            array=str(ArraySpec((range(1, len(inputs) + 1),), throttle)) if array else None,
+            check=False,
             token=token,
         )
-        return spec, results
+        return request, results
 
     async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         return await self._runtime.in_thread(function, *arguments)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from asyncjman.api.stopping import stop_in, until_stopped
+from asyncjman.engines.base import Engine
 from asyncjman.executors.logs import log_start, spool_folder
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import dependents
-from asyncjman.model.job import Job
+from asyncjman.model.job import LOCAL, Job
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler import removal
 from asyncjman.scheduler.reconcile import repair
 from asyncjman.scheduler.settle import settle_jobs
+from asyncjman.scheduler.stopping import stop_elsewhere, stop_in, unconfirmed, until_stopped
 from asyncjman.store import array_index, jobs, removals, schedule, submissions, tasks, transitions
 from asyncjman.store.database import Database, Transaction
 
@@ -33,19 +34,45 @@ class Deleted:
 
 async def delete(
     database: Database,
+    engine_of: Callable[[str], Engine],
     selected: Sequence[Job],
     *,
     task_ids: Sequence[int] = (),
     keep_logs: bool = False,
     keep_log_dir: bool = False,
-) -> AsyncIterator[Deleted]:
-    """Delete jobs, or only some tasks of them; then yield what was done, job by job.
+) -> list[Deleted]:
+    """Delete jobs, or only some tasks of them, after what runs of them was stopped; return what was done.
 
-    The database goes with its last job.
+    The database goes with its last job. Raises EnvironmentProblem where something can't be stopped: nothing
+    is deleted then.
     """
     if not selected:
-        return
+        return []
+    elsewhere = [job for job in selected if job.is_open_elsewhere]
+    await stop_elsewhere(database, engine_of, elsewhere, task_ids)
+    left = {job.id: await unconfirmed(database, [job.id], task_ids) for job in elsewhere}
     await repair(database)
+    deleted = await _stop_and_delete(
+        database, selected, task_ids, keep_logs=keep_logs, keep_log_dir=keep_log_dir
+    )
+    removed, left_over = await removal.finish_or_tell(database)
+    if deleted:
+        deleted[-1].problems.extend(left_over)
+    for one in deleted:
+        one.removed.extend(removed.paths[one.job.id])
+        one.problems.extend([*removed.problems[one.job.id], *left.get(one.job.id, ())])
+    return deleted
+
+
+async def _stop_and_delete(
+    database: Database,
+    selected: Sequence[Job],
+    task_ids: Sequence[int],
+    *,
+    keep_logs: bool,
+    keep_log_dir: bool,
+) -> list[Deleted]:
+    """Stop what runs here, and delete in the transaction that finds that nothing runs any more."""
     waiting: dict[int, list[int]] | None = None
     while True:
         async with database.transaction() as tx:
@@ -53,21 +80,14 @@ async def delete(
             if waiting is None:
                 waiting = await _unfinished_dependents(tx, {job.id for job in chosen})
             unfinished = [
-                job.id for job in chosen if job.status not in FINISHED and job.spec.executor == "local"
+                job.id for job in chosen if job.status not in FINISHED and job.spec.executor == LOCAL
             ]
             if not await stop_in(tx, unfinished, task_ids):
                 deleted = [_plan(job, task_ids) for job in chosen]
                 await _note_files(tx, deleted, keep_logs=keep_logs, keep_log_dir=keep_log_dir)
                 await _delete(tx, deleted, waiting)
-                break
+                return [one for one, _ in deleted]
         await until_stopped(database, unfinished, task_ids)
-    removed, left_over = await removal.finish_or_tell(database)
-    if deleted:
-        deleted[-1][0].problems.extend(left_over)
-    for one, _ in deleted:
-        one.removed.extend(removed.paths[one.job.id])
-        one.problems.extend(removed.problems[one.job.id])
-        yield one
 
 
 _Planned = tuple[Deleted, ArraySpec | None]

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from asyncjman.api.operations import Operations
+from asyncjman.api.session import Session
 from asyncjman.model.paths import absolute
 from asyncjman.store.filesystem import file_system, is_network
 
@@ -21,19 +21,19 @@ class Finding:
     advice: str | None = None
 
 
-async def examine(operations: Operations) -> AsyncIterator[Finding]:
+async def examine(session: Session) -> AsyncIterator[Finding]:
     """Look at the database's folder, the logs' folder and the cluster."""
-    folder = absolute(operations.path).parent
+    folder = absolute(session.path).parent
     kind = file_system(folder) or "unknown"
     if is_network(folder):
         yield Finding("database", f"on a network file system ({kind}): no write-ahead log is used there")
     else:
         yield Finding("database", f"on a local file system ({kind}): write-ahead log")
     yield _writable("database folder", folder)
-    if operations.only_shown is not None:
-        yield Finding("database", operations.only_shown, operations.database.authority.advice)
-    yield _writable("log folder", folder / operations.settings.log_dir)
-    async for finding in _cluster(operations):
+    if not session.is_owner:
+        yield Finding("database", session.database.authority.against or "", session.database.authority.advice)
+    yield _writable("log folder", folder / session.settings.log_dir)
+    async for finding in _cluster(session):
         yield finding
 
 
@@ -46,8 +46,8 @@ def _writable(subject: str, folder: Path) -> Finding:
     return Finding(subject, f"{folder} can't be written", "choose another one, or ask for the permission")
 
 
-async def _cluster(operations: Operations) -> AsyncIterator[Finding]:
-    if not operations.is_owner:
+async def _cluster(session: Session) -> AsyncIterator[Finding]:
+    if not session.is_owner:
         return  # only the owner's jman asks it
-    for one in await operations.cluster().engine.check():
+    for one in await session.engine(session.settings.cluster).check():
         yield Finding(one.name, one.words, one.advice or None)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from asyncjman.api.operations import Operations
+from asyncjman.api.session import Session
 from asyncjman.engines.base import Watched
 from asyncjman.errors import JmanError
 from asyncjman.model.job import PLAIN_TASK, Job
@@ -29,26 +29,26 @@ class Evidence:
     """The jobs are of another user, whose own jman asks the engine."""
 
 
-async def gather(operations: Operations, some: Sequence[Job]) -> Evidence:
+async def gather(session: Session, some: Sequence[Job]) -> Evidence:
     """Ask for what explains jobs."""
     found = Evidence()
-    unfinished = {job.id: job for job in some if job.spec.executor != "local" and job.status not in FINISHED}
-    standings = await submissions.standings(operations.database, unfinished)
+    unfinished = {job.id: job for job in some if job.is_open_elsewhere}
+    standings = await submissions.standings(session.database, unfinished)
     later: dict[int, set[int]] = defaultdict(set)
-    for one in reversed(await submissions.active(operations.database, unfinished)):
+    for one in reversed(await submissions.active(session.database, unfinished)):
         standing, job = standings.get(one.job_id), unfinished[one.job_id]
         if standing is not None and _has_any(one, job, standing, later[one.job_id]):
             elsewhere = frozenset(later[one.job_id])
-            found.sent[one.job_id].insert(0, watched_of(operations.database, one, job, standing, elsewhere))
+            found.sent[one.job_id].insert(0, watched_of(session.database, one, job, standing, elsewhere))
         later[one.job_id].update(one.mapped or (PLAIN_TASK,))
     sent = [one for mine in found.sent.values() for one in mine]
-    found.is_anothers = not operations.is_owner
+    found.is_anothers = not session.is_owner
     if not sent or found.is_anothers:
         return found
     for name in sorted({job.spec.executor for job in unfinished.values()}):
         own = [one for one in sent if unfinished[one.job_id].spec.executor == name]
         try:
-            for evidence in await operations.cluster(name).engine.explain(own):
+            for evidence in await session.engine(name).explain(own):
                 found.lines[evidence.job_id].append(evidence.words)
         except JmanError as error:
             found.silent = error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from asyncjman.model.status import FINISHED, Status
 from asyncjman.store import jobs, tasks
 from asyncjman.store.database import Reader
 
-POLL_SECONDS = 0.2
 _CHUNK = 1 << 16
 
 
@@ -43,6 +41,7 @@ async def follow(database: Reader, job_ids: Sequence[int]) -> AsyncIterator[tupl
     """Yield (task, 1 or 2 for output or errors, whole lines) until all the jobs ended."""
     tails: dict[tuple[int, int], tuple[_Tail, _Tail]] = {}
     ended: set[tuple[int, int]] = set()
+    version: tuple[int, int] | None = None
     while True:
         await database.renew()
         current = await jobs.get(database, job_ids)
@@ -65,7 +64,7 @@ async def follow(database: Reader, job_ids: Sequence[int]) -> AsyncIterator[tupl
         if all(job.status in FINISHED for job in current):
             return
         if not wrote:
-            await asyncio.sleep(POLL_SECONDS)
+            version = await database.change(version)  # what is written changes no row: that is the interval
 
 
 async def _started(database: Reader, job: Job, ended: set[tuple[int, int]]) -> AsyncIterator[Task]:

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Sequence
+from collections.abc import AsyncIterator, Generator, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from asyncjman.api.operations import Operations
-from asyncjman.api.request import patience_of
+from asyncjman.api.checks import patience_of
 from asyncjman.api.result import JobResult
 from asyncjman.errors import JobDeleted, JobFailed
 from asyncjman.model.duration import Duration
 from asyncjman.model.job import PLAIN_TASK, Job, Task
 from asyncjman.model.status import Status
 
+if TYPE_CHECKING:
+    from asyncjman.api.resubmission import Outcome
+    from asyncjman.api.session import Session
+
 
 class Manager(Protocol):
     """What a handle needs of the JobManager that it came from."""
 
-    operations: Operations
+    session: Session
 
+    async def read(self, job_ids: Iterable[int]) -> list[Job]: ...
+    def tasks(self, job: Job) -> AsyncIterator[Task]: ...
+    def logs(self, job: Job, task_id: int) -> tuple[str, str] | None: ...
     async def run(self, *jobs: JobHandle) -> None: ...
     async def until_ended(self, job: JobHandle, timeout: Duration | None = None) -> None: ...
-    async def stop(self, job: JobHandle, task_ids: Sequence[int] = ()) -> None: ...
-    async def resubmit(self, job: JobHandle, *, also_success: bool = False, clean: bool = False) -> None: ...
+    async def stop(self, which: JobHandle, task_ids: Sequence[int] = ()) -> list[Job]: ...
+    async def resubmit(
+        self, which: JobHandle, *, also_success: bool = False, clean: bool = False
+    ) -> Outcome: ...
 
 
 class JobHandle:
@@ -95,7 +103,7 @@ class JobHandle:
 
     async def refresh(self) -> Job:
         """Look at the job again. Raises JobDeleted where it is no more."""
-        found = await self._manager.operations.get([self.id])
+        found = await self._manager.read([self.id])
         if not found:
             raise JobDeleted(f"job {self.id} was deleted")
         self._job = found[0]
@@ -103,14 +111,14 @@ class JobHandle:
 
     async def tasks(self) -> list[Task]:
         """Return all tasks as they stand."""
-        return [task async for task in self._manager.operations.tasks(await self.refresh())]
+        return [task async for task in self._manager.tasks(await self.refresh())]
 
     async def output(self, task_id: int = PLAIN_TASK, *, errors: bool = False) -> str:
         """Return what the job, or a task of its array, wrote to its log so far: "" without one."""
-        logs = self._manager.operations.logs(self._job, task_id)
+        logs = self._manager.logs(self._job, task_id)
         if logs is None:
             return ""
-        runtime = self._manager.operations.database.runtime
+        runtime = self._manager.session.database.runtime
         return await runtime.in_thread(_read, logs[1] if errors else logs[0])
 
     async def stop(self, task_ids: Sequence[int] = ()) -> None:
@@ -123,9 +131,9 @@ class JobHandle:
 
     async def _result(self) -> JobResult:
         job = self._job
-        tasks = [task async for task in self._manager.operations.tasks(job)]
+        tasks = [task async for task in self._manager.tasks(job)]
         speaking = [task for task in tasks if task.status is Status.FAILURE] or tasks[:1]
-        logs = [self._manager.operations.logs(job, task.task_id) or () for task in speaking[:10]]
+        logs = [self._manager.logs(job, task.task_id) or () for task in speaking[:10]]
         return JobResult(
             job_id=job.id,
             status=job.status,

@@ -1,168 +1,205 @@
-"""What a program asks for, read and checked: each value that makes no sense is a UsageError that names it."""
+"""What somebody asks for, and the job that is stored for it: read once, the same for every way to ask."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
-from typing import Protocol, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypedDict
 
-from asyncjman.engines.sge.resources import Resources
-from asyncjman.errors import BadSelection, UsageError
-from asyncjman.model.duration import Duration, seconds_of
+from asyncjman.api.checks import (
+    Earlier,
+    dependencies_of,
+    flag_of,
+    path_of,
+    resources_of,
+    retry_of,
+    sweep_of,
+    text_of,
+    variables_of,
+    words_of,
+)
+from asyncjman.errors import EnvironmentProblem, UsageError
+from asyncjman.executors.logs import refuse_foreign_link
+from asyncjman.executors.program import resolve
+from asyncjman.model.array import ArraySpec
+from asyncjman.model.duration import Duration, time_limit_of
 from asyncjman.model.graph import Dependency, Kind
+from asyncjman.model.job import LOCAL, JobSpec
+from asyncjman.model.paths import absolute
+from asyncjman.model.resources import checked
 from asyncjman.model.retry import Retry
 from asyncjman.model.sweep import Sweep
+from asyncjman.settings import Settings, extra_options
 
-T = TypeVar("T")
-_RESOURCES = [one.name for one in fields(Resources) if one.name != "queue"]
+SITE_EXTRA = "site_extra"
+"""The resource that holds the site's own options of the command that submits."""
 
 
-def words_of(command: Sequence[str | os.PathLike[str]]) -> list[str]:
-    """Return a command as the words of its list."""
-    if isinstance(command, str | bytes | os.PathLike) or not isinstance(command, Iterable):
-        raise UsageError(
-            f"the command is a list of words, not {command!r}: "
-            "write ['python', 'train.py'], or ['sh', '-c', '...'] for a line of the shell"
+class Options(TypedDict, total=False):
+    """The options of a job; those of ``jman submit``."""
+
+    name: str | None
+    array: str | None
+    """As in ``"1-10%4"``: ids, and how many of them at a time."""
+    exec_dir: str | os.PathLike[str] | None
+    """Default: the current folder."""
+    log_dir: str | os.PathLike[str] | None
+    """Absolute, or relative to ``exec_dir``; None: no log files here, ``log-dir`` on a cluster."""
+    environment: Mapping[str, str] | None
+    after_any: Earlier
+    after_ok: Earlier
+    after_notok: Earlier
+    after_corr: Earlier
+    stop_on_failure: bool
+    sweep: Sweep | Mapping[str, Sequence[object]] | None
+    """Parameters with their values, which are multiplied."""
+    retry: Retry | int | None
+    timeout: Duration | None
+    """Seconds, a text such as ``"2h"``, or a timedelta."""
+    queue: str | None
+    resources: Mapping[str, object] | None
+    """What a cluster is asked for: ``memory``, ``slots``, ``time``, ``io_big``, ``extra``."""
+    check: bool
+    """Whether the command is looked for first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRequest:
+    """A job as it was asked for, not read yet. The fields are those of ``Options``."""
+
+    command: Sequence[str | os.PathLike[str]]
+    name: str | None = None
+    array: str | None = None
+    exec_dir: str | os.PathLike[str] | None = None
+    log_dir: str | os.PathLike[str] | None = None
+    environment: Mapping[str, str] | None = None
+    after_any: Earlier = ()
+    after_ok: Earlier = ()
+    after_notok: Earlier = ()
+    after_corr: Earlier = ()
+    dependencies: tuple[Dependency, ...] = ()
+    """Further ones."""
+    stop_on_failure: bool = False
+    sweep: Sweep | Mapping[str, Sequence[object]] | None = None
+    retry: Retry | int | None = None
+    timeout: Duration | None = None
+    queue: str | None = None
+    resources: Mapping[str, object] | None = field(default=None)
+    check: bool = True
+    token: str = ""
+    """The one of its spool folder, where that is there already."""
+
+    def resolve(self, engine: str, settings: Settings) -> JobSpec:
+        """Return the job that is asked for, as it is stored to run on an engine.
+
+        Raises BadArray, CommandNotFound or UsageError, each naming what is wrong, and EnvironmentProblem for
+        a log folder that another user's symbolic link leads to.
+        """
+        command = words_of(self.command)
+        if not command or not command[0]:
+            raise UsageError("a command is missing: jman submit [OPTIONS] COMMAND [ARGUMENT]...")
+        log_dir, folder = path_of(self.log_dir, "log_dir"), self._folder()
+        _refuse_log_dir(log_dir, folder)
+        sweep = sweep_of(self.sweep)
+        array = _array_of(text_of(self.array, "array"), sweep)
+        check = flag_of(self.check, "check") and not _has_field(command[0], sweep)
+        interpreter, words = resolve(tuple(command), folder, check=check)
+        queue = text_of(self.queue, "queue")
+        spec = JobSpec(
+            command=words,
+            interpreter=interpreter,
+            name=text_of(self.name, "name") or "",
+            resources=checked({"queue": queue, **resources_of(self.resources)}),
+            exec_dir=str(folder),
+            log_dir=log_dir,
+            environment=variables_of(self.environment),
+            array=array,
+            sweep=sweep,
+            retry=retry_of(self.retry),
+            timeout=time_limit_of(self.timeout),
+            dependencies=(*self._dependencies(), *self.dependencies),
+            stop_on_failure=flag_of(self.stop_on_failure, "stop_on_failure"),
+            token=self.token,
         )
-    return [_path(word, f"word {number} of the command") for number, word in enumerate(command, 1)]
+        return placed(spec, engine, settings)
 
+    def _folder(self) -> Path:
+        given = path_of(self.exec_dir, "exec_dir")
+        folder = absolute(given or ".")
+        if not folder.is_dir():
+            raise UsageError(f"the folder {given} (--exec-dir) does not exist")
+        return folder
 
-def path_of(value: str | os.PathLike[str] | None, what: str) -> str | None:
-    return None if value is None else _path(value, what)
-
-
-def text_of(value: T, what: str) -> T:
-    """Return a text, or None."""
-    if value is None or isinstance(value, str):
-        return value
-    raise UsageError(f"the {what} is a text, not {value!r}")
-
-
-def flag_of(value: bool, what: str) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise UsageError(f"{what} is True or False, not {value!r}")
-
-
-def number_of(value: int, what: str) -> int:
-    """Return a whole number from 1 on."""
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 2**31:
-        return value
-    raise UsageError(f"{what} is a whole number from 1 on, not {value!r}")
-
-
-def variables_of(environment: Mapping[str, str] | None) -> list[str]:
-    """Return variables as KEY=VALUE."""
-    if environment is None:
-        return []
-    if not isinstance(environment, Mapping):
-        raise UsageError(f"the environment maps names to values, and is not {environment!r}")
-    for key, value in environment.items():
-        if not isinstance(key, str) or not key or "=" in key:
-            raise UsageError(f"bad name of an environment variable: {key!r}")
-        if not isinstance(value, str | int | float | os.PathLike):
-            raise UsageError(f"the environment variable {key} is a text, not {value!r}")
-    return [f"{key}={_variable(value)}" for key, value in environment.items()]
-
-
-def resources_of(resources: Mapping[str, object] | None) -> Mapping[str, object]:
-    """Return what a cluster is asked for, by the names of ``Resources``."""
-    if resources is None:
-        return {}
-    if not isinstance(resources, Mapping):
-        raise UsageError(
-            f"resources map names to values, as in {{'memory': '4G'}}, and are not {resources!r}"
+    def _dependencies(self) -> tuple[Dependency, ...]:
+        return dependencies_of(
+            {
+                Kind.ANY: self.after_any,
+                Kind.OK: self.after_ok,
+                Kind.NOTOK: self.after_notok,
+                Kind.CORR: self.after_corr,
+            }
         )
-    for name in resources:
-        if name not in _RESOURCES:
-            raise UsageError(f"no resource {name!r}: there are {', '.join(_RESOURCES)}")
-    return {name: _resource(name, value) for name, value in resources.items() if value is not None}
 
 
-def _resource(name: str, value: object) -> object:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if name == "slots" and isinstance(value, int) and number:
-        return value
-    if name == "io_big" and isinstance(value, bool):
-        return value
-    if name == "extra" and isinstance(value, list | tuple):
-        return [text_of(word, "option of qsub") for word in value]
-    if name not in ("slots", "io_big", "extra") and (number or isinstance(value, str)):
-        return str(value)
-    raise UsageError(f"bad value of the resource {name}: {value!r}")
+def placed(spec: JobSpec, engine: str, settings: Settings) -> JobSpec:
+    """Return a job as it is stored to run on this engine, whatever it was to run on before.
 
-
-class HasId(Protocol):
-    """A handle of a job."""
-
-    @property
-    def id(self) -> int: ...
-
-
-Earlier = Iterable[HasId | int] | HasId | int
-"""A job, by its handle or its id, or several."""
-
-
-def dependencies_of(given: Mapping[Kind, Earlier]) -> tuple[Dependency, ...]:
-    return tuple(
-        Dependency(id_of(one), kind)
-        for kind, some in given.items()
-        for one in (some if isinstance(some, Iterable) and not isinstance(some, str) else [some])
+    What was asked for stays; the queue, the site's options and the log folder of a job that has none come
+    from the settings.
+    """
+    resources: dict[str, Any] = {name: one for name, one in spec.resources.items() if name != SITE_EXTRA}
+    if engine == LOCAL:
+        return replace(spec, executor=engine, queue=LOCAL, resources=resources)
+    if words := extra_options(settings, given="extra" in resources):
+        resources[SITE_EXTRA] = words
+    return replace(
+        spec,
+        executor=engine,
+        queue=resources.get("queue") or settings.queue,
+        log_dir=spec.log_dir or settings.log_dir,
+        resources=resources,
     )
 
 
-def id_of(job: HasId | int) -> int:
-    """Return the id of a job that is given by its handle or its id."""
-    found = job if isinstance(job, int) else getattr(job, "id", None)
-    if not isinstance(found, int) or isinstance(found, bool):
-        raise UsageError(f"a job is given by its handle or its id, not as {job!r}")
-    if not 0 < found < 2**63:
-        raise BadSelection(f"no job {found}")
-    return found
+def parse_environment(items: Sequence[str]) -> dict[str, str]:
+    """Read KEY=VALUE items. Raises UsageError for anything else."""
+    variables: dict[str, str] = {}
+    for item in items:
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise UsageError(f"bad variable {item!r}: write KEY=VALUE, as in -s SEED=3")
+        variables[key] = value
+    return variables
 
 
-def task_ids_of(task_ids: Sequence[int]) -> Sequence[int]:
-    if isinstance(task_ids, str) or not isinstance(task_ids, Iterable):
-        raise UsageError(f"tasks are given as a list of their ids, not as {task_ids!r}")
-    found = list(task_ids)
-    if bad := [one for one in found if not isinstance(one, int) or isinstance(one, bool)]:
-        raise UsageError(f"the id of a task is a whole number, not {bad[0]!r}")
-    return found
-
-
-def sweep_of(sweep: Sweep | Mapping[str, Sequence[object]] | None) -> Sweep | None:
-    if sweep is None or isinstance(sweep, Sweep):
-        return sweep
-    if not isinstance(sweep, Mapping):
-        raise UsageError(f"a sweep maps parameters to their values, and is not {sweep!r}")
-    for name, values in sweep.items():
-        if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-            raise UsageError(f"the parameter {name} of the sweep has a list of values, not {values!r}")
-    return Sweep.of(sweep)
-
-
-def retry_of(retry: Retry | int | None) -> Retry | None:
-    if retry is None or isinstance(retry, Retry):
-        return retry
-    return Retry(retry)
-
-
-def patience_of(timeout: Duration | None) -> float | None:
-    """Return the seconds that somebody waits."""
-    return None if timeout is None else seconds_of(timeout, "timeout")
-
-
-def _path(value: str | os.PathLike[str], what: str) -> str:
-    if not isinstance(value, str | bytes | os.PathLike):
-        raise UsageError(f"{what} is a text or a path, not {value!r}")
-    path = os.fsdecode(value)
+def _refuse_log_dir(log_dir: str | None, folder: Path) -> None:
+    if log_dir is None:
+        return
+    if not log_dir:
+        raise UsageError("the log folder (--log-dir) has no name; write . for the current one")
     try:
-        os.fsencode(path)
-    except UnicodeEncodeError:
-        raise UsageError(f"{what} has half a character in it: {path!r}") from None
-    return path
+        refuse_foreign_link(str(folder), str(folder / log_dir / "log"))
+    except OSError as error:
+        raise EnvironmentProblem(error.strerror) from error
 
 
-def _variable(value: object) -> str:
-    return os.fsdecode(value) if isinstance(value, os.PathLike) else str(value)
+def _array_of(array: str | None, sweep: Sweep | None) -> ArraySpec | None:
+    if sweep is not None:
+        return array_of_sweep(sweep, array)
+    return None if array is None else ArraySpec.parse(array)
+
+
+def array_of_sweep(sweep: Sweep, array: str | None) -> ArraySpec:
+    """Return the array of a sweep's tasks; of ``array`` only the part after % may be given, as in ``%4``.
+
+    Raises UsageError for anything else.
+    """
+    if array is not None and not array.startswith("%"):
+        raise UsageError("a sweep makes its own array: give only how many at a time, as in --array %4")
+    return ArraySpec.parse(f"1-{len(sweep)}{array or ''}")
+
+
+def _has_field(word: str, sweep: Sweep | None) -> bool:
+    return sweep is not None and any(f"{{{name}}}" in word for name, _ in sweep.columns)

@@ -6,28 +6,26 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from asyncjman.engines.base import Why
+from asyncjman.api.ids import where_tasks
+from asyncjman.api.request import placed
 from asyncjman.errors import BadDependency, BadSelection, UsageError
 from asyncjman.executors.logs import log_start
 from asyncjman.executors.program import resolve
 from asyncjman.model.graph import dependents
-from asyncjman.model.job import Job
+from asyncjman.model.job import LOCAL, Job
 from asyncjman.model.resources import checked
-from asyncjman.model.status import FINISHED, Status
+from asyncjman.model.selection import Selection
+from asyncjman.model.status import FINISHED, UNSUCCESSFUL, Status
 from asyncjman.scheduler import removal
-from asyncjman.scheduler.launches import NotLaunched
 from asyncjman.scheduler.reconcile import repair
 from asyncjman.scheduler.settle import settle_jobs
-from asyncjman.store import jobs, removals, schedule, submissions, tasks, transitions
+from asyncjman.settings import Settings
+from asyncjman.store import jobs, removals, schedule, tasks, transitions
 from asyncjman.store.database import Database, Transaction
 
-if TYPE_CHECKING:
-    from asyncjman.api.grid import Grid
-
 PENDING = frozenset({Status.SUBMITTED, Status.WAITING})
-UNSUCCESSFUL = frozenset({Status.FAILURE, Status.STOPPED, Status.SKIPPED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +47,6 @@ class Resubmission:
     """A new one, for one job."""
     to: str | None = None
     """The engine that they run on from now on."""
-    queue: str = ""
-    log_dir: str | None = None
-    """Of jobs that move to another engine; the folder is for those that have none."""
     changes: Mapping[str, Any] = field(default_factory=dict)
     """New values of what a cluster is asked for (``queue`` among them)."""
 
@@ -74,15 +69,38 @@ class Outcome:
     """Jobs that stay skipped: left on purpose, or because of other jobs that they depend on."""
 
 
-async def resubmit(database: Database, selected: Sequence[Job], request: Resubmission) -> Outcome:
-    """Do it in one transaction. Raises UsageError where it makes no sense; nothing is changed then."""
+def narrowed(
+    selected: Sequence[Job], selection: Selection, request: Resubmission, where: Mapping[str, str]
+) -> tuple[Sequence[Job], Resubmission]:
+    """Return the jobs, and the request for those of their tasks that are meant.
+
+    Raises UsageError for an engine that isn't there, and BadSelection where ``where`` means no task.
+    """
+    if request.to is not None:
+        from asyncjman.engines.registry import check
+
+        check(request.to)
+    tasks_of = selection.tasks
+    if where:
+        selected, task_ids = where_tasks(selected, where)
+        tasks_of = {selected[0].id: task_ids}
+    return selected, replace(request, tasks=tasks_of)
+
+
+async def resubmit(
+    database: Database, selected: Sequence[Job], request: Resubmission, settings: Callable[[], Settings]
+) -> Outcome:
+    """Do it in one transaction. Raises UsageError where it makes no sense; nothing is changed then.
+
+    ``settings`` is called where a job moves to another engine.
+    """
     await repair(database)
     async with database.transaction() as tx:
         chosen = await jobs.get(tx, [job.id for job in selected])
         _check(chosen, request)
         edges = await jobs.dependency_edges(tx)
         _refuse_cycle(edges)
-        changed = [job.id for job in chosen if await _reset(tx, job, request)]
+        changed = [job.id for job in chosen if await _reset(tx, job, request, settings)]
         behind = await _skipped_behind(tx, edges, changed)
         if request.dependents:
             for job_id in behind:
@@ -109,7 +127,7 @@ def _check(chosen: Sequence[Job], request: Resubmission) -> None:
     for job in chosen if request.to is not None else ():
         if job.spec.executor == request.to:
             continue
-        was_sent = job.spec.executor != "local" and job.grid_id is not None
+        was_sent = job.spec.executor != LOCAL and job.grid_id is not None
         if job.status in (Status.QUEUED, Status.EXECUTING) or (was_sent and job.status not in FINISHED):
             raise BadSelection(f"job {job.id} is {job.status}: stop it before it moves to {request.to}")
 
@@ -121,7 +139,7 @@ def _refuse_cycle(edges: Mapping[int, Iterable[int]]) -> None:
         raise BadDependency(f"jobs wait for each other: {' -> '.join(map(str, error.args[1]))}") from None
 
 
-async def _reset(tx: Transaction, job: Job, request: Resubmission) -> bool:
+async def _reset(tx: Transaction, job: Job, request: Resubmission, settings: Callable[[], Settings]) -> bool:
     """Reset the tasks of a job that are meant; tell whether it is to run."""
     target = Status.WAITING if job.spec.dependencies else Status.SUBMITTED
     only = request.tasks.get(job.id, ())
@@ -139,22 +157,20 @@ async def _reset(tx: Transaction, job: Job, request: Resubmission) -> bool:
         await jobs.update_command(tx, job.id, words, interpreter)
     moves = request.to is not None and job.spec.executor != request.to
     if moves or request.changes:
-        await _ask_for(tx, job, request)
+        await _ask_for(tx, job, request, settings)
     return True
 
 
-async def _ask_for(tx: Transaction, job: Job, request: Resubmission) -> None:
+async def _ask_for(
+    tx: Transaction, job: Job, request: Resubmission, settings: Callable[[], Settings]
+) -> None:
     """Store where a job runs from now on, and what it asks for; what it asked for before stays."""
-    executor, spec = request.to or job.spec.executor, job.spec
-    resources = checked({**spec.resources, **request.changes})
-    queue = spec.queue
-    if executor != spec.executor:
-        queue = request.queue
-        log_dir = spec.log_dir or request.log_dir
-        await jobs.move(tx, job.id, executor=executor, queue=queue, log_dir=log_dir)
-    if executor != "local":
-        queue = resources.get("queue", queue)
-    await jobs.update_resources(tx, job.id, queue, resources)
+    spec = replace(job.spec, resources=checked({**job.spec.resources, **request.changes}))
+    if request.to is not None and request.to != spec.executor:
+        spec = placed(spec, request.to, settings())
+        await jobs.move(tx, job.id, executor=spec.executor, queue=spec.queue, log_dir=spec.log_dir)
+    queue = spec.queue if spec.executor == LOCAL else spec.resources.get("queue", spec.queue)
+    await jobs.update_resources(tx, job.id, queue, spec.resources)
 
 
 async def _skipped_behind(
@@ -163,31 +179,6 @@ async def _skipped_behind(
     """Return the jobs, other than these, that depend on these and of which something was skipped."""
     behind = await schedule.outlines(tx, set(dependents(edges, changed)) - set(changed))
     return [job_id for job_id, one in behind.items() if one.counts.get(Status.SKIPPED)]
-
-
-async def send_again(
-    database: Database, cluster: Callable[[str], Grid], done: Sequence[Resubmitted]
-) -> str | None:
-    """Send to clusters what is to run there once more; ``cluster`` is called where something is.
-
-    Where a limit of the site is reached, what is left waits here for a later poll: return a line on that.
-    """
-    from asyncjman.api.grid import waits
-
-    on_grid = [one.job for one in done if one.job.spec.executor != "local"]
-    unsent: dict[str, set[int]] = {}
-    for engine in {job.spec.executor for job in on_grid}:
-        unsent[engine] = set(await submissions.unsent_jobs(database, engine))
-    for number, job in enumerate(on_grid):
-        if job.id not in unsent[job.spec.executor] and job.status is not Status.WAITING:
-            continue
-        try:
-            await cluster(job.spec.executor).send(job)
-        except NotLaunched as error:
-            if error.why is not Why.LIMIT:
-                raise
-            return waits([one.id for one in on_grid[number:]], error)
-    return None
 
 
 async def as_they_stand(database: Database, done: Sequence[Resubmitted]) -> list[Resubmitted]:

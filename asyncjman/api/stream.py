@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 
-from asyncjman.api.operations import Operations
+from asyncjman.api import tasks
 from asyncjman.executors.logs import display_name
 from asyncjman.model.events import Event, JobFinished, TaskFinished, TaskStarted
 from asyncjman.model.job import Job, Task
 from asyncjman.model.status import FINISHED
 from asyncjman.scheduler.bus import Bus, Subscription
+from asyncjman.store import jobs
+from asyncjman.store.database import Reader
 
 
 async def event_stream(
-    operations: Operations, bus: Bus, until_ended: Callable[[int], Awaitable[None]], job_ids: Sequence[int]
+    database: Reader, bus: Bus, until_ended: Callable[[int], Awaitable[None]], job_ids: Sequence[int]
 ) -> AsyncGenerator[Event, None]:
     """Yield the events of jobs, each once, those that are over first, until all the jobs ended.
 
@@ -25,8 +27,8 @@ async def event_stream(
     live = bus.subscribe()  # before looking back: nothing falls in between
     waits = [asyncio.ensure_future(_wait(until_ended, job_id, live)) for job_id in left]
     try:
-        for job in await operations.get(job_ids):
-            async for event in _past(operations, job):
+        for job in await jobs.get(database, job_ids):
+            async for event in _past(database, job):
                 told.add(_identity(event))
                 yield event
                 if isinstance(event, JobFinished):
@@ -35,8 +37,8 @@ async def event_stream(
             event = await anext(live)
             if event.job_id in left and isinstance(event, JobFinished):
                 # an end may be known before all that led to it was told
-                for job in await operations.get([event.job_id]):
-                    async for earlier in _past(operations, job):
+                for job in await jobs.get(database, [event.job_id]):
+                    async for earlier in _past(database, job):
                         if _identity(earlier) not in told and not isinstance(earlier, JobFinished):
                             told.add(_identity(earlier))
                             yield earlier
@@ -69,9 +71,9 @@ async def _wait(until_ended: Callable[[int], Awaitable[None]], job_id: int, live
         live.fail(error)
 
 
-async def _past(operations: Operations, job: Job) -> AsyncIterator[Event]:
+async def _past(database: Reader, job: Job) -> AsyncIterator[Event]:
     name = display_name(job.spec)
-    async for task in operations.tasks(job):
+    async for task in tasks.select(database, job):
         if task.started_at is not None:
             yield TaskStarted(job.id, task.started_at, task.task_id, task.attempt, name)
         if task.status in FINISHED and task.finished_at is not None:

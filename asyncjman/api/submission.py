@@ -4,17 +4,54 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 from asyncjman.errors import BadDependency, UsageError
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.duration import time_limit_of
 from asyncjman.model.graph import Dependency, Kind
-from asyncjman.model.job import JobSpec
+from asyncjman.model.job import Job, JobSpec
 from asyncjman.model.selection import format_ids
 from asyncjman.store import jobs, schedule
-from asyncjman.store.database import Transaction
+from asyncjman.store.database import Database, Transaction
+
+
+class _DryRun(Exception):
+    """Ends a transaction that must not be committed."""
+
+
+async def store(
+    database: Database, spec: JobSpec, on_stored: Callable[[list[Job]], None], *, repeat: int = 1
+) -> None:
+    """Store a job (``repeat`` times, each waiting for the one before), and send it nowhere.
+
+    ``on_stored`` is given it as soon as it is on the disk: also where the caller is cancelled in that
+    moment. Where it isn't called, nothing is stored. Raises BadDependency where it waits for a job that
+    isn't there, and UsageError.
+    """
+    from asyncjman.executors import git
+
+    commit, dirty = await git.describe(Path(spec.exec_dir))
+    spec = replace(spec, git_commit=commit, git_dirty=dirty)
+    tx: Transaction | None = None
+    try:
+        async with database.transaction() as tx:
+            stored = await jobs.get(tx, await store_repeated(tx, spec, repeat, tx.runtime.time()))
+    finally:
+        if tx is not None and tx.committed:
+            on_stored(stored)
+
+
+async def would_store(database: Database, spec: JobSpec, *, repeat: int = 1) -> list[Job]:
+    """Return what would be stored, with all that can be wrong with it looked for."""
+    with suppress(_DryRun):
+        async with database.transaction() as tx:
+            stored = await jobs.get(tx, await store_repeated(tx, spec, repeat, tx.runtime.time()))
+            raise _DryRun
+    return stored
 
 
 async def store_all(tx: Transaction, specs: Sequence[JobSpec], now: float) -> list[int]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from asyncjman.api.operations import Operations
+from asyncjman.api.session import Session
 from asyncjman.errors import DatabaseProblem, NotOwner
 from asyncjman.ownership import ROOT, foreign_link
 from asyncjman.scheduler.liveness import Life
@@ -31,12 +31,12 @@ class Claim:
     """Whether that is the original's, which lives on."""
 
 
-async def claim(operations: Operations) -> Claim | None:
+async def claim(session: Session) -> Claim | None:
     """Tell what ``take_over`` would do; None where there is nothing to take over.
 
     Raises NotOwner where this user can't, and DatabaseProblem.
     """
-    reader, path = operations.database, operations.path
+    reader, path = session.database, session.path
     if reader.opened_file is None:
         raise DatabaseProblem(f"there is no database {path}")
     if reader.authority.is_owner:
@@ -51,7 +51,7 @@ async def claim(operations: Operations) -> Claim | None:
         )
     is_copy = await takeover.is_copy(reader)
     if not is_copy:
-        await _refuse_runner(operations)
+        await _refuse_runner(session)
     unfinished = await schedule.open_jobs(reader)
     active = await submissions.active(reader, unfinished)
     return Claim(
@@ -63,16 +63,16 @@ async def claim(operations: Operations) -> Claim | None:
     )
 
 
-async def take_over(operations: Operations) -> list[int]:
+async def take_over(session: Session) -> list[int]:
     """Do it; return the jobs that were stopped by it. Raises what ``claim`` raises."""
-    await claim(operations)
-    return await takeover.take_over(operations.database)
+    await claim(session)
+    return await takeover.take_over(session.database)
 
 
-async def _refuse_runner(operations: Operations) -> None:
-    known = await lives(operations.database)
-    for runner in await runners.select(operations.database):
+async def _refuse_runner(session: Session) -> None:
+    known = await lives(session.database)
+    for runner in await runners.select(session.database):
         if known.get(runner.id) is Life.ALIVE:
             raise DatabaseProblem(
-                f"a jman execute (pid {runner.pid}) runs jobs of {Path(operations.path)}: end it first"
+                f"a jman execute (pid {runner.pid}) runs jobs of {Path(session.path)}: end it first"
             )

@@ -11,8 +11,6 @@ from asyncjman.scheduler.bus import Bus, Subscription
 from asyncjman.store import jobs, schedule
 from asyncjman.store.database import Reader
 
-POLL_SECONDS = 0.2
-
 
 class Watcher:
     """Resolves a future per waiter when its job has ended. One look at the file for all of them."""
@@ -103,7 +101,7 @@ class Watcher:
         version = None
         try:
             while self._waiting:
-                version = await self._database.change(version, POLL_SECONDS)
+                version = await self._database.change(version)
                 changed, self._revision = await jobs.changed_since(self._database, self._revision)
                 await self._look(changed)
         except Exception as error:

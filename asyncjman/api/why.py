@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from asyncjman.api import tasks
 from asyncjman.api.evidence import Evidence
+from asyncjman.api.logfiles import logs as logs_of
 from asyncjman.api.logfiles import tail
-from asyncjman.api.operations import Operations
-from asyncjman.api.resubmission import UNSUCCESSFUL
+from asyncjman.api.runners import has_runner
+from asyncjman.api.session import Session
 from asyncjman.model.failure import Cause
 from asyncjman.model.graph import Kind
-from asyncjman.model.job import Job, Task, Usage
-from asyncjman.model.status import FINISHED, Status
+from asyncjman.model.job import LOCAL, Job, Task, Usage
+from asyncjman.model.status import FINISHED, UNSUCCESSFUL, Status
+from asyncjman.store import jobs
 
 _TAIL_LINES = 5
 _MAX_TASKS = 5
@@ -23,32 +26,31 @@ _NEEDS = {
 }
 
 
-async def explain(
-    operations: Operations, job: Job, evidence: Evidence, only: Sequence[int] = ()
-) -> list[str]:
+async def explain(session: Session, job: Job, evidence: Evidence, only: Sequence[int] = ()) -> list[str]:
     """Return lines that say why a job is as it is: evidence first, advice where there is some.
 
     ``only``: of the tasks that ended these alone; of those that have not, how they are.
     """
-    lines = await _dependencies(operations, job)
+    lines = await _dependencies(session, job)
     if job.status is Status.SUCCESS:
         lines.append("all of it succeeded")
-    elif job.spec.executor == "local":
-        lines += await _local(operations, job)
+    elif job.spec.executor == LOCAL:
+        lines += await _local(session, job)
     elif job.status not in FINISHED:
-        lines += _on_cluster(operations, job, evidence)
+        lines += _on_cluster(session, job, evidence)
     if job.status in UNSUCCESSFUL or job.counts.get(Status.FAILURE):
-        lines += await _failures(operations, job, only)
-    for task in [task async for task in operations.tasks(job, only)] if only else ():
+        lines += await _failures(session, job, only)
+    for task in [task async for task in tasks.select(session.database, job, only)] if only else ():
         if task.status not in UNSUCCESSFUL:
             lines.append(f"{job.id}.{task.task_id} is {task.status}")
     return lines
 
 
-async def _dependencies(operations: Operations, job: Job) -> list[str]:
+async def _dependencies(session: Session, job: Job) -> list[str]:
     if job.status in FINISHED:
         return []
-    others = {one.id: one for one in await operations.get([one.job_id for one in job.spec.dependencies])}
+    ids = [one.job_id for one in job.spec.dependencies]
+    others = {one.id: one for one in await jobs.get(session.database, ids)}
     lines = []
     for one in job.spec.dependencies:
         other = others.get(one.job_id)
@@ -57,13 +59,13 @@ async def _dependencies(operations: Operations, job: Job) -> list[str]:
     return lines
 
 
-async def _local(operations: Operations, job: Job) -> list[str]:
+async def _local(session: Session, job: Job) -> list[str]:
     if job.status in (Status.SUBMITTED, Status.QUEUED) or (
         job.status is Status.WAITING and not job.spec.dependencies
     ):
-        if not operations.is_owner:
+        if not session.is_owner:
             return ["only its owner's jman runs it"]
-        if await operations.has_runner():
+        if await has_runner(session.database):
             return ["waits for a free slot of the jman execute that runs"]
         return ["no jman execute runs: jman --local execute --parallel N runs it"]
     if job.status is Status.EXECUTING:
@@ -71,11 +73,11 @@ async def _local(operations: Operations, job: Job) -> list[str]:
     return []
 
 
-def _on_cluster(operations: Operations, job: Job, evidence: Evidence) -> list[str]:
+def _on_cluster(session: Session, job: Job, evidence: Evidence) -> list[str]:
     sent = evidence.sent.get(job.id, [])
     if not sent:
         what = "its next attempt has" if job.grid_id is not None else "has"
-        why = f": {operations.trouble}" if operations.trouble is not None else ""
+        why = f": {session.trouble}" if session.trouble is not None else ""
         return [f"{what} not been sent to the cluster yet{why}"]
     if evidence.is_anothers:
         return [f"on the cluster as {one.native_id}, which only the owner's jman asks" for one in sent]
@@ -87,34 +89,34 @@ def _on_cluster(operations: Operations, job: Job, evidence: Evidence) -> list[st
     return lines
 
 
-async def _failures(operations: Operations, job: Job, only: Sequence[int]) -> list[str]:
+async def _failures(session: Session, job: Job, only: Sequence[int]) -> list[str]:
     lines: list[str] = []
     count = 0
-    async for task in operations.tasks(job, only):
+    async for task in tasks.select(session.database, job, only):
         if task.status not in UNSUCCESSFUL:
             continue
         count += 1
         if count <= _MAX_TASKS:
-            lines += _failure(operations, job, task)
+            lines += _failure(session, job, task)
     if count > _MAX_TASKS:
         lines.append(f"and {count - _MAX_TASKS} more tasks (jman report -e {job.id})")
     return lines
 
 
-def _limits(operations: Operations, job: Job, task: Task) -> list[str]:
+def _limits(session: Session, job: Job, task: Task) -> list[str]:
     """Hold the limits that the cluster was given against what the task used."""
-    if job.spec.executor == "local" or task.status is not Status.FAILURE or task.started_at is None:
+    if job.spec.executor == LOCAL or task.status is not Status.FAILURE or task.started_at is None:
         return []
-    if not operations.is_owner:
+    if not session.is_owner:
         return []  # these would be held against settings of another user
     seconds = None if task.finished_at is None else task.finished_at - task.started_at
     usage = None
     if task.cpu_seconds is not None or task.peak_memory_bytes is not None:
         usage = Usage(task.cpu_seconds or 0.0, task.peak_memory_bytes or 0)
-    return list(operations.cluster(job.spec.executor).engine.judge(job.spec, seconds, usage))
+    return list(session.engine(job.spec.executor).judge(job.spec, seconds, usage))
 
 
-def _failure(operations: Operations, job: Job, task: Task) -> list[str]:
+def _failure(session: Session, job: Job, task: Task) -> list[str]:
     name = f"{job.id}.{task.task_id}" if task.task_id else f"{job.id}"
     what = [f"{name} {task.status}: {task.reason or 'no reason is known'}"]
     host = task.host or "some host"
@@ -129,9 +131,9 @@ def _failure(operations: Operations, job: Job, task: Task) -> list[str]:
     limits = {key: job.spec.resources[key] for key in ("time", "memory") if key in job.spec.resources}
     if limits:
         what.append("asked for " + ", ".join(f"{key} {value}" for key, value in limits.items()))
-    what += _limits(operations, job, task)
+    what += _limits(session, job, task)
     lines = ["; ".join(what)]
-    logs = operations.logs(job, task.task_id)
+    logs = logs_of(job, task.task_id)
     if logs is not None and task.started_at is not None:
         for log in reversed(logs):
             if last := tail(log, _TAIL_LINES):

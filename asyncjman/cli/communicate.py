@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from asyncjman.cli.context import say
+from asyncjman.cli.context import opened, say
 from asyncjman.cli.globals import Globals
 from asyncjman.cli.options import Named
 
@@ -26,16 +26,15 @@ def communicate_command(
 ) -> int:
     import asyncio
 
-    from asyncjman.api.operations import Operations
     from asyncjman.errors import EXIT_DONE, EXIT_ENVIRONMENT
 
     globals_: Globals = context.obj
 
     async def communicate() -> int:
-        async with Operations(globals_.database, create=False, within=timeout) as manager:
-            manager.writer()  # to ask is to store what is said
+        async with opened(globals_, within=timeout) as manager:
+            manager.require_owner()  # to ask is to store what is said
             await manager.resolve(named.whole_jobs(globals_, "communicate"))
-            problem = await manager.refresh(local=globals_.local)
+            problem = await manager.poll() if not globals_.local else None
         if problem is not None:
             say(f"jman: {problem}")
         return EXIT_ENVIRONMENT if problem is not None else EXIT_DONE

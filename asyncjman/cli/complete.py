@@ -22,12 +22,12 @@ def complete_ids(incomplete: str) -> list[tuple[str, str]]:
     """Return the ids of the latest jobs that begin so, with what they run."""
     import asyncio
 
-    from asyncjman.api.operations import Operations
+    from asyncjman.api.manager import JobManager
     from asyncjman.render.text import arguments
 
     async def find() -> list[tuple[str, str]]:
         path = Path(os.environ.get("JMAN_DATABASE", "submitted.sql3"))
-        async with Operations(path, create=False) as manager:
+        async with JobManager(path, run=False, create=False) as manager:
             jobs = await manager.latest(_MOST)
         return [
             (str(job.id), f"{job.status} {arguments(job)}")

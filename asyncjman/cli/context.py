@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from asyncjman.cli.globals import Globals
-from asyncjman.errors import UsageError
+from asyncjman.errors import UsageError, first_of
 from asyncjman.model.selection import Selection
 
 if TYPE_CHECKING:
-    from asyncjman.api.operations import Operations
+    from asyncjman.api.manager import JobManager
+    from asyncjman.api.session import Asks
+    from asyncjman.settings import Settings
 
 
 def parse_where(items: Iterable[str] | None) -> dict[str, str]:
@@ -26,17 +29,40 @@ def parse_where(items: Iterable[str] | None) -> dict[str, str]:
     return found
 
 
-async def refresh(operations: Operations, globals_: Globals) -> None:
+@asynccontextmanager
+async def opened(
+    globals_: Globals,
+    *,
+    create: bool = False,
+    settings: Settings | None = None,
+    asks: Asks = "again",
+    within: float | None = None,
+) -> AsyncIterator[JobManager]:
+    """Open the database for a command, and say of an error that comes from a damaged file which one it is."""
+    from asyncjman.api.manager import JobManager
+
+    manager = JobManager(
+        globals_.database, run=False, create=create, settings=settings, asks=asks, within=within
+    )
+    async with manager:
+        try:
+            yield manager
+        except BaseException as error:
+            await manager.session.blame_damage(first_of(error))
+            raise
+
+
+async def refresh(manager: JobManager, globals_: Globals) -> None:
     """Look at the cluster, if anything is on it, and for an execute that was killed; say what is wrong.
 
     Of a database that this user may only read nothing is asked or done, and one line says so.
     """
-    if operations.only_shown is not None:
-        say(f"jman: {operations.only_shown}: it is shown as it is stored, nothing is asked or done")
+    if manager.only_shown is not None:
+        say(f"jman: {manager.only_shown}: it is shown as it is stored, nothing is asked or done")
         return
-    for trouble in operations.left_over:
+    for trouble in manager.left_over:
         say(f"jman: {trouble}")
-    for one in await operations.killed():
+    for one in await manager.killed():
         if not one.is_dead or (not one.released and not one.processes):
             from asyncjman.render.monitor import unproven_line
 
@@ -46,9 +72,9 @@ async def refresh(operations: Operations, globals_: Globals) -> None:
         if one.processes:
             what += f"; processes that live on: {one.processes} (jman execute ends them first, or jman stop)"
         say(f"jman: a jman execute (pid {one.pid}) was killed; {what}")
-    problem = await operations.refresh(local=globals_.local)
+    problem = await manager.poll() if not globals_.local else None
     if problem is not None:
-        since = await operations.last_seen()
+        since = await manager.last_contact()
         from asyncjman.render.text import ago
 
         age = f"; what is shown is {ago(time.time() - since).removesuffix(' ago')} old" if since else ""

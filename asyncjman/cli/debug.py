@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from asyncjman.cli.context import opened
 from asyncjman.cli.globals import Globals
 from asyncjman.errors import BadSelection, EnvironmentProblem
 
@@ -25,7 +26,7 @@ def debug_command(
     import asyncio
     import os
 
-    from asyncjman.api.operations import Operations
+    from asyncjman.api.tasks import by_hand
     from asyncjman.model.ids import parse_words
     from asyncjman.model.job import PLAIN_TASK
     from asyncjman.model.selection import Selection
@@ -34,14 +35,14 @@ def debug_command(
     selection = Selection(words=parse_words([task]))
 
     async def prepare() -> tuple[str, tuple[str, ...], dict[str, str]]:
-        async with Operations(globals_.database, create=False) as manager:
-            manager.writer()  # of others' databases nothing is run
+        async with opened(globals_) as manager:
+            manager.require_owner()  # of others' databases nothing is run
             chosen = await manager.resolve(selection)
-            jobs = [job async for job in manager.jobs(chosen)]
+            jobs = [job async for job in manager.select(chosen)]
             tasks = [task_id for some in chosen.tasks.values() for task_id in some] or [PLAIN_TASK]
             if len(jobs) != 1 or len(tasks) != 1:
                 raise BadSelection(f"{task!r} is not one task: write 12, or 12.37 for task 37 of job 12")
-            return manager.launch(jobs[0], await manager.task(jobs[0], tasks[0]))
+            return by_hand(jobs[0], await manager.task(jobs[0], tasks[0]))
 
     folder, argv, environment = asyncio.run(prepare())
     try:

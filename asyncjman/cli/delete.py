@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asyncjman.cli.context import say, say_none
+from asyncjman.cli.context import opened, say, say_none
 from asyncjman.cli.globals import Globals
 from asyncjman.cli.options import Named, Statuses, Tasks
 
@@ -38,17 +38,15 @@ def delete_command(
 ) -> None:
     import asyncio
 
-    from asyncjman.api.operations import Operations
-
     globals_: Globals = context.obj
     selection = named.selection(globals_, statuses=status)
     task_ids = array.ids()
 
     async def delete() -> None:
         done = 0
-        async with Operations(globals_.database, create=False, asks="once") as manager:
+        async with opened(globals_, asks="once") as manager:
             for part, tasks in (await manager.resolve(selection, task_ids)).parts():
-                async for one in manager.delete(part, tasks, keep_logs=keep_logs, keep_log_dir=keep_log_dir):
+                for one in await manager.delete(part, tasks, keep_logs=keep_logs, keep_log_dir=keep_log_dir):
                     done += 1
                     _print(one, keep_logs=keep_logs)
         if not done:

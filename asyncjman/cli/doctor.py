@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import typer
 
+from asyncjman.cli.context import opened
 from asyncjman.cli.globals import Globals
 
 
 def doctor_command(context: typer.Context) -> int:
     import asyncio
 
-    from asyncjman.api.doctor import examine
-    from asyncjman.api.operations import Operations
     from asyncjman.errors import EXIT_DONE, EXIT_ENVIRONMENT
     from asyncjman.render.text import printable
 
@@ -24,8 +23,8 @@ def doctor_command(context: typer.Context) -> int:
 
     async def doctor() -> int:
         troubles = 0
-        async with Operations(globals_.database, create=False, asks="briefly") as manager:
-            async for one in examine(manager):
+        async with opened(globals_, asks="briefly") as manager:
+            async for one in manager.doctor():
                 print(f"{'ok' if one.advice is None else '!!'}  {one.subject}: {printable(one.state)}")
                 if one.advice is not None:
                     troubles += 1

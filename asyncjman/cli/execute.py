@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asyncjman.cli.context import say, say_none
+from asyncjman.cli.context import opened, say, say_none
 from asyncjman.cli.globals import Globals
 from asyncjman.cli.options import Named
 from asyncjman.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_JOB_FAILED, UsageError
@@ -26,8 +26,9 @@ from asyncjman.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_JOB_FAILED, Usage
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from asyncjman.api.execution import Execution, Summary, Unsuccessful
-    from asyncjman.api.operations import Operations
+    from asyncjman.api.manager import JobManager
+    from asyncjman.api.running import Runner
+    from asyncjman.api.summary import Summary, Unsuccessful
     from asyncjman.model.selection import Selection
     from asyncjman.render.monitor import Monitor
     from asyncjman.render.outlet import Outlet
@@ -101,14 +102,16 @@ async def _execute(
     log_files: bool,
     keep_running: bool,
 ) -> int:
-    from asyncjman.api.execution import Options, Summary
-    from asyncjman.api.operations import Operations
+    from asyncjman.api.running import Options
+    from asyncjman.api.summary import Summary
 
-    async with Operations(globals_.database, create=keep_running) as manager:
-        manager.writer()
-        only = frozenset([job.id async for job in manager.jobs(selection)]) if not selection.is_all else None
+    async with opened(globals_, create=keep_running) as manager:
+        manager.require_owner()
+        only = (
+            frozenset([job.id async for job in manager.select(selection)]) if not selection.is_all else None
+        )
         options = Options(parallel=parallel, log_files=log_files, only=only, keep_running=keep_running)
-        execution = manager.execution(
+        runner = manager.runner(
             options,
             output=monitor.output,
             on_repair=monitor.repaired,
@@ -118,11 +121,11 @@ async def _execute(
         summary = Summary()
         interrupted = False
         try:
-            interrupted = await _run(execution, monitor, summary)
-            monitor.close(summary, await execution.failures(summary))
+            interrupted = await _run(runner, monitor, summary)
+            monitor.close(summary, await manager.failures_of(summary.failed))
         finally:
             interrupted = not await _written(outlet, patient=not interrupted)
-        left = await execution.not_succeeded()
+        left = await manager.not_succeeded(only)
         if not interrupted:
             if summary.counts or summary.ended or any(one.waits_for for one in left):
                 for line in _of_what_is_left(left, summary):
@@ -157,14 +160,14 @@ def _of_what_is_left(left: Sequence[Unsuccessful], summary: Summary) -> Iterator
         yield f"ended before this execute: {states} (jman resubmit has jobs run once more)"
 
 
-async def _run(execution: Execution, monitor: Monitor, summary: Summary) -> bool:
+async def _run(runner: Runner, monitor: Monitor, summary: Summary) -> bool:
     """Run to the end; return whether a signal ended it."""
     import signal
 
     import anyio
 
     interrupted = False
-    events = execution.subscribe()
+    events = runner.subscribe()
 
     async def mind_signals() -> None:
         nonlocal interrupted
@@ -172,8 +175,8 @@ async def _run(execution: Execution, monitor: Monitor, summary: Summary) -> bool
         hangup = [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN else []
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, *hangup) as signals:
             async for _ in signals:
-                monitor.interrupted(again=interrupted, running=execution.running)
-                await execution.stop(kill=interrupted, rest=True)
+                monitor.interrupted(again=interrupted, running=runner.running)
+                await runner.stop(kill=interrupted, rest=True)
                 interrupted = True
 
     async def show() -> None:
@@ -183,10 +186,10 @@ async def _run(execution: Execution, monitor: Monitor, summary: Summary) -> bool
 
     async with anyio.create_task_group() as side:
         side.start_soon(mind_signals)
-        side.start_soon(monitor.refresh, execution)
+        side.start_soon(monitor.refresh, runner)
         async with anyio.create_task_group() as work:
             work.start_soon(show)
-            await execution.run()
+            await runner.run()
         side.cancel_scope.cancel()
     return interrupted
 
@@ -217,10 +220,10 @@ async def _written(outlet: Outlet, *, patient: bool) -> bool:
     return undisturbed
 
 
-async def _say_nothing_to_do(globals_: Globals, manager: Operations, selection: Selection) -> None:
+async def _say_nothing_to_do(globals_: Globals, manager: JobManager, selection: Selection) -> None:
     from collections import Counter
 
-    found = Counter([job.status async for job in manager.jobs(selection)])
+    found = Counter([job.status async for job in manager.select(selection)])
     if not found:
         return say_none(globals_, selection)
     states = ", ".join(f"{count} {status}" for status, count in found.items())

@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from asyncjman.cli.context import refresh, say_none
+from asyncjman.cli.context import opened, refresh, say_none
 from asyncjman.cli.globals import Globals
 from asyncjman.cli.options import AsJson, Named, Statuses
 from asyncjman.model.selection import Selection
@@ -61,17 +61,16 @@ def list_command(
 
 
 async def _print_table(globals_: Globals, selection: Selection, details: Details) -> None:
-    from asyncjman.api.operations import Operations
     from asyncjman.render.jobs import JobTable
     from asyncjman.render.table import terminal_width
     from asyncjman.render.text import use_color
 
-    async with Operations(globals_.database, create=False, asks="briefly") as manager:
+    async with opened(globals_, asks="briefly") as manager:
         await refresh(manager, globals_)
         if details.times and not globals_.local:
             await manager.look_up_usage()
         selection = await manager.resolve(selection)
-        jobs = [job async for job in manager.jobs(selection)]
+        jobs = [job async for job in manager.select(selection)]
         if not jobs:
             return say_none(globals_, selection)
         table = JobTable(jobs, details, time.time(), terminal_width(), use_color())
@@ -86,11 +85,10 @@ async def _print_table(globals_: Globals, selection: Selection, details: Details
 
 
 async def _print_ids(globals_: Globals, selection: Selection) -> None:
-    from asyncjman.api.operations import Operations
 
-    async with Operations(globals_.database, create=False, asks="briefly") as manager:
+    async with opened(globals_, asks="briefly") as manager:
         await refresh(manager, globals_)
-        async for job in manager.jobs(selection):
+        async for job in manager.select(selection):
             print(job.id)
 
 
@@ -98,16 +96,15 @@ async def _print_json(globals_: Globals, selection: Selection, *, with_tasks: bo
     """Print job after job, and task after task: a million of them don't fill the memory."""
     import sys
 
-    from asyncjman.api.operations import Operations
     from asyncjman.render.objects import dumps, job_object, task_object
 
     write = sys.stdout.write
-    async with Operations(globals_.database, create=False, asks="briefly") as manager:
+    async with opened(globals_, asks="briefly") as manager:
         await refresh(manager, globals_)
         selection = await manager.resolve(selection)
         write("[")
         separator = "\n"
-        async for job in manager.jobs(selection):
+        async for job in manager.select(selection):
             shown = job_object(job)
             only = selection.tasks.get(job.id, ())
             if not with_tasks and not only:

@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asyncjman.cli.context import parse_where, refresh, say, say_none
+from asyncjman.cli.context import opened, parse_where, refresh, say, say_none
 from asyncjman.cli.globals import Globals
 from asyncjman.cli.options import AsJson, Named, Statuses, Tasks, Where
 from asyncjman.model.job import Job, Task
 from asyncjman.model.status import FINISHED, Status
 
 if TYPE_CHECKING:
-    from asyncjman.api.operations import Operations
+    from asyncjman.api.manager import JobManager
 
 
 def report_command(
@@ -55,7 +55,6 @@ def report_command(
     import sys
 
     from asyncjman.api.ids import where_tasks
-    from asyncjman.api.operations import Operations
     from asyncjman.render.report import JsonReport, TextReport, follow_logs
 
     globals_: Globals = context.obj
@@ -64,13 +63,13 @@ def report_command(
     raw = raw or not sys.stdout.isatty()
 
     async def report() -> None:
-        async with Operations(globals_.database, create=False, asks="briefly") as manager:
+        async with opened(globals_, asks="briefly") as manager:
             await refresh(manager, globals_)
             chosen = await manager.resolve(selection, task_ids)
             if follow:
                 await follow_logs(manager.follow(chosen), raw=raw)
                 return
-            jobs, tasks = [job async for job in manager.jobs(chosen)], chosen.tasks
+            jobs, tasks = [job async for job in manager.select(chosen)], chosen.tasks
             if selection.is_all:
                 jobs = [job for job in jobs if job.status in FINISHED]
             if where:
@@ -103,7 +102,7 @@ def report_command(
     asyncio.run(report())
 
 
-async def _tasks(manager: Operations, job: Job, only: Sequence[int]) -> AsyncIterator[Task]:
+async def _tasks(manager: JobManager, job: Job, only: Sequence[int]) -> AsyncIterator[Task]:
     """Yield the tasks that are asked for; without a choice those that have something to show."""
     async for task in manager.tasks(job, only):
         if only or task.started_at is not None or task.reason or job.spec.array is None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asyncjman.cli.context import parse_where, refresh, say, say_none
+from asyncjman.cli.context import opened, parse_where, refresh, say, say_none
 from asyncjman.cli.globals import Globals
 from asyncjman.cli.options import Named, Resources, Where
 from asyncjman.errors import UsageError
@@ -27,7 +27,7 @@ from asyncjman.model.selection import Selection
 from asyncjman.model.status import FINISHED, Status
 
 if TYPE_CHECKING:
-    from asyncjman.api.operations import Operations
+    from asyncjman.api.manager import JobManager
 
 
 def resubmit_command(
@@ -63,7 +63,6 @@ def resubmit_command(
 ) -> None:
     import asyncio
 
-    from asyncjman.api.operations import Operations
     from asyncjman.api.resubmission import Resubmission
     from asyncjman.model.selection import format_ids
     from asyncjman.render.text import job_line, short_path
@@ -78,8 +77,8 @@ def resubmit_command(
         statuses |= {Status.SUCCESS}
 
     async def resubmit() -> None:
-        async with Operations(globals_.database, create=False, asks="once") as manager:
-            manager.writer()
+        async with opened(globals_, asks="once") as manager:
+            manager.require_owner()
             await refresh(manager, globals_)
             request = Resubmission(
                 statuses=frozenset(statuses),
@@ -107,10 +106,10 @@ def resubmit_command(
     asyncio.run(resubmit())
 
 
-async def _say_why(globals_: Globals, manager: Operations, selection: Selection) -> None:
+async def _say_why(globals_: Globals, manager: JobManager, selection: Selection) -> None:
     from collections import Counter
 
-    found = Counter([job.status async for job in manager.jobs(selection)])
+    found = Counter([job.status async for job in manager.select(selection)])
     if not found:
         return say_none(globals_, selection)
     states = ", ".join(f"{count} {status}" for status, count in found.items())

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asyncjman.cli.context import say, say_none
+from asyncjman.cli.context import opened, say, say_none
 from asyncjman.cli.globals import Globals
 from asyncjman.cli.options import Named, Tasks
 from asyncjman.errors import EXIT_DONE, EXIT_ENVIRONMENT, EnvironmentProblem
@@ -27,7 +27,7 @@ from asyncjman.model.selection import Selection
 from asyncjman.model.status import FINISHED
 
 if TYPE_CHECKING:
-    from asyncjman.api.operations import Operations
+    from asyncjman.api.manager import JobManager
 
 
 def stop_command(
@@ -49,13 +49,12 @@ def stop_command(
 
 
 async def _stop(globals_: Globals, selection: Selection, task_ids: Sequence[int], *, force: bool) -> int:
-    from asyncjman.api.operations import Operations
 
     selected = asked = left = 0
     problems: list[EnvironmentProblem] = []
-    async with Operations(globals_.database, create=False, asks="once") as manager:
+    async with opened(globals_, asks="once") as manager:
         for part, tasks in (await manager.resolve(selection, task_ids)).parts():
-            jobs = [job async for job in manager.jobs(part)]
+            jobs = [job async for job in manager.select(part)]
             selected += len(jobs)
             try:
                 stopped = await manager.stop(
@@ -81,18 +80,18 @@ async def _stop(globals_: Globals, selection: Selection, task_ids: Sequence[int]
     return EXIT_ENVIRONMENT if left else EXIT_DONE
 
 
-async def _show_ended(manager: Operations, job_ids: Sequence[int]) -> None:
+async def _show_ended(manager: JobManager, job_ids: Sequence[int]) -> None:
     """Print those of the jobs that have ended by now."""
-    await _show(manager, [job.id for job in await manager.get(job_ids) if job.status in FINISHED], ())
+    await _show(manager, [job.id for job in await manager.read(job_ids) if job.status in FINISHED], ())
 
 
-async def _show(manager: Operations, job_ids: Sequence[int], tasks: Sequence[int]) -> list[int]:
+async def _show(manager: JobManager, job_ids: Sequence[int], tasks: Sequence[int]) -> list[int]:
     """Print those of the jobs that have stopped; return the others."""
     from asyncjman.model.selection import format_ids
     from asyncjman.render.text import job_line
 
     left = []
-    for job in await manager.get(job_ids):
+    for job in await manager.read(job_ids):
         if await manager.unconfirmed([job.id], tasks):
             left.append(job.id)
         else:

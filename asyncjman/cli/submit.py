@@ -16,7 +16,6 @@ Examples:
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -75,21 +74,24 @@ def submit_command(
 ) -> None:
     import asyncio
 
-    from asyncjman.api.specs import build_spec
-    from asyncjman.settings import Settings, extra_options, load
+    from asyncjman.api.request import JobRequest, parse_environment
+    from asyncjman.model.job import LOCAL
+    from asyncjman.settings import Settings, load, split_options
 
     globals_: Globals = context.obj
     words, waits_for = list(command or ()), waits.words()
     settings = load(Path.cwd(), profile=profile) if not globals_.local else Settings()
-    spec = build_spec(
-        [*FROM_FILE_COMMAND] if parts.from_file else words,
+    engine = LOCAL if globals_.local else settings.cluster
+    asked = resources.asked()
+    extra = None if sge_extra_args is None else split_options(sge_extra_args)
+    request = JobRequest(
+        command=[*FROM_FILE_COMMAND] if parts.from_file else words,
         name=name,
         exec_dir=exec_dir,
-        log_dir=log_dir if globals_.local else log_dir or settings.log_dir,
-        executor="local" if globals_.local else settings.cluster,
-        queue="local" if globals_.local else resources.queue or settings.queue,
-        resources={**resources.asked(), "extra": extra_options(settings, sge_extra_args) or None},
-        environment=environment or (),
+        log_dir=log_dir,
+        queue=asked.pop("queue", None),
+        resources={**asked, "extra": extra},
+        environment=parse_environment(environment or ()),
         array=parts.array,
         stop_on_failure=stop_on_failure,
         sweep=parts.read_sweep(words),
@@ -97,40 +99,36 @@ def submit_command(
         timeout=attempts.time_limit(),
         check=check,
     )
-    if shown.dry_run and not globals_.local:
-        asyncio.run(_preview(globals_, spec, waits_for, settings))
-        return
-    jobs = asyncio.run(_submit(globals_, spec, waits_for, settings, parts.repeat, shown.dry_run))
-    _print(jobs, shown)
+    spec = request.resolve(engine, settings)  # before anything is made
+    asyncio.run(_submit(globals_, spec, waits_for, settings, parts.repeat, shown))
 
 
 async def _submit(
-    globals_: Globals, spec: JobSpec, waits: Words, settings: Settings, repeat: int, dry_run: bool
-) -> list[Job]:
-    from asyncjman.api.operations import Operations
-    from asyncjman.cli.context import say
+    globals_: Globals, spec: JobSpec, after: Words, settings: Settings, repeat: int, shown: Shown
+) -> None:
+    from asyncjman.cli.context import opened, say
 
-    async with Operations(globals_.database, create=not dry_run, settings=settings, asks="once") as manager:
-        manager.writer()
-        spec = replace(spec, dependencies=await manager.resolve_dependencies(waits))
-        return await manager.submit(
-            spec, repeat=repeat, dry_run=dry_run, on_trouble=lambda line: say(f"jman: {line}")
-        )
+    def tell(line: str) -> None:
+        say(f"jman: {line}")
+
+    create = not shown.dry_run
+    async with opened(globals_, create=create, settings=settings, asks="once") as manager:
+        if shown.dry_run and not globals_.local:
+            preview = await manager.preview(spec, after)
+            _print_preview(preview.argv, preview.script)
+            return
+        jobs = await manager.submit_spec(spec, after, repeat=repeat, dry_run=shown.dry_run, on_trouble=tell)
+    _print(jobs, shown)
 
 
-async def _preview(globals_: Globals, spec: JobSpec, waits: Words, settings: Settings) -> None:
-    """Print the qsub command line, and the job script."""
+def _print_preview(argv: Sequence[str], script: bytes) -> None:
+    """Print the command line that submits, and the job script."""
     import shlex
 
-    from asyncjman.api.operations import Operations
     from asyncjman.render.text import printable
 
-    async with Operations(globals_.database, create=False, settings=settings, asks="once") as manager:
-        manager.writer()
-        spec = replace(spec, dependencies=await manager.resolve_dependencies(waits))
-        preview = await manager.preview(spec)
-    print(printable(shlex.join(preview.argv)))
-    for line in preview.script.decode("utf-8", "surrogateescape").rstrip("\n").split("\n"):
+    print(printable(shlex.join(argv)))
+    for line in script.decode("utf-8", "surrogateescape").rstrip("\n").split("\n"):
         print(f"  | {printable(line)}")
 
 

@@ -17,7 +17,7 @@ from typing import Annotated
 
 import typer
 
-from asyncjman.cli.context import say
+from asyncjman.cli.context import opened, say
 from asyncjman.cli.globals import Globals
 from asyncjman.errors import EXIT_DONE, EXIT_ENVIRONMENT, UsageError
 
@@ -28,7 +28,6 @@ def take_over_command(
 ) -> int:
     import asyncio
 
-    from asyncjman.api.operations import Operations
     from asyncjman.api.takeover import Claim, claim, take_over
     from asyncjman.model.selection import format_ids
     from asyncjman.render.text import printable
@@ -48,15 +47,15 @@ def take_over_command(
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     async def run() -> int:
-        async with Operations(globals_.database, create=False) as manager:
-            found = await claim(manager)
+        async with opened(globals_) as manager:
+            found = await claim(manager.session)
             if found is None:
                 print(f"{globals_.database} is yours already")
                 return EXIT_DONE
             if not ask(found):
                 say("nothing was changed")
                 return EXIT_ENVIRONMENT
-            stopped = await take_over(manager)
+            stopped = await take_over(manager.session)
         print(f"Took {globals_.database} over" + (f", stopped job {format_ids(stopped)}" if stopped else ""))
         if found.grid_ids:
             numbers = ", ".join(map(str, found.grid_ids))

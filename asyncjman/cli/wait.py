@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asyncjman.cli.context import refresh, say, say_none
+from asyncjman.cli.context import opened, refresh, say, say_none
 from asyncjman.cli.globals import Globals
 from asyncjman.cli.options import Named
 from asyncjman.errors import EXIT_DONE, EXIT_JOB_FAILED, EnvironmentProblem
@@ -31,7 +31,6 @@ def wait_command(
 ) -> int:
     import asyncio
 
-    from asyncjman.api.operations import Operations
     from asyncjman.model.selection import format_ids
     from asyncjman.model.status import FINISHED, Status
     from asyncjman.render.monitor import failure_lines
@@ -42,9 +41,9 @@ def wait_command(
     begun = time.monotonic()
 
     async def wait() -> int:
-        async with Operations(globals_.database, create=False, within=timeout) as manager:
+        async with opened(globals_, within=timeout) as manager:
             await refresh(manager, globals_)
-            selected = [job async for job in manager.jobs(selection)]
+            selected = [job async for job in manager.select(selection)]
             if not selected:
                 say_none(globals_, selection)
                 return EXIT_DONE
@@ -57,7 +56,7 @@ def wait_command(
                 say(f"job {format_ids(local)} waits for a jman --local execute")
             try:
                 left = None if timeout is None else max(0.0, begun + timeout - time.monotonic())
-                ended = await manager.wait(selection, left, say)
+                ended = await manager.wait_for(selection, left, say)
             except TimeoutError:
                 raise EnvironmentProblem(f"not all jobs ended within {timeout:g} s") from None
             bad = [job for job in ended if job.status is not Status.SUCCESS]

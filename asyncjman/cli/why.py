@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import typer
 
-from asyncjman.cli.context import refresh, say_none
+from asyncjman.cli.context import opened, refresh, say_none
 from asyncjman.cli.globals import Globals
 from asyncjman.cli.options import Named
 
@@ -19,9 +19,6 @@ from asyncjman.cli.options import Named
 def why_command(context: typer.Context, named: Named) -> None:
     import asyncio
 
-    from asyncjman.api.evidence import gather
-    from asyncjman.api.operations import Operations
-    from asyncjman.api.why import explain
     from asyncjman.render.text import arguments, colored, printable, use_color
 
     globals_: Globals = context.obj
@@ -29,19 +26,18 @@ def why_command(context: typer.Context, named: Named) -> None:
 
     async def why() -> None:
         color = use_color()
-        async with Operations(globals_.database, create=False, asks="briefly") as manager:
+        async with opened(globals_, asks="briefly") as manager:
             await refresh(manager, globals_)
             if not globals_.local:
                 await manager.look_up_usage()
             chosen = await manager.resolve(selection)
-            jobs = [job async for job in manager.jobs(chosen)]
-            evidence = await gather(manager, jobs)
-            for job in jobs:
+            jobs = [job async for job in manager.select(chosen)]
+            async for job, lines in manager.why(jobs, chosen):
                 status = colored(job.status, job.status) if color else str(job.status)
                 note = f" ({job.note})" if job.note else ""
                 grid = f" (grid {job.grid_id})" if job.grid_id else ""
                 print(f"job {job.id}{grid} is {status}{note}: {arguments(job)}")
-                for line in await explain(manager, job, evidence, chosen.tasks.get(job.id, ())):
+                for line in lines:
                     print(f"  {printable(line)}")
             if not jobs:
                 say_none(globals_, selection)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from asyncjman.model.graph import Dependency
-from asyncjman.model.status import Status
+from asyncjman.model.status import FINISHED, Status
 
 if TYPE_CHECKING:  # loaded for jobs that have one: jman list starts sooner
     from asyncjman.model.array import ArraySpec
@@ -17,6 +17,8 @@ if TYPE_CHECKING:  # loaded for jobs that have one: jman list starts sooner
 
 PLAIN_TASK = 0
 """The task id of the one task of a job with no array."""
+LOCAL = "local"
+"""The engine whose tasks live and die with the process that runs them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +32,8 @@ class JobSpec:
     interpreter: tuple[str, ...] = ()
     """What runs ``command`` where its first word can't be executed by itself."""
     name: str = ""
-    executor: str = "local"
-    queue: str = "local"
+    executor: str = LOCAL
+    queue: str = LOCAL
     exec_dir: str
     """The folder that the command runs in, absolute."""
     log_dir: str | None = None
@@ -128,5 +130,11 @@ class Job:
     """What the cluster says beyond our status, as in error, suspended, held."""
 
     @property
+    def is_open_elsewhere(self) -> bool:
+        """Tell whether it has not ended, and its tasks survive us."""
+        return self.spec.executor != LOCAL and self.status not in FINISHED
+
+    @property
     def task_count(self) -> int:
+        """Return how many tasks it has."""
         return len(self.spec.array) if self.spec.array else 1

@@ -8,6 +8,8 @@ from typing import Any
 
 from asyncjman.errors import UsageError
 
+NAMES = ("memory", "slots", "gpu_memory", "io_big", "time", "hostname", "extra")
+"""What can be asked for, besides the queue."""
 _MEMORY = re.compile(r"\s*(?=.*[1-9])\d{1,15}[kKmMgGtT]?[bB]?\s*", re.ASCII)
 _TIME = re.compile(r"\d{1,9}|\d{0,9}:\d{0,9}(:\d{0,9})?|infinity", re.ASCII | re.IGNORECASE)
 

@@ -26,6 +26,7 @@ class Status(StrEnum):
 
 
 FINISHED = frozenset({Status.SUCCESS, Status.FAILURE, Status.STOPPED, Status.SKIPPED})
+UNSUCCESSFUL = FINISHED - {Status.SUCCESS}
 
 _ROLL_UP_ORDER = (
     Status.EXECUTING,

@@ -29,10 +29,9 @@ from asyncjman.scheduler.registration import Registration
 from asyncjman.scheduler.starting import Starter
 from asyncjman.scheduler.workload import Workload
 from asyncjman.store import tasks
-from asyncjman.store.database import Database
+from asyncjman.store.database import CHANGE_SECONDS, Database
 from asyncjman.store.runnerlock import RunnerLock
 
-POLL_SECONDS = 0.2
 REPAIR_SECONDS = 2.0
 FRESH_SECONDS = 0.05
 """How often to look at what other processes do while tasks are held that depend on other jobs."""
@@ -235,7 +234,7 @@ class Dispatcher:
         monotonic = self._database.runtime.monotonic
         repaired = monotonic()
         while True:
-            seconds = FRESH_SECONDS if self._held.dependent else POLL_SECONDS
+            seconds = FRESH_SECONDS if self._held.dependent else CHANGE_SECONDS
             now = await self._database.change(self._changes.version, seconds)
             if now != self._changes.version or self._changes.are_pending:
                 await self._changes.take_in(now)

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from asyncjman.engines.base import After, Engine, Launched, LaunchFailed, LaunchRequest, Ref, Why
+from asyncjman.engines.base import (
+    After,
+    Engine,
+    Launched,
+    LaunchFailed,
+    LaunchRequest,
+    Preview,
+    Ref,
+    Why,
+)
 from asyncjman.errors import EnvironmentProblem, UsageError
 from asyncjman.executors.logs import log_start
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Dependency, Kind
-from asyncjman.model.job import PLAIN_TASK, Job
+from asyncjman.model.job import PLAIN_TASK, Job, JobSpec
 from asyncjman.model.status import Status
 from asyncjman.scheduler.intents import at_work
 from asyncjman.scheduler.removal import finish_before_all
@@ -78,10 +87,13 @@ async def launch(database: Database, engine: Engine, job: Job, *, patience: floa
     return answer
 
 
-async def preview_request(database: Database, job: Job) -> LaunchRequest:
-    """Return what ``launch`` would ask for a new job."""
+async def preview(database: Database, engine: Engine, spec: JobSpec) -> Preview:
+    """Return how a new job would be launched. Raises JmanError where it can't be."""
+    job = Job(
+        id=NOT_STORED, spec=spec, submitted_at=database.runtime.time(), counts={}, status=Status.SUBMITTED
+    )
     after = await _after(database, job) or ()
-    return _made(database, job, "0" * 14, replace(_whole(job, 1), after=after))
+    return await engine.preview(_made(database, job, "0" * 14, replace(_whole(job, 1), after=after)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from asyncjman.store import jobs, schedule
 from asyncjman.store.database import Reader
 
-POLL_SECONDS = 0.2
-
 
 async def until_finished(database: Reader, job_ids: Iterable[int], timeout: float | None = None) -> None:
     """Return when the jobs ended or were deleted. Raises TimeoutError after ``timeout`` seconds."""
@@ -17,7 +15,7 @@ async def until_finished(database: Reader, job_ids: Iterable[int], timeout: floa
         left = set(job_ids)
         version, revision = None, 0
         while left:
-            version = await database.change(version, POLL_SECONDS)
+            version = await database.next_change(version)
             changed, revision = await jobs.changed_since(database, revision)
             outlines = await schedule.outlines(database, left.intersection(changed))
             left -= {one for one in changed if one not in outlines or outlines[one].finished}

@@ -25,6 +25,8 @@ from asyncjman.store.home import Home
 from asyncjman.store.opening import BUSY_SECONDS, Opened, identity, open_connection, scalar, translated
 from asyncjman.suspension import unsuspended
 
+CHANGE_SECONDS = 0.2
+"""How soon a change that another process makes is noticed."""
 _REST = 10
 """A copy is made anew after this many times as long as it took, at the earliest."""
 
@@ -134,7 +136,7 @@ class Reader:
                 finally:
                     await to_completion(self._roll_back())
 
-    async def change(self, seen: tuple[int, int] | None, seconds: float) -> tuple[int, int]:
+    async def change(self, seen: tuple[int, int] | None, seconds: float = CHANGE_SECONDS) -> tuple[int, int]:
         """Return the state of the file when it is no longer the one that was ``seen``.
 
         Commits of this process are noticed at once, those of others after ``seconds`` at most (which is
@@ -148,6 +150,12 @@ class Reader:
                     await self._committed.wait()
             version = await self.version()
         return version
+
+    async def next_change(self, seen: tuple[int, int] | None) -> tuple[int, int]:
+        """Return the state of the file once it is no longer the one that was ``seen``."""
+        while (now := await self.change(seen)) == seen:
+            pass
+        return now
 
     async def version(self) -> tuple[int, int]:
         """Return the state of the file: another one once this or another process committed to it."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from pathlib import Path
 
-from asyncjman.api.operations import Operations
-from asyncjman.api.specs import build_spec
+from asyncjman.api.manager import JobManager
+from asyncjman.api.request import JobRequest
+from asyncjman.settings import Settings
 
 
 async def main() -> None:
-    spec = build_spec(["/bin/true"], log_dir=sys.argv[2] if len(sys.argv) > 2 else None)
-    async with Operations(Path("submitted.sql3"), create=True) as operations:
+    request = JobRequest(command=["/bin/true"], log_dir=sys.argv[2] if len(sys.argv) > 2 else None)
+    spec = request.resolve("local", Settings())
+    async with JobManager("submitted.sql3", run=False) as manager:
         for _ in range(int(sys.argv[1])):
-            await operations.submit(spec)
+            await manager.submit_spec(spec, {})
 
 
 asyncio.run(main())

@@ -10,14 +10,14 @@ import sys
 import time
 from pathlib import Path
 
-from asyncjman.api.operations import Operations
+from asyncjman import JobManager
 from asyncjman.executors.logs import spool_folder
 
 
 async def main(count: int) -> None:
     database = Path("submitted.sql3")
-    async with Operations(database, create=False) as operations:
-        job = (await operations.get([1]))[0]
+    async with JobManager(database, run=False, create=False) as manager:
+        job = (await manager.read([1]))[0]
     folder = Path(spool_folder(database, job.spec.token))
     now = int(time.time())
     for task in range(1, count + 1):

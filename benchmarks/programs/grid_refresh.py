@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import getpass
 import time
-from pathlib import Path
 
-from asyncjman.api.operations import Operations
+from asyncjman import JobManager
 from asyncjman.engines.cluster.programs import locate
 from asyncjman.engines.sge.programs import PROGRAMS
 
 
 async def main() -> None:
-    async with Operations(Path("submitted.sql3"), create=False) as operations:
+    async with JobManager("submitted.sql3", run=False, create=False) as manager:
         binaries = locate(PROGRAMS)
         qstat = binaries.path("qstat"), "-u", getpass.getuser(), "-xml"
         start = time.monotonic()
@@ -23,7 +22,7 @@ async def main() -> None:
         await process.communicate()
         print("qstat", time.monotonic() - start)
         start = time.monotonic()
-        problem = await operations.refresh()
+        problem = await manager.poll()
         print("refresh", time.monotonic() - start)
         if problem is not None:
             raise problem

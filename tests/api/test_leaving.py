@@ -126,7 +126,7 @@ async def test_no_signal_handler_is_installed() -> None:
     before = [signal.getsignal(one) for one in known]
     async with JobManager() as jm:
         job = await jm.submit(GATED)
-        await until(lambda: jm.operations is not None)
+        await until(lambda: jm.session is not None)
         assert [signal.getsignal(one) for one in known] == before
         Path("go").touch()  # noqa: ASYNC240
         await job

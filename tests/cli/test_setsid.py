@@ -135,6 +135,6 @@ async def test_leaving_the_manager_ends_it(tmp_path: Path, monkeypatch: pytest.M
     async with JobManager("jobs.sql3") as jm:
         await jm.submit(leaving("stay"))
         while not list(tmp_path.glob("child.1.undefined.1")):
-            await jm.operations.database.change(None, 0.02)
+            await jm.session.database.change(None, 0.02)
         pid = child(tmp_path, 1)
     assert not is_alive(pid)

@@ -28,7 +28,7 @@ LATER = [
     "asyncjman.cli.context",
     "asyncio",
     "aiosqlite",
-    "asyncjman.api.operations",
+    "asyncjman.api.manager",
     "asyncjman.store.migrate",
 ]
 

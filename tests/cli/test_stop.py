@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from asyncjman.api import stopping
+from asyncjman.scheduler import stopping
 from tests.cli.tools import Jman, pid_in, wait_dead, wait_until
 from tests.faults.tools import query
 

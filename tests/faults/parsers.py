@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asyncjman.api.specs import array_of_sweep, parse_environment
+from asyncjman.api.request import array_of_sweep, parse_environment
 from asyncjman.api.sweepfile import read_sweep
 from asyncjman.engines.cluster.dialect import ParseError
 from asyncjman.engines.cluster.records import RecordKind, parse_record
@@ -84,7 +84,7 @@ def check_settings(data: bytes) -> None:
     with suppress(JmanError):
         found = in_file("jman.toml", data, lambda file: load(file.parent, environment=SETTINGS_HOME))
         make_rules(found.resources)
-        extra_options(found, None)
+        extra_options(found, given=False)
     with suppress(JmanError):
         known = {**SETTINGS_HOME, "JMAN_PROFILE": "p"}
         in_file("jman.toml", data, lambda file: load(file.parent, environment=known))

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asyncjman.api.specs import parse_environment
+from asyncjman.api.request import parse_environment
 from asyncjman.api.sweepfile import read_sweep
 from asyncjman.cli.argv import COMMANDS
 from asyncjman.engines.cluster.records import RecordKind, parse_record

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from asyncjman.api.operations import Operations
+from asyncjman.api.manager import JobManager
 from asyncjman.model.job import JobSpec
 from asyncjman.model.selection import Selection
 from tests.cli.tools import Jman
 from tests.faults.tools import LONG, Figures, assert_sound, driver, query
+from tests.making import stored
 
 SUBMITS = 50 if LONG else 10
 
@@ -65,9 +66,9 @@ def test_many_at_once(jman: Jman, figures: Figures, network: bool) -> None:
 
 async def test_a_delete_that_leaves_jobs_leaves_the_write_ahead_log(tmp_path: Path) -> None:
     """In a program that goes on nobody would turn it on again: others would wait for each other."""
-    async with Operations(tmp_path / "jobs.sql3") as operations:
+    async with JobManager(tmp_path / "jobs.sql3", run=False) as manager:
         for _ in range(2):
-            await operations.submit(JobSpec(command=("true",), exec_dir="/"))
+            await stored(manager, JobSpec(command=("true",), exec_dir="/"))
         selection = Selection(ids=(range(1, 2),))
-        assert len([one async for one in operations.delete(selection)]) == 1
-        assert query(operations.path, "PRAGMA journal_mode") == [("wal",)]
+        assert len(await manager.delete(selection)) == 1
+        assert query(manager.path, "PRAGMA journal_mode") == [("wal",)]

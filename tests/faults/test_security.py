@@ -242,26 +242,22 @@ def test_what_functions_are_given_is_private(tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     before = os.umask(0)
     try:
-        spec, _ = asyncio.run(
-            Calls(tmp_path / "jobs.sql3").prepare(len, [(("x",), {})], name=None, log_dir=None, array=False)
+        request, _ = asyncio.run(
+            Calls(tmp_path / "jobs.sql3").prepare(len, [(("x",), {})], name=None, array=False)
         )
     finally:
         os.umask(before)
-    folder = tmp_path / "jobs.sql3.spool" / spec.token
+    folder = tmp_path / "jobs.sql3.spool" / request.token
     assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o755
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
     folder.parent.chmod(0o777)
     with pytest.raises(EnvironmentProblem):
-        asyncio.run(
-            Calls(tmp_path / "jobs.sql3").prepare(len, [(("x",), {})], name=None, log_dir=None, array=False)
-        )
+        asyncio.run(Calls(tmp_path / "jobs.sql3").prepare(len, [(("x",), {})], name=None, array=False))
     folder.parent.rename(tmp_path / "elsewhere")
     folder.parent.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(EnvironmentProblem):
-        asyncio.run(
-            Calls(tmp_path / "jobs.sql3").prepare(len, [(("x",), {})], name=None, log_dir=None, array=False)
-        )
+        asyncio.run(Calls(tmp_path / "jobs.sql3").prepare(len, [(("x",), {})], name=None, array=False))
 
 
 @pytest.mark.parametrize("token", ["../../precious", "/", "..", "."])

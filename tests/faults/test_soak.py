@@ -60,7 +60,7 @@ async def test_one_manager_that_lives_on(
             await manager.wait(*some)
             assert len(await manager.jobs()) == 3
             ids = tuple(range(job.id, job.id + 1) for job in some)
-            assert len([one async for one in manager.operations.delete(Selection(ids=ids))]) == 2
+            assert len(await manager.delete(Selection(ids=ids))) == 2
             samples.take()
         await kept
     samples.check()

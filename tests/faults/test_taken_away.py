@@ -19,8 +19,8 @@ pytestmark = pytest.mark.usefixtures("nothing_started_stays")
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asyncjman.api.stopping.GRACE_SECONDS", 1.0)
-    monkeypatch.setattr("asyncjman.api.stopping.FORCE_SECONDS", 1.0)
+    monkeypatch.setattr("asyncjman.scheduler.stopping.GRACE_SECONDS", 1.0)
+    monkeypatch.setattr("asyncjman.scheduler.stopping.FORCE_SECONDS", 1.0)
 
 
 def suspended_execute(jman: Jman) -> subprocess.Popen[bytes]:

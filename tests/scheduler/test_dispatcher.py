@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from asyncjman.api.operations import Operations
+from asyncjman.api.manager import JobManager
 from asyncjman.engines.local import LocalEngine
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import JobSpec
@@ -21,6 +21,7 @@ from asyncjman.scheduler.options import Options
 from asyncjman.scheduler.recorder import Claimed
 from asyncjman.store.schedule import Outline
 from asyncjman.store.transitions import Claim
+from tests.making import stored
 
 TOKEN = "0" * 32
 
@@ -30,13 +31,13 @@ async def test_a_claim_that_is_under_way_while_it_stops(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill: bool
 ) -> None:
     """What is claimed ahead of time comes back after the stop: it is released, and nothing waits on."""
-    async with Operations(tmp_path / "jobs.sql3") as operations:
+    async with JobManager(tmp_path / "jobs.sql3", run=False) as manager:
         folder = str(tmp_path)
-        await operations.submit(JobSpec(command=("sleep", "100"), exec_dir=folder))
+        await stored(manager, JobSpec(command=("sleep", "100"), exec_dir=folder))
         after = (Dependency(1, Kind.OK),)
-        await operations.submit(JobSpec(command=("true",), exec_dir=folder, dependencies=after))
+        await stored(manager, JobSpec(command=("true",), exec_dir=folder, dependencies=after))
         dispatcher = Dispatcher(
-            operations.writer(), LocalEngine(token=TOKEN), token=TOKEN, options=Options(), bus=Bus()
+            manager.session.writer(), LocalEngine(token=TOKEN), token=TOKEN, options=Options(), bus=Bus()
         )
         monkeypatch.setattr(dispatcher._feed, "_look_ahead", lambda: 8)
         claim = dispatcher._recorder.claim
@@ -49,7 +50,7 @@ async def test_a_claim_that_is_under_way_while_it_stops(
         monkeypatch.setattr(dispatcher._recorder, "claim", claim_and_stop)
         async with asyncio.timeout(30):
             await dispatcher.run()
-        assert [job.status async for job in operations.jobs()] == ["submitted", "waiting"]
+        assert [job.status async for job in manager.select()] == ["submitted", "waiting"]
 
 
 async def test_what_is_over_is_not_waited_for() -> None:

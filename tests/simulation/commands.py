@@ -1,10 +1,10 @@
-"""What a user types, as a process of the world: the real thing, by ``Operations`` and ``Dispatcher``."""
+"""What a user types, as a process of the world: the real thing, by ``JobManager`` and ``Dispatcher``."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from asyncjman.api.operations import Operations
+from asyncjman.api.manager import JobManager
 from asyncjman.api.resubmission import Resubmission
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Dependency, Kind
@@ -17,6 +17,7 @@ from asyncjman.scheduler.dispatcher import Dispatcher
 from asyncjman.scheduler.options import Options
 from asyncjman.settings import Settings
 from asyncjman.store.database import Database
+from tests.making import stored
 from tests.simulation.machine import Machine, SimulatedEngine
 from tests.simulation.oracle import Oracle
 from tests.simulation.plan import Delete, Execute, Resubmit, Stop, Submit
@@ -39,15 +40,15 @@ class Commands:
         self._oracle = oracle
         self.engines: dict[Process, Dispatcher] = {}
 
-    def _operations(self, process: Process) -> Operations:
-        return Operations(self._path, settings=Settings(), runtime=process.runtime)
+    def _opened(self, process: Process) -> JobManager:
+        return JobManager(self._path, run=False, settings=Settings(), runtime=process.runtime)
 
     async def submit(self, process: Process, wanted: Submit) -> None:
-        async with self._operations(process) as manager:
+        async with self._opened(process) as manager:
             spec = self._spec(wanted)
             process.world.tell(f"{process.name}: submit {_words(spec)}")
-            stored = await manager.submit(spec)
-            process.world.tell(f"{process.name}: it is job {stored[0].id}")
+            job = await stored(manager, spec)
+            process.world.tell(f"{process.name}: it is job {job.id}")
 
     def _spec(self, wanted: Submit) -> JobSpec:
         ids = sorted(self._oracle.view)
@@ -86,7 +87,7 @@ class Commands:
         tasks = _some(job, wanted.task)
         process.world.tell(f"{process.name}: stop {job.id}{_of(tasks)}")
         begun = process.world.now
-        async with self._operations(process) as manager:
+        async with self._opened(process) as manager:
             await manager.stop(_selection(job.id), tasks)
         for one in self._machine.of_job(job.id):
             if one.begun < begun and (not tasks or one.key[1] in tasks):
@@ -103,7 +104,7 @@ class Commands:
         options = " --running-jobs" if wanted.running_too else ""
         options += "" if wanted.dependents else " --no-dependents"
         process.world.tell(f"{process.name}: resubmit {ids}{_of(tasks)} {wanted.what}{options}")
-        async with self._operations(process) as manager:
+        async with self._opened(process) as manager:
             only = {job.id: tasks} if tasks else {}
             selection = Selection(ids=tuple(range(one, one + 1) for one in ids), tasks=only)
             request = Resubmission(statuses=STATUSES[wanted.what], dependents=wanted.dependents)
@@ -115,9 +116,8 @@ class Commands:
             return
         tasks = _some(job, wanted.task)
         process.world.tell(f"{process.name}: delete {job.id}{_of(tasks)}")
-        async with self._operations(process) as manager:
-            async for _ in manager.delete(_selection(job.id), tasks):
-                pass
+        async with self._opened(process) as manager:
+            await manager.delete(_selection(job.id), tasks)
 
     async def execute(self, process: Process, wanted: Execute) -> None:
         process.world.tell(f"{process.name}: execute -p {wanted.parallel}")

@@ -40,6 +40,8 @@ class Resources:
     time: str | None = None
     """The limit of run time as Grid Engine writes it, ``3600`` or ``1:00:00``."""
     hostname: str | None = None
+    site_extra: tuple[str, ...] = ()
+    """The site's own options of qsub, one word each."""
     extra: tuple[str, ...] = ()
     """Further options of qsub, one word each."""
 
@@ -103,7 +105,7 @@ def options(
         found += ["-l", f"hostname={resources.hostname}"]
     if slots:
         found += ["-pe", rules.parallel_environment, str(slots)]
-    return (*found, *_checked(resources.extra))
+    return (*found, *_checked((*resources.site_extra, *resources.extra)))
 
 
 def queues_in(text: str) -> list[str]:

@@ -1,22 +1,24 @@
-"""Stopping local jobs: what hasn't started at once, what runs by the process that runs it."""
+"""Stopping jobs: what hasn't started at once, what runs by the process, or the engine, that runs it."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from asyncjman.engines.base import Engine
 from asyncjman.errors import EnvironmentProblem
-from asyncjman.model.job import Job
+from asyncjman.model.job import LOCAL, Job
 from asyncjman.model.selection import format_ids
 from asyncjman.model.status import FINISHED, Status
+from asyncjman.scheduler.cancelling import cancel
 from asyncjman.scheduler.liveness import is_numbered_here, is_suspended
 from asyncjman.scheduler.reconcile import forget_unproven, repair, take_away
 from asyncjman.scheduler.settle import settle
-from asyncjman.store import jobs, runners, tasks, transitions
-from asyncjman.store.database import Database, Transaction
+from asyncjman.store import jobs, runners, submissions, tasks, transitions
+from asyncjman.store.database import Database, Reader, Transaction
 from asyncjman.store.runners import Runner
 
-POLL_SECONDS = 0.05
+LOOK_SECONDS = 0.05
+"""How often to look whether what runs has ended: somebody waits for it."""
 GRACE_SECONDS = 20.0
 FORCE_SECONDS = 8.0
 """How long a runner may take to answer before its tasks are taken from it: one that lives needs 5 for those
@@ -25,18 +27,46 @@ that ignore SIGTERM."""
 
 async def stop(
     database: Database,
+    engine_of: Callable[[str], Engine],
     selected: Sequence[Job],
     task_ids: Sequence[int] = (),
     *,
     force: bool = False,
     on_forced: Callable[[str], None] = lambda _: None,
 ) -> list[Job]:
-    """Stop those of the local jobs (or only some of their tasks) that aren't finished; return these.
+    """Stop those of the jobs (or only some of their tasks) that aren't finished; return these.
 
-    Returns when nothing of them runs any more. Where a runner doesn't answer, EnvironmentProblem is
-    raised, or, with ``force``, its tasks are taken from it: ``on_forced`` is told what is not sure then.
+    Returns when nothing of them runs here any more; what a cluster still lists may not be finished as yet.
+    Where a runner doesn't answer, EnvironmentProblem is raised, or, with ``force``, its tasks are taken from
+    it: ``on_forced`` is told, in a line, what is not sure then. EnvironmentProblem is raised, too, where a
+    cluster doesn't answer; the others are stopped all the same.
     """
-    unfinished = [job.id for job in selected if job.status not in FINISHED and job.spec.executor == "local"]
+    elsewhere = [job for job in selected if job.is_open_elsewhere]
+    here = [job.id for job in selected if job.status not in FINISHED and job.spec.executor == LOCAL]
+    try:
+        await stop_elsewhere(database, engine_of, elsewhere, task_ids)
+    finally:
+        await _stop_here(database, here, task_ids, force=force, on_forced=on_forced)
+    return await jobs.get(database, [*here, *(job.id for job in elsewhere)])
+
+
+async def stop_elsewhere(
+    database: Database, engine_of: Callable[[str], Engine], some: Sequence[Job], task_ids: Sequence[int]
+) -> None:
+    """Stop open jobs (or only some tasks) whose tasks survive us. Raises EnvironmentProblem."""
+    for name in sorted({job.spec.executor for job in some}):
+        ids = [job.id for job in some if job.spec.executor == name]
+        await cancel(database, engine_of(name), ids, task_ids)
+
+
+async def _stop_here(
+    database: Database,
+    unfinished: Sequence[int],
+    task_ids: Sequence[int],
+    *,
+    force: bool,
+    on_forced: Callable[[str], None],
+) -> None:
     if unfinished:
         await repair(database)
         async with database.transaction() as tx:
@@ -48,7 +78,29 @@ async def stop(
                 on_forced(_forced(runner, database))
     if force:
         await forget_unproven(database)
-    return await jobs.get(database, unfinished)
+
+
+async def unconfirmed(database: Reader, job_ids: Iterable[int], task_ids: Sequence[int] = ()) -> list[str]:
+    """Return a line for each of these jobs of which a cluster still has something, or one of these tasks.
+
+    Stopping a local job waits for its end: one that is open after it was submitted again.
+    """
+    lines = []
+    for job in await jobs.get(database, job_ids):
+        if job.is_open_elsewhere and await _any_left(database, job, task_ids):
+            native = f" (grid {job.grid_id})" if job.grid_id else ""
+            lines.append(
+                f"job {job.id}{native} is not confirmed to be stopped: it was told to, and is still there"
+            )
+    return lines
+
+
+async def _any_left(database: Reader, job: Job, task_ids: Sequence[int]) -> bool:
+    if not task_ids:
+        return True
+    standing = (await submissions.standings(database, [job.id]))[job.id]
+    others_end = standing.rest in FINISHED
+    return any(one in standing.unfinished or not (others_end or one in standing.finished) for one in task_ids)
 
 
 async def stop_in(tx: Transaction, job_ids: Sequence[int], task_ids: Sequence[int]) -> int:
@@ -73,12 +125,13 @@ async def _running_after(
 ) -> list[int]:
     """Wait until nothing runs of the jobs; return those of which something runs after so many seconds."""
     deadline = database.runtime.monotonic() + seconds
+    version: tuple[int, int] | None = None
     while True:
         running = [one for one in job_ids if await tasks.unfinished_of(database, one, task_ids)]
         if not running or database.runtime.monotonic() > deadline:
             return running
         await repair(database)
-        await asyncio.sleep(POLL_SECONDS)
+        version = await database.change(version, LOOK_SECONDS)
 
 
 async def _what_to_do(database: Database, job_ids: Sequence[int], task_ids: Sequence[int]) -> str:

@@ -1,0 +1,220 @@
+"""What is done with jobs by name: the commands of ``jman`` that change something."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from asyncjman.api.checks import task_ids_of
+from asyncjman.api.reader import JobReader
+from asyncjman.errors import JmanError
+from asyncjman.model.job import LOCAL, Job, JobSpec
+from asyncjman.model.selection import Selection, ranges_of
+from asyncjman.model.status import FINISHED
+
+if TYPE_CHECKING:
+    from asyncjman.api.deletion import Deleted
+    from asyncjman.api.handle import JobHandle
+    from asyncjman.api.resubmission import Outcome, Resubmission
+    from asyncjman.api.running import Options, Output, Repair, Runner
+    from asyncjman.engines.base import Preview
+    from asyncjman.model.graph import Kind
+    from asyncjman.model.ids import Word
+
+
+class JobCommands(JobReader):
+    """Stores, sends, runs, stops and deletes jobs of an open database."""
+
+    async def submit_spec(
+        self,
+        spec: JobSpec,
+        after: Mapping[Kind, Sequence[Word]],
+        *,
+        repeat: int = 1,
+        dry_run: bool = False,
+        on_trouble: Callable[[str], None] = lambda _: None,
+    ) -> list[Job]:
+        """Store a job (``repeat`` times, each waiting for the one before), and send it to its engine.
+
+        ``after`` names jobs that it waits for; with ``dry_run`` nothing is stored. Raises BadDependency where
+        one isn't there, and NotLaunched where the cluster doesn't take it; nothing is stored then. A limit of
+        the site passes: the job waits for it, and ``on_trouble`` is told so in a line.
+        """
+        from asyncjman.api.submission import store, would_store
+
+        database = self.session.writer()
+        spec = await self._waiting(spec, after)
+        if dry_run:
+            return await would_store(database, spec, repeat=repeat)
+        stored: list[Job] = []
+        await store(database, spec, stored.extend, repeat=repeat)
+        if spec.executor == LOCAL:
+            return stored
+        from asyncjman.scheduler.sending import send_new
+
+        if trouble := await send_new(database, self.session.engine(spec.executor), stored):
+            on_trouble(trouble)
+        return await self.read(job.id for job in stored)
+
+    async def preview(self, spec: JobSpec, after: Mapping[Kind, Sequence[Word]]) -> Preview:
+        """Return how a job would be submitted to a cluster. Raises JmanError where it can't be."""
+        from asyncjman.scheduler.launches import preview
+
+        database = self.session.writer()
+        engine = self.session.engine(spec.executor)
+        return await preview(database, engine, await self._waiting(spec, after))
+
+    async def _waiting(self, spec: JobSpec, after: Mapping[Kind, Sequence[Word]]) -> JobSpec:
+        from asyncjman.api.ids import resolve_dependencies
+
+        waits = await resolve_dependencies(self.session.database, self.path, after)
+        return replace(spec, dependencies=(*spec.dependencies, *waits))
+
+    async def wait_for(
+        self,
+        selection: Selection,
+        timeout: float | None = None,
+        on_trouble: Callable[[str], None] = lambda _: None,
+    ) -> list[Job]:
+        """Wait until the jobs that are meant ended; return them.
+
+        Raises TimeoutError after ``timeout`` seconds. ``on_trouble`` is told, in a line, of what somebody
+        may have to do meanwhile.
+        """
+        from asyncjman.scheduler.waits import until_finished
+
+        selected = await self.chosen(selection)
+        unfinished = [job.id for job in selected if job.status not in FINISHED]
+        waiting: Awaitable[None] = until_finished(self.session.database, unfinished, timeout)
+        if self.is_owner:
+            from asyncjman.scheduler.poller import in_error
+
+            for job in selected:
+                if job.note == "error":
+                    on_trouble(in_error(job.id))
+            waiting = self.session.poller().during(waiting, on_trouble)
+        await waiting
+        return await self.read(job.id for job in selected)
+
+    def runner(
+        self,
+        options: Options,
+        *,
+        output: Output | None = None,
+        on_repair: Callable[[Repair], None] = lambda _: None,
+        on_lost: Callable[[Sequence[tuple[int, int]]], None] = lambda _: None,
+        on_trouble: Callable[[str], None] = lambda _: None,
+    ) -> Runner:
+        """Return what runs all local jobs once: to subscribe to, and then to run. Raises NotOwner."""
+        from asyncjman.api.running import make_runner
+
+        return make_runner(
+            self.session,
+            options,
+            output=output,
+            on_repair=on_repair,
+            on_lost=on_lost,
+            on_trouble=on_trouble,
+        )
+
+    async def stop(
+        self,
+        which: JobHandle | Selection,
+        task_ids: Sequence[int] = (),
+        *,
+        force: bool = False,
+        on_forced: Callable[[str], None] = lambda _: None,
+    ) -> list[Job]:
+        """Stop jobs, or some tasks of one; returns when they have ended, with those that had not before.
+
+        With ``force`` also what a process runs that doesn't answer: ``on_forced`` is told what is not sure
+        by that, in a line. Raises BadSelection, or EnvironmentProblem where the process that runs them, or
+        the cluster, doesn't answer; the others are stopped all the same. What a cluster still lists may not
+        be finished as yet.
+        """
+        from asyncjman.scheduler.stopping import stop
+
+        database = self.session.writer()
+        task_ids = task_ids_of(task_ids)
+        selected = await self.chosen(selection_of(which), task_ids)
+        engine_of = self.session.engine
+        return await stop(database, engine_of, selected, task_ids, force=force, on_forced=on_forced)
+
+    async def run_again(
+        self,
+        selection: Selection,
+        request: Resubmission,
+        *,
+        running_too: bool = False,
+        where: Mapping[str, str] | None = None,
+    ) -> Outcome:
+        """Have tasks run once more, in one transaction, and send them where they are to run.
+
+        ``where``: only tasks with these parameters; ``running_too``: what runs is stopped first. Raises
+        UsageError where it makes no sense; nothing is changed then.
+        """
+        from asyncjman.api.resubmission import as_they_stand, narrowed, resubmit
+        from asyncjman.scheduler.sending import send_again
+
+        database = self.session.writer()
+        selection = await self.resolve(selection)
+        selected, request = narrowed(await self.chosen(selection), selection, request, where or {})
+        if running_too:
+            ids = ranges_of(job.id for job in selected)
+            for part, task_ids in Selection(ids=ids, tasks=request.tasks).parts():
+                await self.stop(part, task_ids)
+        outcome = await resubmit(database, selected, request, lambda: self.session.settings)
+        trouble = await send_again(database, self.session.engine, [one.job for one in outcome.done])
+        outcome.done = await as_they_stand(database, outcome.done)
+        if trouble and outcome.done:
+            outcome.done[-1].problems.append(trouble)
+        return outcome
+
+    async def delete(
+        self,
+        which: JobHandle | Selection,
+        task_ids: Sequence[int] = (),
+        *,
+        keep_logs: bool = False,
+        keep_log_dir: bool = False,
+    ) -> list[Deleted]:
+        """Delete jobs, or some tasks of one, and their logs, after what runs was stopped.
+
+        The database goes with its last job. Raises BadSelection, or EnvironmentProblem where something can't
+        be stopped: nothing is deleted then.
+        """
+        from asyncjman.api.deletion import delete
+
+        database = self.session.writer()
+        selected = await self.chosen(selection_of(which), task_ids, unreadable_too=True)
+        return await delete(
+            database,
+            self.session.engine,
+            selected,
+            task_ids=task_ids,
+            keep_logs=keep_logs,
+            keep_log_dir=keep_log_dir,
+        )
+
+    async def poll(self) -> JmanError | None:
+        """Ask each cluster that has open jobs once, and store it; return why one did not answer.
+
+        Of another user's database nothing is asked.
+        """
+        return await self.session.poll()
+
+    async def look_up_usage(self) -> None:
+        """Learn from the clusters' accounting what tasks that ended there have used."""
+        await self.session.look_up_usage()
+
+    async def killed(self) -> list[Repair]:
+        """Return which processes that ran local jobs were killed since somebody looked last."""
+        from asyncjman.api.runners import killed
+
+        return await killed(self.session.database)
+
+
+def selection_of(which: JobHandle | Selection) -> Selection:
+    """Return what means a job that is given by its handle."""
+    return which if isinstance(which, Selection) else Selection(ids=ranges_of([which.id]))

@@ -1,0 +1,173 @@
+"""All that can be seen of the jobs of a database: verbs that change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from asyncjman.api import tasks
+from asyncjman.api.ids import check_tasks, resolve
+from asyncjman.api.logfiles import logs
+from asyncjman.model.job import Job, Task
+from asyncjman.model.selection import Selection
+from asyncjman.store import jobs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from asyncjman.api.doctor import Finding
+    from asyncjman.api.failures import Failure
+    from asyncjman.api.session import Session
+    from asyncjman.api.summary import Unsuccessful
+
+ALL = Selection()
+
+
+class JobReader:
+    """Looks at the jobs of an open database."""
+
+    session: Session
+
+    @property
+    def path(self) -> Path:
+        """Return the path of the database."""
+        return self.session.path
+
+    @property
+    def is_owner(self) -> bool:
+        """Tell whether the database is this user's: of others' nothing is run, sent, stopped or deleted."""
+        return self.session.is_owner
+
+    def require_owner(self) -> None:
+        """Raise NotOwner, with what to do, where the database can only be looked at."""
+        self.session.writer()
+
+    @property
+    def only_shown(self) -> str | None:
+        """Return why nothing can be done with the database but to look at it; None for one's own."""
+        return self.session.database.authority.against
+
+    @property
+    def left_over(self) -> list[str]:
+        """Return what could not be removed of what a command that was killed left, a line each."""
+        return self.session.left_over
+
+    async def resolve(self, selection: Selection, task_ids: Sequence[int] = ()) -> Selection:
+        """Return the selection by ids of jobs and tasks alone; ``task_ids`` are of the one job that is named.
+
+        Raises BadSelection where a word matches nothing, means two jobs, or a task that is not there.
+        """
+        return await resolve(self.session.database, self.path, selection, task_ids)
+
+    async def select(self, selection: Selection = ALL) -> AsyncIterator[Job]:
+        """Yield the jobs that are meant, in order of id.
+
+        Raises BadSelection where an id isn't there.
+        """
+        async for job in jobs.select(self.session.database, await self.resolve(selection)):
+            yield job
+
+    async def chosen(
+        self, selection: Selection, task_ids: Sequence[int] = (), *, unreadable_too: bool = False
+    ) -> list[Job]:
+        """Return the jobs that are meant. Raises BadSelection where one has no such tasks."""
+        meant = await self.resolve(selection)
+        database = self.session.database
+        selected = [job async for job in jobs.select(database, meant, unreadable_too=unreadable_too)]
+        for job in selected if task_ids else ():
+            check_tasks(job, task_ids)
+        return selected
+
+    async def read(self, job_ids: Iterable[int]) -> list[Job]:
+        """Return those of these jobs that are there."""
+        return await jobs.get(self.session.database, job_ids)
+
+    async def latest(self, count: int) -> list[Job]:
+        """Return the latest jobs, the last one first."""
+        return (await self.read(await jobs.latest_ids(self.session.database, count)))[::-1]
+
+    def tasks(self, job: Job, only: Sequence[int] = ()) -> AsyncIterator[Task]:
+        """Yield all tasks of a job in order of id, or ``only`` some. Raises BadSelection for bad ids."""
+        return tasks.select(self.session.database, job, only)
+
+    async def task(self, job: Job, task_id: int) -> Task:
+        """Return one task. Raises BadSelection where the job has no such task, or is no more."""
+        return await tasks.get(self.session.database, job, task_id)
+
+    async def attempt(self, task: Task, number: int) -> Task | None:
+        """Return an attempt of a task by its number; None where there was none."""
+        return await tasks.attempt(self.session.database, task, number)
+
+    def logs(self, job: Job, task_id: int, *, earlier: int | None = None) -> tuple[str, str] | None:
+        """Return the paths of a task's output and error log, None where it writes to the terminal.
+
+        ``earlier``: those of an attempt before the latest one.
+        """
+        return logs(job, task_id, earlier=earlier)
+
+    async def follow(self, selection: Selection) -> AsyncIterator[tuple[Task, int, bytes]]:
+        """Yield what is written to the logs of jobs, until they ended.
+
+        (task, 1 for output or 2 for errors, whole lines)
+        """
+        from asyncjman.api.following import follow
+
+        selection = await self.resolve(selection)
+        ids = [job.id for job in await self.chosen(selection)]
+        async for task, stream, lines in follow(self.session.database, ids):
+            only = selection.tasks.get(task.job_id, ())
+            if not only or task.task_id in only:
+                yield task, stream, lines
+
+    async def failures(self, selected: Iterable[Job]) -> list[Failure]:
+        """Return what to show of the first tasks of these jobs that failed."""
+        from asyncjman.api.failures import first_failures
+
+        return await first_failures(self.session.database, [job.id for job in selected])
+
+    async def failures_of(self, failed: Iterable[Task]) -> list[Failure]:
+        """Return what to show of these tasks."""
+        from asyncjman.api.failures import failures_of
+
+        return await failures_of(self.session.database, failed)
+
+    async def not_succeeded(self, only: Iterable[int] | None) -> list[Unsuccessful]:
+        """Return the local jobs (of ``only`` these) that are no success now."""
+        from asyncjman.api.summary import not_succeeded
+
+        return await not_succeeded(self.session.database, only)
+
+    async def unconfirmed(self, job_ids: Iterable[int], task_ids: Sequence[int] = ()) -> list[str]:
+        """Return a line for each of these jobs of which a cluster still has something, or such a task."""
+        from asyncjman.scheduler.stopping import unconfirmed
+
+        return await unconfirmed(self.session.database, job_ids, task_ids)
+
+    async def why(
+        self, selected: Sequence[Job], selection: Selection
+    ) -> AsyncIterator[tuple[Job, list[str]]]:
+        """Yield for each job the lines that say why it is as it is; ``selection`` may name tasks."""
+        from asyncjman.api.evidence import gather
+        from asyncjman.api.why import explain
+
+        evidence = await gather(self.session, selected)
+        for job in selected:
+            yield job, await explain(self.session, job, evidence, selection.tasks.get(job.id, ()))
+
+    def doctor(self) -> AsyncIterator[Finding]:
+        """Yield what was found of all that is needed here."""
+        from asyncjman.api.doctor import examine
+
+        return examine(self.session)
+
+    async def last_contact(self) -> float | None:
+        """Return when a cluster last answered, in seconds since 1970; None: never."""
+        from asyncjman.store import submissions
+
+        return await submissions.last_seen(self.session.database)
+
+    async def has_runner(self) -> bool:
+        """Tell whether some process runs local jobs of this database now, or may do so."""
+        from asyncjman.api.runners import has_runner
+
+        return await has_runner(self.session.database)

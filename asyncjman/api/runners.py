@@ -1,0 +1,29 @@
+"""The processes that run local jobs of a database: which live, and which were killed."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from asyncjman.errors import DatabaseProblem
+from asyncjman.scheduler.liveness import Life
+from asyncjman.scheduler.reconcile import Repair, lives, repair
+from asyncjman.store import schedule
+from asyncjman.store.database import Reader
+
+
+async def killed(database: Reader) -> list[Repair]:
+    """Return which runners were killed since somebody looked last, and of which that can't be known.
+
+    The tasks of those that are dead are released, unless processes of theirs live on.
+    """
+    if database.authority.is_owner and await schedule.has_runner(database):
+        with suppress(DatabaseProblem):  # a full disk
+            return await repair(database.writer(), end=False)
+    return []
+
+
+async def has_runner(database: Reader) -> bool:
+    """Tell whether some process runs local jobs of this database now, or may do so."""
+    if not await schedule.has_runner(database):
+        return False
+    return any(life is not Life.DEAD for life in (await lives(database)).values())

@@ -1,0 +1,47 @@
+"""What runs local jobs in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from asyncjman.api.session import Session
+from asyncjman.engines.local import LocalEngine
+from asyncjman.engines.local.console import Output
+from asyncjman.scheduler.bus import Bus
+from asyncjman.scheduler.options import Options
+from asyncjman.scheduler.reconcile import Repair
+from asyncjman.scheduler.runner import Runner
+from asyncjman.store.runnerlock import RunnerLock
+
+__all__ = ["Options", "Output", "Repair", "Runner", "make_runner"]
+
+
+def make_runner(
+    session: Session,
+    options: Options,
+    *,
+    output: Output | None = None,
+    on_repair: Callable[[Repair], None] = lambda _: None,
+    on_lost: Callable[[Sequence[tuple[int, int]]], None] = lambda _: None,
+    on_trouble: Callable[[str], None] = lambda _: None,
+    bus: Bus | None = None,
+) -> Runner:
+    """Return what runs the local jobs of a database: to subscribe to, and then to run.
+
+    ``output`` takes what tasks without log files write; the other functions are those of ``Runner``.
+    Raises NotOwner.
+    """
+    database = session.writer()
+    token, lock = database.runtime.token(16), RunnerLock()
+    return Runner(
+        database,
+        LocalEngine(token=token, output=output, inherited=lambda: lock.tasks_descriptor),
+        options,
+        session.poller(),
+        token=token,
+        lock=lock,
+        bus=bus,
+        on_repair=on_repair,
+        on_lost=on_lost,
+        on_trouble=on_trouble,
+    )

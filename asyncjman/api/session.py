@@ -1,0 +1,182 @@
+"""An open database, with the settings and the engines that are needed to do something with its jobs."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from asyncjman.errors import (
+    DamagedDatabase,
+    DatabaseProblem,
+    JmanError,
+    UnreadableJob,
+)
+from asyncjman.runtime import SYSTEM, Runtime
+from asyncjman.store import schedule
+from asyncjman.store.database import Database, Reader
+from asyncjman.store.opening import damaged
+
+if TYPE_CHECKING:
+    from asyncjman.engines.base import Engine
+    from asyncjman.engines.cluster.budget import Budget
+    from asyncjman.scheduler.poller import Poller
+    from asyncjman.settings import Settings
+
+Asks = Literal["again", "once", "briefly"]
+"""How often a cluster is asked that hangs: each call waits 30 seconds for it; or the first one does, and no
+other is made; or all of them together wait for ``cluster-timeout`` seconds."""
+
+_OF_ODD_VALUES = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError)
+"""What ends in these is a fault of ours, or of a damaged file."""
+
+
+class Session:
+    """A database of jobs while it is open.
+
+    ``create``: whether a database that isn't there is made; if not, it looks like an empty one.
+    ``asks``: how patient it is with a cluster; ``within``: seconds for all that the cluster is asked.
+    """
+
+    database: Reader
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        create: bool = True,
+        settings: Settings | None = None,
+        profile: str | None = None,
+        runtime: Runtime = SYSTEM,
+        asks: Asks = "again",
+        within: float | None = None,
+    ) -> None:
+        self.path = path
+        self._asks = asks
+        self._within = within
+        self._runtime = runtime
+        self._create = create
+        self._settings = settings
+        self._profile = profile
+        self._engines: dict[str, Engine] = {}
+        self.trouble: JmanError | None = None
+        """Why a cluster did not answer, or did not take a job, when it was polled."""
+        self.left_over: list[str] = []
+        """What could not be removed of what a command that was killed left."""
+
+    async def open(self) -> None:
+        """Open the database, and finish what a command that was killed left. Raises DatabaseProblem."""
+        await self._open()
+        try:
+            await self._finish_removal()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Close the database."""
+        await self.database.close()
+
+    async def _open(self) -> None:
+        self.database = await Reader.open(self.path, create=self._create, runtime=self._runtime)
+
+    async def _finish_removal(self) -> None:
+        """Remove what a command that was killed left to be removed."""
+        from asyncjman.store import removals
+
+        if not self.is_owner or not await removals.is_pending(self.database):
+            return
+        from asyncjman.scheduler import removal
+
+        with suppress(DatabaseProblem):  # a full disk
+            removed = await removal.finish(self.writer())
+            self.left_over = [problem for some in removed.problems.values() for problem in some]
+        if not self.database.is_at_its_path:
+            await self.database.close()
+            await self._open()
+
+    async def blame_damage(self, error: BaseException) -> None:
+        """Raise DamagedDatabase, which names the file (and the job), where an error comes from that."""
+        damage = error if isinstance(error, DamagedDatabase) else None
+        if isinstance(error, _OF_ODD_VALUES):
+            from asyncjman.store.damage import find_damage
+
+            damage = await find_damage(self.database)
+        if isinstance(damage, UnreadableJob):
+            raise DamagedDatabase(damage.message(str(self.path))) from error
+        if damage is not None:
+            raise damaged(self.path) from error
+
+    def writer(self) -> Database:
+        """Return what can change the database.
+
+        Raises NotOwner where it is somebody else's, or others may have written it: it can be looked at then,
+        and nothing of it is run, sent, stopped or deleted.
+        """
+        return self.database.writer()
+
+    @property
+    def is_owner(self) -> bool:
+        """Tell whether the database is this user's, who may change it."""
+        return self.database.authority.is_owner
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings that hold here, read when they are first needed. Raises UsageError."""
+        if self._settings is None:
+            from asyncjman.settings import load
+
+            self._settings = load(Path.cwd(), profile=self._profile)
+        return self._settings
+
+    def engine(self, name: str) -> Engine:
+        """Return an engine whose tasks survive us.
+
+        Raises NotOwner: only the owner does anything there; and UsageError where there is none of that name.
+        """
+        if name not in self._engines:
+            from asyncjman.engines import registry
+
+            self._engines[name] = registry.make(name, self.writer(), self.settings, self.budget())
+        return self._engines[name]
+
+    def budget(self) -> Budget:
+        """Return the time that what is asked of a cluster from now on may take together."""
+        from asyncjman.engines.cluster.budget import Budget
+
+        if self._within is not None:
+            # what begins just before the end gets a moment
+            return Budget(max(self._within, 1.0), clock=self._runtime.monotonic)
+        if self._asks == "briefly":
+            return Budget(self.settings.cluster_timeout, clock=self._runtime.monotonic)
+        return Budget(once=self._asks == "once")
+
+    def poller(self) -> Poller:
+        """Return what polls the engines for as long as somebody waits. Raises NotOwner."""
+        from asyncjman.scheduler.poller import Poller
+
+        return Poller(self.writer(), self.engine, lambda: self.settings)
+
+    async def poll(self) -> JmanError | None:
+        """Poll each engine that has open jobs once; return why one did not answer, if one didn't.
+
+        Of another user's database nothing is asked: its jobs are in that user's lists alone.
+        """
+        from asyncjman.scheduler.polling import poll
+
+        if self.is_owner:
+            for name in await schedule.clusters(self.database):
+                polled = await poll(self.writer(), self.engine(name))
+                self.trouble = polled.problem or self.trouble
+        return self.trouble
+
+    async def look_up_usage(self) -> None:
+        """Learn from the engines' accounting what tasks that ended there have used."""
+        from asyncjman.model.job import LOCAL
+        from asyncjman.scheduler.usage import look_up_usage
+        from asyncjman.store import jobs, submissions
+
+        if self.is_owner and (pending := await submissions.unaccounted(self.database)):
+            found = await jobs.get(self.database, {one.job_id for one in pending})
+            for name in {job.spec.executor for job in found} - {LOCAL}:
+                await look_up_usage(self.writer(), self.engine(name))

@@ -1,0 +1,68 @@
+"""What a run did, and what is left after it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from asyncjman.api.failures import MAX_FAILURES
+from asyncjman.model.events import Event, JobFinished, TaskFinished
+from asyncjman.model.job import LOCAL, Task
+from asyncjman.model.status import Status
+from asyncjman.store import schedule
+from asyncjman.store.database import Reader
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a run did."""
+
+    counts: Counter[Status] = field(default_factory=Counter)
+    """How many tasks ended, and how."""
+    skipped_jobs: int = 0
+    ended: dict[int, Status] = field(default_factory=dict)
+    """Jobs that ended during it."""
+    with_bad_tasks: set[int] = field(default_factory=set)
+    """Jobs of which a task ended without success during it."""
+    failed: list[Task] = field(default_factory=list)
+    """The first ones of those that failed."""
+
+    def add(self, event: Event) -> None:
+        """Count an event."""
+        if isinstance(event, TaskFinished):
+            self.counts[event.task.status] += 1
+            if event.task.status is not Status.SUCCESS:
+                self.with_bad_tasks.add(event.job_id)
+            if event.task.status is Status.FAILURE and len(self.failed) < MAX_FAILURES:
+                self.failed.append(event.task)
+        elif isinstance(event, JobFinished):
+            self.ended[event.job_id] = event.status
+            self.skipped_jobs += event.status is Status.SKIPPED
+
+
+@dataclass(frozen=True, slots=True)
+class Unsuccessful:
+    """A job that is no success, or not yet."""
+
+    job_id: int
+    status: Status
+    waits_for: tuple[int, ...]
+    """The unfinished jobs that it waits for."""
+
+
+async def not_succeeded(database: Reader, only: Iterable[int] | None) -> list[Unsuccessful]:
+    """Return the local jobs (of ``only`` these) that are no success now, as they are stored."""
+    ids = await schedule.not_succeeded(database, LOCAL, only)
+    outlines = await schedule.outlines(database, ids)
+    waits = await schedule.dependencies(database, [one.id for one in outlines.values() if not one.finished])
+    others = {other.job_id for some in waits.values() for other in some}
+    unfinished = {
+        job_id for job_id, one in (await schedule.outlines(database, others)).items() if not one.finished
+    }
+    return [
+        Unsuccessful(
+            job_id, one.status, tuple(sorted({other.job_id for other in waits.get(job_id, ())} & unfinished))
+        )
+        for job_id, one in outlines.items()
+    ]

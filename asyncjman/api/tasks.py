@@ -1,0 +1,77 @@
+"""The tasks of a job as they stand, those that have no row in the database included."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Sequence
+
+from asyncjman.api.ids import check_tasks
+from asyncjman.errors import BadSelection
+from asyncjman.executors.environment import task_environment
+from asyncjman.model.array import ArraySpec
+from asyncjman.model.job import PLAIN_TASK, Job, Task
+from asyncjman.store import tasks
+from asyncjman.store.database import Reader
+
+_PAGE = 500
+
+
+async def select(database: Reader, job: Job, only: Sequence[int] = ()) -> AsyncIterator[Task]:
+    """Yield all tasks of a job in order of id, those that nobody has claimed included; or ``only`` some.
+
+    What is deleted meanwhile is left out from there on.
+    """
+    for task_id in only:
+        yield await get(database, job, task_id)
+    if only:
+        return
+    array = job.spec.array
+    pending = iter(array.sorted() if array else (PLAIN_TASK,))
+    after = -1
+    while True:
+        async with database.snapshot() as view:
+            now = await tasks.rest(view, job.id)
+            rows = await tasks.page(view, job.id, after, _PAGE)
+        if now is None:
+            return
+        default, left = now
+        if array is not None and left is not None and left != str(array):
+            array = ArraySpec.parse(left)
+            pending = iter([task_id for task_id in array.sorted() if task_id > after])
+        for task in rows:
+            for task_id in pending:
+                if task_id == task.task_id:
+                    break
+                yield Task(job_id=job.id, task_id=task_id, status=default, attempt=1)
+            yield task
+            after = task.task_id
+        if len(rows) < _PAGE:
+            break
+    for task_id in pending:
+        yield Task(job_id=job.id, task_id=task_id, status=default, attempt=1)
+
+
+async def get(database: Reader, job: Job, task_id: int) -> Task:
+    """Return one task. Raises BadSelection where the job has no such task, or is no more."""
+    check_tasks(job, [task_id])
+    task = await tasks.get(database, job.id, task_id)
+    if task is not None:
+        return task
+    now = await tasks.rest(database, job.id)
+    if now is None:
+        raise BadSelection(f"job {job.id} was deleted in this moment")
+    return Task(job_id=job.id, task_id=task_id, status=now[0], attempt=1)
+
+
+async def attempt(database: Reader, task: Task, number: int) -> Task | None:
+    """Return an attempt of a task by its number; None where there was none."""
+    if task.attempt == number:
+        return task
+    earlier = await tasks.attempts(database, task.job_id, task.task_id)
+    return next((one for one in earlier if one.attempt == number), None)
+
+
+def by_hand(job: Job, task: Task) -> tuple[str, tuple[str, ...], dict[str, str]]:
+    """Return folder, command and environment of a task, to run it by hand."""
+    own = task_environment(job.spec, job.id, task.task_id, task.attempt)
+    return job.spec.exec_dir, job.spec.argv(task.task_id), {**os.environ, **own}

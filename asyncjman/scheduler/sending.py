@@ -1,0 +1,66 @@
+"""Sending jobs to engines whose tasks survive us, when somebody submits them or has them run once more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from asyncjman.engines.base import Engine, Why
+from asyncjman.errors import JmanError
+from asyncjman.model.job import LOCAL, Job
+from asyncjman.model.selection import format_ids
+from asyncjman.model.status import Status
+from asyncjman.scheduler.launches import PATIENCE_SECONDS, NotLaunched, launch
+from asyncjman.store import jobs, submissions
+from asyncjman.store.database import Database
+
+
+async def send_new(database: Database, engine: Engine, stored: Sequence[Job]) -> str | None:
+    """Send jobs that were stored a moment ago; those that the engine doesn't take are deleted again.
+
+    Where a limit of the site is reached, what is left waits here for a later poll: return a line on that.
+    Raises NotLaunched, and UsageError for what makes no sense there.
+    """
+    left = list(stored)
+    try:
+        while left:
+            await launch(database, engine, left[0], patience=PATIENCE_SECONDS)
+            left.pop(0)
+        return None
+    except (JmanError, OSError) as error:
+        if isinstance(error, NotLaunched) and error.why is Why.AMBIGUOUS:
+            words = f"{error}; it is not known whether job {left[0].id} was taken: jman list finds out"
+            raise NotLaunched(Why.AMBIGUOUS, words) from error
+        if isinstance(error, NotLaunched) and error.why is Why.LIMIT:
+            return _waits([job.id for job in left], error)
+        async with database.transaction() as tx:
+            for job in left:
+                await jobs.delete(tx, job.id)
+        raise
+
+
+async def send_again(
+    database: Database, engine_of: Callable[[str], Engine], again: Sequence[Job]
+) -> str | None:
+    """Send what of these jobs is to run on such an engine once more; ``engine_of`` is called for those.
+
+    Where a limit of the site is reached, what is left waits here for a later poll: return a line on that.
+    """
+    there = [job for job in again if job.spec.executor != LOCAL]
+    unsent: dict[str, set[int]] = {}
+    for name in {job.spec.executor for job in there}:
+        unsent[name] = set(await submissions.unsent_jobs(database, name))
+    for number, job in enumerate(there):
+        if job.id not in unsent[job.spec.executor] and job.status is not Status.WAITING:
+            continue
+        try:
+            await launch(database, engine_of(job.spec.executor), job, patience=PATIENCE_SECONDS)
+        except NotLaunched as error:
+            if error.why is not Why.LIMIT:
+                raise
+            return _waits([one.id for one in there[number:]], error)
+    return None
+
+
+def _waits(job_ids: Sequence[int], error: NotLaunched) -> str:
+    """Say that jobs wait here for a limit of the site."""
+    return f"job {format_ids(job_ids)} waits here, the cluster takes no more now: {error}"
