@@ -139,7 +139,10 @@ class JobCommands(JobReader):
         task_ids = task_ids_of(task_ids)
         selected = await self.chosen(selection_of(which), task_ids)
         engine_of = self.session.engine
-        return await stop(database, engine_of, selected, task_ids, force=force, on_forced=on_forced)
+        stopped = await stop(database, engine_of, selected, task_ids, force=force, on_forced=on_forced)
+        if not isinstance(which, Selection):
+            await which.refresh()
+        return stopped
 
     async def run_again(
         self,

@@ -350,20 +350,6 @@ class JobManager(JobCommands):
         self.session.writer()
         self._background.run(job.id for job in jobs)
 
-    async def stop(
-        self,
-        which: JobHandle | Selection,
-        task_ids: Sequence[int] = (),
-        *,
-        force: bool = False,
-        on_forced: Callable[[str], None] = lambda _: None,
-    ) -> list[Job]:
-        """Stop jobs, or some tasks of one: see ``JobCommands``."""
-        stopped = await super().stop(which, task_ids, force=force, on_forced=on_forced)
-        if not isinstance(which, Selection):
-            await which.refresh()
-        return stopped
-
     async def resubmit(
         self,
         which: JobHandle | Selection,
