@@ -25,14 +25,17 @@ ROOMS: dict[str, frozenset[str]] = {
     "settings": frozenset({"errors", "ownership"}),
     "model": frozenset({"errors"}),
     # the clock, the process, the machine: below all that needs them
-    "runtime": frozenset(),
+    "procfs": frozenset(),
+    "runtime": frozenset({"procfs"}),
     "suspension": frozenset(),
     "store": frozenset({"model", "errors", "runtime", "suspension", "ownership"}),
     "executors": frozenset({"model", "settings", "errors", "ownership"}),
-    "engines": frozenset({"executors", "model", "settings", "errors", "ownership"}),
+    "engines": frozenset({"executors", "model", "settings", "errors", "ownership", "procfs"}),
     # the design says executors.base; the variables of a task (environment), the paths of its logs (logs)
     # and two constants of the local executor are told by executors too, so the whole room is allowed
-    "scheduler": frozenset({"store", "engines", "executors", "model", "settings", "errors", "runtime"}),
+    "scheduler": frozenset(
+        {"store", "engines", "executors", "model", "settings", "errors", "runtime", "procfs"}
+    ),
     "api": frozenset(
         {
             "scheduler",
@@ -226,7 +229,6 @@ MAY_KNOW_AN_ENGINE = {
     "asyncjman.api.grid",
     "asyncjman.api.operations",
     "asyncjman.api.request",
-    "asyncjman.scheduler.liveness",  # what /proc says of processes
     "asyncjman.scheduler.reconcile",
 }
 """What still imports more than ``engines.base`` and ``engines.registry``: this set only shrinks."""
