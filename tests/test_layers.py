@@ -225,11 +225,7 @@ MAY_NAME_ENGINES = {
     "api.request": "what --sge-extra-args means",
 }
 MAY_KNOW_AN_ENGINE = {
-    "asyncjman.api.execution",  # the local engine and its console
-    "asyncjman.api.grid",
-    "asyncjman.api.operations",
     "asyncjman.api.request",
-    "asyncjman.scheduler.reconcile",
 }
 """What still imports more than ``engines.base`` and ``engines.registry``: this set only shrinks."""
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
+from asyncjman.api.recovery import repair
 from asyncjman.api.stopping import stop_in, until_stopped
 from asyncjman.executors.logs import log_start, spool_folder
 from asyncjman.model.array import ArraySpec
@@ -13,7 +14,6 @@ from asyncjman.model.graph import dependents
 from asyncjman.model.job import Job
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler import removal
-from asyncjman.scheduler.reconcile import repair
 from asyncjman.scheduler.settle import settle_jobs
 from asyncjman.store import array_index, jobs, removals, schedule, submissions, tasks, transitions
 from asyncjman.store.database import Database, Transaction

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from asyncjman.api.failures import MAX_FAILURES, Failure, failures_of
-from asyncjman.engines.local import LocalEngine
-from asyncjman.engines.local.console import Output
+from asyncjman.engines import registry
+from asyncjman.engines.base import Output
 from asyncjman.model.events import Event, JobFinished, TaskFinished
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
@@ -84,9 +84,10 @@ class Execution:
         self._own_bus = bus is None
         self._follow = follow
         lock = RunnerLock()
+        host = registry.Host(token, output, lambda: lock.tasks_descriptor)
         self._dispatcher = Dispatcher(
             database,
-            LocalEngine(token=token, output=output, inherited=lambda: lock.tasks_descriptor),
+            registry.make(registry.LOCAL, database, host=host),
             token=token,
             options=options,
             bus=self._bus,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from asyncjman.engines import registry
 from asyncjman.engines.base import Engine, Preview, Why
-from asyncjman.engines.cluster.budget import Budget
+from asyncjman.engines.registry import Budget
 from asyncjman.errors import JmanError
 from asyncjman.model.job import Job
 from asyncjman.model.selection import format_ids

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from asyncjman.api.grid import Grid
     from asyncjman.api.resubmission import Outcome, Resubmission
     from asyncjman.engines.base import Preview
-    from asyncjman.engines.cluster.budget import Budget
+    from asyncjman.engines.registry import Budget
     from asyncjman.scheduler.bus import Bus
     from asyncjman.settings import Settings
 
@@ -180,7 +180,7 @@ class Operations:
 
     def budget(self) -> Budget:
         """Return the time that what is asked of a cluster from now on may take together."""
-        from asyncjman.engines.cluster.budget import Budget
+        from asyncjman.engines.registry import Budget
 
         if self._within is not None:
             # what begins just before the end gets a moment
@@ -584,7 +584,7 @@ class Operations:
         """
         if not self.is_owner or not await schedule.has_runner(self.database):
             return []
-        from asyncjman.scheduler.reconcile import repair
+        from asyncjman.api.recovery import repair
 
         with suppress(DatabaseProblem):  # a full disk
             return await repair(self.writer(), end=False)

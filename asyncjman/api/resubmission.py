@@ -8,6 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asyncjman.api.recovery import repair
 from asyncjman.engines.base import Why
 from asyncjman.errors import BadDependency, BadSelection, UsageError
 from asyncjman.executors.logs import log_start
@@ -18,7 +19,6 @@ from asyncjman.model.resources import checked
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler import removal
 from asyncjman.scheduler.launches import NotLaunched
-from asyncjman.scheduler.reconcile import repair
 from asyncjman.scheduler.settle import settle_jobs
 from asyncjman.store import jobs, removals, schedule, submissions, tasks, transitions
 from asyncjman.store.database import Database, Transaction

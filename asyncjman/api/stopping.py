@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+from asyncjman.api.recovery import repair, take_away
 from asyncjman.errors import EnvironmentProblem
 from asyncjman.model.job import Job
 from asyncjman.model.selection import format_ids
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.liveness import is_numbered_here, is_suspended
-from asyncjman.scheduler.reconcile import forget_unproven, repair, take_away
+from asyncjman.scheduler.reconcile import forget_unproven
 from asyncjman.scheduler.settle import settle
 from asyncjman.store import jobs, runners, tasks, transitions
 from asyncjman.store.database import Database, Transaction
