@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Protocol, TypeVar
 
-from asyncjman.engines.sge.resources import Resources
 from asyncjman.errors import BadSelection, UsageError
 from asyncjman.model.duration import Duration, seconds_of
 from asyncjman.model.graph import Dependency, Kind
+from asyncjman.model.resources import Resources
 from asyncjman.model.retry import Retry
 from asyncjman.model.sweep import Sweep
 
