@@ -17,6 +17,7 @@ from asyncjman.errors import (
     DatabaseProblem,
     JmanError,
     UnreadableJob,
+    UsageError,
     first_of,
 )
 from asyncjman.executors.environment import task_environment
@@ -246,6 +247,7 @@ class Operations:
         from asyncjman.executors import git
 
         database = self.writer()
+        self._refuse(spec)
         commit, dirty = await git.describe(Path(spec.exec_dir))
         spec = replace(spec, git_commit=commit, git_dirty=dirty)
         tx: Transaction | None = None
@@ -255,6 +257,11 @@ class Operations:
         finally:
             if tx is not None and tx.committed:
                 on_stored(stored)
+
+    def _refuse(self, spec: JobSpec) -> None:
+        """Raise UsageError for a job that can never run where it is to."""
+        if spec.executor != "local" and (reason := self.cluster(spec.executor).engine.refuse(spec)):
+            raise UsageError(reason)
 
     async def _stored_and_undone(self, spec: JobSpec, repeat: int) -> list[Job]:
         """Return what would be stored, with all that can be wrong with it looked for."""
@@ -498,7 +505,7 @@ class Operations:
             on_cluster = request.to != "local"
             queue, log_dir = (self.settings.queue, self.settings.log_dir) if on_cluster else ("local", None)
             request = replace(request, queue=queue, log_dir=log_dir)
-        outcome = await resubmit(database, selected, request)
+        outcome = await resubmit(database, selected, request, self._refuse)
         trouble = await send_again(database, self.cluster, outcome.done)
         outcome.done = await as_they_stand(database, outcome.done)
         if trouble and outcome.done:

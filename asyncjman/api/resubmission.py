@@ -14,7 +14,7 @@ from asyncjman.errors import BadDependency, BadSelection, UsageError
 from asyncjman.executors.logs import log_start
 from asyncjman.executors.program import resolve
 from asyncjman.model.graph import dependents
-from asyncjman.model.job import Job
+from asyncjman.model.job import Job, JobSpec
 from asyncjman.model.resources import checked
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler import removal
@@ -74,8 +74,16 @@ class Outcome:
     """Jobs that stay skipped: left on purpose, or because of other jobs that they depend on."""
 
 
-async def resubmit(database: Database, selected: Sequence[Job], request: Resubmission) -> Outcome:
-    """Do it in one transaction. Raises UsageError where it makes no sense; nothing is changed then."""
+async def resubmit(
+    database: Database,
+    selected: Sequence[Job],
+    request: Resubmission,
+    refuse: Callable[[JobSpec], None] = lambda spec: None,
+) -> Outcome:
+    """Do it in one transaction. Raises UsageError where it makes no sense; nothing is changed then.
+
+    ``refuse`` raises it for what can never run where it is to.
+    """
     await repair(database)
     async with database.transaction() as tx:
         chosen = await jobs.get(tx, [job.id for job in selected])
@@ -83,6 +91,9 @@ async def resubmit(database: Database, selected: Sequence[Job], request: Resubmi
         edges = await jobs.dependency_edges(tx)
         _refuse_cycle(edges)
         changed = [job.id for job in chosen if await _reset(tx, job, request)]
+        if request.to is not None or request.changes:
+            for job in await jobs.get(tx, changed):
+                refuse(job.spec)
         behind = await _skipped_behind(tx, edges, changed)
         if request.dependents:
             for job_id in behind:
