@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from asyncjman import procfs
+
 T = TypeVar("T")
 
 
@@ -35,7 +37,7 @@ def process_start(pid: int) -> tuple[str | None, float]:
     """Return when a process started: on Linux the name of this run of the machine, and seconds since its
     start; elsewhere None, and seconds since 1970. Where that can't be known it is 0.
 
-    Source: proc(5), /proc/pid/stat (22), and random(4).
+    Source: proc(5) and random(4).
     """
     if sys.platform != "linux":
         import psutil
@@ -47,12 +49,9 @@ def process_start(pid: int) -> tuple[str | None, float]:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return None, 0.0
-    with suppress(OSError, ValueError, IndexError):
-        # numbers in the /proc of another namespace mean other processes
-        folder = "self" if pid == os.getpid() else str(pid)
-        after_name = Path(f"/proc/{folder}/stat").read_bytes().rpartition(b")")[2]
-        return boot, int(after_name.split()[19]) / os.sysconf("SC_CLK_TCK")
-    return boot, 0.0
+    # numbers in the /proc of another namespace mean other processes
+    found = procfs.stat_of("/proc/self" if pid == os.getpid() else f"/proc/{pid}")
+    return boot, found.started if found else 0.0
 
 
 def namespace() -> str | None:
@@ -82,6 +81,8 @@ class Runtime:
     token: Callable[[int], str] = random_token
     """Takes a number of bytes."""
     process_start: Callable[[int], tuple[str | None, float]] = process_start
+    process_state: Callable[[int], str] = procfs.state_of
+    has_own_numbers: Callable[[], bool] = procfs.has_own_numbers
     namespace: Callable[[], str | None] = namespace
     in_thread: InThread = asyncio.to_thread
 

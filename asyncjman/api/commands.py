@@ -44,6 +44,7 @@ class JobCommands(JobReader):
         from asyncjman.api.submission import store, would_store
 
         database = self.session.writer()
+        self.session.refuse(spec)
         spec = await self._waiting(spec, after)
         if dry_run:
             return await would_store(database, spec, repeat=repeat)
@@ -167,7 +168,7 @@ class JobCommands(JobReader):
             ids = ranges_of(job.id for job in selected)
             for part, task_ids in Selection(ids=ids, tasks=request.tasks).parts():
                 await self.stop(part, task_ids)
-        outcome = await resubmit(database, selected, request, lambda: self.session.settings)
+        outcome = await resubmit(self.session, selected, request)
         trouble = await send_again(database, self.session.engine, [one.job for one in outcome.done])
         outcome.done = await as_they_stand(database, outcome.done)
         if trouble and outcome.done:
@@ -215,7 +216,7 @@ class JobCommands(JobReader):
         """Return which processes that ran local jobs were killed since somebody looked last."""
         from asyncjman.api.runners import killed
 
-        return await killed(self.session.database)
+        return await killed(self.session)
 
 
 def selection_of(which: JobHandle | Selection) -> Selection:

@@ -51,9 +51,10 @@ async def delete(
     elsewhere = [job for job in selected if job.is_open_elsewhere]
     await stop_elsewhere(database, engine_of, elsewhere, task_ids)
     left = {job.id: await unconfirmed(database, [job.id], task_ids) for job in elsewhere}
-    await repair(database)
+    local = engine_of(LOCAL)
+    await repair(database, local)
     deleted = await _stop_and_delete(
-        database, selected, task_ids, keep_logs=keep_logs, keep_log_dir=keep_log_dir
+        database, local, selected, task_ids, keep_logs=keep_logs, keep_log_dir=keep_log_dir
     )
     removed, left_over = await removal.finish_or_tell(database)
     if deleted:
@@ -66,6 +67,7 @@ async def delete(
 
 async def _stop_and_delete(
     database: Database,
+    engine: Engine,
     selected: Sequence[Job],
     task_ids: Sequence[int],
     *,
@@ -87,7 +89,7 @@ async def _stop_and_delete(
                 await _note_files(tx, deleted, keep_logs=keep_logs, keep_log_dir=keep_log_dir)
                 await _delete(tx, deleted, waiting)
                 return [one for one, _ in deleted]
-        await until_stopped(database, unfinished, task_ids)
+        await until_stopped(database, engine, unfinished, task_ids)
 
 
 _Planned = tuple[Deleted, ArraySpec | None]

@@ -189,6 +189,7 @@ class JobManager(JobCommands):
                 self._begin(job)
 
         try:
+            self.session.refuse(spec)
             await store(self.session.writer(), spec, on_stored)
             (handle,) = handles
             if spec.executor != LOCAL:

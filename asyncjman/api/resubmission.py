@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 from asyncjman.api.ids import where_tasks
 from asyncjman.api.request import placed
+from asyncjman.api.session import Session
 from asyncjman.errors import BadDependency, BadSelection, UsageError
 from asyncjman.executors.logs import log_start
 from asyncjman.executors.program import resolve
@@ -21,7 +22,6 @@ from asyncjman.model.status import FINISHED, UNSUCCESSFUL, Status
 from asyncjman.scheduler import removal
 from asyncjman.scheduler.reconcile import repair
 from asyncjman.scheduler.settle import settle_jobs
-from asyncjman.settings import Settings
 from asyncjman.store import jobs, removals, schedule, tasks, transitions
 from asyncjman.store.database import Database, Transaction
 
@@ -87,20 +87,19 @@ def narrowed(
     return selected, replace(request, tasks=tasks_of)
 
 
-async def resubmit(
-    database: Database, selected: Sequence[Job], request: Resubmission, settings: Callable[[], Settings]
-) -> Outcome:
-    """Do it in one transaction. Raises UsageError where it makes no sense; nothing is changed then.
-
-    ``settings`` is called where a job moves to another engine.
-    """
-    await repair(database)
+async def resubmit(session: Session, selected: Sequence[Job], request: Resubmission) -> Outcome:
+    """Do it in one transaction. Raises UsageError where it makes no sense; nothing is changed then."""
+    database = session.writer()
+    await repair(database, session.engine(LOCAL))
     async with database.transaction() as tx:
         chosen = await jobs.get(tx, [job.id for job in selected])
         _check(chosen, request)
         edges = await jobs.dependency_edges(tx)
         _refuse_cycle(edges)
-        changed = [job.id for job in chosen if await _reset(tx, job, request, settings)]
+        changed = [job.id for job in chosen if await _reset(tx, job, request, session)]
+        if request.to is not None or request.changes:
+            for job in await jobs.get(tx, changed):
+                session.refuse(job.spec)
         behind = await _skipped_behind(tx, edges, changed)
         if request.dependents:
             for job_id in behind:
@@ -139,7 +138,7 @@ def _refuse_cycle(edges: Mapping[int, Iterable[int]]) -> None:
         raise BadDependency(f"jobs wait for each other: {' -> '.join(map(str, error.args[1]))}") from None
 
 
-async def _reset(tx: Transaction, job: Job, request: Resubmission, settings: Callable[[], Settings]) -> bool:
+async def _reset(tx: Transaction, job: Job, request: Resubmission, session: Session) -> bool:
     """Reset the tasks of a job that are meant; tell whether it is to run."""
     target = Status.WAITING if job.spec.dependencies else Status.SUBMITTED
     only = request.tasks.get(job.id, ())
@@ -157,17 +156,15 @@ async def _reset(tx: Transaction, job: Job, request: Resubmission, settings: Cal
         await jobs.update_command(tx, job.id, words, interpreter)
     moves = request.to is not None and job.spec.executor != request.to
     if moves or request.changes:
-        await _ask_for(tx, job, request, settings)
+        await _ask_for(tx, job, request, session)
     return True
 
 
-async def _ask_for(
-    tx: Transaction, job: Job, request: Resubmission, settings: Callable[[], Settings]
-) -> None:
+async def _ask_for(tx: Transaction, job: Job, request: Resubmission, session: Session) -> None:
     """Store where a job runs from now on, and what it asks for; what it asked for before stays."""
     spec = replace(job.spec, resources=checked({**job.spec.resources, **request.changes}))
     if request.to is not None and request.to != spec.executor:
-        spec = placed(spec, request.to, settings())
+        spec = placed(spec, request.to, session.settings)
         await jobs.move(tx, job.id, executor=spec.executor, queue=spec.queue, log_dir=spec.log_dir)
     queue = spec.queue if spec.executor == LOCAL else spec.resources.get("queue", spec.queue)
     await jobs.update_resources(tx, job.id, queue, spec.resources)

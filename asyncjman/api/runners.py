@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from asyncjman.api.session import Session
 from asyncjman.errors import DatabaseProblem
+from asyncjman.model.job import LOCAL
 from asyncjman.scheduler.liveness import Life
 from asyncjman.scheduler.reconcile import Repair, lives, repair
 from asyncjman.store import schedule
 from asyncjman.store.database import Reader
 
 
-async def killed(database: Reader) -> list[Repair]:
+async def killed(session: Session) -> list[Repair]:
     """Return which runners were killed since somebody looked last, and of which that can't be known.
 
     The tasks of those that are dead are released, unless processes of theirs live on.
     """
-    if database.authority.is_owner and await schedule.has_runner(database):
+    if session.is_owner and await schedule.has_runner(session.database):
         with suppress(DatabaseProblem):  # a full disk
-            return await repair(database.writer(), end=False)
+            return await repair(session.writer(), session.engine(LOCAL), end=False)
     return []
 
 

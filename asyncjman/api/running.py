@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from asyncjman.api.session import Session
-from asyncjman.engines.local import LocalEngine
-from asyncjman.engines.local.console import Output
+from asyncjman.engines import registry
+from asyncjman.engines.base import Output
 from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.options import Options
 from asyncjman.scheduler.reconcile import Repair
@@ -33,9 +33,10 @@ def make_runner(
     """
     database = session.writer()
     token, lock = database.runtime.token(16), RunnerLock()
+    host = registry.Host(token, output, lambda: lock.tasks_descriptor)
     return Runner(
         database,
-        LocalEngine(token=token, output=output, inherited=lambda: lock.tasks_descriptor),
+        registry.make(registry.LOCAL, database, host=host),
         options,
         session.poller(),
         token=token,

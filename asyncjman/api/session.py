@@ -11,7 +11,9 @@ from asyncjman.errors import (
     DatabaseProblem,
     JmanError,
     UnreadableJob,
+    UsageError,
 )
+from asyncjman.model.job import LOCAL, JobSpec
 from asyncjman.runtime import SYSTEM, Runtime
 from asyncjman.store import schedule
 from asyncjman.store.database import Database, Reader
@@ -19,7 +21,7 @@ from asyncjman.store.opening import damaged
 
 if TYPE_CHECKING:
     from asyncjman.engines.base import Engine
-    from asyncjman.engines.cluster.budget import Budget
+    from asyncjman.engines.registry import Budget
     from asyncjman.scheduler.poller import Poller
     from asyncjman.settings import Settings
 
@@ -130,19 +132,25 @@ class Session:
         return self._settings
 
     def engine(self, name: str) -> Engine:
-        """Return an engine whose tasks survive us.
+        """Return an engine; the local one ends what dead runners left, and runs nothing.
 
         Raises NotOwner: only the owner does anything there; and UsageError where there is none of that name.
         """
         if name not in self._engines:
             from asyncjman.engines import registry
 
-            self._engines[name] = registry.make(name, self.writer(), self.settings, self.budget())
+            given = () if name == LOCAL else (self.settings, self.budget())
+            self._engines[name] = registry.make(name, self.writer(), *given)
         return self._engines[name]
+
+    def refuse(self, spec: JobSpec) -> None:
+        """Raise UsageError for a job that can never run where it is to."""
+        if spec.executor != LOCAL and (reason := self.engine(spec.executor).refuse(spec)):
+            raise UsageError(reason)
 
     def budget(self) -> Budget:
         """Return the time that what is asked of a cluster from now on may take together."""
-        from asyncjman.engines.cluster.budget import Budget
+        from asyncjman.engines.registry import Budget
 
         if self._within is not None:
             # what begins just before the end gets a moment
@@ -172,7 +180,6 @@ class Session:
 
     async def look_up_usage(self) -> None:
         """Learn from the engines' accounting what tasks that ended there have used."""
-        from asyncjman.model.job import LOCAL
         from asyncjman.scheduler.usage import look_up_usage
         from asyncjman.store import jobs, submissions
 

@@ -6,7 +6,7 @@ The scheduler decides what may start, and hands an engine a ``LaunchRequest``. T
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol
@@ -16,6 +16,12 @@ from asyncjman.model.failure import Cause
 from asyncjman.model.graph import Kind
 from asyncjman.model.job import JobSpec, Usage
 from asyncjman.model.status import Status
+
+Output = Callable[[int, bytes], object]
+"""Takes what tasks without log files write: 1 (standard output) or 2 (standard error), and whole lines.
+
+Where it returns a future, there is no room for more until that is done: tasks that write wait.
+"""
 
 IN_ERROR = "error"
 """The ``engine_state`` of what only a person can help."""
@@ -242,6 +248,18 @@ class Target(NamedTuple):
     """Our task ids by the engine's numbers, as in ``Watched``."""
 
 
+class Abandoned(NamedTuple):
+    """A runner whose tasks may run without it: it is proven dead, or they are taken from it."""
+
+    token: str
+    """Each of its processes carries it."""
+    since: float | None
+    """When it started, in seconds since the start of this machine; None where that counts no more."""
+    inherited: str | None
+    """The file that its tasks inherited, and that nobody else ever writes, as DEVICE:INODE; None where that
+    is not sure. The caller sees to it that no other file gets this number meanwhile."""
+
+
 class Finding(NamedTuple):
     """What ``doctor`` found."""
 
@@ -317,11 +335,17 @@ class Engine(Protocol):
         does not answer, or does not do it.
         """
 
-    async def recover(self, runner_token: str) -> bool:
-        """End what a runner left that is proven dead, or what tasks of this one left that have ended.
+    async def recover(
+        self, runner: Abandoned, refs: Collection[Ref] | None = None, *, end: bool = True
+    ) -> int:
+        """End what runs of another runner's tasks (all, or these), without ``end`` only count it.
 
-        Tells whether nothing of it lives.
+        Returns how many processes that were. Nothing else is ever signalled: what can't be told for sure
+        to be of these tasks is left alone. Raises EnvironmentProblem where they don't end.
         """
+
+    async def end_remains(self) -> None:
+        """Have what tasks that have ended left running end, too: ``close`` waits for that."""
 
     async def explain(self, watched: Sequence[Watched]) -> Sequence[Evidence]:
         """Return what ``why`` shows of jobs that wait or run, a line each.

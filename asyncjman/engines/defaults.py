@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from asyncjman.engines.base import Evidence, Finding, LaunchRequest, Lease, Observation, Watched
+from asyncjman.engines.base import (
+    Abandoned,
+    Evidence,
+    Finding,
+    LaunchRequest,
+    Lease,
+    Observation,
+    Ref,
+    Watched,
+)
 from asyncjman.model.job import JobSpec, Usage
 
 
@@ -29,8 +38,13 @@ class Defaults:
     async def stored(self, ends: Sequence[Observation]) -> None:
         """Nothing is kept to tell of ends."""
 
-    async def recover(self, runner_token: str) -> bool:
-        return True
+    async def recover(
+        self, runner: Abandoned, refs: Collection[Ref] | None = None, *, end: bool = True
+    ) -> int:
+        return 0
+
+    async def end_remains(self) -> None:
+        """What tasks leave is the engine's, or nobody's."""
 
     async def explain(self, watched: Sequence[Watched]) -> Sequence[Evidence]:
         return ()

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from asyncjman.engines.base import Engine
-from asyncjman.engines.cluster.budget import Budget
-from asyncjman.engines.cluster.engine import ClusterEngine
-from asyncjman.engines.sge.dialect import SgeDialect
+from asyncjman.engines.base import Engine, Output
+from asyncjman.engines.budget import Budget
 from asyncjman.errors import UsageError
 from asyncjman.settings import Settings
+
+__all__ = ["ENGINES", "LOCAL", "Budget", "Context", "Factory", "Host", "check", "make"]
 
 
 class Clock(Protocol):
@@ -33,6 +33,18 @@ class Writer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Host:
+    """The process that engines run tasks for which end with it."""
+
+    token: str = ""
+    """Its name as a runner: each process of its tasks carries it."""
+    output: Output | None = None
+    """Takes what tasks without log files write; None: it goes where this process writes."""
+    inherited: Callable[[], int | None] = lambda: None
+    """Gives the descriptor that each task inherits: what it locks is free when the last of them has ended."""
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What an engine is made of."""
 
@@ -40,33 +52,56 @@ class Context:
     runtime: Clock
     budget: Budget
     """The time for all that it asks."""
+    host: Host = field(default_factory=Host)
 
 
 Factory = Callable[[Context], Engine]
 
 
+# each imports its engine when one is made: a command that runs on this machine does not wait for the others
+
+
+def _local(context: Context) -> Engine:
+    from asyncjman.engines.local import LocalEngine
+
+    host = context.host
+    return LocalEngine(token=host.token, output=host.output, inherited=host.inherited)
+
+
 def _sge(context: Context) -> Engine:
+    from asyncjman.engines.cluster.engine import ClusterEngine
+    from asyncjman.engines.sge.dialect import SgeDialect
+
     settings = context.settings
-    dialect = SgeDialect(settings.resources, settings.queue)
     return ClusterEngine(
-        dialect, grace=settings.vanish_grace, budget=context.budget, clock=context.runtime.time
+        SgeDialect(settings.resources, settings.queue),
+        grace=settings.vanish_grace,
+        budget=context.budget,
+        clock=context.runtime.time,
     )
 
 
 LOCAL = "local"
-CLUSTERS: dict[str, Factory] = {"sge": _sge}
+ENGINES: dict[str, Factory] = {LOCAL: _local, "sge": _sge}
 
 
 def check(name: str) -> str:
     """Return the name of an engine. Raises UsageError where there is none of that name."""
-    if name != LOCAL and name not in CLUSTERS:
-        raise UsageError(f"no engine {name!r}: there are {', '.join([LOCAL, *sorted(CLUSTERS)])}")
+    if name not in ENGINES:
+        raise UsageError(f"no engine {name!r}: there are {', '.join(sorted(ENGINES))}")
     return name
 
 
-def make(name: str, writer: Writer, settings: Settings, budget: Budget) -> Engine:
-    """Make the engine of this name for the owner of a database. Raises UsageError where there is none."""
-    factories: Mapping[str, Factory] = CLUSTERS
-    if name not in factories:
-        raise UsageError(f"no engine {name!r}: there are {', '.join(sorted(factories))}")
-    return factories[name](Context(settings, writer.runtime, budget))
+def make(
+    name: str,
+    writer: Writer,
+    settings: Settings | None = None,
+    budget: Budget | None = None,
+    host: Host | None = None,
+) -> Engine:
+    """Make the engine of this name for the owner of a database. Raises UsageError where there is none.
+
+    What isn't given is as a user has it who sets nothing, in no hurry, and runs no tasks.
+    """
+    context = Context(settings or Settings(), writer.runtime, budget or Budget(), host or Host())
+    return ENGINES[check(name)](context)

@@ -163,7 +163,7 @@ class Dispatcher:
         self._wake.set()
         self._starter.look_again()
         if rest:
-            await self._engine.recover(self._token)
+            await self._engine.end_remains()
         await self._attempts.stop(kill=kill)
 
     @property
@@ -196,7 +196,7 @@ class Dispatcher:
             self._registration.leave(is_released=is_released)
 
     async def _repair(self) -> None:
-        for one in await repair(self._database):
+        for one in await repair(self._database, self._engine):
             if one.released or (one.pid, one.host) not in self._told:
                 self._on_repair(one)
             if not one.released:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 from enum import Enum
 
-from asyncjman.engines.local import processes
+from asyncjman.procfs import ENDED
 from asyncjman.runtime import Runtime
 from asyncjman.store.filesystem import is_local
 from asyncjman.store.runnerlock import LOCK, TASKS, LockNames, State, state_of
 from asyncjman.store.runners import Runner
-
-_ENDED = ("Z", "X", "x")
 
 
 class Life(Enum):
@@ -64,7 +62,7 @@ def is_numbered_here(runner: Runner, runtime: Runtime) -> bool:
 
 def is_suspended(runner: Runner, runtime: Runtime) -> bool:
     """Tell whether a runner is known to be suspended (Ctrl-Z, SIGSTOP)."""
-    return is_numbered_here(runner, runtime) and processes.state_of(runner.pid) in ("T", "t")
+    return is_numbered_here(runner, runtime) and runtime.process_state(runner.pid) in ("T", "t")
 
 
 def _has_number(runner: Runner, runtime: Runtime) -> bool:
@@ -77,7 +75,7 @@ def _has_number(runner: Runner, runtime: Runtime) -> bool:
         return False
     except OSError:
         pass  # another user's
-    if not processes.has_own_numbers():
+    if not runtime.has_own_numbers():
         return True
     started = runtime.process_start(runner.pid)[1]
-    return started in (0.0, runner.process_started) and processes.state_of(runner.pid) not in _ENDED
+    return started in (0.0, runner.process_started) and runtime.process_state(runner.pid) not in ENDED

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from asyncjman.engines.local.engine import TERM_SECONDS
-from asyncjman.engines.local.processes import Marked, marked, task_mark
-from asyncjman.errors import EnvironmentProblem
-from asyncjman.runtime import SYSTEM, Runtime
+from asyncjman.engines.base import Abandoned, Engine, Ref
+from asyncjman.runtime import Runtime
 from asyncjman.scheduler.liveness import Life, liveness, tasks_may_live
 from asyncjman.scheduler.settle import release_runner, release_stopped
 from asyncjman.store import runners, submissions
 from asyncjman.store.database import Database, Reader
 from asyncjman.store.runnerlock import TASKS, LockNames, inherited_file, kept, remove_strays
 from asyncjman.store.runners import Runner
-
-_MAX_LOOKS = 50
-_PAUSE_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +53,7 @@ async def lives(database: Reader) -> dict[int, Life]:
     return {one.id: liveness(one, names, database.runtime) for one, names in await _all(database)}
 
 
-async def repair(database: Database, *, end: bool = True) -> list[Repair]:
+async def repair(database: Database, engine: Engine, *, end: bool = True) -> list[Repair]:
     """End what dead runners left running, release their tasks; return what was found of these runners,
     and of those that hold tasks and may be dead.
 
@@ -75,10 +68,7 @@ async def repair(database: Database, *, end: bool = True) -> list[Repair]:
         held = await runners.held(database, runner.id)
         processes, released = 0, False
         if life is Life.DEAD:
-            if end:
-                processes = await _end_left(runner, names, runtime)
-            else:
-                processes = len(await runtime.in_thread(left_processes, runner, names, runtime))
+            processes = await recover(engine, runner, names, runtime, end=end)
             released = (end or not processes) and not tasks_may_live(runner, names, runtime)
         if released:
             async with database.transaction() as tx:
@@ -91,7 +81,9 @@ async def repair(database: Database, *, end: bool = True) -> list[Repair]:
     return found
 
 
-async def take_away(database: Database, job_ids: Sequence[int], task_ids: Sequence[int]) -> list[Runner]:
+async def take_away(
+    database: Database, engine: Engine, job_ids: Sequence[int], task_ids: Sequence[int]
+) -> list[Runner]:
     """Record as stopped what runners hold of these jobs (all, or only some tasks), whether they live or not.
 
     What can be seen of their processes is ended first. Returns the runners; those that may be dead, and
@@ -102,8 +94,8 @@ async def take_away(database: Database, job_ids: Sequence[int], task_ids: Sequen
     holders = {task.runner for task in held}
     robbed = [(runner, names) for runner, names in await _all(database) if runner.id in holders]
     for runner, names in robbed:
-        marks = {task_mark(one.job_id, one.task_id, one.attempt) for one in held if one.runner == runner.id}
-        await _end_left(runner, names, runtime, marks)
+        refs = {Ref(one.job_id, one.task_id, one.attempt) for one in held if one.runner == runner.id}
+        await recover(engine, runner, names, runtime, refs)
     async with database.transaction() as tx:
         await release_stopped(tx, held, runtime.time())
     await forget_unproven(database)
@@ -126,45 +118,22 @@ async def clear_strays(database: Database) -> None:
     remove_strays(database.path, await submissions.database_token(database), known)
 
 
-async def _end_left(runner: Runner, names: LockNames, runtime: Runtime, marks: set[str] | None = None) -> int:
-    """End what a runner started (all, or what has one of these marks); return how many processes that were.
+async def recover(
+    engine: Engine,
+    runner: Runner,
+    names: LockNames,
+    runtime: Runtime,
+    refs: Collection[Ref] | None = None,
+    *,
+    end: bool = True,
+) -> int:
+    """Have an engine end (or only count) what runs of a runner's tasks (all, or these); return how many
+    processes that were.
 
-    One that forks while it is looked for may leave a child whose number was passed already: two looks in
-    a row must find nothing.
-    """
-    ended = empty = 0
-    with kept(names.path(TASKS)):
-        for _ in range(_MAX_LOOKS):
-            left = await runtime.in_thread(left_processes, runner, names, runtime)
-            left = [one for one in left if marks is None or one.task in marks]
-            empty = 0 if left else empty + 1
-            if empty == 2:
-                return ended
-            await _end(left, runtime)
-            ended += len(left)
-    raise EnvironmentProblem("processes of a killed jman start new ones as fast as they are ended")
-
-
-def left_processes(runner: Runner, names: LockNames, runtime: Runtime = SYSTEM) -> list[Marked]:
-    """Find what a runner started, and what runs still: by its token, or the lock file that it inherited.
-
-    A number in the database proves nothing: somebody may have written it there to have a process ended.
+    Another jman may find the same runner, and remove its files: the next file must not get their numbers.
     """
     boot = runtime.process_start(runtime.pid())[0]
     since = runner.process_started if runner.boot == boot else None
     with kept(names.path(TASKS)):
-        return marked(runner.token, since, inherited_file(names.path(TASKS), runner.tasks_lock))
-
-
-async def _end(processes: list[Marked], runtime: Runtime) -> None:
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        for process in processes:
-            process.send(sign)
-        deadline = runtime.monotonic() + TERM_SECONDS
-        while processes and runtime.monotonic() < deadline:
-            await asyncio.sleep(_PAUSE_SECONDS)  # nothing tells of the ends of others' children
-            processes = [process for process in processes if process.is_running()]
-        if not processes:
-            return
-    pids = ", ".join(str(process.pid) for process in processes)
-    raise EnvironmentProblem(f"processes of a killed jman don't end: pid {pids}; end them by hand")
+        inherited = inherited_file(names.path(TASKS), runner.tasks_lock)
+        return await engine.recover(Abandoned(runner.token, since, inherited), refs, end=end)

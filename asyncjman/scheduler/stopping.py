@@ -46,7 +46,7 @@ async def stop(
     try:
         await stop_elsewhere(database, engine_of, elsewhere, task_ids)
     finally:
-        await _stop_here(database, here, task_ids, force=force, on_forced=on_forced)
+        await _stop_here(database, engine_of(LOCAL), here, task_ids, force=force, on_forced=on_forced)
     return await jobs.get(database, [*here, *(job.id for job in elsewhere)])
 
 
@@ -61,6 +61,7 @@ async def stop_elsewhere(
 
 async def _stop_here(
     database: Database,
+    engine: Engine,
     unfinished: Sequence[int],
     task_ids: Sequence[int],
     *,
@@ -68,13 +69,13 @@ async def _stop_here(
     on_forced: Callable[[str], None],
 ) -> None:
     if unfinished:
-        await repair(database)
+        await repair(database, engine)
         async with database.transaction() as tx:
             asked = await stop_in(tx, unfinished, task_ids)
         if asked and not force:
-            await until_stopped(database, unfinished, task_ids)
-        elif asked and (left := await _running_after(database, unfinished, task_ids, FORCE_SECONDS)):
-            for runner in await take_away(database, left, task_ids):
+            await until_stopped(database, engine, unfinished, task_ids)
+        elif asked and (left := await _running_after(database, engine, unfinished, task_ids, FORCE_SECONDS)):
+            for runner in await take_away(database, engine, left, task_ids):
                 on_forced(_forced(runner, database))
     if force:
         await forget_unproven(database)
@@ -114,14 +115,16 @@ async def stop_in(tx: Transaction, job_ids: Sequence[int], task_ids: Sequence[in
     return asked
 
 
-async def until_stopped(database: Database, job_ids: Sequence[int], task_ids: Sequence[int]) -> None:
+async def until_stopped(
+    database: Database, engine: Engine, job_ids: Sequence[int], task_ids: Sequence[int]
+) -> None:
     """Wait until nothing runs of jobs. Raises EnvironmentProblem where a runner doesn't answer."""
-    if left := await _running_after(database, job_ids, task_ids, GRACE_SECONDS):
+    if left := await _running_after(database, engine, job_ids, task_ids, GRACE_SECONDS):
         raise EnvironmentProblem(await _what_to_do(database, left, task_ids))
 
 
 async def _running_after(
-    database: Database, job_ids: Sequence[int], task_ids: Sequence[int], seconds: float
+    database: Database, engine: Engine, job_ids: Sequence[int], task_ids: Sequence[int], seconds: float
 ) -> list[int]:
     """Wait until nothing runs of the jobs; return those of which something runs after so many seconds."""
     deadline = database.runtime.monotonic() + seconds
@@ -130,7 +133,7 @@ async def _running_after(
         running = [one for one in job_ids if await tasks.unfinished_of(database, one, task_ids)]
         if not running or database.runtime.monotonic() > deadline:
             return running
-        await repair(database)
+        await repair(database, engine)
         version = await database.change(version, LOOK_SECONDS)
 
 

@@ -61,7 +61,7 @@ def engine(
     folder = tmp_path / "shells"
     folder.mkdir()
     shells.install(folder)
-    monkeypatch.setitem(registry.CLUSTERS, "shells", shells.engine)
+    monkeypatch.setitem(registry.ENGINES, "shells", shells.engine)
     jman.variables |= {"JMAN_CLUSTER": "shells", "PATH": f"{folder}:{jman.environment()['PATH']}"}
     jman.variables |= {"JMAN_VANISH_GRACE": "1", "JMAN_POLL_INTERVAL": "0.1", "JMAN_POLL_INTERVAL_MAX": "0.3"}
     yield Engine(jman)

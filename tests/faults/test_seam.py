@@ -113,3 +113,23 @@ def test_a_timeout_moves_to_the_cluster(jman: Jman, cell: Cell) -> None:
     jman("--local", "execute", code=1)
     jman("resubmit", "--to", "sge")
     assert words_of(cell, "-l") == ["h_rt=60"]
+
+
+def test_what_can_never_run_there_is_not_stored(jman: Jman, cell: Cell) -> None:
+    bad = ["--sge-extra-args", "-sync y"]
+    assert "-sync" in jman("submit", *bad, "-r", "2", "--", "true", code=2).err
+    jman("submit", "--", "true")
+    assert jman.status() == {1: "queued"}, "its number was not given away"
+    assert len(cell.calls("qsub")) == 1
+
+
+def test_what_can_never_run_there_is_not_moved_there(jman: Jman, cell: Cell) -> None:
+    """It stays as it is, here: moved, it would fail at the next poll."""
+    jman("--local", "submit", "false")
+    jman("--local", "submit", "--sge-extra-args", "-sync y", "false")
+    jman("--local", "execute", code=1)
+    assert "-sync" in jman("resubmit", "--to", "sge", code=2).err
+    assert jman.status() == {1: "failure", 2: "failure"}
+    assert cell.calls("qsub") == []
+    jman("resubmit", "1", "--to", "sge")
+    assert jman.status() == {1: "queued", 2: "failure"}

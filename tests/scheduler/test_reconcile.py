@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
-import pytest
-
+from asyncjman.engines.base import Abandoned, Ref
+from asyncjman.engines.local import LocalEngine
+from asyncjman.runtime import SYSTEM
 from asyncjman.scheduler import reconcile
 from asyncjman.store.runnerlock import TASKS, LockNames, RunnerLock
 from asyncjman.store.runners import Runner
 
 
-def test_the_lock_file_of_a_new_runner_is_not_taken_for_that_of_a_dead_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_lock_file_of_a_new_runner_is_not_taken_for_that_of_a_dead_one(tmp_path: Path) -> None:
     """Another jman ends the same runner, and removes its files, while its processes are looked for.
 
     The next file may get the number of the one that was removed: who has it open to write it would be
@@ -27,15 +26,17 @@ def test_the_lock_file_of_a_new_runner_is_not_taken_for_that_of_a_dead_one(
     runner = Runner(1, "a" * 32, "here", 1, 0.0, 0.0, None, None, lock.lock, lock.tasks_lock)
     numbers: list[str] = []
 
-    def removed_meanwhile(token: str, since: float | None, file: str | None) -> list[Any]:
-        assert file == lock.tasks_lock
-        names.path(TASKS).unlink()
-        for number in range(5):
-            path = tmp_path / f"new.{number}"
-            path.touch()
-            numbers.append(f"{path.stat().st_dev}:{path.stat().st_ino}")
-        return []
+    class RemovedMeanwhile(LocalEngine):
+        async def recover(
+            self, runner: Abandoned, refs: Collection[Ref] | None = None, *, end: bool = True
+        ) -> int:
+            assert runner.inherited == lock.tasks_lock
+            names.path(TASKS).unlink()
+            for number in range(5):
+                path = tmp_path / f"new.{number}"
+                path.touch()
+                numbers.append(f"{path.stat().st_dev}:{path.stat().st_ino}")
+            return 0
 
-    monkeypatch.setattr(reconcile, "marked", removed_meanwhile)
-    reconcile.left_processes(runner, names)
+    await reconcile.recover(RemovedMeanwhile(), runner, names, SYSTEM)
     assert lock.tasks_lock not in numbers

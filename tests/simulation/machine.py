@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from asyncjman.engines.base import (
+    Abandoned,
     Capabilities,
     Launched,
     LaunchFailed,
@@ -202,6 +203,16 @@ class SimulatedEngine(Defaults):
             self._left.add(number)
             self._machine.signal(number, self, kill=force)
         return ()
+
+    async def recover(
+        self, runner: Abandoned, refs: Collection[Ref] | None = None, *, end: bool = True
+    ) -> int:
+        if not end:
+            return len(self._machine.orphans(runner.token))
+        await asyncio.sleep(self.process.world.pause())
+        ended = self._machine.end_orphans(runner.token)
+        await asyncio.sleep(self.process.world.pause())
+        return ended
 
     async def preview(self, request: LaunchRequest) -> Preview:
         return Preview((), b"")

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from asyncjman.engines import registry
 from asyncjman.executors import git
 from asyncjman.scheduler import reconcile
 from asyncjman.scheduler.liveness import Life
 from asyncjman.store import folderlock, opening
 from asyncjman.store.runners import Runner
 from tests.simulation.connection import Connection
-from tests.simulation.machine import Machine
+from tests.simulation.machine import Machine, SimulatedEngine
 from tests.simulation.world import Process, World
 
 
@@ -43,14 +44,8 @@ def simulated(world: World, machine: Machine) -> Iterator[None]:
     def liveness(runner: Runner, *_: Any) -> Life:
         return Life.ALIVE if any(one.name == runner.token for one in world.processes) else Life.DEAD
 
-    async def end_left(runner: Runner, *_: Any) -> int:
-        await asyncio.sleep(world.pause())
-        ended = machine.end_orphans(runner.token)
-        await asyncio.sleep(world.pause())
-        return ended
-
-    def left_processes(runner: Runner, *_: Any) -> list[Any]:
-        return machine.orphans(runner.token)
+    def engine(_: registry.Context) -> SimulatedEngine:
+        return SimulatedEngine(current(), machine)
 
     with ExitStack() as stack:
         for owner, name, stand_in in (
@@ -60,8 +55,7 @@ def simulated(world: World, machine: Machine) -> Iterator[None]:
             (git, "describe", no_commit),
             (reconcile, "liveness", liveness),
             (reconcile, "tasks_may_live", lambda *_: False),
-            (reconcile, "_end_left", end_left),
-            (reconcile, "left_processes", left_processes),
         ):
             stack.enter_context(patch.object(owner, name, stand_in))
+        stack.enter_context(patch.dict(registry.ENGINES, {registry.LOCAL: engine}))
         yield

@@ -27,8 +27,8 @@ from asyncjman.engines.base import (
     Watched,
     Why,
 )
+from asyncjman.engines.budget import Budget
 from asyncjman.engines.cluster import process
-from asyncjman.engines.cluster.budget import Budget
 from asyncjman.engines.cluster.conclusions import Conclusions, View, conclude, usage_of
 from asyncjman.engines.cluster.dialect import BEING_DELETED, Accounting, Dialect, Fault, Row, Site
 from asyncjman.engines.cluster.names import pattern_of

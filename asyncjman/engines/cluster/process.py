@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from typing import TypeVar
 
-from asyncjman.engines.cluster.budget import Budget
+from asyncjman.engines.budget import Budget
 from asyncjman.engines.cluster.dialect import Call, Fault, ParseError, Plan, Programs
 from asyncjman.engines.cluster.programs import Binaries, locate
 from asyncjman.errors import EnvironmentProblem

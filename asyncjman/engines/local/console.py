@@ -8,15 +8,9 @@ import errno
 import fcntl
 import os
 import termios
-from collections.abc import Callable
 
+from asyncjman.engines.base import Output
 from asyncjman.engines.local.reap import most_descriptors
-
-Output = Callable[[int, bytes], object]
-"""Takes 1 (standard output) or 2 (standard error), and whole lines.
-
-Where it returns a future, there is no room for more until that is done: tasks that write wait.
-"""
 
 _CHUNK = 65536
 _MAX_LINE = 1 << 20

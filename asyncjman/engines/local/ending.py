@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 from asyncjman.engines.local.processes import Marked, marked
 
+TERM_SECONDS = 5.0
+"""How long a task has between SIGTERM and SIGKILL."""
 _TICK_SECONDS = 0.02
 _SEARCH_SECONDS = 0.5
 _EMPTY_SEARCHES = 2

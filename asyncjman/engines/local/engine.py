@@ -8,15 +8,17 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from asyncjman.engines.base import (
+    Abandoned,
     Capabilities,
     Launched,
     LaunchFailed,
     LaunchRequest,
     Observation,
+    Output,
     Poll,
     Preview,
     Ref,
@@ -26,8 +28,9 @@ from asyncjman.engines.base import (
     Why,
 )
 from asyncjman.engines.defaults import Defaults
-from asyncjman.engines.local.console import LinePipe, Output
-from asyncjman.engines.local.ending import Endings
+from asyncjman.engines.local import orphans
+from asyncjman.engines.local.console import LinePipe
+from asyncjman.engines.local.ending import TERM_SECONDS, Endings
 from asyncjman.engines.local.logfiles import make_room
 from asyncjman.engines.local.processes import RUNNER_VARIABLE, TASK_VARIABLE, task_mark
 from asyncjman.engines.local.reap import Ended, watch_process
@@ -37,8 +40,6 @@ from asyncjman.executors.logs import log_paths
 from asyncjman.model.failure import Cause
 from asyncjman.model.signals import signal_name
 
-TERM_SECONDS = 5.0
-"""How long a task has between SIGTERM and SIGKILL."""
 EXIT_NOT_STARTED = 127
 """What a shell says of a command that it can't start."""
 _EXHAUSTED = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
@@ -112,12 +113,13 @@ class LocalEngine(Defaults):
             self._endings.hurry()
         return ()
 
-    async def recover(self, runner_token: str) -> bool:
-        """End what a runner left; of this one: what tasks that have ended left running."""
-        if runner_token != self._token:
-            return True
+    async def recover(
+        self, runner: Abandoned, refs: Collection[Ref] | None = None, *, end: bool = True
+    ) -> int:
+        return await orphans.end(runner, refs) if end else len(await orphans.find(runner, refs))
+
+    async def end_remains(self) -> None:
         self._endings.ask_rest(seconds=TERM_SECONDS)
-        return False
 
     async def preview(self, request: LaunchRequest) -> Preview:
         (ref,) = request.tasks

@@ -10,13 +10,15 @@ from __future__ import annotations
 import os
 import re
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from asyncjman import procfs
+from asyncjman.procfs import ENDED, ON_LINUX, has_own_numbers
 
 RUNNER_VARIABLE = "JMAN_RUNNER"
 """The variable that holds the token of the runner that started a process."""
@@ -25,8 +27,6 @@ TASK_VARIABLE = "JMAN_TASK"
 """The variable that says for which attempt: see `task_mark`."""
 
 _TOKEN = re.compile("[0-9a-f]{32}")
-_ON_LINUX = sys.platform == "linux"
-_ENDED = frozenset({b"Z", b"X", b"x"})
 
 
 def is_token(text: object) -> bool:
@@ -54,16 +54,17 @@ class Marked:
 
     def is_running(self) -> bool:
         """Tell whether it has not ended; a zombie has."""
-        if not _ON_LINUX:
+        if not ON_LINUX:
             with suppress(psutil.Error):
                 process = psutil.Process(self.pid)
                 return process.create_time() == self.started and process.status() != psutil.STATUS_ZOMBIE
             return False
-        return _stat(f"/proc/{self.pid}") == (self.started, False)
+        found = procfs.stat_of(f"/proc/{self.pid}")
+        return found is not None and found.started == self.started and found.state not in ENDED
 
     def send(self, number: int) -> None:
         """Send a signal, if this is still the process that was found, with its mark."""
-        if not _ON_LINUX:
+        if not ON_LINUX:
             with suppress(psutil.Error):
                 if _found(self.pid, self.token, None) == self:
                     os.kill(self.pid, number)
@@ -88,38 +89,16 @@ def marked(token: str, since: float | None = None, lock: str | None = None) -> l
     return [one for one in found if one is not None and (since is None or one.started >= since)]
 
 
-def state_of(pid: int) -> str:
-    """Return the letter of a process's state, as in proc(5); empty where it can't be seen."""
-    if not _ON_LINUX:
-        with suppress(psutil.Error):
-            status = psutil.Process(pid).status()
-            return {psutil.STATUS_ZOMBIE: "Z", psutil.STATUS_STOPPED: "T"}.get(status, "S")
-        return ""
-    with suppress(OSError, IndexError):
-        if has_own_numbers():
-            return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0].decode("ascii")
-    return ""
-
-
-def has_own_numbers() -> bool:
-    """Tell whether /proc gives processes the numbers by which this process knows them: it may be another
-    namespace's.
-    """
-    with suppress(OSError):
-        return not _ON_LINUX or os.readlink("/proc/self") == str(os.getpid())  # noqa: PTH115
-    return False
-
-
 def _pids() -> Iterator[int]:
     with suppress(OSError):
-        if not _ON_LINUX:
+        if not ON_LINUX:
             yield from psutil.pids()
             return
         yield from map(int, filter(str.isdecimal, os.listdir("/proc")))  # noqa: PTH208 - names are all it takes
 
 
 def _found(pid: int, token: str, lock: str | None) -> Marked | None:
-    if _ON_LINUX:
+    if ON_LINUX:
         return _found_in(f"/proc/{pid}", pid, token, lock)
     with suppress(psutil.Error, OSError):
         process = psutil.Process(pid)
@@ -140,8 +119,10 @@ def _found_in(folder: str, pid: int, token: str, lock: str | None) -> Marked | N
         task = b""
     else:
         return None
-    started, ended = _stat(folder)
-    return None if ended else Marked(pid, started, token, task.decode("utf-8", "replace"), lock)
+    seen = procfs.stat_of(folder)
+    if seen is None or seen.state in ENDED:
+        return None
+    return Marked(pid, seen.started, token, task.decode("utf-8", "replace"), lock)
 
 
 def _writes(folder: str, lock: str) -> bool:
@@ -154,15 +135,6 @@ def _writes(folder: str, lock: str) -> bool:
                     flags = Path(f"{folder}/fdinfo/{number}").read_bytes().partition(b"flags:")[2].split()[0]
                     return int(flags, 8) & os.O_ACCMODE == os.O_RDWR
     return False
-
-
-def _stat(folder: str) -> tuple[float, bool]:
-    """Return when a process started, and whether it has ended."""
-    try:
-        words = Path(f"{folder}/stat").read_bytes().rpartition(b")")[2].split()
-        return int(words[19]) / os.sysconf("SC_CLK_TCK"), words[0] in _ENDED
-    except (OSError, IndexError, ValueError):
-        return 0.0, True
 
 
 def _send(folder: int, pid: int, number: int) -> None:

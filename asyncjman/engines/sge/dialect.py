@@ -27,20 +27,14 @@ from asyncjman.engines.sge.limits import amount_of, judge, limits_of
 from asyncjman.engines.sge.parse import parse_qsub
 from asyncjman.engines.sge.programs import PROGRAMS
 from asyncjman.engines.sge.qstat import QueueEntry, parse_qstat
-from asyncjman.engines.sge.resources import (
-    Resources,
-    make_resources,
-    make_rules,
-    options,
-    queues_in,
-    unknown_queue,
-)
+from asyncjman.engines.sge.resources import make_rules, options, unknown_queue
 from asyncjman.engines.sge.states import is_error, note_of, saw_of
 from asyncjman.errors import EnvironmentProblem, UsageError
 from asyncjman.executors.logs import display_name
 from asyncjman.executors.tool import Completed
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import JobSpec, Usage
+from asyncjman.model.resources import Resources, make_resources, queues_in
 
 QUEUES_SECONDS = 10.0
 """Which queues there are is asked before a job is sent, and should be known at once."""
@@ -131,8 +125,8 @@ class SgeDialect:
         return evidence(watched, answers, now)
 
     def judge(self, spec: JobSpec, seconds: float | None, usage: Usage | None) -> Sequence[str]:
-        resources = _asked(spec)
         try:
+            resources = _asked(spec)
             limits = limits_of(options(resources, self._rules), resources.slots or 1)
         except UsageError:
             return ()  # the settings are others now

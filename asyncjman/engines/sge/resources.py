@@ -10,10 +10,10 @@ from itertools import pairwise
 from typing import Any
 
 from asyncjman.errors import UsageError
+from asyncjman.model.resources import Resources, memory_of, queues_in
 
 DEFAULT_QUEUES = ("all.q", "default")
 _UNKNOWN = re.compile(r'unknown (?:queue|resource) "([^"\n]{1,300})"')
-_MEMORY = re.compile(r"(\d{1,15})([kKmMgGtT]?)[bB]?", re.ASCII)
 
 
 class QueueOption(StrEnum):
@@ -25,25 +25,6 @@ class QueueOption(StrEnum):
     """``-q q1d``, as every Grid Engine understands."""
     AUTO = "auto"
     """``-q`` for the name of a queue that the cluster has, else ``-l``."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resources:
-    """What one task needs; ``memory`` is per slot, such as ``4G`` (a number alone is in GiB)."""
-
-    queue: str = "all.q"
-    """One, or several with commas between, of which any will do."""
-    memory: str | None = None
-    slots: int | None = None
-    gpu_memory: str | None = None
-    io_big: bool = False
-    time: str | None = None
-    """The limit of run time as Grid Engine writes it, ``3600`` or ``1:00:00``."""
-    hostname: str | None = None
-    site_extra: tuple[str, ...] = ()
-    """The site's own options of qsub, one word each."""
-    extra: tuple[str, ...] = ()
-    """Further options of qsub, one word each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +55,7 @@ def options(
     Memory for the host is asked for per job, so it is multiplied with the slots; the limit h_vmem
     is per slot (both as gridtk does). The user's own options come last, and win.
 
-    Raises UsageError for a queue without a name, for memory that is no amount, for slots below 1, and
-    for options that would take a job out of our hands.
+    Raises UsageError for options that would take a job out of our hands.
     """
     rules = rules or ResourceRules()
     found = [*_checked(rules.prepend)]
@@ -86,10 +66,8 @@ def options(
     elif set(asked) <= set(queues or ()) and rules.queue_option is QueueOption.NAME:
         found += ["-q", ",".join(asked)]
     gpu = set(asked) <= set(rules.gpu_queues)
-    memory = _memory(resources.memory) if resources.memory else None
+    memory = memory_of(resources.memory) if resources.memory else None
     slots = resources.slots
-    if slots is not None and slots < 1:
-        raise UsageError(f"a job has 1 slot at least, not {slots}")
     if memory and (not gpu or slots):
         number, unit = memory
         found += ["-l", f"{rules.memory_resource}={number * (slots or 1)}{unit}"]
@@ -108,17 +86,6 @@ def options(
     return (*found, *_checked((*resources.site_extra, *resources.extra)))
 
 
-def queues_in(text: str) -> list[str]:
-    """Return the queues that are named, with commas between: any of them will do.
-
-    Raises UsageError where none is.
-    """
-    found = [one.strip() for one in text.split(",") if one.strip()]
-    if not found:
-        raise UsageError(f"no queue is named in {text!r}")
-    return found
-
-
 def unknown_queue(words: str) -> str | None:
     """Return the queue that qsub does not know, by what it said; None where it said something else.
 
@@ -134,13 +101,6 @@ def _queue_option(asked: Sequence[str], rules: ResourceRules, queues: Collection
     if rules.queue_option is not QueueOption.AUTO:
         return rules.queue_option.value
     return "-q" if "@" in asked[0] or "*" in asked[0] or asked[0] in (queues or ()) else "-l"
-
-
-def _memory(text: str) -> tuple[int, str]:
-    match = _MEMORY.fullmatch(text.strip())
-    if not match or int(match[1]) == 0:
-        raise UsageError(f"bad amount of memory {text!r}: write 4G or 500M")
-    return int(match[1]), match[2] or "G"
 
 
 def _gpu_memory(memory: tuple[int, str]) -> str | None:
@@ -185,17 +145,6 @@ def _checked(words: tuple[str, ...]) -> tuple[str, ...]:
         if word in _REFUSED:
             raise UsageError(f"{word} can't be among the extra options of qsub: {_REFUSED[word]}")
     return words
-
-
-def make_resources(values: Mapping[str, Any]) -> Resources:
-    """Build Resources from what is stored; a list becomes a tuple."""
-    known = {one.name for one in fields(Resources)}
-    found: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in values.items()
-        if key in known
-    }
-    return Resources(**found)
 
 
 def make_rules(values: Mapping[str, Any]) -> ResourceRules:

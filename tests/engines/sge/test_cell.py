@@ -23,6 +23,7 @@ from asyncjman.engines.sge.faults import fault_of
 from asyncjman.engines.sge.parse import is_error, note_of, parse_qacct, parse_qstat_j
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Kind
+from asyncjman.model.resources import Resources
 from asyncjman.model.status import Status
 from tests.cells.sge import Cell, wait_until
 from tests.engines.cluster.test_script import DUMP, HOSTILE
@@ -196,7 +197,7 @@ def test_an_error_state_has_its_reason(sge_cell: Cell) -> None:
 
 
 def test_what_a_job_asks_for(sge_cell: Cell) -> None:
-    wanted = resources.Resources(queue="q1d", memory="600G", slots=2, time="100")
+    wanted = Resources(queue="q1d", memory="600G", slots=2, time="100")
     queues = sge_cell.call(commands.qconf_queues(sge_cell.binaries.path("qconf"))).split()
     submission = commands.Submission(
         name="jm14_x", work_dir="/tmp", script="/dev/null",

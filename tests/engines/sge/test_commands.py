@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from asyncjman.engines.cluster.names import job_name, token_in
 from asyncjman.engines.sge import commands
-from asyncjman.engines.sge.resources import QueueOption, ResourceRules, Resources, options
+from asyncjman.engines.sge.resources import QueueOption, ResourceRules, options
 from asyncjman.errors import UsageError
+from asyncjman.model.resources import Resources
 
 BASE = commands.Submission(name="jm1_x", work_dir="/spool/1", script="/spool/1/job.sh")
 
