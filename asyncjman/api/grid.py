@@ -60,7 +60,7 @@ class Grid:
 
     async def preview(self, job: Job) -> Preview:
         """Return what ``send`` would do."""
-        return await self.engine.preview(await preview_request(self._database, job))
+        return await self.engine.preview(await preview_request(self._database, self.engine, job))
 
     async def poll(self) -> Polled:
         """Find out once what all jobs on the cluster are doing."""

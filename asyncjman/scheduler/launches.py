@@ -14,6 +14,7 @@ from asyncjman.model.job import PLAIN_TASK, Job
 from asyncjman.model.status import Status
 from asyncjman.scheduler.intents import at_work
 from asyncjman.scheduler.removal import finish_before_all
+from asyncjman.scheduler.settle import settle_jobs
 from asyncjman.scheduler.watching import folder_of, situation, unfinished_of
 from asyncjman.store import jobs, schedule, submissions, tasks
 from asyncjman.store.database import Database
@@ -44,7 +45,8 @@ async def launch(database: Database, engine: Engine, job: Job, *, patience: floa
     Raises NotLaunched in the engine's words, and UsageError for what makes no sense there. Nothing is
     launched then, unless it is AMBIGUOUS: the intent stays, and a poll finds out.
     """
-    request = await _request(database, job, patience)
+    await _settle(database, job)
+    request = await _request(database, engine, job, patience)
     if request is None:
         return None
     mapped = () if isinstance(request.tasks, ArraySpec) or job.spec.array is None else request.tasks
@@ -54,6 +56,7 @@ async def launch(database: Database, engine: Engine, job: Job, *, patience: floa
         intent = await submissions.insert(
             tx,
             job_id=job.id,
+            engine=engine.name,
             token=request.token,
             now=tx.runtime.time(),
             host=tx.runtime.host(),
@@ -78,9 +81,16 @@ async def launch(database: Database, engine: Engine, job: Job, *, patience: floa
     return answer
 
 
-async def preview_request(database: Database, job: Job) -> LaunchRequest:
+async def _settle(database: Database, job: Job) -> None:
+    """Have what a job waits for decide, as it stands now: the engine is not asked to run what is skipped."""
+    if job.spec.dependencies:
+        async with database.transaction() as tx:
+            await submissions.deactivate(tx, await settle_jobs(tx, [job.id]))
+
+
+async def preview_request(database: Database, engine: Engine, job: Job) -> LaunchRequest:
     """Return what ``launch`` would ask for a new job."""
-    after = await _after(database, job) or ()
+    after = await _after(database, engine, job) or ()
     return _made(database, job, "0" * 14, replace(_whole(job, 1), after=after))
 
 
@@ -94,8 +104,8 @@ class _Plan:
     not_before: float | None = None
 
 
-async def _request(database: Database, job: Job, patience: float) -> LaunchRequest | None:
-    after = await _after(database, job)
+async def _request(database: Database, engine: Engine, job: Job, patience: float) -> LaunchRequest | None:
+    after = await _after(database, engine, job)
     if after is None:
         return None
     plan = await _tasks(database, job)
@@ -123,11 +133,13 @@ def _made(database: Database, job: Job, token: str, plan: _Plan) -> LaunchReques
     )
 
 
-async def _after(database: Database, job: Job) -> tuple[After, ...] | None:
+async def _after(database: Database, engine: Engine, job: Job) -> tuple[After, ...] | None:
     """Return what the engine is to hold a job for; None where it must wait here first."""
     others = await schedule.outlines(database, [one.job_id for one in job.spec.dependencies])
     # what was deleted meanwhile is waited for no more
     waits = [one for one in job.spec.dependencies if one.job_id in others and not others[one.job_id].finished]
+    if any(one.kind not in engine.capabilities.holds for one in waits):
+        return None
     sent: dict[int, list[Submission]] = {one.job_id: [] for one in waits}
     for submission in await submissions.active(database, sent):
         sent[submission.job_id].append(submission)
@@ -194,18 +206,21 @@ async def _tasks(database: Database, job: Job) -> _Plan | None:
     standing = (await submissions.standings(database, [job.id])).get(job.id)
     if standing is None:
         return None
+    sendable = {Status.SUBMITTED}
+    if not await submissions.active(database, [job.id]):
+        sendable.add(Status.WAITING)  # else it is held there
     again: Mapping[int, int] = {
         task_id: task.attempt
         for task_id, (task, _) in sorted(standing.unfinished.items())
-        if task.status in (Status.SUBMITTED, Status.WAITING)
+        if task.status in sendable
     }
-    fresh = standing.rest in (Status.SUBMITTED, Status.WAITING)
+    fresh = standing.rest in sendable
     at_once = array.throttle
     if at_once is not None:
         at_once -= await _live(database, job, at_once)
         if at_once <= 0:
             return None
-    if not again and len(array.ranges) == 1:
+    if fresh and not standing.unfinished and not standing.finished and len(array.ranges) == 1:
         return _Plan(array, at_once)
     if fresh:
         touched = {task.task_id async for task in tasks.select(database, job.id)}

@@ -87,10 +87,11 @@ async def settle_jobs(tx: Transaction, job_ids: Iterable[int], *, queued_too: bo
         ended = {one.job_id: others[one.job_id] for one in job.dependencies if others[one.job_id].finished}
         workload.decide(job, ended, ends)
     now = tx.runtime.time()
-    # what is on a cluster is released there
-    held_there = {one.job_id for one in await submissions.active(tx, decisions.ready)}
+    waiting = [job.id for job in known if job.undecided and not job.skipped]
+    # what waits is released there, where its job is on a cluster; what is still to be sent is submitted
+    held_there = {one.job_id for one in await submissions.active(tx, [*decisions.ready, *waiting])}
     await transitions.set_ready(tx, [job_id for job_id in decisions.ready if job_id not in held_there])
-    await transitions.set_waiting(tx, [job.id for job in known if job.undecided and not job.skipped])
+    await transitions.set_waiting(tx, [job_id for job_id in waiting if job_id not in held_there])
     for job_id, reason, task_ids in decisions.skipped:
         await transitions.end_unstarted(
             tx, job_id, Status.SKIPPED, reason, now, task_ids, queued_too=queued_too
