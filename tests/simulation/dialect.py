@@ -76,7 +76,7 @@ class SimulatedDialect:
             "limit": request.time_limit,
         }
         words = (f"{self.name}-sub", json.dumps(asked))
-        return Call(words, lambda done: str(int(done.stdout)), repeatable=False)
+        return Call(words, _native_id, repeatable=False)
 
     def refusal(self, request: LaunchRequest, words: str) -> Plan[str | None]:
         yield from ()
@@ -127,6 +127,12 @@ class SimulatedCluster(ClusterEngine):
 def factory(name: str, context: Context) -> SimulatedCluster:
     """Make the engine of one of the simulated batch systems, as the registry's factories do."""
     return SimulatedCluster(SITES[name], context)
+
+
+def _native_id(done: Completed) -> str:
+    if not done.stdout.isdecimal():
+        raise ParseError("that is no number")
+    return done.stdout
 
 
 def _read(done: Completed) -> list[Any]:

@@ -49,6 +49,7 @@ MOST_SECONDS = 200.0
 MOST_CLUSTER_SECONDS = 2000.0
 """What a record is missing of is waited for, for minutes."""
 MOST_TURNS = 60_000
+MOST_CLUSTER_TURNS = 250_000
 
 
 @dataclass(slots=True)
@@ -123,11 +124,12 @@ class _History:
     def _until_all_ended(self) -> None:
         world = self._world
         until = world.now + (MOST_CLUSTER_SECONDS if self._plan.sites else MOST_SECONDS)
+        most = MOST_CLUSTER_TURNS if self._plan.sites else MOST_TURNS
         while (self._to_come or self._users) and not world.violation:
             if not world.step():
                 names = ", ".join(one.name for one in self._users)
                 world.violated(f"a deadlock: {names} wait for nothing")
-            if world.now > until or world.turns > MOST_TURNS:
+            if world.now > until or world.turns > most:
                 names = ", ".join(one.name for one in self._users)
                 world.violated(f"no end after {world.now:.0f} s, {world.turns} turns: {names} still run")
             if self._someone_ended:

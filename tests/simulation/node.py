@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 PLAIN = 0
 _NUMBERED = re.compile(r"(\d+)\) jman_task=(\d+) jman_attempt=(\d+) ")
+_SKIP = re.compile(r"^jman_skip\(\) \{.*?^  exit (\d+)$", re.MULTILINE | re.DOTALL)
 
 
 class Need(NamedTuple):
@@ -41,6 +42,8 @@ class Script:
     numbered: dict[int, tuple[int, int]]
     """(task, attempt) by the batch system's numbers; empty where these are the tasks."""
     needs: tuple[Need, ...]
+    skipped: int
+    """Its exit status where its command is not run."""
 
     def task_of(self, number: int) -> tuple[int, int]:
         return self.numbered[number] if self.numbered else (number, self.attempt)
@@ -67,6 +70,7 @@ def read_script(text: str) -> Script:
         int(values["jman_attempt"]),
         numbered,
         tuple(needs),
+        int(_SKIP.findall(text)[0]),
     )
 
 

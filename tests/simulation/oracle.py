@@ -112,10 +112,10 @@ class Oracle:
             self._world.violated(f"{_name(key)} is skipped, but no dependency says so: {self._says(key)}")
 
     def _is_skipped_rightly(self, key: Key) -> bool:
-        says = {*self._says(key).values(), *self._deleted_now_says(key)}
+        says = {*self._says(key).values(), *self.deleted_now_says(key)}
         return not {"skip", "either"}.isdisjoint(says)
 
-    def _deleted_now_says(self, key: Key) -> Iterator[str]:
+    def deleted_now_says(self, key: Key) -> Iterator[str]:
         """Yield what the dependencies say that this commit deletes: what had not ended of them is stopped."""
         before, now = self._views[-2], self.view
         for other, kind in before[key[0]].dependencies:
@@ -139,15 +139,16 @@ class Oracle:
         if job is None:
             self._world.violated(f"{name} starts, but was deleted")
             return
-        at_work = (*self._machine.running.values(), *self._clusters.at_work())
-        if any(other.key == key for other in at_work):
+        at_work = [other.key for other in self._machine.running.values()]
+        at_work += [other.key for other in self._clusters.at_work()]
+        if key in at_work:
             self._world.violated(f"{name} runs twice at once")
         if job.tasks.get(key[1]) == "success":
             self._world.violated(f"{name} starts, but has succeeded")
         row = job.rows.get(key[1])
         if row is None or row.runner != runner.name or row.status not in ("queued", "executing"):
             self._world.violated(f"{name} starts, but {runner.name} does not hold it: {row}")
-        if job.throttle is not None and sum(other.key[0] == job.id for other in at_work) >= job.throttle:
+        if job.throttle is not None and sum(other[0] == job.id for other in at_work) >= job.throttle:
             self._world.violated(f"{name} starts, more than {job.throttle} at a time")
         self._check_dependencies(key, runner)
 

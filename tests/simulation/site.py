@@ -219,7 +219,7 @@ class Site:
                 self.on_over(run, "skipped")
                 reason = f"reason skipped because of job {need.job_id}{why}"
                 self._record(run, "exit", f"skipped {need.job_id}", reason)
-                self._end(run, "skipped", 0)
+                self._end(run, "skipped", script.skipped)
                 return
         run.started = self.now
         self._record(run, "start", f"started {run.started}")

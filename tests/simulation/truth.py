@@ -22,7 +22,7 @@ STEPS = {
     # the site starts it again; a retry
     "executing": {"queued", "waiting", "submitted", "success", "failure", "stopped", "skipped"},
     # a record that comes late
-    "failure": {"submitted", "waiting", "success", "stopped"},
+    "failure": {"submitted", "waiting", "success", "stopped", "skipped"},
     "success": {"submitted", "waiting"},
     "stopped": {"submitted", "waiting", "skipped"},
     "skipped": {"submitted", "waiting"},
@@ -68,12 +68,12 @@ class Truth:
                 self._world.violated(f"{name} starts, but its job was deleted, and nobody was told")
             return
         others = [one for one in self._clusters.at_work() if one is not run]
-        if any(one.key == key for one in (*others, *self._machine.running.values())):
+        at_work = [one.key for one in others] + [one.key for one in self._machine.running.values()]
+        if key in at_work:
             self._world.violated(f"{name} runs twice at once")
         if job.tasks.get(key[1]) == "success":
             self._world.violated(f"{name} starts, but has succeeded")
-        at_work = sum(one.key[0] == job.id for one in (*others, *self._machine.running.values()))
-        if job.throttle is not None and at_work >= job.throttle:
+        if job.throttle is not None and sum(one[0] == job.id for one in at_work) >= job.throttle:
             self._world.violated(f"{name} starts, more than {job.throttle} at a time")
         if not self._may_start(key):
             self._world.violated(f"{name} starts, but its dependencies say {self._says(job, key)}")
@@ -160,6 +160,8 @@ class Truth:
             self._world.violated(f"{alive[0].name} is a failure, but still {state} on the cluster")
 
     def _is_skipped_rightly(self, key: Key) -> bool:
+        if not {"skip", "either"}.isdisjoint(self._oracle.deleted_now_says(key)):
+            return True
         return any(
             judge(kind, view[other], overlay(view[other]), key[1]) in ("skip", "either")
             for view in self._oracle.views_since(STARTING_SECONDS)
