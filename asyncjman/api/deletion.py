@@ -116,7 +116,7 @@ async def _attempts(tx: Transaction, one: Deleted) -> AsyncIterator[list[tuple[i
 async def _delete(tx: Transaction, deleted: Sequence[_Planned], waiting: Mapping[int, list[int]]) -> None:
     whole = [one for one, left in deleted if left is None]
     ids = [one.job.id for one in whole]
-    await _settle_dependents(tx, ids)
+    await settle_dependents(tx, ids)
     for one, left in deleted:
         if left is not None:
             await array_index.forget(tx, one.job.id, one.task_ids, left)
@@ -128,7 +128,7 @@ async def _delete(tx: Transaction, deleted: Sequence[_Planned], waiting: Mapping
         await removals.add_database(tx)
 
 
-async def _settle_dependents(tx: Transaction, job_ids: Sequence[int]) -> None:
+async def settle_dependents(tx: Transaction, job_ids: Sequence[int]) -> None:
     """Have the jobs that wait for these go, or be skipped, as these stand: what is left of them is stopped.
 
     That is decided here and now for what a runner has claimed ahead, too: once these are gone, nothing

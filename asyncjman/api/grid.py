@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
+from asyncjman.api.deletion import settle_dependents
 from asyncjman.engines import registry
 from asyncjman.engines.base import Engine, Preview, Why
 from asyncjman.engines.cluster.budget import Budget
@@ -50,6 +51,8 @@ class Grid:
             if isinstance(error, NotLaunched) and error.why is Why.LIMIT:
                 return waits([job.id for job in left], error)
             async with self._database.transaction() as tx:
+                # another process may have submitted some that wait for these
+                await settle_dependents(tx, [job.id for job in left])
                 for job in left:
                     await jobs.delete(tx, job.id)
             raise

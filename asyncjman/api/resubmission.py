@@ -178,6 +178,7 @@ async def send_again(
     """
     from asyncjman.api.grid import waits
 
+    await _poll_dependents(database, cluster, [one.job.id for one in done])
     on_grid = [one.job for one in done if one.job.spec.executor != "local"]
     unsent: dict[str, set[int]] = {}
     for engine in {job.spec.executor for job in on_grid}:
@@ -192,6 +193,17 @@ async def send_again(
                 raise
             return waits([one.id for one in on_grid[number:]], error)
     return None
+
+
+async def _poll_dependents(
+    database: Database, cluster: Callable[[str], Grid], job_ids: Sequence[int]
+) -> None:
+    """Have clusters polled that have something which waits for these jobs: they are open again."""
+    found = dependents(await jobs.dependency_edges(database), job_ids)
+    launched = {one.job_id for one in await submissions.active(database, found)}
+    outlines = await schedule.outlines(database, launched)
+    for name in sorted({one.executor for one in outlines.values()}):
+        await cluster(name).poll()
 
 
 async def as_they_stand(database: Database, done: Sequence[Resubmitted]) -> list[Resubmitted]:

@@ -162,6 +162,11 @@ async def deactivate(tx: Transaction, job_ids: Iterable[int]) -> None:
     )
 
 
+async def deactivate_one(tx: Transaction, submission_id: int) -> None:
+    """Say that nothing of this submission is on the cluster any more."""
+    await tx.execute("UPDATE submission SET active = 0, note = NULL WHERE id = ?", (submission_id,))
+
+
 async def set_notes(tx: Transaction, rows: Sequence[tuple[str | None, int]]) -> None:
     """Store (what the cluster says beyond our status, submission id)."""
     await tx.execute_many("UPDATE submission SET note = ? WHERE id = ?", rows)
@@ -189,6 +194,18 @@ async def ended_before(source: Reader | Transaction, executor: str) -> list[int]
         "AND NOT EXISTS (SELECT 1 FROM submission WHERE submission.job_id = job.id AND active = 1) "
         "AND (job.rest = 'waiting' OR EXISTS (SELECT 1 FROM task WHERE task.job_id = job.id "
         "AND task.status = 'waiting'))",
+        (executor,),
+    )
+    return [row[0] for row in rows]
+
+
+async def freed(source: Reader | Transaction, executor: str) -> list[int]:
+    """Return the unsent jobs of a cluster that wait, and for nothing: what they waited for was deleted."""
+    rows = await source.fetch(
+        "SELECT id FROM job WHERE executor = ? AND finished_at IS NULL "
+        "AND (rest = 'waiting' OR EXISTS (SELECT 1 FROM task WHERE job_id = job.id AND status = 'waiting')) "
+        "AND NOT EXISTS (SELECT 1 FROM dependency WHERE job_id = job.id) "
+        "AND NOT EXISTS (SELECT 1 FROM submission WHERE job_id = job.id AND active = 1)",
         (executor,),
     )
     return [row[0] for row in rows]

@@ -284,6 +284,18 @@ async def ask_to_stop(tx: Transaction, job_id: int, task_ids: Sequence[int] = ()
     return len(rows)
 
 
+async def withdraw(tx: Transaction, job_id: int, task_ids: Sequence[int], reason: str, now: float) -> None:
+    """Have those of the tasks that had started end as stopped: the engine was told to end all of them.
+
+    All of them are to be reset then: that keeps an attempt only if it started.
+    """
+    await tx.execute(
+        "UPDATE task SET status = 'stopped', reason = ?, finished_at = ? WHERE job_id = ? "
+        "AND status = 'executing' AND task_id IN (SELECT value FROM json_each(?))",
+        (reason, now, job_id, json.dumps(list(task_ids))),
+    )
+
+
 async def reset(
     tx: Transaction,
     job_id: int,

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,6 +104,8 @@ class _History:
                 if not world.violation and self._plan.sites:
                     self._start("list", lambda one: self._commands.list(one, List()))
                     self._until_all_ended()
+                    # what is skipped finds that out, if it could not be deleted
+                    self._until_all_ended(self._clusters.runs)
                 if not world.violation:
                     self._oracle.nothing_is_left()
             finally:
@@ -121,11 +123,11 @@ class _History:
             world.trace,
         )
 
-    def _until_all_ended(self) -> None:
+    def _until_all_ended(self, also: Callable[[], Sequence[object]] = lambda: ()) -> None:
         world = self._world
         until = world.now + (MOST_CLUSTER_SECONDS if self._plan.sites else MOST_SECONDS)
         most = MOST_CLUSTER_TURNS if self._plan.sites else MOST_TURNS
-        while (self._to_come or self._users) and not world.violation:
+        while (self._to_come or self._users or also()) and not world.violation:
             if not world.step():
                 names = ", ".join(one.name for one in self._users)
                 world.violated(f"a deadlock: {names} wait for nothing")

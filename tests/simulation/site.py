@@ -174,6 +174,8 @@ class Site:
         """Take a task out of the queue."""
         was_running = run.state == RUNNING
         run.state = OVER
+        if run.started is None and how != "skipped":
+            self.on_over(run, how)
         if was_running:
             signal = 9 if exit_status is None else None
             causes = {"lost": "node", "limit": "timeout"}

@@ -106,6 +106,15 @@ class Truth:
                 found[task] = end if end in ("success", "failure", "skipped") else "failure"
         return found
 
+    def _as_recorded(self, job: JobView) -> Mapping[int, str]:
+        """Return how tasks stand by their records alone: one that succeeded before it was stopped, say."""
+        found = dict(self.statuses(job))
+        for task in job.tasks:
+            row = job.rows.get(task)
+            if self.ends.get((job.id, task, row.attempt if row else 1)) == "success":
+                found[task] = "success"
+        return found
+
     def _may_start(self, key: Key) -> bool:
         return any(
             all(
@@ -116,7 +125,7 @@ class Truth:
             )
             for view in self._oracle.views_since(STARTING_SECONDS)
             if key[0] in view
-            for overlay in (self.statuses, _as_stored)
+            for overlay in (self.statuses, self._as_recorded, _as_stored)
         )
 
     def _says(self, job: JobView, key: Key) -> dict[tuple[int, str], str]:
