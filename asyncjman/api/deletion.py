@@ -9,14 +9,13 @@ from pathlib import Path, PurePath
 from asyncjman.engines.base import Engine
 from asyncjman.executors.logs import log_start, spool_folder
 from asyncjman.model.array import ArraySpec
-from asyncjman.model.graph import dependents
 from asyncjman.model.job import LOCAL, Job
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler import removal
 from asyncjman.scheduler.reconcile import repair
-from asyncjman.scheduler.settle import settle_jobs
+from asyncjman.scheduler.settle import settle_dependents
 from asyncjman.scheduler.stopping import stop_elsewhere, stop_in, unconfirmed, until_stopped
-from asyncjman.store import array_index, jobs, removals, schedule, submissions, tasks, transitions
+from asyncjman.store import array_index, jobs, removals, schedule, tasks
 from asyncjman.store.database import Database, Transaction
 
 
@@ -138,7 +137,7 @@ async def _attempts(tx: Transaction, one: Deleted) -> AsyncIterator[list[tuple[i
 async def _delete(tx: Transaction, deleted: Sequence[_Planned], waiting: Mapping[int, list[int]]) -> None:
     whole = [one for one, left in deleted if left is None]
     ids = [one.job.id for one in whole]
-    await _settle_dependents(tx, ids)
+    await settle_dependents(tx, ids)
     for one, left in deleted:
         if left is not None:
             await array_index.forget(tx, one.job.id, one.task_ids, left)
@@ -148,22 +147,6 @@ async def _delete(tx: Transaction, deleted: Sequence[_Planned], waiting: Mapping
             await _tell_dependents(tx, one, others)
     if whole and not await jobs.count(tx):
         await removals.add_database(tx)
-
-
-async def _settle_dependents(tx: Transaction, job_ids: Sequence[int]) -> None:
-    """Have the jobs that wait for these go, or be skipped, as these stand: what is left of them is stopped.
-
-    That is decided here and now for what a runner has claimed ahead, too: once these are gone, nothing
-    would hold it back. What is on a cluster is settled there.
-    """
-    now = tx.runtime.time()
-    for job_id, outline in (await schedule.outlines(tx, job_ids)).items():
-        if not outline.finished:
-            await transitions.end_all(tx, job_id, Status.STOPPED, "deleted", now)
-    await transitions.close_jobs(tx, job_ids, now)
-    found = set(dependents(await jobs.dependency_edges(tx), job_ids)) - set(job_ids)
-    on_cluster = {one.job_id for one in await submissions.active(tx, found)}
-    await settle_jobs(tx, found - on_cluster, queued_too=True)
 
 
 async def _tell_dependents(tx: Transaction, one: Deleted, waiting: Sequence[int]) -> None:

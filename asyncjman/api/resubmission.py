@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -18,11 +18,11 @@ from asyncjman.model.graph import dependents
 from asyncjman.model.job import LOCAL, Job
 from asyncjman.model.resources import checked
 from asyncjman.model.selection import Selection
-from asyncjman.model.status import FINISHED, UNSUCCESSFUL, Status
+from asyncjman.model.status import UNSUCCESSFUL, Status
 from asyncjman.scheduler import removal
 from asyncjman.scheduler.reconcile import repair
 from asyncjman.scheduler.settle import settle_jobs
-from asyncjman.store import jobs, removals, schedule, tasks, transitions
+from asyncjman.store import jobs, removals, schedule, submissions, tasks, transitions
 from asyncjman.store.database import Database, Transaction
 
 PENDING = frozenset({Status.SUBMITTED, Status.WAITING})
@@ -93,7 +93,9 @@ async def resubmit(session: Session, selected: Sequence[Job], request: Resubmiss
     await repair(database, session.engine(LOCAL))
     async with database.transaction() as tx:
         chosen = await jobs.get(tx, [job.id for job in selected])
-        _check(chosen, request)
+        _check(
+            chosen, request, {one.job_id for one in await submissions.active(tx, [job.id for job in chosen])}
+        )
         edges = await jobs.dependency_edges(tx)
         _refuse_cycle(edges)
         changed = [job.id for job in chosen if await _reset(tx, job, request, session)]
@@ -116,7 +118,8 @@ async def resubmit(session: Session, selected: Sequence[Job], request: Resubmiss
     return outcome
 
 
-def _check(chosen: Sequence[Job], request: Resubmission) -> None:
+def _check(chosen: Sequence[Job], request: Resubmission, launched: Container[int]) -> None:
+    """``launched``: the jobs that a cluster has something of, or may have: an intent is one, too."""
     if request.command:
         if len(chosen) != 1:
             raise UsageError("--overwrite-command goes with one job: jman resubmit -j 3 -o COMMAND...")
@@ -126,8 +129,7 @@ def _check(chosen: Sequence[Job], request: Resubmission) -> None:
     for job in chosen if request.to is not None else ():
         if job.spec.executor == request.to:
             continue
-        was_sent = job.spec.executor != LOCAL and job.grid_id is not None
-        if job.status in (Status.QUEUED, Status.EXECUTING) or (was_sent and job.status not in FINISHED):
+        if job.status in (Status.QUEUED, Status.EXECUTING) or job.id in launched:
             raise BadSelection(f"job {job.id} is {job.status}: stop it before it moves to {request.to}")
 
 
@@ -140,7 +142,9 @@ def _refuse_cycle(edges: Mapping[int, Iterable[int]]) -> None:
 
 async def _reset(tx: Transaction, job: Job, request: Resubmission, session: Session) -> bool:
     """Reset the tasks of a job that are meant; tell whether it is to run."""
-    target = Status.WAITING if job.spec.dependencies else Status.SUBMITTED
+    # of a job that has something on a cluster, what waits is held there, and what is to be sent is submitted
+    waits = bool(job.spec.dependencies) and not await submissions.active(tx, [job.id])
+    target = Status.WAITING if waits else Status.SUBMITTED
     only = request.tasks.get(job.id, ())
     if request.clean:
         ended = await tasks.ended_in(tx, job.id, request.statuses, only)

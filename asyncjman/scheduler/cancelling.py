@@ -20,6 +20,7 @@ from asyncjman.store.submissions import Submission
 WAIT_SECONDS = 15.0
 """How long to wait for running tasks to be gone: 1 to 2 seconds are usual."""
 _PAUSE = 0.3
+IN_FLIGHT = "it is being sent, and nobody knows as yet whether the cluster has it"
 
 
 async def cancel(
@@ -31,26 +32,26 @@ async def cancel(
     Raises EnvironmentProblem where the engine doesn't answer, or doesn't do it: then nothing is recorded
     as stopped, and the error says what is not confirmed.
     """
-    begun = await poll(database, engine)
-    active = [one for one in await submissions.active(database, job_ids) if one.native_id is not None]
-    if active and begun.problem is not None and not begun.answered:
-        raise _unconfirmed(begun.problem, job_ids, "nothing was changed")
-    await _ask(database, job_ids, task_ids)
-    try:
-        targets = _targets(active, task_ids)
-        if targets:
-            await engine.cancel(targets, force=False, budget=math.inf)
-    except JmanError as error:
-        async with database.transaction() as tx:
-            await submissions.do_not_stop(tx, job_ids, task_ids)
-        raise _unconfirmed(error, job_ids, "nothing was changed here") from error
-    # what was started in the meantime is not stopped yet, but about to be
-    seen = await poll(database, engine)
-    if active and seen.problem is not None and not seen.answered:
-        raise _unconfirmed(seen.problem, job_ids, "the cluster was told to, and jman list finds out")
-    await _ask(database, job_ids, task_ids)
-    await _record(database, engine, job_ids, task_ids)
     deadline = database.runtime.monotonic() + WAIT_SECONDS
+    told: set[str] = set()
+    while True:
+        seen = await poll(database, engine)
+        active = await submissions.active(database, job_ids)
+        if active and seen.problem is not None and not seen.answered:
+            what = "the cluster was told to, and jman list finds out" if told else "nothing was changed"
+            raise _unconfirmed(seen.problem, job_ids, what)
+        # again after each poll: what was started in the meantime is not stopped yet, but about to be
+        await _ask(database, job_ids, task_ids)
+        if targets := _targets([one for one in active if one.token not in told], task_ids):
+            await _tell(database, engine, targets, job_ids, task_ids)
+            told.update(one.token for one in active if one.native_id is not None)
+        elif not any(one.native_id is None for one in active):
+            if await _record(database, engine, job_ids, task_ids, {one.id for one in active}):
+                break
+        elif database.runtime.monotonic() > deadline:
+            raise _unconfirmed(EnvironmentProblem(IN_FLIGHT), job_ids, "nothing more was changed")
+        else:
+            await asyncio.sleep(_PAUSE)
     while database.runtime.monotonic() < deadline:
         if not any([await tasks.unfinished_of(database, job_id, task_ids) for job_id in job_ids]):
             return
@@ -59,11 +60,33 @@ async def cancel(
             return
 
 
-async def _record(
-    database: Database, engine: Engine, job_ids: Sequence[int], task_ids: Sequence[int]
+async def _tell(
+    database: Database,
+    engine: Engine,
+    targets: Sequence[Target],
+    job_ids: Sequence[int],
+    task_ids: Sequence[int],
 ) -> None:
-    """Record as stopped what never started, with all that follows from it."""
+    """Have the engine end what it has."""
+    try:
+        await engine.cancel(targets, force=False, budget=math.inf)
+    except JmanError as error:
+        async with database.transaction() as tx:
+            await submissions.do_not_stop(tx, job_ids, task_ids)
+        raise _unconfirmed(error, job_ids, "nothing was changed here") from error
+
+
+async def _record(
+    database: Database, engine: Engine, job_ids: Sequence[int], task_ids: Sequence[int], known: set[int]
+) -> bool:
+    """Record as stopped what never started, with all that follows from it.
+
+    False, and nothing is recorded, where there is more of them by now than the launches that are ``known``,
+    which were told to end: another process launched it.
+    """
     async with database.transaction() as tx:
+        if {one.id for one in await submissions.active(tx, job_ids)} - known:
+            return False
         now = tx.runtime.time()
         for job_id in job_ids:
             await transitions.end_unstarted(
@@ -76,6 +99,7 @@ async def _record(
     if targets := _targets(doomed, ()):
         with suppress(EnvironmentProblem):  # they find out by themselves that they are not to run
             await engine.cancel(targets, force=False, budget=math.inf)
+    return True
 
 
 def _unconfirmed(error: JmanError, job_ids: Sequence[int], what: str) -> EnvironmentProblem:

@@ -23,6 +23,7 @@ from asyncjman.model.job import PLAIN_TASK, Job, JobSpec
 from asyncjman.model.status import Status
 from asyncjman.scheduler.intents import at_work
 from asyncjman.scheduler.removal import finish_before_all
+from asyncjman.scheduler.settle import settle_jobs
 from asyncjman.scheduler.watching import folder_of, situation, unfinished_of
 from asyncjman.store import jobs, schedule, submissions, tasks
 from asyncjman.store.database import Database
@@ -53,7 +54,8 @@ async def launch(database: Database, engine: Engine, job: Job, *, patience: floa
     Raises NotLaunched in the engine's words, and UsageError for what makes no sense there. Nothing is
     launched then, unless it is AMBIGUOUS: the intent stays, and a poll finds out.
     """
-    request = await _request(database, job, patience)
+    await _settle(database, job)
+    request = await _request(database, engine, job, patience)
     if request is None:
         return None
     mapped = () if isinstance(request.tasks, ArraySpec) or job.spec.array is None else request.tasks
@@ -63,6 +65,7 @@ async def launch(database: Database, engine: Engine, job: Job, *, patience: floa
         intent = await submissions.insert(
             tx,
             job_id=job.id,
+            engine=engine.name,
             token=request.token,
             now=tx.runtime.time(),
             host=tx.runtime.host(),
@@ -87,12 +90,19 @@ async def launch(database: Database, engine: Engine, job: Job, *, patience: floa
     return answer
 
 
+async def _settle(database: Database, job: Job) -> None:
+    """Have what a job waits for decide, as it stands now: the engine is not asked to run what is skipped."""
+    if job.spec.dependencies:
+        async with database.transaction() as tx:
+            await submissions.deactivate(tx, await settle_jobs(tx, [job.id]))
+
+
 async def preview(database: Database, engine: Engine, spec: JobSpec) -> Preview:
     """Return how a new job would be launched. Raises JmanError where it can't be."""
     job = Job(
         id=NOT_STORED, spec=spec, submitted_at=database.runtime.time(), counts={}, status=Status.SUBMITTED
     )
-    after = await _after(database, job) or ()
+    after = await _after(database, engine, job) or ()
     return await engine.preview(_made(database, job, "0" * 14, replace(_whole(job, 1), after=after)))
 
 
@@ -106,8 +116,8 @@ class _Plan:
     not_before: float | None = None
 
 
-async def _request(database: Database, job: Job, patience: float) -> LaunchRequest | None:
-    after = await _after(database, job)
+async def _request(database: Database, engine: Engine, job: Job, patience: float) -> LaunchRequest | None:
+    after = await _after(database, engine, job)
     if after is None:
         return None
     plan = await _tasks(database, job)
@@ -135,11 +145,13 @@ def _made(database: Database, job: Job, token: str, plan: _Plan) -> LaunchReques
     )
 
 
-async def _after(database: Database, job: Job) -> tuple[After, ...] | None:
+async def _after(database: Database, engine: Engine, job: Job) -> tuple[After, ...] | None:
     """Return what the engine is to hold a job for; None where it must wait here first."""
     others = await schedule.outlines(database, [one.job_id for one in job.spec.dependencies])
     # what was deleted meanwhile is waited for no more
     waits = [one for one in job.spec.dependencies if one.job_id in others and not others[one.job_id].finished]
+    if any(one.kind not in engine.capabilities.holds for one in waits):
+        return None
     sent: dict[int, list[Submission]] = {one.job_id: [] for one in waits}
     for submission in await submissions.active(database, sent):
         sent[submission.job_id].append(submission)
@@ -206,18 +218,21 @@ async def _tasks(database: Database, job: Job) -> _Plan | None:
     standing = (await submissions.standings(database, [job.id])).get(job.id)
     if standing is None:
         return None
+    sendable = {Status.SUBMITTED}
+    if not await submissions.active(database, [job.id]):
+        sendable.add(Status.WAITING)  # else it is held there
     again: Mapping[int, int] = {
         task_id: task.attempt
         for task_id, (task, _) in sorted(standing.unfinished.items())
-        if task.status in (Status.SUBMITTED, Status.WAITING)
+        if task.status in sendable
     }
-    fresh = standing.rest in (Status.SUBMITTED, Status.WAITING)
+    fresh = standing.rest in sendable
     at_once = array.throttle
     if at_once is not None:
         at_once -= await _live(database, job, at_once)
         if at_once <= 0:
             return None
-    if not again and len(array.ranges) == 1:
+    if fresh and not standing.unfinished and not standing.finished and len(array.ranges) == 1:
         return _Plan(array, at_once)
     if fresh:
         touched = {task.task_id async for task in tasks.select(database, job.id)}

@@ -96,6 +96,8 @@ class Loader:
         enrolled: dict[int, JobState] = {}
         for job_id, outline in outlines.items():
             if not self._is_mine(outline):
+                if not outline.finished and job_id in self._workload.jobs:
+                    self._workload.job_deleted(job_id)  # it was moved to another engine
                 continue
             job = enrolled[job_id] = self._workload.enroll(outline, waits.get(job_id, ()))
             self._names.setdefault(job_id, job.name)

@@ -15,6 +15,7 @@ from asyncjman.scheduler.launches import NotLaunched, launch
 from asyncjman.scheduler.observed import Stored, close, store
 from asyncjman.scheduler.settle import settle
 from asyncjman.scheduler.watching import Situation, add_late, situation
+from asyncjman.scheduler.withdrawing import withdraw
 from asyncjman.store import jobs, submissions, transitions
 from asyncjman.store.database import Database
 from asyncjman.store.submissions import Submission
@@ -61,6 +62,7 @@ async def poll(database: Database, engine: Engine, *, budget: float = math.inf) 
             break
     await _settle_here(database, engine, result)
     if result.answered:
+        await withdraw(database, engine, budget=budget)
         await _launch_waiting(database, engine, result)
     return result
 
@@ -91,6 +93,9 @@ async def _settle_here(database: Database, engine: Engine, result: Polled) -> No
     if ended := await submissions.ended_before(database, engine.name):
         async with database.transaction() as tx:
             result.ended.extend(await settle(tx, ended))
+    if freed := await submissions.freed(database, engine.name):
+        async with database.transaction() as tx:
+            await transitions.set_ready(tx, freed)
 
 
 async def _launch_waiting(database: Database, engine: Engine, result: Polled) -> None:

@@ -6,11 +6,14 @@ from collections.abc import Callable, Sequence
 
 from asyncjman.engines.base import Engine, Why
 from asyncjman.errors import JmanError
+from asyncjman.model.graph import dependents
 from asyncjman.model.job import LOCAL, Job
 from asyncjman.model.selection import format_ids
 from asyncjman.model.status import Status
 from asyncjman.scheduler.launches import PATIENCE_SECONDS, NotLaunched, launch
-from asyncjman.store import jobs, submissions
+from asyncjman.scheduler.polling import poll
+from asyncjman.scheduler.settle import settle_dependents
+from asyncjman.store import jobs, schedule, submissions
 from asyncjman.store.database import Database
 
 
@@ -33,6 +36,8 @@ async def send_new(database: Database, engine: Engine, stored: Sequence[Job]) ->
         if isinstance(error, NotLaunched) and error.why is Why.LIMIT:
             return _waits([job.id for job in left], error)
         async with database.transaction() as tx:
+            # another process may have submitted some that wait for these
+            await settle_dependents(tx, [job.id for job in left])
             for job in left:
                 await jobs.delete(tx, job.id)
         raise
@@ -45,6 +50,7 @@ async def send_again(
 
     Where a limit of the site is reached, what is left waits here for a later poll: return a line on that.
     """
+    await _poll_dependents(database, engine_of, [job.id for job in again])
     there = [job for job in again if job.spec.executor != LOCAL]
     unsent: dict[str, set[int]] = {}
     for name in {job.spec.executor for job in there}:
@@ -59,6 +65,17 @@ async def send_again(
                 raise
             return _waits([one.id for one in there[number:]], error)
     return None
+
+
+async def _poll_dependents(
+    database: Database, engine_of: Callable[[str], Engine], job_ids: Sequence[int]
+) -> None:
+    """Have engines polled that have something which waits for these jobs: they are open again."""
+    waiting = dependents(await jobs.dependency_edges(database), job_ids)
+    launched = {one.job_id for one in await submissions.active(database, waiting)}
+    outlines = await schedule.outlines(database, launched)
+    for name in sorted({one.executor for one in outlines.values()}):
+        await poll(database, engine_of(name))
 
 
 def _waits(job_ids: Sequence[int], error: NotLaunched) -> str:

@@ -87,12 +87,29 @@ async def settle_jobs(tx: Transaction, job_ids: Iterable[int], *, queued_too: bo
         ended = {one.job_id: others[one.job_id] for one in job.dependencies if others[one.job_id].finished}
         workload.decide(job, ended, ends)
     now = tx.runtime.time()
-    # what is on a cluster is released there
-    held_there = {one.job_id for one in await submissions.active(tx, decisions.ready)}
+    waiting = [job.id for job in known if job.undecided and not job.skipped]
+    # what waits is released there, where its job is on a cluster; what is still to be sent is submitted
+    held_there = {one.job_id for one in await submissions.active(tx, [*decisions.ready, *waiting])}
     await transitions.set_ready(tx, [job_id for job_id in decisions.ready if job_id not in held_there])
-    await transitions.set_waiting(tx, [job.id for job in known if job.undecided and not job.skipped])
+    await transitions.set_waiting(tx, [job_id for job_id in waiting if job_id not in held_there])
     for job_id, reason, task_ids in decisions.skipped:
         await transitions.end_unstarted(
             tx, job_id, Status.SKIPPED, reason, now, task_ids, queued_too=queued_too
         )
     return await transitions.close_jobs(tx, [job_id for job_id, _, _ in decisions.skipped], now)
+
+
+async def settle_dependents(tx: Transaction, job_ids: Sequence[int]) -> None:
+    """Have the jobs that wait for these go, or be skipped, as these stand: what is left of them is stopped.
+
+    That is decided here and now for what a runner has claimed ahead, too: once these are gone, nothing
+    would hold it back. What is on a cluster is settled there.
+    """
+    now = tx.runtime.time()
+    for job_id, outline in (await schedule.outlines(tx, job_ids)).items():
+        if not outline.finished:
+            await transitions.end_all(tx, job_id, Status.STOPPED, "deleted", now)
+    await transitions.close_jobs(tx, job_ids, now)
+    found = set(dependents(await jobs.dependency_edges(tx), job_ids)) - set(job_ids)
+    on_cluster = {one.job_id for one in await submissions.active(tx, found)}
+    await settle_jobs(tx, found - on_cluster, queued_too=True)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from asyncjman.model.job import Task
+from asyncjman.model.job import PLAIN_TASK, Task
 from asyncjman.model.status import Status
 from asyncjman.store.database import Reader, Transaction, View
 from asyncjman.store.jobs import REVISION
@@ -63,36 +63,67 @@ async def database_token(source: Reader | Transaction) -> str:
 
 
 async def insert(
-    tx: Transaction, *, job_id: int, token: str, now: float, host: str, pid: int, mapped: Sequence[int]
+    tx: Transaction,
+    *,
+    job_id: int,
+    engine: str,
+    token: str,
+    now: float,
+    host: str,
+    pid: int,
+    mapped: Sequence[int],
 ) -> int | None:
-    """Store the intent to submit a job, or some tasks of it; None where another process was faster."""
+    """Store the intent to submit a job, or some tasks of it; None where another process was faster, also to
+    move the job to another engine.
+
+    What is submitted is to be sent. What waits is, too, unless its job is on the cluster: it is held there.
+    """
     tasks = json.dumps(list(mapped)) if mapped else None
     rows = await tx.fetch(
+        "WITH sendable (status) AS (SELECT 'submitted' UNION ALL SELECT 'waiting' "
+        "WHERE NOT EXISTS (SELECT 1 FROM submission WHERE job_id = ? AND active = 1)) "
         "INSERT INTO submission (job_id, token, created_at, host, pid, mapped) "
-        "SELECT job.id, ?, ?, ?, ?, ? FROM job WHERE job.id = ? AND job.finished_at IS NULL "
+        "SELECT job.id, ?, ?, ?, ?, ? FROM job WHERE job.id = ? AND job.executor = ? "
+        "AND job.finished_at IS NULL "
         "AND NOT EXISTS (SELECT 1 FROM submission WHERE job_id = ? AND active = 1 AND grid_id IS NULL) "
-        "AND (job.rest IN ('submitted', 'waiting') OR EXISTS (SELECT 1 FROM task WHERE job_id = ? "
-        "AND finished_at IS NULL AND status IN ('submitted', 'waiting'))) "
-        "AND NOT EXISTS (SELECT 1 FROM task WHERE job_id = ? AND status NOT IN ('submitted', 'waiting') "
+        "AND (job.rest IN sendable OR EXISTS (SELECT 1 FROM task WHERE job_id = ? "
+        "AND finished_at IS NULL AND status IN sendable)) "
+        "AND NOT EXISTS (SELECT 1 FROM task WHERE job_id = ? AND status NOT IN sendable "
         "AND task_id IN (SELECT value FROM json_each(?))) RETURNING id",
-        (token, now, host, pid, tasks, job_id, job_id, job_id, job_id, tasks),
+        (job_id, token, now, host, pid, tasks, job_id, engine, job_id, job_id, job_id, tasks),
     )
     return rows[0][0] if rows else None
 
 
 async def sent(tx: Transaction, submission_id: int, native_id: str, status: Status) -> None:
-    """Store that the cluster took a submission, and that its tasks are queued, or waiting, there."""
-    await tx.execute("UPDATE submission SET grid_id = ? WHERE id = ?", (int(native_id), submission_id))
-    await tx.execute(
-        f"UPDATE job SET rest = ?, revision = {REVISION} WHERE rest IN ('submitted', 'waiting') "
-        "AND id = (SELECT job_id FROM submission WHERE id = ?)",
-        (status, submission_id),
+    """Store that the cluster took a submission, and that its tasks are queued, or waiting, there.
+
+    Others of its job are not its business: what was submitted again since it was made is still to be sent.
+    """
+    rows = await tx.fetch(
+        "UPDATE submission SET grid_id = ? WHERE id = ? RETURNING job_id, mapped",
+        (int(native_id), submission_id),
     )
-    await tx.execute(
-        "UPDATE task SET status = ? WHERE status IN ('submitted', 'waiting') AND finished_at IS NULL "
-        "AND job_id = (SELECT job_id FROM submission WHERE id = ?)",
-        (status, submission_id),
-    )
+    for job_id, mapped in rows:
+        own, values = f"(attempt = 1 OR task_id = {PLAIN_TASK})", []
+        rest = ""
+        if mapped is not None:
+            own, values = "task_id IN (SELECT value FROM json_each(?))", [mapped]
+            # whether it is about all that have no row
+            rest = (
+                "AND task_count - (SELECT count(*) FROM task WHERE job_id = job.id) = (SELECT count(*) "
+                "FROM json_each(?) WHERE value NOT IN (SELECT task_id FROM task WHERE job_id = job.id))"
+            )
+        await tx.execute(
+            f"UPDATE job SET rest = ?, revision = {REVISION} "
+            f"WHERE rest IN ('submitted', 'waiting') AND id = ? {rest}",
+            (status, job_id, *values),
+        )
+        await tx.execute(
+            "UPDATE task SET status = ? WHERE status IN ('submitted', 'waiting') AND finished_at IS NULL "
+            f"AND job_id = ? AND {own}",
+            (status, job_id, *values),
+        )
 
 
 async def drop(tx: Transaction, submission_id: int) -> None:
@@ -131,6 +162,11 @@ async def deactivate(tx: Transaction, job_ids: Iterable[int]) -> None:
     )
 
 
+async def deactivate_one(tx: Transaction, submission_id: int) -> None:
+    """Say that nothing of this submission is on the cluster any more."""
+    await tx.execute("UPDATE submission SET active = 0, note = NULL WHERE id = ?", (submission_id,))
+
+
 async def set_notes(tx: Transaction, rows: Sequence[tuple[str | None, int]]) -> None:
     """Store (what the cluster says beyond our status, submission id)."""
     await tx.execute_many("UPDATE submission SET note = ? WHERE id = ?", rows)
@@ -158,6 +194,18 @@ async def ended_before(source: Reader | Transaction, executor: str) -> list[int]
         "AND NOT EXISTS (SELECT 1 FROM submission WHERE submission.job_id = job.id AND active = 1) "
         "AND (job.rest = 'waiting' OR EXISTS (SELECT 1 FROM task WHERE task.job_id = job.id "
         "AND task.status = 'waiting'))",
+        (executor,),
+    )
+    return [row[0] for row in rows]
+
+
+async def freed(source: Reader | Transaction, executor: str) -> list[int]:
+    """Return the unsent jobs of a cluster that wait, and for nothing: what they waited for was deleted."""
+    rows = await source.fetch(
+        "SELECT id FROM job WHERE executor = ? AND finished_at IS NULL "
+        "AND (rest = 'waiting' OR EXISTS (SELECT 1 FROM task WHERE job_id = job.id AND status = 'waiting')) "
+        "AND NOT EXISTS (SELECT 1 FROM dependency WHERE job_id = job.id) "
+        "AND NOT EXISTS (SELECT 1 FROM submission WHERE job_id = job.id AND active = 1)",
         (executor,),
     )
     return [row[0] for row in rows]

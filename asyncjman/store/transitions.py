@@ -28,7 +28,8 @@ UNCLAIMED = (
 _HELD = "job_id = ? AND task_id = ? AND attempt = ? AND runner IS ?"
 _BLANK = (
     "runner = NULL, pid = NULL, stop = NULL, exit_status = NULL, signal = NULL, reason = NULL, host = NULL, "
-    "started_at = NULL, finished_at = NULL, cpu_seconds = NULL, peak_memory_bytes = NULL, cause = NULL"
+    "started_at = NULL, finished_at = NULL, cpu_seconds = NULL, peak_memory_bytes = NULL, cause = NULL, "
+    "missing_since = NULL"
 )
 
 
@@ -48,23 +49,24 @@ async def claim(
     runner: int,
     wanted: Sequence[tuple[int, int, str | None]],
     spans: Iterable[tuple[int, int, int]],
+    engine: str = "local",
 ) -> list[Claim]:
     """Take up those of the wanted (job id, task id, array as it was read) that are still free.
 
     ``spans`` are (job id, index, index): the array's tasks from the first index to before the second one
-    are wanted, and so have rows then.
+    are wanted, and so have rows then. A job that was moved to another engine than ``engine`` is not free.
     """
     rows = await tx.fetch(
         "INSERT INTO task (job_id, task_id, status, attempt, runner) "
         "SELECT job.id, json_extract(one.value, '$[1]'), 'queued', 1, ? "
         "FROM json_each(?) AS one JOIN job ON job.id = json_extract(one.value, '$[0]') "
-        "WHERE job.array IS json_extract(one.value, '$[2]') "
+        "WHERE job.array IS json_extract(one.value, '$[2]') AND job.executor = ? "
         "AND (job.rest IN ('submitted', 'waiting') OR EXISTS (SELECT 1 FROM task AS known "
         "WHERE known.job_id = job.id AND known.task_id = json_extract(one.value, '$[1]'))) "
         "ON CONFLICT (job_id, task_id) DO UPDATE SET status = 'queued', runner = excluded.runner "
         "WHERE status IN ('submitted', 'waiting') "
         "RETURNING job_id, task_id, attempt, first_attempt",
-        (runner, json.dumps(wanted)),
+        (runner, json.dumps(wanted), engine),
     )
     arrays = {job_id: array for job_id, _, array in wanted}
     # under the same guard as the rows above, and with no gap before: where there are none, the index stays
@@ -280,6 +282,18 @@ async def ask_to_stop(tx: Transaction, job_id: int, task_ids: Sequence[int] = ()
         (job_id, *values),
     )
     return len(rows)
+
+
+async def withdraw(tx: Transaction, job_id: int, task_ids: Sequence[int], reason: str, now: float) -> None:
+    """Have those of the tasks that had started end as stopped: the engine was told to end all of them.
+
+    All of them are to be reset then: that keeps an attempt only if it started.
+    """
+    await tx.execute(
+        "UPDATE task SET status = 'stopped', reason = ?, finished_at = ? WHERE job_id = ? "
+        "AND status = 'executing' AND task_id IN (SELECT value FROM json_each(?))",
+        (reason, now, job_id, json.dumps(list(task_ids))),
+    )
 
 
 async def reset(

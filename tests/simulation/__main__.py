@@ -7,7 +7,7 @@ import sys
 import time
 
 from tests.simulation.history import stage
-from tests.simulation.plan import make_plan
+from tests.simulation.mixed import make_plan
 from tests.simulation.report import Report
 
 

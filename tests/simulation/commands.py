@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from asyncjman.api.manager import JobManager
 from asyncjman.api.resubmission import Resubmission
+from asyncjman.engines import registry
+from asyncjman.engines.budget import Budget
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import PLAIN_TASK, JobSpec
@@ -15,15 +20,17 @@ from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.dispatcher import Dispatcher
 from asyncjman.scheduler.options import Options
+from asyncjman.scheduler.polling import poll
 from asyncjman.settings import Settings
+from asyncjman.store import schedule
 from asyncjman.store.database import Database
-from tests.making import stored
 from tests.simulation.machine import Machine, SimulatedEngine
 from tests.simulation.oracle import Oracle
-from tests.simulation.plan import Delete, Execute, Resubmit, Stop, Submit
+from tests.simulation.plan import Delete, Execute, List, Resubmit, Stop, Submit, Wait
 from tests.simulation.state import JobView
 from tests.simulation.world import Process
 
+SETTINGS = Settings(vanish_grace=12.0, poll_interval=0.5, poll_interval_max=4.0, cluster="north")
 STATUSES = {
     "unsuccessful": FINISHED - {Status.SUCCESS},
     "failed": frozenset({Status.FAILURE}),
@@ -34,23 +41,24 @@ STATUSES = {
 class Commands:
     """Carries out commands in processes of their own."""
 
-    def __init__(self, path: Path, machine: Machine, oracle: Oracle) -> None:
+    def __init__(self, path: Path, machine: Machine, oracle: Oracle, sites: Sequence[str] = ()) -> None:
         self._path = path
+        self._sites = sites
         self._machine = machine
         self._oracle = oracle
         self.engines: dict[Process, Dispatcher] = {}
 
     def _opened(self, process: Process) -> JobManager:
-        return JobManager(self._path, run=False, settings=Settings(), runtime=process.runtime)
+        return JobManager(self._path, run=False, settings=SETTINGS, runtime=process.runtime)
 
     async def submit(self, process: Process, wanted: Submit) -> None:
         async with self._opened(process) as manager:
-            spec = self._spec(wanted)
+            spec = self._spec(wanted, process.runtime.token(8))
             process.world.tell(f"{process.name}: submit {_words(spec)}")
-            job = await stored(manager, spec)
+            (job,) = await manager.submit_spec(spec, {})
             process.world.tell(f"{process.name}: it is job {job.id}")
 
-    def _spec(self, wanted: Submit) -> JobSpec:
+    def _spec(self, wanted: Submit, token: str) -> JobSpec:
         ids = sorted(self._oracle.view)
         array = ArraySpec.parse(f"1-{wanted.size}") if wanted.size else None
         dependencies: list[Dependency] = []
@@ -78,6 +86,9 @@ class Commands:
             retry=Retry(wanted.retries, delay=wanted.delay) if wanted.retries else None,
             stop_on_failure=wanted.stop_on_failure,
             dependencies=tuple(dict.fromkeys(dependencies)),
+            executor=wanted.engine,
+            timeout=wanted.timeout,
+            token=token,
         )
 
     async def stop(self, process: Process, wanted: Stop) -> None:
@@ -89,9 +100,12 @@ class Commands:
         begun = process.world.now
         async with self._opened(process) as manager:
             await manager.stop(_selection(job.id), tasks)
+            confirmed = not await manager.unconfirmed([job.id], tasks)
         for one in self._machine.of_job(job.id):
             if one.begun < begun and (not tasks or one.key[1] in tasks):
                 process.world.violated(f"{job.id}.{one.key[1]} was stopped, and runs on")
+        if confirmed:
+            self._oracle.truth.is_stopped(job.id, tasks, begun)
 
     async def resubmit(self, process: Process, wanted: Resubmit) -> None:
         job = self._job(wanted.which)
@@ -102,12 +116,13 @@ class Commands:
         if wanted.what == "everything":
             self._oracle.may_repeat[process] = set(ids)
         options = " --running-jobs" if wanted.running_too else ""
+        options += f" --to {wanted.to}" if wanted.to else ""
         options += "" if wanted.dependents else " --no-dependents"
         process.world.tell(f"{process.name}: resubmit {ids}{_of(tasks)} {wanted.what}{options}")
         async with self._opened(process) as manager:
             only = {job.id: tasks} if tasks else {}
             selection = Selection(ids=tuple(range(one, one + 1) for one in ids), tasks=only)
-            request = Resubmission(statuses=STATUSES[wanted.what], dependents=wanted.dependents)
+            request = Resubmission(statuses=STATUSES[wanted.what], dependents=wanted.dependents, to=wanted.to)
             await manager.resubmit(selection, request, running_too=wanted.running_too)
 
     async def delete(self, process: Process, wanted: Delete) -> None:
@@ -117,7 +132,10 @@ class Commands:
         tasks = _some(job, wanted.task)
         process.world.tell(f"{process.name}: delete {job.id}{_of(tasks)}")
         async with self._opened(process) as manager:
-            await manager.delete(_selection(job.id), tasks)
+            for one in await manager.delete(_selection(job.id), tasks):
+                if one.problems:
+                    self._oracle.truth.told.add(one.job.id)
+                    process.world.tell(f"{process.name}: job {one.job.id} may not be gone")
 
     async def execute(self, process: Process, wanted: Execute) -> None:
         process.world.tell(f"{process.name}: execute -p {wanted.parallel}")
@@ -131,11 +149,42 @@ class Commands:
         )
         self.engines[process] = engine
         self._oracle.executes[process] = False
+        following = asyncio.create_task(self._follow_others(database))
         try:
             await engine.run()
         finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
             self.engines.pop(process, None)
             await database.close()
+
+    async def _follow_others(self, database: Database) -> None:
+        """Poll the clusters while a job of this machine waits for one there, as ``Execution`` does."""
+        while self._sites:
+            await asyncio.sleep(1.0)
+            if await schedule.waits_elsewhere(database, "local"):
+                for name in await schedule.clusters(database):
+                    await poll(database, registry.make(name, database, SETTINGS, Budget()))
+
+    async def wait(self, process: Process, wanted: Wait) -> None:
+        job = self._job(wanted.which)
+        if job is not None:
+            process.world.tell(f"{process.name}: wait {job.id}")
+            await self._wait(process, _selection(job.id), wanted.seconds)
+
+    async def wait_for_all(self, process: Process) -> None:
+        await self._wait(process, Selection(), None)
+
+    async def _wait(self, process: Process, selection: Selection, seconds: float | None) -> None:
+        async with self._opened(process) as manager:
+            with suppress(TimeoutError):
+                await manager.wait_for(selection, seconds)
+
+    async def list(self, process: Process, wanted: List) -> None:
+        process.world.tell(f"{process.name}: list")
+        async with self._opened(process) as manager:
+            await manager.poll()
+            await manager.look_up_usage()
 
     def _job(self, which: float) -> JobView | None:
         ids = sorted(self._oracle.view)
@@ -162,5 +211,7 @@ def _words(spec: JobSpec) -> str:
     words = [f"-t {spec.array}"] if spec.array else []
     words += [f"--after-{one.kind} {one.job_id}" for one in spec.dependencies]
     words += [f"--retry {spec.retry.count} --retry-delay {spec.retry.delay}"] if spec.retry else []
+    words += [f"--to {spec.executor}"] if spec.executor != "local" else []
+    words += [f"--timeout {spec.timeout:g}"] if spec.timeout is not None else []
     words += ["--stop-on-failure"] if spec.stop_on_failure else []
     return " ".join(words) or "a plain job"

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,8 +20,10 @@ from typing import Any
 from asyncjman.errors import JmanError
 from asyncjman.store import home
 from asyncjman.store.database import Database
+from tests.simulation.clusters import Clusters
 from tests.simulation.commands import Commands
 from tests.simulation.machine import Machine
+from tests.simulation.mixed import make_plan
 from tests.simulation.oracle import Oracle
 from tests.simulation.plan import (
     Action,
@@ -30,19 +32,24 @@ from tests.simulation.plan import (
     Execute,
     Fault,
     Interrupt,
+    List,
     Plan,
     Resubmit,
     Stop,
     Submit,
     Suspend,
-    make_plan,
+    Trouble,
+    Wait,
 )
 from tests.simulation.seams import simulated
 from tests.simulation.world import Process, World
 
 MOST_SECONDS = 200.0
 """Virtual: a history that isn't over by then never ends."""
+MOST_CLUSTER_SECONDS = 2000.0
+"""What a record is missing of is waited for, for minutes."""
 MOST_TURNS = 60_000
+MOST_CLUSTER_TURNS = 250_000
 
 
 @dataclass(slots=True)
@@ -70,8 +77,9 @@ class _History:
         self._machine = Machine(self._world)
         self._machine.failing, self._machine.seconds = plan.failing, plan.seconds
         self._machine.refusing = plan.refusing
-        self._oracle = Oracle(str(path), self._world, self._machine)
-        self._commands = Commands(path, self._machine, self._oracle)
+        self._clusters = Clusters(self._world, plan)
+        self._oracle = Oracle(str(path), self._world, self._machine, self._clusters)
+        self._commands = Commands(path, self._machine, self._oracle, plan.sites)
         self._done: Counter[str] = Counter()
         self._names: Counter[str] = Counter()
         self._to_come = len(plan.actions)
@@ -80,7 +88,7 @@ class _History:
 
     def run(self) -> Result:
         world = self._world
-        with simulated(world, self._machine):
+        with simulated(world, self._machine, self._clusters):
             try:
                 self._start("submit", lambda process: self._submit_all(process))
                 for at, action in self._plan.actions:
@@ -88,8 +96,16 @@ class _History:
                 self._until_all_ended()
                 if not world.violation:
                     world.tell("the last execute")
+                    self._clusters.calm()
                     self._start("execute", lambda one: self._commands.execute(one, Execute(4)))
+                    if self._plan.sites:
+                        self._start("wait", self._commands.wait_for_all)
                     self._until_all_ended()
+                if not world.violation and self._plan.sites:
+                    self._start("list", lambda one: self._commands.list(one, List()))
+                    self._until_all_ended()
+                    # what is skipped finds that out, if it could not be deleted
+                    self._until_all_ended(self._clusters.runs)
                 if not world.violation:
                     self._oracle.nothing_is_left()
             finally:
@@ -100,21 +116,22 @@ class _History:
             world.violation,
             world.digest,
             world.turns,
-            self._machine.starts,
+            self._machine.starts + self._clusters.starts,
             self._oracle.late,
             self._oracle.transitions,
             self._done,
             world.trace,
         )
 
-    def _until_all_ended(self) -> None:
+    def _until_all_ended(self, also: Callable[[], Sequence[object]] = lambda: ()) -> None:
         world = self._world
-        until = world.now + MOST_SECONDS
-        while (self._to_come or self._users) and not world.violation:
+        until = world.now + (MOST_CLUSTER_SECONDS if self._plan.sites else MOST_SECONDS)
+        most = MOST_CLUSTER_TURNS if self._plan.sites else MOST_TURNS
+        while (self._to_come or self._users or also()) and not world.violation:
             if not world.step():
                 names = ", ".join(one.name for one in self._users)
                 world.violated(f"a deadlock: {names} wait for nothing")
-            if world.now > until or world.turns > MOST_TURNS:
+            if world.now > until or world.turns > most:
                 names = ", ".join(one.name for one in self._users)
                 world.violated(f"no end after {world.now:.0f} s, {world.turns} turns: {names} still run")
             if self._someone_ended:
@@ -171,11 +188,15 @@ class _History:
             Resubmit: commands.resubmit,
             Delete: commands.delete,
             Execute: commands.execute,
+            Wait: commands.wait,
+            List: commands.list,
         }
         verb = work[type(action)]
         self._start(type(action).__name__.lower(), lambda process: verb(process, action))
 
     def _fault(self, fault: Fault) -> bool:
+        if isinstance(fault, Trouble):
+            return self._clusters.trouble(fault)
         alive = list(self._commands.engines) if isinstance(fault, Interrupt) else list(self._users)
         alive = [one for one in alive if not one.is_dead]
         if not alive:
@@ -214,6 +235,7 @@ class Stage:
     def run(self, seed: int, *, tracing: bool = False, plan: Plan | None = None) -> Result:
         for side in ("", "-wal", "-shm"):
             self._path.with_name(self._path.name + side).unlink(missing_ok=True)
+        shutil.rmtree(f"{self._path}.spool", ignore_errors=True)
         shutil.copyfile(self._template, self._path)
         self._say_that_it_is_no_copy()
         self._count += 1

@@ -10,9 +10,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from asyncjman.model.status import Status
+from tests.simulation.clusters import Clusters
 from tests.simulation.machine import Machine, Running
 from tests.simulation.state import UNFINISHED, Key, Reader, View, is_finished, judge
 from tests.simulation.transitions import may_follow
+from tests.simulation.truth import Truth
 from tests.simulation.world import Process, World
 
 NOTICE_SECONDS = 0.3
@@ -22,10 +24,11 @@ NOTICE_SECONDS = 0.3
 class Oracle:
     """Knows all that was ever committed, and what runs on the machine."""
 
-    def __init__(self, path: str, world: World, machine: Machine) -> None:
+    def __init__(self, path: str, world: World, machine: Machine, clusters: Clusters) -> None:
         self._reader = Reader(path)
         self._world = world
         self._machine = machine
+        self._clusters = clusters
         self._times = [0.0]
         self._views: list[View] = [self._reader.read()]
         self.transitions: Counter[tuple[str, str]] = Counter()
@@ -35,6 +38,7 @@ class Oracle:
         """The jobs of which a process was asked to repeat successes too."""
         self.executes: dict[Process, bool] = {}
         """The processes that execute, and whether they were interrupted."""
+        self.truth = Truth(world, self, machine, clusters)
         world.on_commit = self.committed
         machine.on_start = self.started
 
@@ -44,6 +48,15 @@ class Oracle:
     @property
     def view(self) -> View:
         return self._views[-1]
+
+    @property
+    def view_before(self) -> View:
+        return self._views[-2]
+
+    def views_since(self, seconds: float) -> Iterator[View]:
+        """Yield what was committed at some moment of the last seconds, the latest first."""
+        since = bisect_right(self._times, self._world.now - seconds) - 1
+        yield from reversed(self._views[since:])
 
     # -- after each commit -------------------------------------------------------------------------
 
@@ -59,7 +72,8 @@ class Oracle:
                     if was is not None and was != status:
                         self._changed(process, (job_id, task), was, status)
             for task, row in old.rows.items() if old is not None else ():
-                if task not in job.tasks and row.status in ("queued", "executing"):
+                held = row.runner is not None and row.status in ("queued", "executing")
+                if task not in job.tasks and held:
                     self._world.violated(f"{job_id}.{task} is deleted while {row.runner} holds it")
             if job.rows.keys() - job.tasks.keys():
                 self._world.violated(f"job {job_id} has a row of a task that was deleted: {dict(job.rows)}")
@@ -72,6 +86,9 @@ class Oracle:
                 self._world.violated(f"job {job_id} was deleted while its task {one.key[1]} runs")
 
     def _changed(self, process: Process, key: Key, was: str, status: str) -> None:
+        if self.view[key[0]].engine != "local":
+            self.truth.changed(process, key, was, status)
+            return
         self._world.tell(f"{process.name}: {_name(key)} {was} -> {status}")
         self.transitions[was, status] += 1
         at_once = was not in UNFINISHED and status == "skipped"  # submitted again, and skipped again
@@ -95,10 +112,10 @@ class Oracle:
             self._world.violated(f"{_name(key)} is skipped, but no dependency says so: {self._says(key)}")
 
     def _is_skipped_rightly(self, key: Key) -> bool:
-        says = {*self._says(key).values(), *self._deleted_now_says(key)}
+        says = {*self._says(key).values(), *self.deleted_now_says(key)}
         return not {"skip", "either"}.isdisjoint(says)
 
-    def _deleted_now_says(self, key: Key) -> Iterator[str]:
+    def deleted_now_says(self, key: Key) -> Iterator[str]:
         """Yield what the dependencies say that this commit deletes: what had not ended of them is stopped."""
         before, now = self._views[-2], self.view
         for other, kind in before[key[0]].dependencies:
@@ -122,22 +139,23 @@ class Oracle:
         if job is None:
             self._world.violated(f"{name} starts, but was deleted")
             return
-        if any(other.key == key for other in self._machine.running.values()):
+        at_work = [other.key for other in self._machine.running.values()]
+        at_work += [other.key for other in self._clusters.at_work()]
+        if key in at_work:
             self._world.violated(f"{name} runs twice at once")
         if job.tasks.get(key[1]) == "success":
             self._world.violated(f"{name} starts, but has succeeded")
         row = job.rows.get(key[1])
         if row is None or row.runner != runner.name or row.status not in ("queued", "executing"):
             self._world.violated(f"{name} starts, but {runner.name} does not hold it: {row}")
-        if job.throttle is not None and len(self._machine.of_job(job.id)) >= job.throttle:
+        if job.throttle is not None and sum(other[0] == job.id for other in at_work) >= job.throttle:
             self._world.violated(f"{name} starts, more than {job.throttle} at a time")
         self._check_dependencies(key, runner)
 
     def _check_dependencies(self, key: Key, runner: Process) -> None:
         if any(self._allow(statuses, self.view, key) for statuses in self._as_seen_by(runner)):
             return
-        since = bisect_right(self._times, self._world.now - NOTICE_SECONDS) - 1
-        for view in reversed(self._views[since:]):
+        for view in self.views_since(NOTICE_SECONDS):
             if key[0] in view and any(self._allow(seen, view, key) for seen in self._since(view, runner)):
                 self.late += 1
                 return
@@ -197,6 +215,7 @@ class Oracle:
         if self._machine.running:
             keys = ", ".join(_name(one.key) for one in self._machine.running.values())
             self._world.violated(f"{keys} still run at the end")
+        self.truth.nothing_is_left()
 
 
 def _name(key: Key) -> str:

@@ -24,6 +24,8 @@ class Submit:
     stop_on_failure: bool
     after: tuple[tuple[float, str], ...]
     """What it depends on: which job, and how."""
+    engine: str = "local"
+    timeout: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class Resubmit:
     """Whether what was skipped because of these comes along."""
     running_too: bool
     task: float | None
+    to: str | None = None
+    """The engine that they move to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,19 @@ class Delete:
 @dataclass(frozen=True, slots=True)
 class Execute:
     parallel: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Polls all clusters until a job has ended, or for so many seconds."""
+
+    which: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class List:
+    """Polls all clusters once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +93,18 @@ class Interrupt:
     kill: bool
 
 
-Command: TypeAlias = Submit | Stop | Resubmit | Delete | Execute
-Fault: TypeAlias = Crash | Suspend | Interrupt
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What goes wrong at a batch system, for a while where that has a meaning."""
+
+    site: str
+    what: str
+    """away, frozen, full, rough, forgets, lag; a node that is lost, or whose task is restarted."""
+    seconds: float
+
+
+Command: TypeAlias = Submit | Stop | Resubmit | Delete | Execute | Wait | List
+Fault: TypeAlias = Crash | Suspend | Interrupt | Trouble
 Action: TypeAlias = Command | Fault
 
 
@@ -93,16 +120,21 @@ class Plan:
     seconds: float
     """How long an attempt takes, on average."""
     refusing: float
-    """How often there is no process left for one."""
+    """How often there is no process left for one, or a cluster does not take one."""
+    sites: tuple[str, ...] = ()
+    """The clusters that there are."""
+    long: float = 0.0
+    """How often an attempt on a cluster would take a minute more."""
 
     @property
     def faults(self) -> int:
         return sum(isinstance(action, Fault) for _, action in self.actions)
 
 
-def make_plan(seed: int) -> Plan:
+def make_local_plan(seed: int) -> Plan:
+    """Return a plan with jobs of this machine alone."""
     chance = random.Random(f"plan {seed}")
-    jobs = [_submit(chance, number) for number in range(chance.randint(3, 6))]
+    jobs = [submit(chance, number) for number in range(chance.randint(3, 6))]
     spread = chance.choice((0.0, 0.1, 0.4))
     actions: list[tuple[float, Action]] = []
     end = chance.choice((1.0, 2.0, 4.0))
@@ -110,8 +142,8 @@ def make_plan(seed: int) -> Plan:
     for number in range(executes):
         at = 0.0 if number == 0 else chance.random() * end
         actions.append((at, Execute(chance.randint(1, 4))))
-    actions += [(chance.random() * end, _command(chance)) for _ in range(chance.randint(0, 6))]
-    actions += [(chance.random() * end, _fault(chance)) for _ in range(chance.randint(1, 4))]
+    actions += [(chance.random() * end, command(chance)) for _ in range(chance.randint(0, 6))]
+    actions += [(chance.random() * end, fault(chance)) for _ in range(chance.randint(1, 4))]
     return Plan(
         jobs=tuple(jobs),
         pauses=tuple(chance.random() * spread for _ in jobs),
@@ -122,7 +154,7 @@ def make_plan(seed: int) -> Plan:
     )
 
 
-def _submit(chance: random.Random, number: int) -> Submit:
+def submit(chance: random.Random, number: int) -> Submit:
     """Return a job; the second one, and most others, depend on jobs before."""
     size = chance.randint(1, 8) if chance.random() < 0.6 else 0
     count = min(number, chance.choice((1, 1, 1, 2)) if number == 1 or chance.random() < 0.7 else 0)
@@ -136,10 +168,10 @@ def _submit(chance: random.Random, number: int) -> Submit:
     )
 
 
-def _command(chance: random.Random) -> Command:
+def command(chance: random.Random) -> Command:
     kind = chance.choices((Submit, Stop, Resubmit, Delete, Execute), (2, 4, 6, 2, 3))[0]
     if kind is Submit:
-        return _submit(chance, 9)
+        return submit(chance, 9)
     if kind is Stop:
         return Stop(chance.random(), chance.random() if chance.random() < 0.4 else None)
     if kind is Resubmit:
@@ -157,7 +189,7 @@ def _command(chance: random.Random) -> Command:
     return Execute(chance.randint(1, 4))
 
 
-def _fault(chance: random.Random) -> Fault:
+def fault(chance: random.Random) -> Fault:
     kind = chance.choices((Crash, Suspend, Interrupt), (6, 2, 2))[0]
     if kind is Crash:
         return Crash(chance.random(), chance.choice((0, chance.randint(0, 20), chance.randint(0, 100))))

@@ -1,4 +1,4 @@
-"""What is put in the place of the real thing while histories run: the driver, dead runners, git.
+"""What is put in the place of the real thing while histories run: the driver, dead runners, clusters, git.
 
 All of it in one place, by name: what is not here is the real code.
 """
@@ -7,19 +7,26 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import psutil
+
 from asyncjman.engines import registry
-from asyncjman.executors import git
-from asyncjman.scheduler import reconcile
+from asyncjman.engines.cluster import process, records
+from asyncjman.engines.cluster.dialect import Programs
+from asyncjman.engines.cluster.programs import Binaries
+from asyncjman.executors import git, tool
+from asyncjman.scheduler import intents, launches, reconcile
 from asyncjman.scheduler.liveness import Life
 from asyncjman.store import folderlock, opening
 from asyncjman.store.runners import Runner
+from tests.simulation.clusters import Clusters
 from tests.simulation.connection import Connection
+from tests.simulation.desk import Seen, desk_of
 from tests.simulation.machine import Machine, SimulatedEngine
 from tests.simulation.world import Process, World
 
@@ -31,8 +38,24 @@ def current() -> Process:
     return loop
 
 
+class _AtWork:
+    """What each process has at work: a set of its own, as a real one has."""
+
+    def __init__(self) -> None:
+        self._all: set[tuple[int, str]] = set()
+
+    def add(self, token: str) -> None:
+        self._all.add((current().pid, token))
+
+    def discard(self, token: str) -> None:
+        self._all.discard((current().pid, token))
+
+    def __contains__(self, token: str) -> bool:
+        return (current().pid, token) in self._all
+
+
 @contextmanager
-def simulated(world: World, machine: Machine) -> Iterator[None]:
+def simulated(world: World, machine: Machine, clusters: Clusters) -> Iterator[None]:
     """Have the real code run in this world."""
 
     async def connection_of(connector: Callable[[], sqlite3.Connection]) -> Connection:
@@ -47,15 +70,37 @@ def simulated(world: World, machine: Machine) -> Iterator[None]:
     def engine(_: registry.Context) -> SimulatedEngine:
         return SimulatedEngine(current(), machine)
 
+    async def run(argv: Sequence[str], *, timeout: float, **_: Any) -> tool.Completed:
+        return await desk_of(clusters.desks, argv[0]).run(current(), argv, timeout)
+
+    def locate(programs: Programs) -> Binaries:
+        return Binaries({name: name for name in programs.names}, {})
+
+    def processes() -> list[Seen]:
+        found = [Seen(one.pid, one.born, ()) for one in world.processes]
+        return found + [one for desk in clusters.desks.values() for one in desk.under_way()]
+
+    def scan(folder: str) -> list[records.Record]:
+        return sorted(real_scan(folder), key=lambda one: one.task_id)
+
+    real_scan = records.scan
+    at_work = _AtWork()
     with ExitStack() as stack:
         for owner, name, stand_in in (
             (opening, "connection_of", connection_of),
             # its locks are the real process's, which opens and deletes for all of the simulated ones
             (folderlock, "_descriptor", lambda folder: None),
             (git, "describe", no_commit),
+            (tool, "run", run),
+            (process, "locate", locate),
+            (psutil, "process_iter", processes),
+            (intents, "at_work", at_work),
+            (launches, "at_work", at_work),
+            (records, "scan", scan),  # in no order, as the real folder's
             (reconcile, "liveness", liveness),
             (reconcile, "tasks_may_live", lambda *_: False),
         ):
             stack.enter_context(patch.object(owner, name, stand_in))
-        stack.enter_context(patch.dict(registry.ENGINES, {registry.LOCAL: engine}))
+        engines = {registry.LOCAL: engine, **clusters.factories()}
+        stack.enter_context(patch.dict(registry.ENGINES, engines, clear=True))
         yield

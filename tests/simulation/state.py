@@ -27,6 +27,10 @@ class Row:
     runner: str | None
     """The name of the process that holds it."""
     stop: bool
+    reason: str | None = None
+    cause: str | None = None
+    is_unproven: bool = False
+    """Whether its end is not proven: a record that comes late corrects it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,9 @@ class JobView:
     dependencies: tuple[tuple[int, str], ...]
     """(job, kind)."""
     closed: bool
+    engine: str = "local"
+    timeout: float | None = None
+    """Seconds that an attempt may take."""
 
 
 View = Mapping[int, JobView]
@@ -77,16 +84,19 @@ class Reader:
         fetch("BEGIN")
         runners = dict(fetch("SELECT id, token FROM runner").fetchall())
         rows: dict[int, dict[int, Row]] = {}
-        for job, task, status, attempt, runner, stop in fetch(
-            "SELECT job_id, task_id, status, attempt, runner, stop FROM task"
+        for job, task, status, attempt, runner, stop, reason, cause, missing in fetch(
+            "SELECT job_id, task_id, status, attempt, runner, stop, reason, cause, missing_since FROM task"
         ).fetchall():
-            rows.setdefault(job, {})[task] = Row(status, attempt, runners.get(runner), stop == 1)
+            rows.setdefault(job, {})[task] = Row(
+                status, attempt, runners.get(runner), stop == 1, reason, cause, missing is not None
+            )
         waits: dict[int, list[tuple[int, str]]] = {}
         for job, other, kind in fetch("SELECT job_id, on_job, kind FROM dependency").fetchall():
             waits.setdefault(job, []).append((other, kind))
         found: dict[int, JobView] = {}
-        for job, rest, array, stop_on_failure, retry, closed in fetch(
-            "SELECT id, rest, array, stop_on_failure, retry, finished_at IS NOT NULL FROM job"
+        for job, rest, array, stop_on_failure, retry, closed, engine, timeout in fetch(
+            "SELECT id, rest, array, stop_on_failure, retry, finished_at IS NOT NULL, executor, timeout "
+            "FROM job"
         ).fetchall():
             if array not in self._arrays:
                 self._arrays[array] = task_ids(array)
@@ -101,6 +111,8 @@ class Reader:
                 bool(stop_on_failure),
                 tuple(waits.get(job, ())),
                 bool(closed),
+                engine,
+                timeout,
             )
         fetch("COMMIT")
         return found

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.history import Result, stage
-from tests.simulation.plan import make_plan
+from tests.simulation.mixed import make_plan
 from tests.simulation.report import Report
 
 ROOT = Path(__file__).parents[2]

@@ -132,6 +132,7 @@ class Process(asyncio.BaseEventLoop):
         self.world = world
         self.name = name
         self.pid = pid
+        self.born = EPOCH + world.now
         self.is_dead = False
         self.suspended_until = 0.0
         self.fuse: int | None = None

@@ -15,7 +15,7 @@ async def test_what_was_sent_meanwhile_is_not_forgotten(database: Database) -> N
     await add_jobs(database, replace(spec_of(), executor="sge"))
     async with database.transaction() as tx:
         intent = await submissions.insert(
-            tx, job_id=1, token="ab" * 7, now=1.0, host="here", pid=1, mapped=[]
+            tx, job_id=1, engine="sge", token="ab" * 7, now=1.0, host="here", pid=1, mapped=[]
         )
         assert intent is not None
         await submissions.sent(tx, intent, "17", Status.QUEUED)

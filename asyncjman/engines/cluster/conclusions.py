@@ -14,6 +14,7 @@ from asyncjman.engines.base import IN_ERROR, Observation, Purpose, Ref, Saw, Tas
 from asyncjman.engines.cluster.dialect import Accounting, Row
 from asyncjman.engines.cluster.numbers import members, number_of, task_id_of
 from asyncjman.engines.cluster.records import Record, RecordKind
+from asyncjman.engines.cluster.script import SKIPPED_STATUS
 from asyncjman.model.failure import Cause
 from asyncjman.model.job import PLAIN_TASK
 from asyncjman.model.signals import signal_name
@@ -283,6 +284,8 @@ def from_accounting(accounted: Observation, ref: Ref, row: TaskRow, since: float
         ended.at, ended.missing_since, ended.usage = since, since, None
     elif not ended.at:
         ended.at = since
+    if accounted.exit_status == SKIPPED_STATUS:
+        ended.missing_since = since  # it may have been skipped: its record tells, if it comes
     return ended
 
 

@@ -222,7 +222,8 @@ class ClusterEngine(Defaults):
     ) -> Sequence[Target]:
         """Have the cluster delete, and see that it does: what its command says tells too little.
 
-        A cluster whose counter was set back may have given a number to another job.
+        Returned is what it still lists as being deleted. A cluster whose counter was set back may have given
+        a number to another job.
         """
         listed = await self._query(patience=CANCEL_PATIENCE_SECONDS, budget=budget)
         owners = {row.native_id: row.token for row in listed}
@@ -236,7 +237,7 @@ class ClusterEngine(Defaults):
             rows = _by_token(await self._query(patience=CANCEL_PATIENCE_SECONDS, budget=budget))
             left = [one for one in wanted.values() if _is_there(one, rows.get(one.token, ()))]
             if not left:
-                return ()
+                return [one for one in wanted.values() if _is_there(one, rows.get(one.token, ()), dying=True)]
             await asyncio.sleep(CONFIRM_PAUSE_SECONDS)
         names = ", ".join(sorted(one.native_id for one in left))
         raise EnvironmentProblem(f"the cluster did not delete {names}: {words.strip() or 'it said nothing'}")
@@ -280,11 +281,11 @@ def _numbers(target: Target) -> list[range]:
     return ranges_of(number_of(target.tasks, one) for one in ids if not target.tasks or one in target.tasks)
 
 
-def _is_there(target: Target, rows: Iterable[Row]) -> bool:
-    """Tell whether the cluster still lists any of it, and does not delete it either."""
+def _is_there(target: Target, rows: Iterable[Row], *, dying: bool = False) -> bool:
+    """Tell whether the cluster still lists any of it, and, unless ``dying``, does not delete it either."""
     wanted = {number for one in _numbers(target) for number in one}
     for row in rows:
         listed = {number for one in row.numbers or (range(1),) for number in one}
-        if row.engine_state != BEING_DELETED and (not target.refs or wanted & listed):
+        if (dying or row.engine_state != BEING_DELETED) and (not target.refs or wanted & listed):
             return True
     return False

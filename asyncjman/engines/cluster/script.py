@@ -31,6 +31,10 @@ ANY_MISSING_SECONDS = 10
 """The same for a dependency that asks for no success: a task killed leaves no record at all."""
 
 
+SKIPPED_STATUS = 112
+"""How a script ends that did not run its command: accounting says 0 of a command that succeeded alone."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Predecessor:
     """A job that had not ended when the one that waits for it was submitted.
@@ -178,13 +182,13 @@ reason $1"
 jman_skip() {
   jman_record exit "skipped $1
 reason skipped because of job $1$2"
-  exit 0
+  exit SKIPPED
 }
 jman_host=${HOSTNAME:-$(uname -n)}
 mkdir -p "$jman_records" 2>/dev/null
 # what an earlier run of this task left, where the cluster started it again
 rm -f "$jman_records/exit.$jman_task"
-""".strip()
+""".strip().replace("SKIPPED", str(SKIPPED_STATUS))
 
 # prints ok, failed, skipped or missing; files are read by one process, however many tasks there are
 _LOOK = """

@@ -1,0 +1,172 @@
+"""Taking back what an engine may start although a job that it waits for is open again.
+
+An engine holds a launch for the launches that were there when it was made. What is submitted again since, or
+runs elsewhere, it knows nothing of: what has not started is taken back, and is launched anew when it may be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
+
+from asyncjman.engines.base import Engine, Ref, Target, Watched
+from asyncjman.errors import EnvironmentProblem
+from asyncjman.model.job import PLAIN_TASK
+from asyncjman.model.status import FINISHED, Status
+from asyncjman.scheduler.observed import store
+from asyncjman.scheduler.settle import settle_jobs
+from asyncjman.scheduler.watching import Situation, situation
+from asyncjman.store import schedule, submissions, transitions
+from asyncjman.store.database import Database
+from asyncjman.store.submissions import Standing, Submission
+
+LOOKS = 10
+PAUSE_SECONDS = 0.5
+REASON = "taken back: a job that it waits for is open again"
+_UNSTARTED = (Status.QUEUED, Status.WAITING)
+
+
+@dataclass(frozen=True, slots=True)
+class _Premature:
+    """A launch, and what of it must not start now."""
+
+    launch: Submission
+    watched: Watched
+    tasks: tuple[int, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether nothing else of the launch was left."""
+        return set(_unfinished(self.watched)) == set(self.tasks)
+
+    @property
+    def target(self) -> Target:
+        refs = tuple(Ref(self.watched.job_id, one, 0) for one in self.tasks if one != PLAIN_TASK)
+        return Target(self.watched.token, self.launch.native_id or "", refs, self.watched.tasks)
+
+
+async def withdraw(database: Database, engine: Engine, *, budget: float = math.inf) -> bool:
+    """Take back what must not start as its dependencies stand; tell whether nothing of that is left there.
+
+    What is left, because the engine does not answer or is slow, the next poll takes back.
+    """
+    found = await situation(database, engine.name)
+    wanted = await _premature(database, engine, found)
+    if not wanted:
+        return True
+    try:
+        left = await _cancel(engine, [one.target for one in wanted], budget)
+    except EnvironmentProblem:
+        return False
+    gone = [one for one in wanted if one.watched.token not in left]
+    # one that started, or ended, before it was deleted has left a record
+    seen = await engine.poll([one.watched for one in gone], budget)
+    if not seen.answered:
+        return False
+    stored = await store(database, found, seen.seen)
+    if stored.ends:
+        await engine.stored(stored.ends)
+    found = await situation(database, engine.name)
+    done = [await _take_back(database, found, one) for one in gone]
+    return all(done) and len(gone) == len(wanted)
+
+
+async def _cancel(engine: Engine, targets: Sequence[Target], budget: float) -> Set[str]:
+    """Have the engine delete them; return the tokens of those that it still has.
+
+    Raises EnvironmentProblem.
+    """
+    left: Sequence[Target] = targets
+    for _ in range(LOOKS):
+        left = await engine.cancel(left, force=False, budget=budget)
+        if not left:
+            break
+        await asyncio.sleep(PAUSE_SECONDS)
+    return {one.token for one in left}
+
+
+async def _take_back(database: Database, found: Situation, one: _Premature) -> bool:
+    """Store that tasks are to be launched anew; False where somebody changed their job in this moment."""
+    job_id, array = one.watched.job_id, one.watched.array
+    known = found.standings.get(job_id)
+    async with database.transaction() as tx:
+        standing = (await submissions.standings(tx, [job_id])).get(job_id)
+        if standing is None or standing != known:
+            return standing is None
+        tasks = [i for i in one.tasks if i not in standing.finished]
+        now = tx.runtime.time()
+        await transitions.withdraw(tx, job_id, tasks, REASON, now)
+        states = [*_UNSTARTED, Status.STOPPED]
+        rows = [] if array is None and PLAIN_TASK not in standing.unfinished else tasks
+        await transitions.reset(tx, job_id, states, Status.SUBMITTED, array, now, rows, retry=True)
+        if one.is_whole:
+            await submissions.deactivate_one(tx, one.launch.id)
+        await submissions.deactivate(tx, await settle_jobs(tx, [job_id]))
+    return True
+
+
+# -- what must not start ------------------------------------------------------------------------------
+
+
+async def _premature(database: Database, engine: Engine, found: Situation) -> list[_Premature]:
+    waits = await schedule.dependencies(database, found.known)
+    others = await schedule.outlines(database, {one.job_id for some in waits.values() for one in some})
+    unfinished = {job_id for job_id, one in others.items() if not one.finished}
+    ages = await _ages(database, unfinished)
+    result = []
+    for watched in found.watched:
+        launch = found.launches[watched.token]
+        open_now = {one.job_id for one in waits.get(launch.job_id, ()) if one.job_id in unfinished}
+        if launch.native_id is None or not open_now:
+            continue
+        held = all(others[i].executor == engine.name and ages[i] < launch.id for i in open_now)
+        tasks = () if held else tuple(_startable(watched))
+        if tasks:
+            result.append(_Premature(launch, watched, tasks))
+    return result
+
+
+async def _ages(database: Database, job_ids: Set[int]) -> Mapping[int, float]:
+    """Return for each job the latest launch that something unfinished of it is in; infinite where something
+    is still to be launched.
+    """
+    launches: dict[int, list[Submission]] = {job_id: [] for job_id in job_ids}
+    for one in await submissions.active(database, job_ids):
+        launches[one.job_id].append(one)
+    found: dict[int, float] = {}
+    for job_id, standing in (await submissions.standings(database, job_ids)).items():
+        unsent = any(task.status is Status.SUBMITTED for task, _ in standing.unfinished.values())
+        some = [one for one in launches[job_id] if _is_about(one, standing)]
+        intent = any(one.native_id is None for one in some)
+        if unsent or intent or standing.rest is Status.SUBMITTED or not some:
+            found[job_id] = math.inf
+        else:
+            found[job_id] = max(one.id for one in some)
+    return found
+
+
+def _is_about(launch: Submission, standing: Standing) -> bool:
+    """Tell whether something unfinished may be in a launch."""
+    return not launch.mapped or any(one not in standing.finished for one in launch.mapped)
+
+
+def _unfinished(one: Watched) -> Iterable[int]:
+    """Yield the tasks of a launch that have not ended, but for those that are to be launched anew."""
+    for task_id in one.tasks or one.array or (PLAIN_TASK,):
+        row = one.rows.get(task_id)
+        if task_id in one.elsewhere or task_id in one.ended or (one.array and task_id not in one.array):
+            continue
+        again = row is not None and row.attempt > 1 and one.array is not None and not one.tasks
+        status = row.status if row is not None else one.default
+        if not again and status not in FINISHED and status is not Status.SUBMITTED:
+            yield task_id
+
+
+def _startable(one: Watched) -> Iterable[int]:
+    """Yield the tasks of a launch that have not started, and that nobody stops."""
+    for task_id in _unfinished(one):
+        row = one.rows.get(task_id)
+        if (row.status if row is not None else one.default) in _UNSTARTED and task_id not in one.stop:
+            yield task_id
