@@ -48,6 +48,17 @@ async def add_runner(database: Database, token: str = "token") -> int:
         return await runners.insert(tx, token=token, host="here", pid=1, process_started=1.0, now=2.0)
 
 
+_TABLES = {"tally": "status_count", "gone": "deleted_job", "clock": "meta"}
+_COLUMNS = {
+    "rest": "default_status",
+    "executor": "engine",
+    "grid_id": "native_id",
+    "mapped": "task_map",
+    "note": "engine_state",
+}
+"""Names in earlier versions of the schema, and what they are now."""
+
+
 def make_older(path: Path, version: int) -> None:
     """Have a database be one of an earlier version of the schema, with the same jobs."""
     with closing(sqlite3.connect(path, isolation_level=None)) as now:
@@ -65,13 +76,18 @@ def make_older(path: Path, version: int) -> None:
         ]
         # last, for triggers count in it meanwhile
         for table in sorted(tables, key=lambda name: name == "tally"):
-            both = [
-                {row[1] for row in made.execute(f"PRAGMA {schema}.table_info({table})")}
-                for schema in ("main", "now")
-            ]
-            columns = ", ".join(sorted(both[0] & both[1]))
+            source = _TABLES.get(table, table)
+            there = {row[1] for row in made.execute(f"PRAGMA now.table_info({source})")}
+            columns = {
+                row[1]: _COLUMNS.get(row[1], row[1])
+                for row in made.execute(f"PRAGMA main.table_info({table})")
+            }
+            both = {old: now for old, now in columns.items() if now in there}
             made.execute(f"DELETE FROM main.{table}")
-            made.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM now.{table}")
+            made.execute(
+                f"INSERT INTO main.{table} ({', '.join(both)}) "
+                f"SELECT {', '.join(both.values())} FROM now.{source}"
+            )
     older.replace(path)
 
 

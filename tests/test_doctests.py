@@ -15,7 +15,7 @@ PACKAGE = Path(asyncjman.__file__).parent
 
 def _with_examples() -> list[str]:
     files = [*(PACKAGE / "model").glob("*.py"), *(PACKAGE / "render").glob("*.py")]
-    files.append(PACKAGE / "executors" / "logs.py")
+    files.append(PACKAGE / "system" / "logs.py")
     return sorted(
         ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts)
         for file in files
@@ -31,6 +31,6 @@ def test_examples(name: str) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert {"asyncjman.model.array", "asyncjman.model.selection", "asyncjman.executors.logs"} <= set(
+    assert {"asyncjman.model.array", "asyncjman.model.selection", "asyncjman.system.logs"} <= set(
         _with_examples()
     )

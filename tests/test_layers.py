@@ -29,19 +29,18 @@ ROOMS: dict[str, frozenset[str]] = {
     "runtime": frozenset({"procfs"}),
     "suspension": frozenset(),
     "store": frozenset({"model", "errors", "runtime", "suspension", "ownership"}),
-    "executors": frozenset({"model", "settings", "errors", "ownership"}),
-    "engines": frozenset({"executors", "model", "settings", "errors", "ownership", "procfs"}),
-    # the design says executors.base; the variables of a task (environment), the paths of its logs (logs)
-    # and two constants of the local executor are told by executors too, so the whole room is allowed
+    # what engines share of this machine: paths of logs, variables of a task, durable files, programs
+    "system": frozenset({"model", "settings", "errors", "ownership"}),
+    "engines": frozenset({"system", "model", "settings", "errors", "ownership", "procfs"}),
     "scheduler": frozenset(
-        {"store", "engines", "executors", "model", "settings", "errors", "runtime", "procfs"}
+        {"store", "engines", "system", "model", "settings", "errors", "runtime", "procfs"}
     ),
     "api": frozenset(
         {
             "scheduler",
             "store",
             "engines",
-            "executors",
+            "system",
             "model",
             "settings",
             "errors",

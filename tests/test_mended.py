@@ -24,7 +24,7 @@ from asyncjman.scheduler.recorder import Recorder
 from asyncjman.scheduler.workload import Workload
 from asyncjman.store import jobs, runners, transitions
 from asyncjman.store.database import Database
-from asyncjman.store.schedule import Outline
+from asyncjman.store.schedule import JobSummary
 from tests.making import add_jobs, add_runner, spec_of
 from tests.test_layers import circle, imports
 
@@ -134,17 +134,17 @@ class Nobody:
     def skip(self, job_id: int, reason: str, task_ids: tuple[int, ...] = ()) -> None: ...
 
 
-def outline(
+def summary(
     job_id: int, array: str | None = None, count: int = 1, rows: dict[Status, int] | None = None
-) -> Outline:
+) -> JobSummary:
     rows = rows or {}
-    return Outline(
+    return JobSummary(
         id=job_id,
-        executor="local",
+        engine="local",
         name="",
         array=array,
         task_count=count,
-        rest=Status.SUBMITTED,
+        default_status=Status.SUBMITTED,
         next_index=0,
         stop_on_failure=False,
         finished=False,
@@ -156,7 +156,7 @@ def outline(
 def test_07_a_long_chain_is_skipped_without_a_deep_stack() -> None:
     load = Workload(Nobody())
     for n in range(1, 2000):
-        load.decide(load.enroll(outline(n), (Dependency(n - 1, Kind.OK),) if n > 1 else ()), {}, {})
+        load.decide(load.enroll(summary(n), (Dependency(n - 1, Kind.OK),) if n > 1 else ()), {}, {})
     first = load.jobs[1]
     load.claimed(first, 1)
     load.task_ended(first, 0, Status.FAILURE)
@@ -165,13 +165,13 @@ def test_07_a_long_chain_is_skipped_without_a_deep_stack() -> None:
 
 def test_08_an_array_that_lost_tasks_meanwhile_gives_all_that_are_left() -> None:
     load = Workload(Nobody())
-    job = load.enroll(outline(1, "1-10", 10), ())
+    job = load.enroll(summary(1, "1-10", 10), ())
     load.decide(job, {}, {})
     load.claimed(job, len(ids := job.give(3)))
     for one in ids:
         load.task_ended(job, one, Status.SUCCESS)
     # delete -a 1-2 elsewhere: array_index.forget() writes the array without them, and next_index = 0
-    load.decide(load.enroll(outline(1, "3-10", 8, {Status.SUCCESS: 1}), ()), {}, {})
+    load.decide(load.enroll(summary(1, "3-10", 8, {Status.SUCCESS: 1}), ()), {}, {})
     assert set(job.give(20)) >= {4, 5, 6, 7, 8, 9, 10}
 
 

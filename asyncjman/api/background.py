@@ -35,7 +35,7 @@ class Background:
         self._run = run
         self._parallel = parallel
         self._output = output
-        self.told: set[int] = set()
+        self.requested: set[int] = set()
         """The jobs that are to run here."""
         self.failure: Exception | None = None
         """Why they don't run any more, until it is told anew."""
@@ -54,7 +54,7 @@ class Background:
     def run(self, job_ids: Iterable[int]) -> None:
         """Run these local jobs, and all that they wait for, as far as nobody else does."""
         ids = set(job_ids)
-        self.told |= ids
+        self.requested |= ids
         self._asked |= ids
         self.failure = None
         if not self._closing and (self._loading is None or self._loading.done()):
@@ -84,7 +84,7 @@ class Background:
     async def _send(self, job: Job) -> None:
         try:
             session = self._session
-            await send_new(session.writer(), session.engine(job.spec.executor), [job])
+            await send_new(session.writer(), session.engine(job.spec.engine), [job])
         except Exception as error:
             self.refused[job.id] = error
         del self._sending[job.id]
@@ -131,7 +131,7 @@ class Background:
         while self._asked:
             asked = set(self._asked)
             needed = await with_dependencies(self._session.database, asked)
-            engines = {job.spec.executor for job in await jobs.get(self._session.database, needed)}
+            engines = {job.spec.engine for job in await jobs.get(self._session.database, needed)}
             self._needed |= needed
             for name in engines - {LOCAL}:
                 self.follow_cluster(name)
@@ -143,7 +143,9 @@ class Background:
         if self._runner is not None:
             await self._runner.look(sorted(job_ids))
             return
-        options = Options(parallel=self._parallel, only=self._needed, told=self.told, keep_running=True)
+        options = Options(
+            parallel=self._parallel, only=self._needed, requested=self.requested, keep_running=True
+        )
         output = self._put_out if self._output else None
         self._runner = make_runner(self._session, options, output=output, bus=self.bus)
         self._start(self._run_it(self._runner))

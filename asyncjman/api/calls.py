@@ -18,11 +18,11 @@ from typing import Any, TypeVar
 from asyncjman.api.request import JobRequest
 from asyncjman.api.result import JobResult
 from asyncjman.errors import CallFailed, EnvironmentProblem, UsageError
-from asyncjman.executors.durable import make_durable
-from asyncjman.executors.logs import spool_folder
 from asyncjman.model.array import ArraySpec
 from asyncjman.runtime import SYSTEM, Runtime
 from asyncjman.store.completion import to_completion
+from asyncjman.system.durable import make_durable
+from asyncjman.system.logs import spool_folder
 from asyncjman.worker import FUNCTION, Failed, Returned, result_name, write_private
 
 T = TypeVar("T")

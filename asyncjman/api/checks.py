@@ -146,7 +146,7 @@ def retry_of(retry: Retry | int | None) -> Retry | None:
     return Retry(retry)
 
 
-def patience_of(timeout: Duration | None) -> float | None:
+def timeout_of(timeout: Duration | None) -> float | None:
     """Return the seconds that somebody waits."""
     return None if timeout is None else seconds_of(timeout, "timeout")
 

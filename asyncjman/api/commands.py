@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from asyncjman.api.deletion import Deleted
     from asyncjman.api.handle import JobHandle
     from asyncjman.api.resubmission import Outcome, Resubmission
-    from asyncjman.api.running import Options, Output, Repair, Runner
+    from asyncjman.api.running import Options, Output, Recovery, Runner
     from asyncjman.engines.base import Preview
     from asyncjman.model.graph import Kind
     from asyncjman.model.ids import Word
@@ -50,11 +50,11 @@ class JobCommands(JobReader):
             return await would_store(database, spec, repeat=repeat)
         stored: list[Job] = []
         await store(database, spec, stored.extend, repeat=repeat)
-        if spec.executor == LOCAL:
+        if spec.engine == LOCAL:
             return stored
         from asyncjman.scheduler.sending import send_new
 
-        if trouble := await send_new(database, self.session.engine(spec.executor), stored):
+        if trouble := await send_new(database, self.session.engine(spec.engine), stored):
             on_trouble(trouble)
         return await self.read(job.id for job in stored)
 
@@ -63,7 +63,7 @@ class JobCommands(JobReader):
         from asyncjman.scheduler.launches import preview
 
         database = self.session.writer()
-        engine = self.session.engine(spec.executor)
+        engine = self.session.engine(spec.engine)
         return await preview(database, engine, await self._waiting(spec, after))
 
     async def _waiting(self, spec: JobSpec, after: Mapping[Kind, Sequence[Word]]) -> JobSpec:
@@ -92,7 +92,7 @@ class JobCommands(JobReader):
             from asyncjman.scheduler.poller import in_error
 
             for job in selected:
-                if job.note == "error":
+                if job.engine_state == "error":
                     on_trouble(in_error(job.id))
             waiting = self.session.poller().during(waiting, on_trouble)
         await waiting
@@ -103,7 +103,7 @@ class JobCommands(JobReader):
         options: Options,
         *,
         output: Output | None = None,
-        on_repair: Callable[[Repair], None] = lambda _: None,
+        on_recovery: Callable[[Recovery], None] = lambda _: None,
         on_lost: Callable[[Sequence[tuple[int, int]]], None] = lambda _: None,
         on_trouble: Callable[[str], None] = lambda _: None,
     ) -> Runner:
@@ -114,7 +114,7 @@ class JobCommands(JobReader):
             self.session,
             options,
             output=output,
-            on_repair=on_repair,
+            on_recovery=on_recovery,
             on_lost=on_lost,
             on_trouble=on_trouble,
         )
@@ -212,7 +212,7 @@ class JobCommands(JobReader):
         """Learn from the clusters' accounting what tasks that ended there have used."""
         await self.session.look_up_usage()
 
-    async def killed(self) -> list[Repair]:
+    async def killed(self) -> list[Recovery]:
         """Return which processes that ran local jobs were killed since somebody looked last."""
         from asyncjman.api.runners import killed
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from asyncjman.engines.base import Engine
-from asyncjman.executors.logs import log_start, spool_folder
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import LOCAL, Job
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler import removal
-from asyncjman.scheduler.reconcile import repair
-from asyncjman.scheduler.settle import settle_dependents
+from asyncjman.scheduler.reconcile import recover_orphans
+from asyncjman.scheduler.resolving import end_and_resolve
 from asyncjman.scheduler.stopping import stop_elsewhere, stop_in, unconfirmed, until_stopped
 from asyncjman.store import array_index, jobs, removals, schedule, tasks
 from asyncjman.store.database import Database, Transaction
+from asyncjman.system.logs import log_start, spool_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ async def delete(
     await stop_elsewhere(database, engine_of, elsewhere, task_ids)
     left = {job.id: await unconfirmed(database, [job.id], task_ids) for job in elsewhere}
     local = engine_of(LOCAL)
-    await repair(database, local)
+    await recover_orphans(database, local)
     deleted = await _stop_and_delete(
         database, local, selected, task_ids, keep_logs=keep_logs, keep_log_dir=keep_log_dir
     )
@@ -80,9 +80,7 @@ async def _stop_and_delete(
             chosen = await jobs.get(tx, [job.id for job in selected], unreadable_too=True)
             if waiting is None:
                 waiting = await _unfinished_dependents(tx, {job.id for job in chosen})
-            unfinished = [
-                job.id for job in chosen if job.status not in FINISHED and job.spec.executor == LOCAL
-            ]
+            unfinished = [job.id for job in chosen if job.status not in FINISHED and job.spec.engine == LOCAL]
             if not await stop_in(tx, unfinished, task_ids):
                 deleted = [_plan(job, task_ids) for job in chosen]
                 await _note_files(tx, deleted, keep_logs=keep_logs, keep_log_dir=keep_log_dir)
@@ -137,7 +135,7 @@ async def _attempts(tx: Transaction, one: Deleted) -> AsyncIterator[list[tuple[i
 async def _delete(tx: Transaction, deleted: Sequence[_Planned], waiting: Mapping[int, list[int]]) -> None:
     whole = [one for one, left in deleted if left is None]
     ids = [one.job.id for one in whole]
-    await settle_dependents(tx, ids)
+    await end_and_resolve(tx, ids)
     for one, left in deleted:
         if left is not None:
             await array_index.forget(tx, one.job.id, one.task_ids, left)
@@ -150,9 +148,9 @@ async def _delete(tx: Transaction, deleted: Sequence[_Planned], waiting: Mapping
 
 
 async def _tell_dependents(tx: Transaction, one: Deleted, waiting: Sequence[int]) -> None:
-    now = await schedule.outlines(tx, waiting)
+    now = await schedule.summaries(tx, waiting)
     for other_id, waits in (await schedule.dependencies(tx, now)).items():
-        others = await schedule.outlines(tx, [each.job_id for each in waits])
+        others = await schedule.summaries(tx, [each.job_id for each in waits])
         if any(not other.finished for other in others.values()):
             del now[other_id]  # it waits for others still
     for other in now.values():
@@ -162,10 +160,10 @@ async def _tell_dependents(tx: Transaction, one: Deleted, waiting: Sequence[int]
 async def _unfinished_dependents(tx: Transaction, job_ids: set[int]) -> dict[int, list[int]]:
     """Return for each of the jobs that hasn't ended the unfinished jobs that wait for it."""
     edges = await jobs.dependency_edges(tx)
-    outlines = await schedule.outlines(tx, job_ids | edges.keys())
-    waiting = [one for one in edges if one not in job_ids and not outlines[one].finished]
+    summaries = await schedule.summaries(tx, job_ids | edges.keys())
+    waiting = [one for one in edges if one not in job_ids and not summaries[one].finished]
     return {
         job_id: [one for one in waiting if job_id in edges[one]]
         for job_id in job_ids
-        if job_id in outlines and not outlines[job_id].finished
+        if job_id in summaries and not summaries[job_id].finished
     }

@@ -13,7 +13,7 @@ from asyncjman.model.job import PLAIN_TASK, Job
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.watching import watched_of
 from asyncjman.store import submissions
-from asyncjman.store.submissions import Standing, Submission
+from asyncjman.store.submissions import Submission, TaskStates
 
 
 @dataclass(slots=True)
@@ -33,20 +33,20 @@ async def gather(session: Session, some: Sequence[Job]) -> Evidence:
     """Ask for what explains jobs."""
     found = Evidence()
     unfinished = {job.id: job for job in some if job.is_open_elsewhere}
-    standings = await submissions.standings(session.database, unfinished)
+    task_states = await submissions.task_states(session.database, unfinished)
     later: dict[int, set[int]] = defaultdict(set)
     for one in reversed(await submissions.active(session.database, unfinished)):
-        standing, job = standings.get(one.job_id), unfinished[one.job_id]
-        if standing is not None and _has_any(one, job, standing, later[one.job_id]):
+        states, job = task_states.get(one.job_id), unfinished[one.job_id]
+        if states is not None and _has_any(one, job, states, later[one.job_id]):
             elsewhere = frozenset(later[one.job_id])
-            found.sent[one.job_id].insert(0, watched_of(session.database, one, job, standing, elsewhere))
-        later[one.job_id].update(one.mapped or (PLAIN_TASK,))
+            found.sent[one.job_id].insert(0, watched_of(session.database, one, job, states, elsewhere))
+        later[one.job_id].update(one.task_map or (PLAIN_TASK,))
     sent = [one for mine in found.sent.values() for one in mine]
     found.is_anothers = not session.is_owner
     if not sent or found.is_anothers:
         return found
-    for name in sorted({job.spec.executor for job in unfinished.values()}):
-        own = [one for one in sent if unfinished[one.job_id].spec.executor == name]
+    for name in sorted({job.spec.engine for job in unfinished.values()}):
+        own = [one for one in sent if unfinished[one.job_id].spec.engine == name]
         try:
             for evidence in await session.engine(name).explain(own):
                 found.lines[evidence.job_id].append(evidence.words)
@@ -55,20 +55,20 @@ async def gather(session: Session, some: Sequence[Job]) -> Evidence:
     return found
 
 
-def _has_any(submission: Submission, job: Job, standing: Standing, later: Collection[int]) -> bool:
+def _has_any(submission: Submission, job: Job, states: TaskStates, later: Collection[int]) -> bool:
     """Tell whether the engine has any task by this submission, not by a ``later`` one, or none as yet."""
     if submission.native_id is None:
         return False
-    rest_is_there = standing.rest not in FINISHED and standing.rest is not Status.SUBMITTED
-    rows = len(standing.unfinished) + len(standing.finished)
-    if not submission.mapped and job.spec.array is not None and rest_is_there and rows < job.task_count:
+    others_are_there = states.default_status not in FINISHED and states.default_status is not Status.SUBMITTED
+    rows = len(states.unfinished) + len(states.finished)
+    if not submission.task_map and job.spec.array is not None and others_are_there and rows < job.task_count:
         return True
-    tasks = submission.mapped or (standing.unfinished if job.spec.array is not None else (PLAIN_TASK,))
+    tasks = submission.task_map or (states.unfinished if job.spec.array is not None else (PLAIN_TASK,))
     for task_id in tasks:
-        if task_id in later or task_id in standing.finished:
+        if task_id in later or task_id in states.finished:
             continue
-        row = standing.unfinished.get(task_id)
-        first = submission.mapped or job.spec.array is None or row is None or row[0].attempt == 1
-        if first and (rest_is_there if row is None else row[0].status is not Status.SUBMITTED):
+        row = states.unfinished.get(task_id)
+        first = submission.task_map or job.spec.array is None or row is None or row[0].attempt == 1
+        if first and (others_are_there if row is None else row[0].status is not Status.SUBMITTED):
             return True
     return False

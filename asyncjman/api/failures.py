@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from asyncjman.api.logfiles import tail
-from asyncjman.executors.logs import log_paths
 from asyncjman.model.job import Job, Task
 from asyncjman.store import jobs, tasks
 from asyncjman.store.database import Reader
+from asyncjman.system.logs import log_paths
 
 MAX_FAILURES = 10
 """How many tasks are shown; the user is told how many there are."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from asyncjman.executors.logs import log_paths
 from asyncjman.model.job import Job, Task
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.store import jobs, tasks
 from asyncjman.store.database import Reader
+from asyncjman.system.logs import log_paths
 
 _CHUNK = 1 << 16
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Generator, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from asyncjman.api.checks import patience_of
+from asyncjman.api.checks import timeout_of
 from asyncjman.api.result import JobResult
 from asyncjman.errors import JobDeleted, JobFailed
 from asyncjman.model.duration import Duration
@@ -87,7 +87,7 @@ class JobHandle:
 
         Raises TimeoutError after ``timeout`` (seconds, or as in "2h"); the job runs on.
         """
-        async with asyncio.timeout(patience_of(timeout)):
+        async with asyncio.timeout(timeout_of(timeout)):
             while True:
                 await self._manager.until_ended(self)
                 job = await self.refresh()

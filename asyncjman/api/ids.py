@@ -62,7 +62,7 @@ async def _meant(database: Reader, names: Names, word: Word) -> Sequence[range]:
             return ranges_of(await names.find(pattern))
         case Numbers(space, ids):
             there = await jobs.existing(database, [ids]) if space is not Space.GRID else set()
-            on_grid = await jobs.by_grid_id(database, ids) if space is not Space.JOB else set()
+            on_grid = await jobs.by_native_id(database, ids) if space is not Space.JOB else set()
             if len(ids) == 1 and there and on_grid and there != on_grid:
                 raise BadSelection(
                     f"{ids[0]} is the id of a job, and the grid's number of job {min(on_grid)}: "

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from asyncjman.executors.logs import earlier_log, log_paths
 from asyncjman.model.job import Job
+from asyncjman.system.logs import earlier_log, log_paths
 
 
 def logs(job: Job, task_id: int, *, earlier: int | None = None) -> tuple[str, str] | None:

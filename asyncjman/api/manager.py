@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack
 
-from asyncjman.api.checks import id_of, number_of, path_of, patience_of, text_of
+from asyncjman.api.checks import id_of, number_of, path_of, text_of, timeout_of
 from asyncjman.api.commands import JobCommands, selection_of
 from asyncjman.api.reader import ALL
 from asyncjman.api.session import Asks, Session
@@ -125,7 +125,7 @@ class JobManager(JobCommands):
 
         try:
             if self._on_exit == "wait" and error is None and self._made is not None:
-                await together(self._until_no_more(job_id) for job_id in self._made.told)
+                await together(self._until_no_more(job_id) for job_id in self._made.requested)
             elif self._on_exit == "stop" and self._sent:
                 left = [job.id for job in await self.read(self._sent)]
                 if left:
@@ -192,7 +192,7 @@ class JobManager(JobCommands):
             self.session.refuse(spec)
             await store(self.session.writer(), spec, on_stored)
             (handle,) = handles
-            if spec.executor != LOCAL:
+            if spec.engine != LOCAL:
                 await background.until_sent(handle.id)
                 await handle.refresh()
         except BaseException as error:
@@ -204,7 +204,7 @@ class JobManager(JobCommands):
 
     def _begin(self, job: Job) -> None:
         """Have a job that was stored a moment ago run; it is not waited for."""
-        if job.spec.executor == LOCAL:
+        if job.spec.engine == LOCAL:
             self._background.run([job.id])
         else:
             self._sent.add(job.id)
@@ -285,7 +285,7 @@ class JobManager(JobCommands):
         """Wait for the ends of jobs; return their results in order. Raises TimeoutError."""
         from asyncjman.api.together import together
 
-        async with asyncio.timeout(patience_of(timeout)):
+        async with asyncio.timeout(timeout_of(timeout)):
             return await together(job.wait() for job in jobs)
 
     async def as_completed(self, *jobs: JobHandle) -> AsyncGenerator[JobHandle, None]:
@@ -312,12 +312,12 @@ class JobManager(JobCommands):
 
     async def until_ended(self, job: JobHandle, timeout: Duration | None = None) -> None:
         """Wait for a job's end, whoever runs it. Raises TimeoutError after ``timeout`` (seconds, or "2h")."""
-        async with asyncio.timeout(patience_of(timeout)):
+        async with asyncio.timeout(timeout_of(timeout)):
             await self._until_ended(job.id)
 
     async def _until_ended(self, job_id: int) -> None:
         background = self._background
-        told = job_id in background.told
+        told = job_id in background.requested
         for name in () if told else await self._needed_clusters(job_id):
             background.follow_cluster(name)
         try:
@@ -334,8 +334,8 @@ class JobManager(JobCommands):
         from asyncjman.store import schedule
 
         for job in await self.read([job_id]) if self.is_owner else ():
-            if job.spec.executor != LOCAL:
-                return [job.spec.executor]
+            if job.spec.engine != LOCAL:
+                return [job.spec.engine]
             if job.spec.dependencies:
                 return await schedule.clusters(self.session.database)
         return []
@@ -374,7 +374,7 @@ class JobManager(JobCommands):
         work = self._resubmit(selection_of(which), request, where, running_too=running_too)
         if isinstance(which, Selection):
             return await work
-        if which.job.spec.executor == LOCAL:
+        if which.job.spec.engine == LOCAL:
             outcome = await to_completion(work)
         else:  # a cluster may take its time
             outcome = await self._background.apart(work)

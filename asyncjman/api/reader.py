@@ -164,7 +164,7 @@ class JobReader:
         """Return when a cluster last answered, in seconds since 1970; None: never."""
         from asyncjman.store import submissions
 
-        return await submissions.last_seen(self.session.database)
+        return await submissions.last_contact(self.session.database)
 
     async def has_runner(self) -> bool:
         """Tell whether some process runs local jobs of this database now, or may do so."""

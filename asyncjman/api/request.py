@@ -21,8 +21,6 @@ from asyncjman.api.checks import (
     words_of,
 )
 from asyncjman.errors import EnvironmentProblem, UsageError
-from asyncjman.executors.logs import refuse_foreign_link
-from asyncjman.executors.program import resolve
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.duration import Duration, time_limit_of
 from asyncjman.model.graph import Dependency, Kind
@@ -32,6 +30,8 @@ from asyncjman.model.resources import checked
 from asyncjman.model.retry import Retry
 from asyncjman.model.sweep import Sweep
 from asyncjman.settings import Settings, extra_options
+from asyncjman.system.logs import refuse_foreign_link
+from asyncjman.system.program import resolve
 
 SITE_EXTRA = "site_extra"
 """The resource that holds the site's own options of the command that submits."""
@@ -151,12 +151,12 @@ def placed(spec: JobSpec, engine: str, settings: Settings) -> JobSpec:
     """
     resources: dict[str, Any] = {name: one for name, one in spec.resources.items() if name != SITE_EXTRA}
     if engine == LOCAL:
-        return replace(spec, executor=engine, queue=LOCAL, resources=resources)
+        return replace(spec, engine=engine, queue=LOCAL, resources=resources)
     if words := extra_options(settings, given="extra" in resources):
         resources[SITE_EXTRA] = words
     return replace(
         spec,
-        executor=engine,
+        engine=engine,
         queue=resources.get("queue") or settings.queue,
         log_dir=spec.log_dir or settings.log_dir,
         resources=resources,

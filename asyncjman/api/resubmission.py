@@ -12,18 +12,18 @@ from asyncjman.api.ids import where_tasks
 from asyncjman.api.request import placed
 from asyncjman.api.session import Session
 from asyncjman.errors import BadDependency, BadSelection, UsageError
-from asyncjman.executors.logs import log_start
-from asyncjman.executors.program import resolve
 from asyncjman.model.graph import dependents
 from asyncjman.model.job import LOCAL, Job
 from asyncjman.model.resources import checked
 from asyncjman.model.selection import Selection
 from asyncjman.model.status import UNSUCCESSFUL, Status
 from asyncjman.scheduler import removal
-from asyncjman.scheduler.reconcile import repair
-from asyncjman.scheduler.settle import settle_jobs
+from asyncjman.scheduler.reconcile import recover_orphans
+from asyncjman.scheduler.resolving import resolve_jobs
 from asyncjman.store import jobs, removals, schedule, submissions, tasks, transitions
 from asyncjman.store.database import Database, Transaction
+from asyncjman.system.logs import log_start
+from asyncjman.system.program import resolve
 
 PENDING = frozenset({Status.SUBMITTED, Status.WAITING})
 
@@ -90,7 +90,7 @@ def narrowed(
 async def resubmit(session: Session, selected: Sequence[Job], request: Resubmission) -> Outcome:
     """Do it in one transaction. Raises UsageError where it makes no sense; nothing is changed then."""
     database = session.writer()
-    await repair(database, session.engine(LOCAL))
+    await recover_orphans(database, session.engine(LOCAL))
     async with database.transaction() as tx:
         chosen = await jobs.get(tx, [job.id for job in selected])
         _check(
@@ -106,8 +106,8 @@ async def resubmit(session: Session, selected: Sequence[Job], request: Resubmiss
         if request.dependents:
             for job_id in behind:
                 await transitions.reset(tx, job_id, [Status.SKIPPED], Status.WAITING, None, tx.runtime.time())
-        await settle_jobs(tx, {*changed, *dependents(edges, changed)})
-        now = await schedule.outlines(tx, {*changed, *behind})
+        await resolve_jobs(tx, {*changed, *dependents(edges, changed)})
+        now = await schedule.summaries(tx, {*changed, *behind})
     skipped = {job_id for job_id, one in now.items() if one.status is Status.SKIPPED}
     outcome = Outcome(skipped=sorted(skipped))
     removed, left_over = await removal.finish_or_tell(database)
@@ -127,7 +127,7 @@ def _check(chosen: Sequence[Job], request: Resubmission, launched: Container[int
         if job.status in (Status.QUEUED, Status.EXECUTING):
             raise UsageError(f"job {job.id} is {job.status}: stop it before it gets a new command")
     for job in chosen if request.to is not None else ():
-        if job.spec.executor == request.to:
+        if job.spec.engine == request.to:
             continue
         if job.status in (Status.QUEUED, Status.EXECUTING) or job.id in launched:
             raise BadSelection(f"job {job.id} is {job.status}: stop it before it moves to {request.to}")
@@ -158,7 +158,7 @@ async def _reset(tx: Transaction, job: Job, request: Resubmission, session: Sess
     if request.command:
         interpreter, words = resolve(tuple(request.command), Path(job.spec.exec_dir))
         await jobs.update_command(tx, job.id, words, interpreter)
-    moves = request.to is not None and job.spec.executor != request.to
+    moves = request.to is not None and job.spec.engine != request.to
     if moves or request.changes:
         await _ask_for(tx, job, request, session)
     return True
@@ -167,10 +167,10 @@ async def _reset(tx: Transaction, job: Job, request: Resubmission, session: Sess
 async def _ask_for(tx: Transaction, job: Job, request: Resubmission, session: Session) -> None:
     """Store where a job runs from now on, and what it asks for; what it asked for before stays."""
     spec = replace(job.spec, resources=checked({**job.spec.resources, **request.changes}))
-    if request.to is not None and request.to != spec.executor:
+    if request.to is not None and request.to != spec.engine:
         spec = placed(spec, request.to, session.settings)
-        await jobs.move(tx, job.id, executor=spec.executor, queue=spec.queue, log_dir=spec.log_dir)
-    queue = spec.queue if spec.executor == LOCAL else spec.resources.get("queue", spec.queue)
+        await jobs.move(tx, job.id, engine=spec.engine, queue=spec.queue, log_dir=spec.log_dir)
+    queue = spec.queue if spec.engine == LOCAL else spec.resources.get("queue", spec.queue)
     await jobs.update_resources(tx, job.id, queue, spec.resources)
 
 
@@ -178,7 +178,7 @@ async def _skipped_behind(
     tx: Transaction, edges: Mapping[int, Iterable[int]], changed: Sequence[int]
 ) -> list[int]:
     """Return the jobs, other than these, that depend on these and of which something was skipped."""
-    behind = await schedule.outlines(tx, set(dependents(edges, changed)) - set(changed))
+    behind = await schedule.summaries(tx, set(dependents(edges, changed)) - set(changed))
     return [job_id for job_id, one in behind.items() if one.counts.get(Status.SKIPPED)]
 
 

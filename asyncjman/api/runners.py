@@ -8,19 +8,19 @@ from asyncjman.api.session import Session
 from asyncjman.errors import DatabaseProblem
 from asyncjman.model.job import LOCAL
 from asyncjman.scheduler.liveness import Life
-from asyncjman.scheduler.reconcile import Repair, lives, repair
+from asyncjman.scheduler.reconcile import Recovery, lives, recover_orphans
 from asyncjman.store import schedule
 from asyncjman.store.database import Reader
 
 
-async def killed(session: Session) -> list[Repair]:
+async def killed(session: Session) -> list[Recovery]:
     """Return which runners were killed since somebody looked last, and of which that can't be known.
 
     The tasks of those that are dead are released, unless processes of theirs live on.
     """
     if session.is_owner and await schedule.has_runner(session.database):
         with suppress(DatabaseProblem):  # a full disk
-            return await repair(session.writer(), session.engine(LOCAL), end=False)
+            return await recover_orphans(session.writer(), session.engine(LOCAL), end=False)
     return []
 
 

@@ -9,11 +9,11 @@ from asyncjman.engines import registry
 from asyncjman.engines.base import Output
 from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.options import Options
-from asyncjman.scheduler.reconcile import Repair
+from asyncjman.scheduler.reconcile import Recovery
 from asyncjman.scheduler.runner import Runner
 from asyncjman.store.runnerlock import RunnerLock
 
-__all__ = ["Options", "Output", "Repair", "Runner", "make_runner"]
+__all__ = ["Options", "Output", "Recovery", "Runner", "make_runner"]
 
 
 def make_runner(
@@ -21,7 +21,7 @@ def make_runner(
     options: Options,
     *,
     output: Output | None = None,
-    on_repair: Callable[[Repair], None] = lambda _: None,
+    on_recovery: Callable[[Recovery], None] = lambda _: None,
     on_lost: Callable[[Sequence[tuple[int, int]]], None] = lambda _: None,
     on_trouble: Callable[[str], None] = lambda _: None,
     bus: Bus | None = None,
@@ -42,7 +42,7 @@ def make_runner(
         token=token,
         lock=lock,
         bus=bus,
-        on_repair=on_repair,
+        on_recovery=on_recovery,
         on_lost=on_lost,
         on_trouble=on_trouble,
     )

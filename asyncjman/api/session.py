@@ -145,7 +145,7 @@ class Session:
 
     def refuse(self, spec: JobSpec) -> None:
         """Raise UsageError for a job that can never run where it is to."""
-        if spec.executor != LOCAL and (reason := self.engine(spec.executor).refuse(spec)):
+        if spec.engine != LOCAL and (reason := self.engine(spec.engine).refuse(spec)):
             raise UsageError(reason)
 
     def budget(self) -> Budget:
@@ -185,5 +185,5 @@ class Session:
 
         if self.is_owner and (pending := await submissions.unaccounted(self.database)):
             found = await jobs.get(self.database, {one.job_id for one in pending})
-            for name in {job.spec.executor for job in found} - {LOCAL}:
+            for name in {job.spec.engine for job in found} - {LOCAL}:
                 await look_up_usage(self.writer(), self.engine(name))

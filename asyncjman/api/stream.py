@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 
 from asyncjman.api import tasks
-from asyncjman.executors.logs import display_name
 from asyncjman.model.events import Event, JobFinished, TaskFinished, TaskStarted
 from asyncjman.model.job import Job, Task
 from asyncjman.model.status import FINISHED
 from asyncjman.scheduler.bus import Bus, Subscription
 from asyncjman.store import jobs
 from asyncjman.store.database import Reader
+from asyncjman.system.logs import display_name
 
 
 async def event_stream(

@@ -32,7 +32,7 @@ async def store(
     moment. Where it isn't called, nothing is stored. Raises BadDependency where it waits for a job that
     isn't there, and UsageError.
     """
-    from asyncjman.executors import git
+    from asyncjman.system import git
 
     commit, dirty = await git.describe(Path(spec.exec_dir))
     spec = replace(spec, git_commit=commit, git_dirty=dirty)
@@ -104,7 +104,7 @@ def check_spec(spec: JobSpec) -> None:
 
 def _texts(spec: JobSpec) -> Iterator[str]:
     """Yield all texts that a process or the cluster may be given."""
-    yield from (spec.name, spec.executor, spec.queue, spec.exec_dir, spec.log_dir or "")
+    yield from (spec.name, spec.engine, spec.queue, spec.exec_dir, spec.log_dir or "")
     yield from spec.interpreter
     yield from spec.command
     yield from spec.environment
@@ -116,7 +116,7 @@ def _texts(spec: JobSpec) -> Iterator[str]:
 
 async def _check_dependencies(tx: Transaction, spec: JobSpec) -> None:
     wanted = {one.job_id for one in spec.dependencies}
-    known = await schedule.outlines(tx, wanted)
+    known = await schedule.summaries(tx, wanted)
     if missing := wanted - known.keys():
         raise BadDependency(f"can't wait for job {format_ids(missing)}: no such job")
     for one in spec.dependencies:

@@ -54,15 +54,15 @@ class Unsuccessful:
 async def not_succeeded(database: Reader, only: Iterable[int] | None) -> list[Unsuccessful]:
     """Return the local jobs (of ``only`` these) that are no success now, as they are stored."""
     ids = await schedule.not_succeeded(database, LOCAL, only)
-    outlines = await schedule.outlines(database, ids)
-    waits = await schedule.dependencies(database, [one.id for one in outlines.values() if not one.finished])
+    summaries = await schedule.summaries(database, ids)
+    waits = await schedule.dependencies(database, [one.id for one in summaries.values() if not one.finished])
     others = {other.job_id for some in waits.values() for other in some}
     unfinished = {
-        job_id for job_id, one in (await schedule.outlines(database, others)).items() if not one.finished
+        job_id for job_id, one in (await schedule.summaries(database, others)).items() if not one.finished
     }
     return [
         Unsuccessful(
             job_id, one.status, tuple(sorted({other.job_id for other in waits.get(job_id, ())} & unfinished))
         )
-        for job_id, one in outlines.items()
+        for job_id, one in summaries.items()
     ]

@@ -25,7 +25,7 @@ class Claim:
     jobs: int
     unfinished: Sequence[int]
     """The jobs that become stopped."""
-    grid_ids: Sequence[int]
+    native_ids: Sequence[str]
     """The cluster's numbers of what it may have of them."""
     is_copy: bool
     """Whether that is the original's, which lives on."""
@@ -58,7 +58,7 @@ async def claim(session: Session) -> Claim | None:
         reader.authority.against or "",
         await jobs.count(reader),
         unfinished,
-        [one.grid_id for one in active if one.grid_id is not None],
+        [one.native_id for one in active if one.native_id is not None],
         is_copy,
     )
 

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Sequence
 
 from asyncjman.api.ids import check_tasks
 from asyncjman.errors import BadSelection
-from asyncjman.executors.environment import task_environment
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import PLAIN_TASK, Job, Task
 from asyncjman.store import tasks
 from asyncjman.store.database import Reader
+from asyncjman.system.environment import task_environment
 
 _PAGE = 500
 
@@ -30,7 +30,7 @@ async def select(database: Reader, job: Job, only: Sequence[int] = ()) -> AsyncI
     after = -1
     while True:
         async with database.snapshot() as view:
-            now = await tasks.rest(view, job.id)
+            now = await tasks.default_status(view, job.id)
             rows = await tasks.page(view, job.id, after, _PAGE)
         if now is None:
             return
@@ -57,7 +57,7 @@ async def get(database: Reader, job: Job, task_id: int) -> Task:
     task = await tasks.get(database, job.id, task_id)
     if task is not None:
         return task
-    now = await tasks.rest(database, job.id)
+    now = await tasks.default_status(database, job.id)
     if now is None:
         raise BadSelection(f"job {job.id} was deleted in this moment")
     return Task(job_id=job.id, task_id=task_id, status=now[0], attempt=1)

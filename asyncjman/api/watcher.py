@@ -50,19 +50,19 @@ class Watcher:
         wanted = [job_id for job_id in job_ids if job_id in self._waiting]
         if not wanted:
             return
-        found = await schedule.outlines(self._database, wanted)
+        found = await schedule.summaries(self._database, wanted)
         for job_id in wanted:
-            outline = found.get(job_id)
-            if outline is None:
+            summary = found.get(job_id)
+            if summary is None:
                 self._reject(self._waiting.pop(job_id, ()), JobDeleted(f"job {job_id} was deleted"))
-            elif outline.finished:
+            elif summary.finished:
                 self.ended(job_id)
                 self._bus.publish(
-                    JobFinished(job_id, self._database.runtime.time(), outline.status, outline.name)
+                    JobFinished(job_id, self._database.runtime.time(), summary.status, summary.name)
                 )
 
     def ended(self, job_id: int) -> None:
-        """Hear that a job has ended."""
+        """Take note that a job has ended."""
         for future in self._waiting.pop(job_id, ()):
             if not future.done():
                 future.set_result(None)

@@ -34,7 +34,7 @@ async def explain(session: Session, job: Job, evidence: Evidence, only: Sequence
     lines = await _dependencies(session, job)
     if job.status is Status.SUCCESS:
         lines.append("all of it succeeded")
-    elif job.spec.executor == LOCAL:
+    elif job.spec.engine == LOCAL:
         lines += await _local(session, job)
     elif job.status not in FINISHED:
         lines += _on_cluster(session, job, evidence)
@@ -76,7 +76,7 @@ async def _local(session: Session, job: Job) -> list[str]:
 def _on_cluster(session: Session, job: Job, evidence: Evidence) -> list[str]:
     sent = evidence.sent.get(job.id, [])
     if not sent:
-        what = "its next attempt has" if job.grid_id is not None else "has"
+        what = "its next attempt has" if job.native_id is not None else "has"
         why = f": {session.trouble}" if session.trouble is not None else ""
         return [f"{what} not been sent to the cluster yet{why}"]
     if evidence.is_anothers:
@@ -105,7 +105,7 @@ async def _failures(session: Session, job: Job, only: Sequence[int]) -> list[str
 
 def _limits(session: Session, job: Job, task: Task) -> list[str]:
     """Hold the limits that the cluster was given against what the task used."""
-    if job.spec.executor == LOCAL or task.status is not Status.FAILURE or task.started_at is None:
+    if job.spec.engine == LOCAL or task.status is not Status.FAILURE or task.started_at is None:
         return []
     if not session.is_owner:
         return []  # these would be held against settings of another user
@@ -113,7 +113,7 @@ def _limits(session: Session, job: Job, task: Task) -> list[str]:
     usage = None
     if task.cpu_seconds is not None or task.peak_memory_bytes is not None:
         usage = Usage(task.cpu_seconds or 0.0, task.peak_memory_bytes or 0)
-    return list(session.engine(job.spec.executor).judge(job.spec, seconds, usage))
+    return list(session.engine(job.spec.engine).judge(job.spec, seconds, usage))
 
 
 def _failure(session: Session, job: Job, task: Task) -> list[str]:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from asyncjman.render.monitor import Monitor
     from asyncjman.render.outlet import Outlet
 
-IMPATIENT_SECONDS = 1.0
+INTERRUPTED_SECONDS = 1.0
 """How long output is waited for that was not read when a signal came."""
 
 _MOST_LINES = 10
@@ -114,7 +114,7 @@ async def _execute(
         runner = manager.runner(
             options,
             output=monitor.output,
-            on_repair=monitor.repaired,
+            on_recovery=monitor.recovered,
             on_lost=monitor.lost,
             on_trouble=monitor.trouble,
         )
@@ -214,7 +214,7 @@ async def _written(outlet: Outlet, *, patient: bool) -> bool:
                     both.cancel_scope.cancel()
 
             both.start_soon(end_at_signal)
-            with anyio.move_on_after(None if patient else IMPATIENT_SECONDS):
+            with anyio.move_on_after(None if patient else INTERRUPTED_SECONDS):
                 await outlet.drain()
             both.cancel_scope.cancel()
     return undisturbed

@@ -39,5 +39,5 @@ class Globals(NamedTuple):
             derived_names=derived_names,
             names=tuple(names or ()),
             statuses=frozenset(statuses or ()),
-            executor="local" if self.local else None,
+            engine="local" if self.local else None,
         )

@@ -57,8 +57,8 @@ def take_over_command(
                 return EXIT_ENVIRONMENT
             stopped = await take_over(manager.session)
         print(f"Took {globals_.database} over" + (f", stopped job {format_ids(stopped)}" if stopped else ""))
-        if found.grid_ids:
-            numbers = ", ".join(map(str, found.grid_ids))
+        if found.native_ids:
+            numbers = ", ".join(map(str, found.native_ids))
             whose = "is the original's" if found.is_copy else "may run on: qdel ends it, where it is yours"
             print(f"  what the cluster has as {numbers} {whose}")
         return EXIT_DONE

@@ -48,7 +48,7 @@ def wait_command(
                 say_none(globals_, selection)
                 return EXIT_DONE
             unfinished = [job for job in selected if job.status not in FINISHED]
-            local = [job.id for job in unfinished if job.spec.executor == "local"]
+            local = [job.id for job in unfinished if job.spec.engine == "local"]
             if unfinished and not manager.is_owner:
                 ids = format_ids([job.id for job in unfinished])
                 say(f"job {ids}: only the owner's jman runs it, or polls the cluster for it")

@@ -34,8 +34,8 @@ def why_command(context: typer.Context, named: Named) -> None:
             jobs = [job async for job in manager.select(chosen)]
             async for job, lines in manager.why(jobs, chosen):
                 status = colored(job.status, job.status) if color else str(job.status)
-                note = f" ({job.note})" if job.note else ""
-                grid = f" (grid {job.grid_id})" if job.grid_id else ""
+                note = f" ({job.engine_state})" if job.engine_state else ""
+                grid = f" (grid {job.native_id})" if job.native_id else ""
                 print(f"job {job.id}{grid} is {status}{note}: {arguments(job)}")
                 for line in lines:
                     print(f"  {printable(line)}")

@@ -95,7 +95,7 @@ class LaunchRequest:
     """The job's spool folder, for scripts and records."""
     logs: str | None
     """What the paths of its log files begin with; None: output goes to the console."""
-    patience: float = 0.0
+    retry_for: float = 0.0
     """Seconds for which an engine that can't take it at this moment is asked again."""
 
 

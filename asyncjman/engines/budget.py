@@ -40,7 +40,7 @@ class Budget:
         return max(0.0, self._end - self._clock())
 
     def got_no_answer(self, seconds: float) -> None:
-        """Hear that a call ran into its limit."""
+        """Take note that a call ran into its limit."""
         self._silent_for = seconds
 
     def has_time_for(self, seconds: float) -> bool:

@@ -32,7 +32,7 @@ class JobSpec:
     interpreter: tuple[str, ...] = ()
     """What runs ``command`` where its first word can't be executed by itself."""
     name: str = ""
-    executor: str = LOCAL
+    engine: str = LOCAL
     queue: str = LOCAL
     exec_dir: str
     """The folder that the command runs in, absolute."""
@@ -48,7 +48,7 @@ class JobSpec:
     token: str = ""
     """Tells it from any other job ever; names its spool folder."""
     resources: Mapping[str, Any] = field(default_factory=dict)
-    """What a cluster is asked for: the fields of an executor's own Resources."""
+    """What a cluster is asked for: the fields of an engine's own Resources."""
     dependencies: tuple[Dependency, ...] = ()
     stop_on_failure: bool = False
     git_commit: str | None = None
@@ -122,17 +122,17 @@ class Job:
     signal: int | None = None
     reason: str | None = None
     attempt: int = 1
-    grid_id: int | None = None
+    native_id: str | None = None
     """The cluster's number of its latest submission."""
-    grid_ids: tuple[int, ...] = ()
+    native_ids: tuple[str, ...] = ()
     """Its numbers for all of this job that is still there, and the latest one."""
-    note: str | None = None
+    engine_state: str | None = None
     """What the cluster says beyond our status, as in error, suspended, held."""
 
     @property
     def is_open_elsewhere(self) -> bool:
         """Tell whether it has not ended, and its tasks survive us."""
-        return self.spec.executor != LOCAL and self.status not in FINISHED
+        return self.spec.engine != LOCAL and self.status not in FINISHED
 
     @property
     def task_count(self) -> int:

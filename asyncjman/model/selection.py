@@ -23,7 +23,7 @@ class Selection:
     """Of these jobs only these tasks."""
     names: tuple[str, ...] = ()
     statuses: frozenset[Status] = frozenset()
-    executor: str | None = None
+    engine: str | None = None
 
     def parts(self) -> list[tuple[Selection, Sequence[int]]]:
         """Return it as what means whole jobs, and for each job of ``tasks`` one job and these tasks."""

@@ -85,12 +85,12 @@ class JobTable:
         spec, more = job.spec, self._details
         return (
             str(job.id),
-            ",".join(map(str, job.grid_ids)),
+            ",".join(job.native_ids),
             text.printable(spec.queue),
-            f"{job.status} ({job.note})" if job.note else job.status,
+            f"{job.status} ({job.engine_state})" if job.engine_state else job.status,
             task_counts(job),
             text.age(self._now - job.submitted_at),
-            text.printable(job.host or "") if job.grid_id else "",
+            text.printable(job.host or "") if job.native_id else "",
             *self._times(job, more),
             str(job.attempt) if more.times and job.attempt > 1 else "",
             text.printable(spec.name),
@@ -115,7 +115,7 @@ class JobTable:
             f"{name}={value}" for name, value in job.spec.parameters(task.task_id).items()
         )
         number = f"{job.id}.{task.task_id}"
-        host = text.printable(task.host or "") if job.grid_id else ""
+        host = text.printable(task.host or "") if job.native_id else ""
         return (number, "", "", task.status, "", "", host, *times, attempt, *blank, reason, given)
 
     def _widest_task(self, job: Job) -> tuple[str, ...]:

@@ -89,7 +89,7 @@ class LiveMonitor:
             self._room = asyncio.get_running_loop().create_future()
         return self._room
 
-    def repaired(self, found: Found) -> None:
+    def recovered(self, found: Found) -> None:
         self._notes.append(repaired_line(found))
 
     def lost(self, tasks: Sequence[tuple[int, int]]) -> None:

@@ -79,7 +79,7 @@ class Monitor(Protocol):
 
     def event(self, event: Event) -> None: ...
     def output(self, stream: int, lines: bytes) -> Room | None: ...
-    def repaired(self, found: Found) -> None: ...
+    def recovered(self, found: Found) -> None: ...
     def lost(self, tasks: Sequence[tuple[int, int]]) -> None: ...
     def trouble(self, line: str) -> None: ...
     def interrupted(self, *, again: bool, running: int) -> None: ...
@@ -104,7 +104,7 @@ class PlainMonitor:
     def line(self, text: str) -> None:
         self._outlet.text(text + "\n")
 
-    def repaired(self, found: Found) -> None:
+    def recovered(self, found: Found) -> None:
         self.line(repaired_line(found))
 
     def lost(self, tasks: Sequence[tuple[int, int]]) -> None:
@@ -136,8 +136,8 @@ class JsonMonitor(PlainMonitor):
         self._outlet.write(2, lines)
         return self._outlet.room(2)
 
-    def repaired(self, found: Found) -> None:
-        event = "repaired" if found.released else "unproven"
+    def recovered(self, found: Found) -> None:
+        event = "recovered" if found.released else "unproven"
         self.line(dumps({"event": event, "pid": found.pid, "tasks": found.tasks}))
 
     def lost(self, tasks: Sequence[tuple[int, int]]) -> None:

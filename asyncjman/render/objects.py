@@ -15,16 +15,16 @@ def job_object(job: Job) -> dict[str, Any]:
     spec = job.spec
     return {
         "id": job.id,
-        "grid_id": job.grid_id,
-        "grid_ids": list(job.grid_ids),
+        "grid_id": _number(job.native_id),
+        "grid_ids": [_number(one) for one in job.native_ids],
         "name": spec.name or None,
-        "executor": spec.executor,
+        "executor": spec.engine,
         "queue": spec.queue,
         "status": job.status,
         "exit_status": job.exit_status,
         "signal": job.signal,
         "reason": job.reason,
-        "grid_state": job.note,
+        "grid_state": job.engine_state,
         "command": list(spec.command),
         "interpreter": list(spec.interpreter),
         "exec_dir": spec.exec_dir,
@@ -84,3 +84,10 @@ def moment(seconds: float | None) -> str | None:
 def dumps(value: Any) -> str:
     """Return one line of JSON, ASCII: bytes that are no UTF-8 come as lone surrogates (PEP 383)."""
     return json.dumps(value)
+
+
+def _number(native_id: str | None) -> int | str | None:
+    """Return a cluster's number of a job as a number, where it is one."""
+    return (
+        int(native_id) if native_id is not None and native_id.isascii() and native_id.isdigit() else native_id
+    )

@@ -118,7 +118,7 @@ def job_line(job: Job, now: float) -> str:
 
     A job on a cluster is known by its number there.
     """
-    number, when = job.grid_id or job.id, ago(now - job.submitted_at)
+    number, when = job.native_id or job.id, ago(now - job.submitted_at)
     return f"{number} @{printable(job.spec.queue)} ({when}) {arguments(job)}"
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from asyncjman.model.events import Event, TaskFinished, TaskRetried, TaskStarted
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
-from asyncjman.scheduler.settle import settle
+from asyncjman.scheduler.resolving import resolve_dependents
 from asyncjman.scheduler.skips import Skip, store_skips
 from asyncjman.store import schedule, transitions
 from asyncjman.store.database import Transaction
@@ -94,10 +94,10 @@ async def store(tx: Transaction, runner: int | None, batch: Batch) -> tuple[dict
     touched = batch.touched | stopped
     closed = await transitions.close_jobs(tx, touched, now) if touched else []
     if stopped:
-        closed += await settle(tx, closed)  # this runner may be ending: nobody else would
+        closed += await resolve_dependents(tx, closed)  # this runner may be ending: nobody else would
     refused: set[int] = set()
     if skipped or batch.skipped:
         more, refused = await store_skips(tx, runner, skipped, batch.skipped, now)
         closed += more
-    outlines = await schedule.outlines(tx, closed) if closed else {}
-    return {job_id: outline.status for job_id, outline in outlines.items()}, refused
+    summaries = await schedule.summaries(tx, closed) if closed else {}
+    return {job_id: summary.status for job_id, summary in summaries.items()}, refused

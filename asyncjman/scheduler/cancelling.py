@@ -12,7 +12,7 @@ from asyncjman.errors import EnvironmentProblem, JmanError
 from asyncjman.model.selection import format_ids
 from asyncjman.model.status import Status
 from asyncjman.scheduler.polling import poll
-from asyncjman.scheduler.settle import settle
+from asyncjman.scheduler.resolving import resolve_dependents
 from asyncjman.store import submissions, tasks, transitions
 from asyncjman.store.database import Database
 from asyncjman.store.submissions import Submission
@@ -93,10 +93,10 @@ async def _record(
                 tx, job_id, Status.STOPPED, "stopped", now, task_ids, queued_too=True
             )
         closed = await transitions.close_jobs(tx, job_ids, now)
-        skipped = await settle(tx, closed)
-        doomed = await submissions.active(tx, skipped)
+        skipped = await resolve_dependents(tx, closed)
+        to_cancel = await submissions.active(tx, skipped)
         await submissions.deactivate(tx, [*closed, *skipped])
-    if targets := _targets(doomed, ()):
+    if targets := _targets(to_cancel, ()):
         with suppress(EnvironmentProblem):  # they find out by themselves that they are not to run
             await engine.cancel(targets, force=False, budget=math.inf)
     return True
@@ -115,7 +115,7 @@ async def _ask(database: Database, job_ids: Sequence[int], task_ids: Sequence[in
 def _targets(active: Sequence[Submission], task_ids: Sequence[int]) -> list[Target]:
     found = []
     for one in active:
-        refs = tuple(Ref(one.job_id, i, 0) for i in task_ids if not one.mapped or i in one.mapped)
+        refs = tuple(Ref(one.job_id, i, 0) for i in task_ids if not one.task_map or i in one.task_map)
         if one.native_id is not None and (refs or not task_ids):
-            found.append(Target(one.token, one.native_id, refs, one.mapped))
+            found.append(Target(one.token, one.native_id, refs, one.task_map))
     return found

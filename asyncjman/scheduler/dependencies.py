@@ -10,10 +10,10 @@ from asyncjman.model.graph import Dependency, Kind, Verdict, combine, verdict
 from asyncjman.model.status import Status
 from asyncjman.store import schedule, tasks
 from asyncjman.store.database import Database, Transaction
-from asyncjman.store.schedule import Outline
+from asyncjman.store.schedule import JobSummary
 
 
-def judge(dependencies: Iterable[Dependency], others: Mapping[int, Outline]) -> Verdict:
+def judge(dependencies: Iterable[Dependency], others: Mapping[int, JobSummary]) -> Verdict:
     """Judge all dependencies of a job but the pairings, which are judged task by task (CORR)."""
     return combine(
         verdict(one.kind, others[one.job_id].status, stop_on_failure=others[one.job_id].stop_on_failure)
@@ -33,7 +33,7 @@ def unpaired(array: ArraySpec, other: ArraySpec) -> list[int]:
 
 
 async def counterparts(
-    source: Database | Transaction, array: ArraySpec, others: Iterable[Outline]
+    source: Database | Transaction, array: ArraySpec, others: Iterable[JobSummary]
 ) -> dict[int, list[tuple[int, Status]]]:
     """Return how the counterparts of an array's tasks ended in the arrays that it is paired with."""
     found: dict[int, list[tuple[int, Status]]] = {}
@@ -51,7 +51,7 @@ async def held_back(tx: Transaction, wanted: Iterable[tuple[int, int]]) -> set[t
     for job_id, task_id in wanted:
         by_job[job_id].add(task_id)
     waits = await schedule.dependencies(tx, by_job)
-    others = await schedule.outlines(tx, {one.job_id for some in waits.values() for one in some})
+    others = await schedule.summaries(tx, {one.job_id for some in waits.values() for one in some})
     denied: set[tuple[int, int]] = set()
     for job_id, task_ids in by_job.items():
         dependencies = waits.get(job_id, ())

@@ -23,7 +23,7 @@ from asyncjman.scheduler.feed import Feed
 from asyncjman.scheduler.held import Held
 from asyncjman.scheduler.loading import Loader
 from asyncjman.scheduler.options import Options
-from asyncjman.scheduler.reconcile import Repair, repair
+from asyncjman.scheduler.reconcile import Recovery, recover_orphans
 from asyncjman.scheduler.recorder import Recorder
 from asyncjman.scheduler.registration import Registration
 from asyncjman.scheduler.starting import Starter
@@ -32,7 +32,7 @@ from asyncjman.store import tasks
 from asyncjman.store.database import CHANGE_SECONDS, Database
 from asyncjman.store.runnerlock import RunnerLock
 
-REPAIR_SECONDS = 2.0
+RECOVER_SECONDS = 2.0
 FRESH_SECONDS = 0.05
 """How often to look at what other processes do while tasks are held that depend on other jobs."""
 
@@ -48,7 +48,7 @@ class Dispatcher:
         token: str,
         options: Options,
         bus: Bus,
-        on_repair: Callable[[Repair], None] = lambda repair: None,
+        on_recovery: Callable[[Recovery], None] = lambda repair: None,
         on_lost: Callable[[Sequence[Key]], None] = lambda lost: None,
         lock: RunnerLock | None = None,
     ) -> None:
@@ -57,7 +57,7 @@ class Dispatcher:
         self._engine = engine
         self._token = token
         self._options = options
-        self._on_repair = on_repair
+        self._on_repair = on_recovery
         self._told: set[tuple[int, str]] = set()
         names: dict[int, str] = {}
         self._recorder = Recorder(
@@ -130,7 +130,7 @@ class Dispatcher:
             raise first_of(group) from group
 
     async def _run_all(self) -> None:
-        await self._repair()
+        await self._recover()
         self._recorder.runner = await self._registration.enter()
         await self._attempts.open()
         try:
@@ -195,8 +195,8 @@ class Dispatcher:
         finally:
             self._registration.leave(is_released=is_released)
 
-    async def _repair(self) -> None:
-        for one in await repair(self._database, self._engine):
+    async def _recover(self) -> None:
+        for one in await recover_orphans(self._database, self._engine):
             if one.released or (one.pid, one.host) not in self._told:
                 self._on_repair(one)
             if not one.released:
@@ -230,9 +230,9 @@ class Dispatcher:
     # -- what other processes do -----------------------------------------------------------------------
 
     async def _listen(self) -> None:
-        """Hear of new jobs, of requests to stop, and of runners that died."""
+        """Notice new jobs, of requests to stop, and of runners that died."""
         monotonic = self._database.runtime.monotonic
-        repaired = monotonic()
+        recovered = monotonic()
         while True:
             seconds = FRESH_SECONDS if self._held.dependent else CHANGE_SECONDS
             now = await self._database.change(self._changes.version, seconds)
@@ -241,9 +241,9 @@ class Dispatcher:
                 self._wake.set()
             if self._held.dependent:
                 await self._changes.look(FRESH_SECONDS)  # so that no start has to wait for it
-            if not self.running and monotonic() - repaired > REPAIR_SECONDS:
-                repaired = monotonic()
-                await self._repair()
+            if not self.running and monotonic() - recovered > RECOVER_SECONDS:
+                recovered = monotonic()
+                await self._recover()
                 await self._changes.take_in()
                 self._wake.set()
 

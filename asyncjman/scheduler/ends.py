@@ -67,10 +67,10 @@ class Ends:
             self._recorder.task_retried(ended)
             self._rest(attempt, spec.retry.delay)
             return
-        told = self._options.told is None or job.id in self._options.told
-        if told or ended.status is not Status.STOPPED or not self._stopping.is_set():
+        requested = self._options.requested is None or job.id in self._options.requested
+        if requested or ended.status is not Status.STOPPED or not self._stopping.is_set():
             self._end(attempt, ended)
-        # what nobody told this dispatcher to run is released with its runner
+        # what nobody asked this dispatcher to run is released with its runner
         self._let_go(attempt)
 
     def _rest(self, attempt: Attempt, seconds: float) -> None:

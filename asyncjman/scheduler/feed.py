@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from itertools import chain, zip_longest
 
-from asyncjman.executors.logs import display_name
 from asyncjman.scheduler.job_state import JobState, Line
 from asyncjman.scheduler.recorder import Recorder
 from asyncjman.scheduler.workload import Workload
 from asyncjman.store import jobs, tasks
 from asyncjman.store.database import Database
 from asyncjman.store.transitions import Claim
+from asyncjman.system.logs import display_name
 
 LOOK_AHEAD_SECONDS = 0.25
 MAX_LOOK_AHEAD = 512
@@ -54,17 +54,17 @@ class Feed:
         self._starts += 1
 
     def dropped(self) -> None:
-        """Hear that a claimed task has been started, or given back."""
+        """Take note that a claimed task has been started, or given back."""
         self.held -= 1
 
     def room_for(self, job: JobState) -> None:
-        """Hear that a task of a job has ended."""
+        """Take note that a task of a job has ended."""
         if job.id in self._full:
             self._full.discard(job.id)
             self._workload.line_up(job)
 
     def room_for_all(self) -> None:
-        """Hear that other processes did something."""
+        """Take note that other processes did something."""
         for job_id in list(self._full):
             if job := self._workload.jobs.get(job_id):
                 self.room_for(job)

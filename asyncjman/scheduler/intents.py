@@ -10,7 +10,7 @@ from asyncjman.store.submissions import Submission
 ORPHAN_SECONDS = 60.0
 """How long a command may go on after the process that called it, on another host, was killed."""
 
-at_work: set[str] = set()
+in_flight: set[str] = set()
 """Tokens of the intents that this process is carrying out."""
 
 
@@ -18,7 +18,7 @@ def is_abandoned(one: Submission, runtime: Runtime) -> bool:
     """Tell whether no process can be at work on this intent any more."""
     import psutil
 
-    if one.token in at_work:
+    if one.token in in_flight:
         return False
     if one.host != runtime.host() or one.pid == runtime.pid():
         # of this process: a call that got no answer

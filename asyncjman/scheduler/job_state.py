@@ -13,7 +13,7 @@ from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import PLAIN_TASK, JobSpec
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.store.rows import array_of
-from asyncjman.store.schedule import Outline
+from asyncjman.store.schedule import JobSummary
 
 
 @dataclass(slots=True)
@@ -22,7 +22,7 @@ class Pairing:
 
     with_jobs: frozenset[int]
     met: dict[int, set[int]]
-    settled: set[int] = field(default_factory=set)
+    resolved: set[int] = field(default_factory=set)
     """Tasks that were offered, that somebody holds, or that ended."""
 
     @classmethod
@@ -33,9 +33,9 @@ class Pairing:
     def meet(self, other: int, task_id: int) -> bool:
         """Note a success of the other array; tell whether the task may go by it."""
         self.met[other].add(task_id)
-        if task_id in self.settled or not self.allows(task_id):
+        if task_id in self.resolved or not self.allows(task_id):
             return False
-        self.settled.add(task_id)
+        self.resolved.add(task_id)
         return True
 
     def allows(self, task_id: int) -> bool:
@@ -44,7 +44,7 @@ class Pairing:
 
 
 class Line(Enum):
-    """Where jobs wait for their tasks to be taken up."""
+    """Where jobs wait for their tasks to be claimed."""
 
     READY = "ready"
     """They wait for nothing."""
@@ -69,7 +69,7 @@ class JobState:
     """Whether those tasks may start that have no row in the store yet, from ``next_index`` on."""
     next_index: int
     has_rows: bool
-    """Whether tasks that have a row may wait to be taken up: the store knows them."""
+    """Whether tasks that have a row may wait to be claimed: the store knows them."""
     offered: deque[int] = field(default_factory=deque)
     """Single tasks that may start."""
     last_row: int = -1
@@ -90,35 +90,35 @@ class JobState:
     """Ends of jobs that a pairing is still to be told of: those before ``decide`` said which tasks it met."""
 
     @classmethod
-    def of(cls, outline: Outline, dependencies: tuple[Dependency, ...]) -> JobState:
+    def of(cls, summary: JobSummary, dependencies: tuple[Dependency, ...]) -> JobState:
         state = cls(
-            id=outline.id,
-            name=outline.name,
+            id=summary.id,
+            name=summary.name,
             array=None,
-            task_count=outline.task_count,
-            stop_on_failure=outline.stop_on_failure,
+            task_count=summary.task_count,
+            stop_on_failure=summary.stop_on_failure,
             dependencies=dependencies,
             pairing=Pairing.of(dependencies),
             finished=Counter(),
             fresh=False,
-            next_index=outline.next_index,
+            next_index=summary.next_index,
             has_rows=False,
         )
-        state.follow(outline)
+        state.follow(summary)
         return state
 
-    def follow(self, outline: Outline) -> None:
+    def follow(self, summary: JobSummary) -> None:
         """Take over what the store says of it now, and forget what its dependencies said."""
         # what was given of the array and not claimed is given again
-        self.next_index = outline.next_index
-        self.array = array_of(outline.array, outline.id)
-        self.task_count = outline.task_count
-        self.finished = Counter({one: n for one, n in outline.counts.items() if one in FINISHED})
-        held = outline.counts.get(Status.QUEUED, 0) + outline.counts.get(Status.EXECUTING, 0)
+        self.next_index = summary.next_index
+        self.array = array_of(summary.array, summary.id)
+        self.task_count = summary.task_count
+        self.finished = Counter({one: n for one, n in summary.counts.items() if one in FINISHED})
+        held = summary.counts.get(Status.QUEUED, 0) + summary.counts.get(Status.EXECUTING, 0)
         self.elsewhere = max(0, held - self.taken)
-        untouched = outline.task_count - sum(outline.rows.values())
-        self.fresh = untouched > 0 and outline.rest in (Status.SUBMITTED, Status.WAITING)
-        self.has_rows = any(outline.rows.get(one) for one in (Status.SUBMITTED, Status.WAITING))
+        untouched = summary.task_count - sum(summary.rows.values())
+        self.fresh = untouched > 0 and summary.default_status in (Status.SUBMITTED, Status.WAITING)
+        self.has_rows = any(summary.rows.get(one) for one in (Status.SUBMITTED, Status.WAITING))
         self.last_row = -1
         self.offered.clear()
         self.undecided = {one.job_id for one in self.dependencies}
@@ -138,7 +138,7 @@ class JobState:
 
     @property
     def may_give(self) -> bool:
-        """Tell whether there are tasks to be taken up now."""
+        """Tell whether there are tasks to be claimed now."""
         return not self.skipped and bool(
             self.offered or (not self.pairing and (self.has_rows or (self.fresh and not self._used_up)))
         )
@@ -166,7 +166,7 @@ class JobState:
         self.gate = None
 
     def give(self, count: int) -> list[int]:
-        """Return at most ``count`` tasks to be taken up, of those that the store needn't be asked for."""
+        """Return at most ``count`` tasks to be claimed, of those that the store needn't be asked for."""
         given = [self.offered.popleft() for _ in range(min(count, len(self.offered)))]
         room = count - len(given)
         if self.fresh and not self.pairing and room > 0 and not self._used_up:

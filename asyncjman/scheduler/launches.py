@@ -16,22 +16,22 @@ from asyncjman.engines.base import (
     Why,
 )
 from asyncjman.errors import EnvironmentProblem, UsageError
-from asyncjman.executors.logs import log_start
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import PLAIN_TASK, Job, JobSpec
 from asyncjman.model.status import Status
-from asyncjman.scheduler.intents import at_work
+from asyncjman.scheduler.intents import in_flight
 from asyncjman.scheduler.removal import finish_before_all
-from asyncjman.scheduler.settle import settle_jobs
+from asyncjman.scheduler.resolving import resolve_jobs
 from asyncjman.scheduler.watching import folder_of, situation, unfinished_of
 from asyncjman.store import jobs, schedule, submissions, tasks
 from asyncjman.store.database import Database
 from asyncjman.store.submissions import Submission
+from asyncjman.system.logs import log_start
 
 NOT_STORED = 0
 """The id of a job that is only looked at, to see how it would be launched."""
-PATIENCE_SECONDS = 30.0
+RETRY_SECONDS = 30.0
 """So long an engine that can't take a job is asked again, where somebody waits for it."""
 
 
@@ -48,17 +48,17 @@ class NotLaunched(EnvironmentProblem):
         return self.why is Why.AMBIGUOUS
 
 
-async def launch(database: Database, engine: Engine, job: Job, *, patience: float = 0.0) -> Launched | None:
+async def launch(database: Database, engine: Engine, job: Job, *, retry_for: float = 0.0) -> Launched | None:
     """Launch what of a job is to be launched; None where it must wait here first.
 
     Raises NotLaunched in the engine's words, and UsageError for what makes no sense there. Nothing is
     launched then, unless it is AMBIGUOUS: the intent stays, and a poll finds out.
     """
-    await _settle(database, job)
-    request = await _request(database, engine, job, patience)
+    await _resolve(database, job)
+    request = await _request(database, engine, job, retry_for)
     if request is None:
         return None
-    mapped = () if isinstance(request.tasks, ArraySpec) or job.spec.array is None else request.tasks
+    task_map = () if isinstance(request.tasks, ArraySpec) or job.spec.array is None else request.tasks
     await engine.prepare(request)
     async with database.transaction() as tx:
         await finish_before_all(tx, job.id)
@@ -70,15 +70,15 @@ async def launch(database: Database, engine: Engine, job: Job, *, patience: floa
             now=tx.runtime.time(),
             host=tx.runtime.host(),
             pid=tx.runtime.pid(),
-            mapped=[one.task_id for one in mapped],
+            task_map=[one.task_id for one in task_map],
         )
     if intent is None:
         return None  # another process launches it, or has launched it
-    at_work.add(request.token)
+    in_flight.add(request.token)
     try:
         (answer,) = await engine.launch([request])
     finally:
-        at_work.discard(request.token)
+        in_flight.discard(request.token)
     if isinstance(answer, LaunchFailed):
         if answer.why is not Why.AMBIGUOUS:
             async with database.transaction() as tx:
@@ -90,11 +90,11 @@ async def launch(database: Database, engine: Engine, job: Job, *, patience: floa
     return answer
 
 
-async def _settle(database: Database, job: Job) -> None:
+async def _resolve(database: Database, job: Job) -> None:
     """Have what a job waits for decide, as it stands now: the engine is not asked to run what is skipped."""
     if job.spec.dependencies:
         async with database.transaction() as tx:
-            await submissions.deactivate(tx, await settle_jobs(tx, [job.id]))
+            await submissions.deactivate(tx, await resolve_jobs(tx, [job.id]))
 
 
 async def preview(database: Database, engine: Engine, spec: JobSpec) -> Preview:
@@ -116,7 +116,7 @@ class _Plan:
     not_before: float | None = None
 
 
-async def _request(database: Database, engine: Engine, job: Job, patience: float) -> LaunchRequest | None:
+async def _request(database: Database, engine: Engine, job: Job, retry_for: float) -> LaunchRequest | None:
     after = await _after(database, engine, job)
     if after is None:
         return None
@@ -127,7 +127,7 @@ async def _request(database: Database, engine: Engine, job: Job, patience: float
     after = tuple(one if whole else one._replace(per_task=False) for one in after)
     plan = replace(plan, after=after, not_before=await _not_before(database, job, plan))
     token = await submissions.database_token(database) + database.runtime.token(3)
-    return replace(_made(database, job, token, plan), patience=patience)
+    return replace(_made(database, job, token, plan), retry_for=retry_for)
 
 
 def _made(database: Database, job: Job, token: str, plan: _Plan) -> LaunchRequest:
@@ -147,7 +147,7 @@ def _made(database: Database, job: Job, token: str, plan: _Plan) -> LaunchReques
 
 async def _after(database: Database, engine: Engine, job: Job) -> tuple[After, ...] | None:
     """Return what the engine is to hold a job for; None where it must wait here first."""
-    others = await schedule.outlines(database, [one.job_id for one in job.spec.dependencies])
+    others = await schedule.summaries(database, [one.job_id for one in job.spec.dependencies])
     # what was deleted meanwhile is waited for no more
     waits = [one for one in job.spec.dependencies if one.job_id in others and not others[one.job_id].finished]
     if any(one.kind not in engine.capabilities.holds for one in waits):
@@ -156,7 +156,7 @@ async def _after(database: Database, engine: Engine, job: Job) -> tuple[After, .
     for submission in await submissions.active(database, sent):
         sent[submission.job_id].append(submission)
     for job_id, some in sent.items():
-        elsewhere = others[job_id].executor != job.spec.executor
+        elsewhere = others[job_id].engine != job.spec.engine
         if elsewhere or not some or any(one.native_id is None for one in some):
             return None
     known = {one.id: one for one in await jobs.get(database, sent)}
@@ -170,7 +170,7 @@ async def _after(database: Database, engine: Engine, job: Job) -> tuple[After, .
 
 
 def _held_by(database: Database, job: Job, one: Dependency, other: Job, sent: Sequence[Submission]) -> After:
-    whole = len(sent) == 1 and not sent[0].mapped
+    whole = len(sent) == 1 and not sent[0].task_map
     arrays = (job.spec.array, other.spec.array)
     same = all(arrays) and len({array.ranges for array in arrays if array}) == 1
     return After(
@@ -215,24 +215,24 @@ async def _tasks(database: Database, job: Job) -> _Plan | None:
     if array is None:
         row = await tasks.get(database, job.id, PLAIN_TASK)
         return _whole(job, row.attempt if row else 1)
-    standing = (await submissions.standings(database, [job.id])).get(job.id)
-    if standing is None:
+    states = (await submissions.task_states(database, [job.id])).get(job.id)
+    if states is None:
         return None
     sendable = {Status.SUBMITTED}
     if not await submissions.active(database, [job.id]):
         sendable.add(Status.WAITING)  # else it is held there
     again: Mapping[int, int] = {
         task_id: task.attempt
-        for task_id, (task, _) in sorted(standing.unfinished.items())
+        for task_id, (task, _) in sorted(states.unfinished.items())
         if task.status in sendable
     }
-    fresh = standing.rest in sendable
+    fresh = states.default_status in sendable
     at_once = array.throttle
     if at_once is not None:
         at_once -= await _live(database, job, at_once)
         if at_once <= 0:
             return None
-    if fresh and not standing.unfinished and not standing.finished and len(array.ranges) == 1:
+    if fresh and not states.unfinished and not states.finished and len(array.ranges) == 1:
         return _Plan(array, at_once)
     if fresh:
         touched = {task.task_id async for task in tasks.select(database, job.id)}
@@ -252,5 +252,5 @@ def _whole(job: Job, attempt: int) -> _Plan:
 
 async def _live(database: Database, job: Job, throttle: int) -> int:
     """Return how many tasks of a job may run at a time by the launches that are there already."""
-    found = await situation(database, job.spec.executor, [job.id])
+    found = await situation(database, job.spec.engine, [job.id])
     return sum(min(throttle, unfinished_of(one)) for one in found.watched)

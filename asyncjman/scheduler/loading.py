@@ -12,7 +12,7 @@ from asyncjman.scheduler.recorder import Recorder
 from asyncjman.scheduler.workload import Workload
 from asyncjman.store import array_index, schedule, tasks
 from asyncjman.store.database import Database, Transaction
-from asyncjman.store.schedule import Outline
+from asyncjman.store.schedule import JobSummary
 
 
 class Loader:
@@ -60,8 +60,8 @@ class Loader:
             for other in job.undecided
             if other not in self._workload.jobs
         }
-        pending = await schedule.outlines(self._database, outside)
-        return any(not one.finished and one.executor != self._engine_name for one in pending.values())
+        pending = await schedule.summaries(self._database, outside)
+        return any(not one.finished and one.engine != self._engine_name for one in pending.values())
 
     async def _load(self, job_ids: Collection[int]) -> None:
         enrolled, changed = await self._enroll(job_ids)
@@ -70,10 +70,10 @@ class Loader:
         if dependents := dependents - enrolled.keys():
             enrolled |= (await self._enroll(dependents))[0]
         others = {one.job_id for job in enrolled.values() for one in job.dependencies}
-        outlines = await self._recorder.outlines(others) if others else {}
+        summaries = await self._recorder.summaries(others) if others else {}
         for job in enrolled.values():
             # one that was deleted in this moment is heard of next
-            known = [outlines[one.job_id] for one in job.dependencies if one.job_id in outlines]
+            known = [summaries[one.job_id] for one in job.dependencies if one.job_id in summaries]
             ends = {}
             if job.pairing is not None and job.array is not None:
                 paired = [one for one in known if one.id in job.pairing.with_jobs]
@@ -92,42 +92,42 @@ class Loader:
                 if any(one.kind is Kind.CORR for one in some):
                     unclaimable[job_id] = await tasks.unclaimable(tx, job_id)
 
-        outlines = await self._recorder.outlines(job_ids, read)
+        summaries = await self._recorder.summaries(job_ids, read)
         enrolled: dict[int, JobState] = {}
-        for job_id, outline in outlines.items():
-            if not self._is_mine(outline):
-                if not outline.finished and job_id in self._workload.jobs:
+        for job_id, summary in summaries.items():
+            if not self._is_mine(summary):
+                if not summary.finished and job_id in self._workload.jobs:
                     self._workload.job_deleted(job_id)  # it was moved to another engine
                 continue
-            job = enrolled[job_id] = self._workload.enroll(outline, waits.get(job_id, ()))
+            job = enrolled[job_id] = self._workload.enroll(summary, waits.get(job_id, ()))
             self._names.setdefault(job_id, job.name)
             if job.pairing is not None:
-                job.pairing.settled.update(unclaimable[job_id])
-            if not outline.unfinished:
+                job.pairing.resolved.update(unclaimable[job_id])
+            if not summary.unfinished:
                 self._recorder.touch(job_id)  # somebody was killed before it said so
         for job in enrolled.values():
             if job.fresh and job.array is not None and job.next_index == 0 and job.task_count > job.left:
                 job.next_index = await array_index.first_gap(self._database, job.id, job.array)
         for job_id in job_ids:
-            outline_or_none = outlines.get(job_id)
+            outline_or_none = summaries.get(job_id)
             if outline_or_none is None or outline_or_none.finished:
                 await self._end_elsewhere(job_id, outline_or_none)
-        return enrolled, [one for one in job_ids if one not in outlines or not outlines[one].finished]
+        return enrolled, [one for one in job_ids if one not in summaries or not summaries[one].finished]
 
-    def _is_mine(self, outline: Outline) -> bool:
-        chosen = self._only is None or outline.id in self._only
-        return not outline.finished and outline.executor == self._engine_name and chosen
+    def _is_mine(self, summary: JobSummary) -> bool:
+        chosen = self._only is None or summary.id in self._only
+        return not summary.finished and summary.engine == self._engine_name and chosen
 
-    async def _end_elsewhere(self, job_id: int, outline: Outline | None) -> None:
+    async def _end_elsewhere(self, job_id: int, summary: JobSummary | None) -> None:
         """Take in that a job has ended in another process, or was deleted."""
-        if outline is None:
+        if summary is None:
             self._workload.job_deleted(job_id)
             return
         if job_id not in self._workload.jobs and not self._workload.is_waited_for(job_id):
             return
         for waiting in self._workload.pairs_with(job_id):
             if waiting.array is not None:
-                ends = await counterparts(self._database, waiting.array, [outline])
+                ends = await counterparts(self._database, waiting.array, [summary])
                 for task_id, status in ends[job_id]:
                     self._workload.counterpart_ended(waiting, job_id, task_id, status)
-        self._workload.job_ended(job_id, outline.status, stop_on_failure=outline.stop_on_failure)
+        self._workload.job_ended(job_id, summary.status, stop_on_failure=summary.stop_on_failure)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from asyncjman.engines.base import IN_ERROR, Observation, Ref, Saw
 from asyncjman.model.job import Job, Task
 from asyncjman.model.status import FINISHED, Status
-from asyncjman.scheduler.settle import bring_back, settle
+from asyncjman.scheduler.resolving import resolve_dependents, unskip
 from asyncjman.scheduler.watching import Situation
 from asyncjman.store import submissions, tasks, transitions
 from asyncjman.store.database import Database, Transaction
@@ -31,7 +31,7 @@ class Stored:
     """The ends among it."""
     in_error: list[int] = field(default_factory=list)
     """Jobs that only a person can help now."""
-    doomed: list[Submission] = field(default_factory=list)
+    to_cancel: list[Submission] = field(default_factory=list)
     """What must not run because of it."""
     intents: bool = False
     """Whether it became known that intents were carried out, or were not."""
@@ -50,7 +50,7 @@ async def store(database: Database, found: Situation, seen: Sequence[Observation
         async with database.transaction() as tx:
             job_ids = {found.launches[one.token].job_id for one in of_launches}
             active = {one.id for one in await submissions.active(tx, job_ids)}
-            now = await submissions.standings(tx, job_ids)
+            now = await submissions.task_states(tx, job_ids)
             valid = [one for one in of_launches if _holds(found, found.launches[one.token], active, now)]
             await _launches(tx, found, valid, stored)
             await _tasks(tx, found, valid, stored)
@@ -62,7 +62,7 @@ async def store(database: Database, found: Situation, seen: Sequence[Observation
 
 
 def _holds(found: Situation, one: Submission, active: set[int], now: Mapping[int, object]) -> bool:
-    return one.id in active and now.get(one.job_id) == found.standings[one.job_id]
+    return one.id in active and now.get(one.job_id) == found.task_states[one.job_id]
 
 
 async def _launches(tx: Transaction, found: Situation, seen: Iterable[Observation], stored: Stored) -> None:
@@ -81,11 +81,11 @@ async def _launches(tx: Transaction, found: Situation, seen: Iterable[Observatio
             stored.intents = True
         elif one.saw is Saw.SENT:
             notes.append((one.engine_state, launch.id))
-            if one.engine_state == IN_ERROR and launch.note != IN_ERROR:
+            if one.engine_state == IN_ERROR and launch.engine_state != IN_ERROR:
                 stored.in_error.append(launch.job_id)
-        elif one.saw in _PENDING and _PENDING[one.saw] is not found.standings[launch.job_id].rest:
-            await submissions.set_rest(tx, launch.job_id, _PENDING[one.saw])
-    await submissions.set_notes(tx, notes)
+        elif one.saw in _PENDING and _PENDING[one.saw] is not found.task_states[launch.job_id].default_status:
+            await submissions.set_default_status(tx, launch.job_id, _PENDING[one.saw])
+    await submissions.set_engine_states(tx, notes)
 
 
 async def _tasks(tx: Transaction, found: Situation, seen: Iterable[Observation], stored: Stored) -> None:
@@ -95,9 +95,9 @@ async def _tasks(tx: Transaction, found: Situation, seen: Iterable[Observation],
         if one.ref is None:
             continue
         key = (one.ref.job_id, one.ref.task_id)
-        standing = found.standings[one.ref.job_id]
-        untouched = _task(one.ref, standing.rest)
-        task, since = changed.get(key) or standing.unfinished.get(one.ref.task_id) or (untouched, None)
+        states = found.task_states[one.ref.job_id]
+        untouched = _task(one.ref, states.default_status)
+        task, since = changed.get(key) or states.unfinished.get(one.ref.task_id) or (untouched, None)
         after = task_after(task, one)
         if one.saw in _PENDING and (task.status, task.reason, since) == (after.status, after.reason, None):
             continue
@@ -142,8 +142,8 @@ def task_after(task: Task, one: Observation) -> Task:
 async def close(tx: Transaction, touched: Iterable[int], stored: Stored) -> None:
     """Close the jobs that ended by it, and skip what must not run because of that."""
     closed = await transitions.close_jobs(tx, touched, tx.runtime.time())
-    skipped = await settle(tx, closed) if closed else []
-    stored.doomed.extend(await submissions.active(tx, skipped))
+    skipped = await resolve_dependents(tx, closed) if closed else []
+    stored.to_cancel.extend(await submissions.active(tx, skipped))
     await submissions.deactivate(tx, [*closed, *skipped])
     stored.ended.extend([*closed, *skipped])
 
@@ -181,5 +181,5 @@ async def _correct(database: Database, found: Situation, late: Iterable[Observat
                 corrected.append((task_after(task, one), None))
         await submissions.put_tasks(tx, corrected)
         for job_id in {task.job_id for task, _ in corrected if task.status is Status.SUCCESS}:
-            stored.ended.extend(await bring_back(tx, job_id))
+            stored.ended.extend(await unskip(tx, job_id))
     stored.seen.extend(task for task, _ in corrected)

@@ -14,7 +14,7 @@ class Options:
     log_files: bool = True
     only: Set[int] | None = None
     """The jobs to run; None: all. It may grow: see ``Dispatcher.look``."""
-    told: Set[int] | None = None
+    requested: Set[int] | None = None
     """Of those, the jobs that are to run here; what runs of others when it stops is not stopped, but
     released, for whoever is to run it. None: all."""
     keep_running: bool = False

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from asyncjman.engines.base import Engine, Observation, Purpose, Target, Why
+from asyncjman.engines.base import Engine, Observation, Poll, Purpose, Target, Why
 from asyncjman.errors import EnvironmentProblem, JmanError, UsageError
 from asyncjman.model.job import Job, Task
 from asyncjman.model.status import Status
 from asyncjman.scheduler.launches import NotLaunched, launch
 from asyncjman.scheduler.observed import Stored, close, store
-from asyncjman.scheduler.settle import settle
+from asyncjman.scheduler.resolving import resolve_dependents
 from asyncjman.scheduler.watching import Situation, add_late, situation
 from asyncjman.scheduler.withdrawing import withdraw
 from asyncjman.store import jobs, submissions, transitions
@@ -54,45 +54,43 @@ async def poll(database: Database, engine: Engine, *, budget: float = math.inf) 
         if not found.watched:
             break
         seen = await engine.poll(found.watched, budget)
-        await _note_answer(database, found, result, answered=seen.answered, words=seen.words)
+        await _note_answer(database, engine.name, found, result, seen)
         stored = await store(database, found, seen.seen)
         result.add(stored)
-        await _after(engine, stored.ends, stored.doomed)
+        await _after(engine, stored.ends, stored.to_cancel)
         if not stored.intents:
             break
-    await _settle_here(database, engine, result)
+    await _resolve_here(database, engine, result)
     if result.answered:
         await withdraw(database, engine, budget=budget)
         await _launch_waiting(database, engine, result)
     return result
 
 
-async def _note_answer(
-    database: Database, found: Situation, result: Polled, *, answered: bool, words: str
-) -> None:
-    if not answered:
-        result.problem = EnvironmentProblem(words)
+async def _note_answer(database: Database, name: str, found: Situation, result: Polled, seen: Poll) -> None:
+    if not seen.answered:
+        result.problem = EnvironmentProblem(seen.words)
         result.answered = False
     elif any(one.purpose is Purpose.STATE for one in found.watched):
         async with database.transaction(quiet=True) as tx:
-            await submissions.answered(tx, tx.runtime.time())
+            await submissions.answered(tx, name, tx.runtime.time())
 
 
-async def _after(engine: Engine, ends: list[Observation], doomed: Iterable[Submission]) -> None:
+async def _after(engine: Engine, ends: list[Observation], to_cancel: Iterable[Submission]) -> None:
     """Let the engine tidy up, and have it end what must not run: that finds out by itself, too."""
     if ends:
         await engine.stored(ends)
-    targets = [Target(one.token, one.native_id) for one in doomed if one.native_id is not None]
+    targets = [Target(one.token, one.native_id) for one in to_cancel if one.native_id is not None]
     if targets:
         with suppress(EnvironmentProblem):
             await engine.cancel(targets, force=False, budget=math.inf)
 
 
-async def _settle_here(database: Database, engine: Engine, result: Polled) -> None:
+async def _resolve_here(database: Database, engine: Engine, result: Polled) -> None:
     """Let go, or skip, jobs that waited here for something that the engine doesn't know of."""
     if ended := await submissions.ended_before(database, engine.name):
         async with database.transaction() as tx:
-            result.ended.extend(await settle(tx, ended))
+            result.ended.extend(await resolve_dependents(tx, ended))
     if freed := await submissions.freed(database, engine.name):
         async with database.transaction() as tx:
             await transitions.set_ready(tx, freed)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from asyncjman.engines.base import Abandoned, Engine, Ref
 from asyncjman.runtime import Runtime
 from asyncjman.scheduler.liveness import Life, liveness, tasks_may_live
-from asyncjman.scheduler.settle import release_runner, release_stopped
+from asyncjman.scheduler.resolving import release_runner, release_stopped
 from asyncjman.store import runners, submissions
 from asyncjman.store.database import Database, Reader
 from asyncjman.store.runnerlock import TASKS, LockNames, inherited_file, kept, remove_strays
@@ -16,7 +16,7 @@ from asyncjman.store.runners import Runner
 
 
 @dataclass(frozen=True, slots=True)
-class Repair:
+class Recovery:
     """What was found of one runner that is dead, or of which that can't be known."""
 
     pid: int
@@ -53,13 +53,13 @@ async def lives(database: Reader) -> dict[int, Life]:
     return {one.id: liveness(one, names, database.runtime) for one, names in await _all(database)}
 
 
-async def repair(database: Database, engine: Engine, *, end: bool = True) -> list[Repair]:
+async def recover_orphans(database: Database, engine: Engine, *, end: bool = True) -> list[Recovery]:
     """End what dead runners left running, release their tasks; return what was found of these runners,
     and of those that hold tasks and may be dead.
 
     Without ``end`` processes that live on are left alone, and so are the tasks of their runner.
     """
-    found: list[Repair] = []
+    found: list[Recovery] = []
     runtime = database.runtime
     for runner, names in await _all(database):
         life = liveness(runner, names, runtime)
@@ -77,7 +77,7 @@ async def repair(database: Database, engine: Engine, *, end: bool = True) -> lis
         if held:
             job_ids = tuple(sorted({one.job_id for one in held}))
             executing = sum(one.executing for one in held)
-            found.append(Repair(runner.pid, runner.host, executing, processes, life, released, job_ids))
+            found.append(Recovery(runner.pid, runner.host, executing, processes, life, released, job_ids))
     return found
 
 

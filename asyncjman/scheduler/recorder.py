@@ -18,7 +18,7 @@ from asyncjman.store import runners, schedule, tasks, transitions
 from asyncjman.store.completion import to_completion
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.runners import Runner
-from asyncjman.store.schedule import Outline
+from asyncjman.store.schedule import JobSummary
 from asyncjman.store.transitions import Claim
 
 GROUP_SECONDS = 0.02
@@ -87,7 +87,7 @@ class Recorder:
         self._batch.finished.append(task)
         self._batch.has_skips = self._batch.has_skips or task.status is Status.SKIPPED
         self._batch.touched.add(task.job_id)
-        # what is skipped is told of its job: most of it was never taken up, task by task
+        # what is skipped is told of its job: most of it was never claimed, task by task
         if self._bus.is_heard and task.status is not Status.SKIPPED:
             assert task.finished_at is not None
             self._batch.events.append(
@@ -120,7 +120,7 @@ class Recorder:
         self._wake.set()
 
     def skip(self, job_id: int, reason: str, task_ids: tuple[int, ...] = ()) -> None:
-        """Skip what nobody has taken up of a job: all, or some tasks."""
+        """Skip what nobody has claimed of a job: all, or some tasks."""
         self._batch.skipped.append((job_id, task_ids, reason))
         self._batch.has_skips = True
         self._batch.touched.add(job_id)
@@ -159,26 +159,26 @@ class Recorder:
         await self._flush(claims)
         return result
 
-    async def outlines(
+    async def summaries(
         self, job_ids: Iterable[int], more: Callable[[Transaction], Awaitable[None]] | None = None
-    ) -> dict[int, Outline]:
+    ) -> dict[int, JobSummary]:
         """Read jobs as they are with all that was seen so far, stored or not yet.
 
         ``more`` is read in the same transaction.
         """
-        found: dict[int, Outline] = {}
+        found: dict[int, JobSummary] = {}
 
         async def read(tx: Transaction) -> None:
             found.clear()
-            found.update(await schedule.outlines(tx, job_ids))
+            found.update(await schedule.summaries(tx, job_ids))
             if more is not None:
                 await more(tx)
 
         def add_newest() -> None:
             for task in self._batch.finished:  # seen while the commit was under way
-                if outline := found.get(task.job_id):
-                    outline.counts[Status.EXECUTING] = outline.counts.get(Status.EXECUTING, 0) - 1
-                    outline.counts[task.status] = outline.counts.get(task.status, 0) + 1
+                if summary := found.get(task.job_id):
+                    summary.counts[Status.EXECUTING] = summary.counts.get(Status.EXECUTING, 0) - 1
+                    summary.counts[task.status] = summary.counts.get(task.status, 0) + 1
 
         await self._flush(read, add_newest)
         return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncjman.scheduler.reconcile import clear_strays, lock_names
-from asyncjman.scheduler.settle import release_runner
+from asyncjman.scheduler.resolving import release_runner
 from asyncjman.store import runners
 from asyncjman.store.database import Database
 from asyncjman.store.runnerlock import RunnerLock

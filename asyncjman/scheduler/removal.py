@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from asyncjman.errors import DatabaseProblem
-from asyncjman.executors.logs import logs_from, refuse_foreign_link, remove_logs, remove_spool
 from asyncjman.store import jobs, removals, submissions
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.removals import Logs, Spool
 from asyncjman.store.runnerlock import remove_strays
+from asyncjman.system.logs import logs_from, refuse_foreign_link, remove_logs, remove_spool
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from asyncjman.scheduler.bus import Bus, Subscription
 from asyncjman.scheduler.dispatcher import Dispatcher
 from asyncjman.scheduler.options import Options
 from asyncjman.scheduler.poller import Poller
-from asyncjman.scheduler.reconcile import Repair
+from asyncjman.scheduler.reconcile import Recovery
 from asyncjman.store import schedule
 from asyncjman.store.database import Database
 from asyncjman.store.runnerlock import RunnerLock
@@ -30,11 +30,11 @@ class Runner:
         token: str,
         lock: RunnerLock,
         bus: Bus | None = None,
-        on_repair: Callable[[Repair], None] = lambda _: None,
+        on_recovery: Callable[[Recovery], None] = lambda _: None,
         on_lost: Callable[[Sequence[tuple[int, int]]], None] = lambda _: None,
         on_trouble: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """``on_repair`` is told of runners that were killed, ``on_lost`` of tasks that others took from it,
+        """``on_recovery`` is told of runners that were killed, ``on_lost`` of tasks that others took from it,
 
         ``on_trouble``, in a line, of an engine that does not answer while a job here waits for one there.
         """
@@ -50,7 +50,7 @@ class Runner:
             token=token,
             options=options,
             bus=self._bus,
-            on_repair=on_repair,
+            on_recovery=on_recovery,
             on_lost=on_lost,
             lock=lock,
         )

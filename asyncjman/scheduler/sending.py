@@ -10,9 +10,9 @@ from asyncjman.model.graph import dependents
 from asyncjman.model.job import LOCAL, Job
 from asyncjman.model.selection import format_ids
 from asyncjman.model.status import Status
-from asyncjman.scheduler.launches import PATIENCE_SECONDS, NotLaunched, launch
+from asyncjman.scheduler.launches import RETRY_SECONDS, NotLaunched, launch
 from asyncjman.scheduler.polling import poll
-from asyncjman.scheduler.settle import settle_dependents
+from asyncjman.scheduler.resolving import end_and_resolve
 from asyncjman.store import jobs, schedule, submissions
 from asyncjman.store.database import Database
 
@@ -26,7 +26,7 @@ async def send_new(database: Database, engine: Engine, stored: Sequence[Job]) ->
     left = list(stored)
     try:
         while left:
-            await launch(database, engine, left[0], patience=PATIENCE_SECONDS)
+            await launch(database, engine, left[0], retry_for=RETRY_SECONDS)
             left.pop(0)
         return None
     except (JmanError, OSError) as error:
@@ -37,7 +37,7 @@ async def send_new(database: Database, engine: Engine, stored: Sequence[Job]) ->
             return _waits([job.id for job in left], error)
         async with database.transaction() as tx:
             # another process may have submitted some that wait for these
-            await settle_dependents(tx, [job.id for job in left])
+            await end_and_resolve(tx, [job.id for job in left])
             for job in left:
                 await jobs.delete(tx, job.id)
         raise
@@ -51,15 +51,15 @@ async def send_again(
     Where a limit of the site is reached, what is left waits here for a later poll: return a line on that.
     """
     await _poll_dependents(database, engine_of, [job.id for job in again])
-    there = [job for job in again if job.spec.executor != LOCAL]
+    there = [job for job in again if job.spec.engine != LOCAL]
     unsent: dict[str, set[int]] = {}
-    for name in {job.spec.executor for job in there}:
+    for name in {job.spec.engine for job in there}:
         unsent[name] = set(await submissions.unsent_jobs(database, name))
     for number, job in enumerate(there):
-        if job.id not in unsent[job.spec.executor] and job.status is not Status.WAITING:
+        if job.id not in unsent[job.spec.engine] and job.status is not Status.WAITING:
             continue
         try:
-            await launch(database, engine_of(job.spec.executor), job, patience=PATIENCE_SECONDS)
+            await launch(database, engine_of(job.spec.engine), job, retry_for=RETRY_SECONDS)
         except NotLaunched as error:
             if error.why is not Why.LIMIT:
                 raise
@@ -73,8 +73,8 @@ async def _poll_dependents(
     """Have engines polled that have something which waits for these jobs: they are open again."""
     waiting = dependents(await jobs.dependency_edges(database), job_ids)
     launched = {one.job_id for one in await submissions.active(database, waiting)}
-    outlines = await schedule.outlines(database, launched)
-    for name in sorted({one.executor for one in outlines.values()}):
+    summaries = await schedule.summaries(database, launched)
+    for name in sorted({one.engine for one in summaries.values()}):
         await poll(database, engine_of(name))
 
 

@@ -17,7 +17,7 @@ from asyncjman.model.status import Status
 from asyncjman.scheduler.dependencies import judge
 from asyncjman.store import schedule, tasks, transitions
 from asyncjman.store.database import Transaction
-from asyncjman.store.schedule import Outline
+from asyncjman.store.schedule import JobSummary
 
 Skip = tuple[int, tuple[int, ...], str]
 """Job id, the tasks (none: all that nobody holds), and the reason."""
@@ -50,7 +50,7 @@ async def store_skips(
         wanted[job_id].others.append((task_ids, reason))
     waits = await schedule.dependencies(tx, wanted)
     depended_on = {one.job_id for some in waits.values() for one in some}
-    known = await schedule.outlines(tx, depended_on | wanted.keys())
+    known = await schedule.summaries(tx, depended_on | wanted.keys())
     closed: list[int] = []
     wrong: set[int] = set()
     skipped: list[int] = []
@@ -62,7 +62,7 @@ async def store_skips(
             wrong.add(job_id)
         if job_id in depended_on:
             closed += await transitions.close_jobs(tx, [job_id], now)
-            known |= await schedule.outlines(tx, [job_id])
+            known |= await schedule.summaries(tx, [job_id])
         else:
             skipped.append(job_id)
     return closed + await transitions.close_jobs(tx, skipped, now), wrong
@@ -90,7 +90,7 @@ async def _store(
 
 
 async def _without_counterpart(
-    tx: Transaction, waits: Iterable[Dependency], known: Mapping[int, Outline], task_ids: set[int]
+    tx: Transaction, waits: Iterable[Dependency], known: Mapping[int, JobSummary], task_ids: set[int]
 ) -> set[int]:
     """Return those of the tasks whose counterpart in a paired array ended, and not as a success."""
     found: set[int] = set()

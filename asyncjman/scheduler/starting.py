@@ -9,7 +9,6 @@ import asyncio
 from collections import deque
 
 from asyncjman.engines.base import LaunchRequest, Ref
-from asyncjman.executors.logs import log_start
 from asyncjman.model.graph import Verdict
 from asyncjman.model.status import Status
 from asyncjman.scheduler.attempts import STOPPED, Attempt, Attempts
@@ -20,6 +19,7 @@ from asyncjman.scheduler.job_state import JobState
 from asyncjman.scheduler.options import Options
 from asyncjman.scheduler.recorder import Recorder
 from asyncjman.scheduler.workload import Workload
+from asyncjman.system.logs import log_start
 
 STALE_SECONDS = 0.1
 """What is older is not good enough to start such a task by."""

@@ -11,8 +11,8 @@ from asyncjman.model.selection import format_ids
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.cancelling import cancel
 from asyncjman.scheduler.liveness import is_numbered_here, is_suspended
-from asyncjman.scheduler.reconcile import forget_unproven, repair, take_away
-from asyncjman.scheduler.settle import settle
+from asyncjman.scheduler.reconcile import forget_unproven, recover_orphans, take_away
+from asyncjman.scheduler.resolving import resolve_dependents
 from asyncjman.store import jobs, runners, submissions, tasks, transitions
 from asyncjman.store.database import Database, Reader, Transaction
 from asyncjman.store.runners import Runner
@@ -42,7 +42,7 @@ async def stop(
     cluster doesn't answer; the others are stopped all the same.
     """
     elsewhere = [job for job in selected if job.is_open_elsewhere]
-    here = [job.id for job in selected if job.status not in FINISHED and job.spec.executor == LOCAL]
+    here = [job.id for job in selected if job.status not in FINISHED and job.spec.engine == LOCAL]
     try:
         await stop_elsewhere(database, engine_of, elsewhere, task_ids)
     finally:
@@ -54,8 +54,8 @@ async def stop_elsewhere(
     database: Database, engine_of: Callable[[str], Engine], some: Sequence[Job], task_ids: Sequence[int]
 ) -> None:
     """Stop open jobs (or only some tasks) whose tasks survive us. Raises EnvironmentProblem."""
-    for name in sorted({job.spec.executor for job in some}):
-        ids = [job.id for job in some if job.spec.executor == name]
+    for name in sorted({job.spec.engine for job in some}):
+        ids = [job.id for job in some if job.spec.engine == name]
         await cancel(database, engine_of(name), ids, task_ids)
 
 
@@ -69,7 +69,7 @@ async def _stop_here(
     on_forced: Callable[[str], None],
 ) -> None:
     if unfinished:
-        await repair(database, engine)
+        await recover_orphans(database, engine)
         async with database.transaction() as tx:
             asked = await stop_in(tx, unfinished, task_ids)
         if asked and not force:
@@ -89,7 +89,7 @@ async def unconfirmed(database: Reader, job_ids: Iterable[int], task_ids: Sequen
     lines = []
     for job in await jobs.get(database, job_ids):
         if job.is_open_elsewhere and await _any_left(database, job, task_ids):
-            native = f" (grid {job.grid_id})" if job.grid_id else ""
+            native = f" (grid {job.native_id})" if job.native_id else ""
             lines.append(
                 f"job {job.id}{native} is not confirmed to be stopped: it was told to, and is still there"
             )
@@ -99,9 +99,9 @@ async def unconfirmed(database: Reader, job_ids: Iterable[int], task_ids: Sequen
 async def _any_left(database: Reader, job: Job, task_ids: Sequence[int]) -> bool:
     if not task_ids:
         return True
-    standing = (await submissions.standings(database, [job.id]))[job.id]
-    others_end = standing.rest in FINISHED
-    return any(one in standing.unfinished or not (others_end or one in standing.finished) for one in task_ids)
+    states = (await submissions.task_states(database, [job.id]))[job.id]
+    others_end = states.default_status in FINISHED
+    return any(one in states.unfinished or not (others_end or one in states.finished) for one in task_ids)
 
 
 async def stop_in(tx: Transaction, job_ids: Sequence[int], task_ids: Sequence[int]) -> int:
@@ -111,7 +111,7 @@ async def stop_in(tx: Transaction, job_ids: Sequence[int], task_ids: Sequence[in
     for job_id in job_ids:
         await transitions.end_unstarted(tx, job_id, Status.STOPPED, "stopped", now, task_ids)
         asked += await transitions.ask_to_stop(tx, job_id, task_ids)
-    await settle(tx, await transitions.close_jobs(tx, job_ids, now))
+    await resolve_dependents(tx, await transitions.close_jobs(tx, job_ids, now))
     return asked
 
 
@@ -133,7 +133,7 @@ async def _running_after(
         running = [one for one in job_ids if await tasks.unfinished_of(database, one, task_ids)]
         if not running or database.runtime.monotonic() > deadline:
             return running
-        await repair(database, engine)
+        await recover_orphans(database, engine)
         version = await database.change(version, LOOK_SECONDS)
 
 

@@ -24,7 +24,7 @@ async def look_up_usage(database: Database, engine: Engine) -> None:
     known = {}
     pending = await submissions.unaccounted(database)
     for job in await jobs.get(database, {one.job_id for one in pending}):
-        if job.spec.executor == engine.name:
+        if job.spec.engine == engine.name:
             known[job.id] = job
     pending = [one for one in pending if one.job_id in known]
     if not pending:
@@ -41,7 +41,7 @@ async def look_up_usage(database: Database, engine: Engine) -> None:
             created_at=one.created_at,
             maker_is_dead=True,
             array=known[one.job_id].spec.array,
-            tasks=one.mapped,
+            tasks=one.task_map,
             default=Status.SUCCESS,
             rows={},
             ended=frozenset(),

@@ -17,5 +17,5 @@ async def until_finished(database: Reader, job_ids: Iterable[int], timeout: floa
         while left:
             version = await database.next_change(version)
             changed, revision = await jobs.changed_since(database, revision)
-            outlines = await schedule.outlines(database, left.intersection(changed))
-            left -= {one for one in changed if one not in outlines or outlines[one].finished}
+            summaries = await schedule.summaries(database, left.intersection(changed))
+            left -= {one for one in changed if one not in summaries or summaries[one].finished}

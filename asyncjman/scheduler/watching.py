@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from asyncjman.engines.base import Purpose, TaskRow, Watched
-from asyncjman.executors.logs import spool_folder
 from asyncjman.model.job import PLAIN_TASK, Job, Task
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.intents import is_abandoned
 from asyncjman.store import jobs, submissions
 from asyncjman.store.database import Database, Reader
-from asyncjman.store.submissions import Standing, Submission
+from asyncjman.store.submissions import Submission, TaskStates
+from asyncjman.system.logs import spool_folder
 
 
 @dataclass(slots=True)
@@ -23,7 +23,7 @@ class Situation:
     launches: dict[str, Submission] = field(default_factory=dict)
     """By their tokens."""
     known: Mapping[int, Job] = field(default_factory=dict)
-    standings: Mapping[int, Standing] = field(default_factory=dict)
+    task_states: Mapping[int, TaskStates] = field(default_factory=dict)
     watched: list[Watched] = field(default_factory=list)
     late: dict[tuple[int, int], Task] = field(default_factory=dict)
     """Tasks whose end is not proven, by job and task id."""
@@ -38,18 +38,18 @@ async def situation(
     """
     active = await submissions.active(source, job_ids, engine=engine)
     known = {job.id: job for job in await jobs.get(source, {one.job_id for one in active})}
-    standings = await submissions.standings(source, known)
-    found = Situation(known=known, standings=standings)
+    task_states = await submissions.task_states(source, known)
+    found = Situation(known=known, task_states=task_states)
     elsewhere = _elsewhere(active)
     for one in active:
-        if one.job_id not in known or one.job_id not in standings:
+        if one.job_id not in known or one.job_id not in task_states:
             continue  # another process deleted it
         dead = False
         if one.native_id is None and intents is not None:
             dead = await intents.runtime.in_thread(is_abandoned, one, intents.runtime)
         found.launches[one.token] = one
         found.watched.append(
-            watched_of(source, one, known[one.job_id], standings[one.job_id], elsewhere[one.id], dead=dead)
+            watched_of(source, one, known[one.job_id], task_states[one.job_id], elsewhere[one.id], dead=dead)
         )
     return found
 
@@ -60,7 +60,7 @@ async def add_late(source: Reader, found: Situation, engine: str) -> None:
     for task, since in await submissions.unproven(source):
         by_job[task.job_id].append((task, since))
     for job in await jobs.get(source, by_job):
-        if job.spec.executor != engine:
+        if job.spec.engine != engine:
             continue
         rows = {}
         for task, since in by_job[job.id]:
@@ -88,7 +88,7 @@ def watched_of(
     source: Reader,
     one: Submission,
     job: Job,
-    standing: Standing,
+    states: TaskStates,
     elsewhere: frozenset[int] = frozenset(),
     *,
     dead: bool = False,
@@ -101,17 +101,17 @@ def watched_of(
         created_at=one.created_at,
         maker_is_dead=dead,
         array=job.spec.array,
-        tasks=one.mapped,
-        default=standing.rest,
+        tasks=one.task_map,
+        default=states.default_status,
         rows={
             task_id: TaskRow(task.attempt, task.status, task.started_at, since)
-            for task_id, (task, since) in standing.unfinished.items()
+            for task_id, (task, since) in states.unfinished.items()
         },
-        ended=frozenset(standing.finished),
+        ended=frozenset(states.finished),
         elsewhere=elsewhere,
-        stop=frozenset(standing.to_stop),
+        stop=frozenset(states.to_stop),
         folder=folder_of(source, job),
-        engine_state=one.note,
+        engine_state=one.engine_state,
     )
 
 
@@ -139,5 +139,5 @@ def _elsewhere(active: Sequence[Submission]) -> dict[int, frozenset[int]]:
     later: dict[int, frozenset[int]] = defaultdict(frozenset)
     for one in reversed(active):
         found[one.id] = later[one.job_id]
-        later[one.job_id] |= set(one.mapped) or {PLAIN_TASK}
+        later[one.job_id] |= set(one.task_map) or {PLAIN_TASK}
     return found

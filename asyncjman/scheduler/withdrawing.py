@@ -16,11 +16,11 @@ from asyncjman.errors import EnvironmentProblem
 from asyncjman.model.job import PLAIN_TASK
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.observed import store
-from asyncjman.scheduler.settle import settle_jobs
+from asyncjman.scheduler.resolving import resolve_jobs
 from asyncjman.scheduler.watching import Situation, situation
 from asyncjman.store import schedule, submissions, transitions
 from asyncjman.store.database import Database
-from asyncjman.store.submissions import Standing, Submission
+from asyncjman.store.submissions import Submission, TaskStates
 
 LOOKS = 10
 PAUSE_SECONDS = 0.5
@@ -90,20 +90,20 @@ async def _cancel(engine: Engine, targets: Sequence[Target], budget: float) -> S
 async def _take_back(database: Database, found: Situation, one: _Premature) -> bool:
     """Store that tasks are to be launched anew; False where somebody changed their job in this moment."""
     job_id, array = one.watched.job_id, one.watched.array
-    known = found.standings.get(job_id)
+    known = found.task_states.get(job_id)
     async with database.transaction() as tx:
-        standing = (await submissions.standings(tx, [job_id])).get(job_id)
-        if standing is None or standing != known:
-            return standing is None
-        tasks = [i for i in one.tasks if i not in standing.finished]
+        states = (await submissions.task_states(tx, [job_id])).get(job_id)
+        if states is None or states != known:
+            return states is None
+        tasks = [i for i in one.tasks if i not in states.finished]
         now = tx.runtime.time()
         await transitions.withdraw(tx, job_id, tasks, REASON, now)
-        states = [*_UNSTARTED, Status.STOPPED]
-        rows = [] if array is None and PLAIN_TASK not in standing.unfinished else tasks
-        await transitions.reset(tx, job_id, states, Status.SUBMITTED, array, now, rows, retry=True)
+        resettable = [*_UNSTARTED, Status.STOPPED]
+        rows = [] if array is None and PLAIN_TASK not in states.unfinished else tasks
+        await transitions.reset(tx, job_id, resettable, Status.SUBMITTED, array, now, rows, retry=True)
         if one.is_whole:
             await submissions.deactivate_one(tx, one.launch.id)
-        await submissions.deactivate(tx, await settle_jobs(tx, [job_id]))
+        await submissions.deactivate(tx, await resolve_jobs(tx, [job_id]))
     return True
 
 
@@ -112,7 +112,7 @@ async def _take_back(database: Database, found: Situation, one: _Premature) -> b
 
 async def _premature(database: Database, engine: Engine, found: Situation) -> list[_Premature]:
     waits = await schedule.dependencies(database, found.known)
-    others = await schedule.outlines(database, {one.job_id for some in waits.values() for one in some})
+    others = await schedule.summaries(database, {one.job_id for some in waits.values() for one in some})
     unfinished = {job_id for job_id, one in others.items() if not one.finished}
     ages = await _ages(database, unfinished)
     result = []
@@ -121,7 +121,7 @@ async def _premature(database: Database, engine: Engine, found: Situation) -> li
         open_now = {one.job_id for one in waits.get(launch.job_id, ()) if one.job_id in unfinished}
         if launch.native_id is None or not open_now:
             continue
-        held = all(others[i].executor == engine.name and ages[i] < launch.id for i in open_now)
+        held = all(others[i].engine == engine.name and ages[i] < launch.id for i in open_now)
         tasks = () if held else tuple(_startable(watched))
         if tasks:
             result.append(_Premature(launch, watched, tasks))
@@ -136,20 +136,20 @@ async def _ages(database: Database, job_ids: Set[int]) -> Mapping[int, float]:
     for one in await submissions.active(database, job_ids):
         launches[one.job_id].append(one)
     found: dict[int, float] = {}
-    for job_id, standing in (await submissions.standings(database, job_ids)).items():
-        unsent = any(task.status is Status.SUBMITTED for task, _ in standing.unfinished.values())
-        some = [one for one in launches[job_id] if _is_about(one, standing)]
+    for job_id, states in (await submissions.task_states(database, job_ids)).items():
+        unsent = any(task.status is Status.SUBMITTED for task, _ in states.unfinished.values())
+        some = [one for one in launches[job_id] if _is_about(one, states)]
         intent = any(one.native_id is None for one in some)
-        if unsent or intent or standing.rest is Status.SUBMITTED or not some:
+        if unsent or intent or states.default_status is Status.SUBMITTED or not some:
             found[job_id] = math.inf
         else:
             found[job_id] = max(one.id for one in some)
     return found
 
 
-def _is_about(launch: Submission, standing: Standing) -> bool:
+def _is_about(launch: Submission, states: TaskStates) -> bool:
     """Tell whether something unfinished may be in a launch."""
-    return not launch.mapped or any(one not in standing.finished for one in launch.mapped)
+    return not launch.task_map or any(one not in states.finished for one in launch.task_map)
 
 
 def _unfinished(one: Watched) -> Iterable[int]:

@@ -1,4 +1,4 @@
-"""The unfinished jobs that an engine knows of: what each waits for, and whose tasks may be taken up.
+"""The unfinished jobs that an engine knows of: what each waits for, and whose tasks may be claimed.
 
 All of this is in memory and without I/O: the engine tells it what happened, and is told through
 ``Decisions`` what follows from that.
@@ -13,7 +13,7 @@ from typing import Protocol
 from asyncjman.model.graph import Dependency, Kind, Verdict, combine, verdict
 from asyncjman.model.status import Status, roll_up
 from asyncjman.scheduler.job_state import JobState, Line
-from asyncjman.store.schedule import Outline
+from asyncjman.store.schedule import JobSummary
 
 
 class Decisions(Protocol):
@@ -23,11 +23,11 @@ class Decisions(Protocol):
         """The job waits for nothing any more."""
 
     def skip(self, job_id: int, reason: str, task_ids: tuple[int, ...] = ()) -> None:
-        """What nobody has taken up of the job (all, or some tasks) must not run."""
+        """What nobody has claimed of the job (all, or some tasks) must not run."""
 
 
 class Workload:
-    """The unfinished jobs, and the two lines of those whose tasks may be taken up."""
+    """The unfinished jobs, and the two lines of those whose tasks may be claimed."""
 
     def __init__(self, decisions: Decisions) -> None:
         self._decisions = decisions
@@ -36,19 +36,19 @@ class Workload:
         self.jobs: dict[int, JobState] = {}
         self.lines: dict[Line, deque[JobState]] = {Line.READY: deque(), Line.SOON: deque()}
 
-    def enroll(self, outline: Outline, dependencies: tuple[Dependency, ...]) -> JobState:
+    def enroll(self, summary: JobSummary, dependencies: tuple[Dependency, ...]) -> JobState:
         """Take in a job, or what the store says of a known one now.
 
         None of its tasks may start until ``decide`` is told what it depends on. What ends in between is
         taken in as ever: so nothing is missed while the store is asked.
         """
-        job = self.jobs.get(outline.id)
+        job = self.jobs.get(summary.id)
         if job is None:
-            job = self.jobs[outline.id] = JobState.of(outline, dependencies)
+            job = self.jobs[summary.id] = JobState.of(summary, dependencies)
         else:
             self._forget_dependencies(job)
             job.dependencies = dependencies
-            job.follow(outline)
+            job.follow(summary)
         for one in dependencies:
             self._waited_by.setdefault(one.job_id, set()).add(job.id)
         return job
@@ -56,7 +56,7 @@ class Workload:
     def decide(
         self,
         job: JobState,
-        ended: Mapping[int, Outline],
+        ended: Mapping[int, JobSummary],
         counterparts: Mapping[int, Iterable[tuple[int, Status]]],
     ) -> None:
         """Take in how the dependencies of a job stand.
@@ -101,14 +101,14 @@ class Workload:
         return [job.id for job in self._waiting_for(job_id)]
 
     def claimed(self, job: JobState, count: int) -> None:
-        """Hear that this engine holds so many more of a job's tasks."""
+        """Take note that this engine holds so many more of a job's tasks."""
         job.taken += count
         if job.all_taken:
             for other in self._waiting_for(job.id):
                 self.line_up(other)
 
     def task_ended(self, job: JobState, task_id: int, status: Status) -> None:
-        """Hear that a task that this engine held has ended."""
+        """Take note that a task that this engine held has ended."""
         job.taken -= 1
         job.finished[status] += 1
         if job.array is not None:
@@ -118,13 +118,13 @@ class Workload:
         self._end_if_done(job)
 
     def task_released(self, job: JobState) -> None:
-        """Hear that a task was released."""
+        """Take note that a task was released."""
         job.taken -= 1
         for other in self._waiting_for(job.id):
             other.look_again()
 
     def counterpart_ended(self, job: JobState, other: int, task_id: int, status: Status) -> None:
-        """Hear that task ``task_id`` of ``other`` ended, for which the same task of ``job`` waits."""
+        """Take note that task ``task_id`` of ``other`` ended, for which the same task of ``job`` waits."""
         assert job.pairing is not None and job.array is not None
         if task_id not in job.array:
             return
@@ -136,7 +136,7 @@ class Workload:
             self._skip_tasks(job, other, [task_id])
 
     def job_ended(self, job_id: int, status: Status, *, stop_on_failure: bool) -> None:
-        """Hear that a job ended, here or elsewhere."""
+        """Take note that a job ended, here or elsewhere."""
         self._ends.append((job_id, status, stop_on_failure))
         if len(self._ends) > 1:
             return  # one end has led to another: a loop below, as deep recursion has its limit
@@ -145,7 +145,7 @@ class Workload:
             self._ends.popleft()
 
     def job_deleted(self, job_id: int) -> None:
-        """Hear that a job is no more; what depended on it is to be enrolled anew."""
+        """Take note that a job is no more; what depended on it is to be enrolled anew."""
         job = self.jobs.pop(job_id, None)
         if job is not None:
             job.fresh = job.has_rows = False
@@ -213,15 +213,15 @@ class Workload:
 
     def _skip_tasks(self, job: JobState, other: int, task_ids: list[int]) -> None:
         assert job.pairing is not None
-        doomed = tuple(one for one in task_ids if one not in job.pairing.settled)
-        if doomed and not job.skipped:
-            job.pairing.settled.update(doomed)
-            job.finished[Status.SKIPPED] += len(doomed)
-            self._decisions.skip(job.id, f"because of the same task of job {other}", doomed)
+        to_cancel = tuple(one for one in task_ids if one not in job.pairing.resolved)
+        if to_cancel and not job.skipped:
+            job.pairing.resolved.update(to_cancel)
+            job.finished[Status.SKIPPED] += len(to_cancel)
+            self._decisions.skip(job.id, f"because of the same task of job {other}", to_cancel)
             self._end_if_done(job)
 
     def line_up(self, job: JobState) -> None:
-        """Put a job into the line where it belongs, if it has tasks to be taken up."""
+        """Put a job into the line where it belongs, if it has tasks to be claimed."""
         if not job.may_give or job.id not in self.jobs:
             return
         line: Line | None = None

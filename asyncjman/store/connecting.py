@@ -29,12 +29,12 @@ def real_path(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def connect(real: Path, patience: float) -> sqlite3.Connection:
-    """Open a database file, which is there; ``patience``: seconds to wait for the locks of others."""
+def connect(real: Path, retry_for: float) -> sqlite3.Connection:
+    """Open a database file, which is there; ``retry_for``: seconds to wait for the locks of others."""
     if not others_may_add(real.parent):
-        return prepared(_open(real, "rw", patience))
-    with _guard(real, patience) as guarded:
-        connection = prepared(_open(real, "rw", patience))
+        return prepared(_open(real, "rw", retry_for))
+    with _guard(real, retry_for) as guarded:
+        connection = prepared(_open(real, "rw", retry_for))
         try:
             if real.stat().st_size == 0:
                 # the schema goes into it without a journal beside it
@@ -88,18 +88,18 @@ def in_memory() -> sqlite3.Connection:
     return prepared(sqlite3.connect(":memory:", isolation_level=None))
 
 
-def _open(real: Path, mode: str, patience: float) -> sqlite3.Connection:
+def _open(real: Path, mode: str, retry_for: float) -> sqlite3.Connection:
     # never makes a file
     name = re.sub(rb"[^A-Za-z0-9/._-]", lambda found: b"%%%02X" % ord(found[0]), os.fsencode(real))
     uri = f"file:{name.decode('ascii')}?mode={mode}"
-    return sqlite3.connect(uri, uri=True, timeout=patience, isolation_level=None)
+    return sqlite3.connect(uri, uri=True, timeout=retry_for, isolation_level=None)
 
 
 @contextmanager
-def _guard(real: Path, patience: float) -> Iterator[bool]:
+def _guard(real: Path, retry_for: float) -> Iterator[bool]:
     """Hold a lock that lets nobody play a journal back; give False where one of ours is to be played back."""
     made = _occupy(real) if real.stat().st_size else []
-    guard = _open(real, "ro", patience)
+    guard = _open(real, "ro", retry_for)
     try:
         guard.execute("PRAGMA trusted_schema = OFF")
         try:

@@ -64,7 +64,7 @@ def mark(path: Path) -> Mark:
     return tuple(found)
 
 
-def take(path: Path, patience: float, prepare: Callable[[sqlite3.Connection], None]) -> Copy:
+def take(path: Path, retry_for: float, prepare: Callable[[sqlite3.Connection], None]) -> Copy:
     """Copy a database, as its last transaction left it; a missing one is empty.
 
     ``prepare`` may change the copy. Raises DatabaseProblem where it can't be read, or changes all the time.
@@ -83,7 +83,7 @@ def take(path: Path, patience: float, prepare: Callable[[sqlite3.Connection], No
                 _prepare(connection, prepare)
                 # what is open stays readable without its name; SQLite would not write to it any more
                 return Copy(connection, before, SYSTEM.monotonic() - began)
-        if SYSTEM.monotonic() - began > patience:
+        if SYSTEM.monotonic() - began > retry_for:
             raise DatabaseProblem(f"the database {path} changes faster than it can be read; try again")
         time.sleep(_PAUSE_SECONDS)
 

@@ -26,13 +26,13 @@ async def find_damage(database: Reader) -> DamagedDatabase | None:
             return DamagedDatabase()
         if await database.fetch("PRAGMA foreign_key_check"):
             return DamagedDatabase()
-        if len(await database.fetch("SELECT revision FROM clock")) != 1:
+        if len(await database.fetch("SELECT revision FROM meta")) != 1:
             return DamagedDatabase()
-        for view in ("odd_job", "odd_standing"):
+        for view in ("invalid_job", "invalid_state"):
             for job_id, what in await database.fetch(
                 f"SELECT job_id, what FROM {view} WHERE what IS NOT NULL LIMIT 1"
             ):
-                return UnreadableJob(f"{what} makes no sense", job_id, spec=view == "odd_job")
+                return UnreadableJob(f"{what} makes no sense", job_id, spec=view == "invalid_job")
         await _check_types(database)
         async for job in jobs.select(database, Selection()):
             async for _ in tasks.select(database, job.id):
@@ -56,7 +56,7 @@ async def _check_types(database: Reader) -> None:
             raise DamagedDatabase
         name = _quoted(column)
         odd = f"typeof({name}) NOT IN {_TYPES[kind]}"
-        if column.endswith(("_at", "_since", "_seen", "_started")):
+        if column.endswith(("_at", "_since", "_contact", "_started")):
             odd += f" OR {name} NOT BETWEEN 0 AND {_LATEST}"
         job_id = _quoted(with_job[table]) if table in with_job else "NULL"
         for found in await database.fetch(f"SELECT {job_id} FROM {_quoted(table)} WHERE {odd} LIMIT 1"):

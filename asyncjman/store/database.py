@@ -285,7 +285,7 @@ class Database(Reader):
             else:
                 if self.is_at_its_path:
                     await self._write_home()
-                    await self._connection.execute("UPDATE clock SET revision = revision + 1")
+                    await self._connection.execute("UPDATE meta SET revision = revision + 1")
                     return
                 await self._connection.execute("ROLLBACK")
             await self._reopen()

@@ -20,18 +20,18 @@ _PAUSE_SECONDS = 0.01
 
 
 @contextmanager
-def opening(folder: Path, patience: float) -> Iterator[None]:
+def opening(folder: Path, retry_for: float) -> Iterator[None]:
     """Hold off the deleting of databases in a folder.
 
-    Raises DatabaseProblem where somebody holds it for ``patience`` seconds: whoever may read a folder can.
+    Raises DatabaseProblem where somebody holds it for ``retry_for`` seconds: whoever may read a folder can.
     """
     descriptor = _descriptor(folder)
-    deadline = SYSTEM.monotonic() + patience
+    deadline = SYSTEM.monotonic() + retry_for
     try:
         while descriptor is not None and not _lock(descriptor, fcntl.LOCK_SH):
             if SYSTEM.monotonic() > deadline:
                 raise DatabaseProblem(
-                    f"another process has locked the folder {folder} for {patience:.0f} seconds; try again"
+                    f"another process has locked the folder {folder} for {retry_for:.0f} seconds; try again"
                 )
             time.sleep(_PAUSE_SECONDS)  # no event tells of another process
         yield

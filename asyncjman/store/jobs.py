@@ -30,16 +30,16 @@ from asyncjman.store.rows import (
 
 _BATCH = 500
 _SPEAKER_COLUMNS = ", ".join(f"task.{column}" for column in TASK_COLUMNS.split(", "))
-_HEAD_COLUMNS = "id, submitted_at, started_at, finished_at, rest, task_count"
-REVISION = "(SELECT revision FROM clock)"
+_HEAD_COLUMNS = "id, submitted_at, started_at, finished_at, default_status, task_count"
+REVISION = "(SELECT revision FROM meta)"
 
 
 async def insert(tx: Transaction, spec: JobSpec, now: float) -> int:
     """Store a job and return its id, one more than that of any job before."""
-    rest = Status.WAITING if spec.dependencies else Status.SUBMITTED
-    values = (rest, len(spec.array) if spec.array else 1, now, *spec_values(spec))
+    default_status = Status.WAITING if spec.dependencies else Status.SUBMITTED
+    values = (default_status, len(spec.array) if spec.array else 1, now, *spec_values(spec))
     job_id = await tx.execute(
-        f"INSERT INTO job (revision, rest, task_count, submitted_at, {SPEC_COLUMNS}) "
+        f"INSERT INTO job (revision, default_status, task_count, submitted_at, {SPEC_COLUMNS}) "
         f"VALUES ({REVISION}, {', '.join('?' * len(values))})",
         values,
     )
@@ -63,11 +63,11 @@ async def update_command(
     )
 
 
-async def move(tx: Transaction, job_id: int, *, executor: str, queue: str, log_dir: str | None) -> None:
-    """Have a job run on another executor from now on."""
+async def move(tx: Transaction, job_id: int, *, engine: str, queue: str, log_dir: str | None) -> None:
+    """Have a job run on another engine from now on."""
     await tx.execute(
-        f"UPDATE job SET executor = ?, queue = ?, log_dir = ?, revision = {REVISION} WHERE id = ?",
-        (executor, queue, text(log_dir), job_id),
+        f"UPDATE job SET engine = ?, queue = ?, log_dir = ?, revision = {REVISION} WHERE id = ?",
+        (engine, queue, text(log_dir), job_id),
     )
 
 
@@ -86,15 +86,15 @@ async def existing(source: Reader | Transaction, ids: Sequence[range]) -> set[in
     return found
 
 
-async def by_grid_id(source: Reader | Transaction, grid_ids: range) -> set[int]:
+async def by_native_id(source: Reader | Transaction, native_ids: range) -> set[int]:
     """Return the jobs that have, or had, one of these numbers on the cluster.
 
     A cluster may use a number again: it means the job whose latest submission has it, if there is one.
     """
     rows = await source.fetch(
-        "SELECT grid_id, job_id, id = (SELECT max(id) FROM submission WHERE job_id = one.job_id) "
-        "FROM submission AS one WHERE grid_id BETWEEN ? AND ?",
-        (grid_ids[0], grid_ids[-1]),
+        "SELECT native_id, job_id, id = (SELECT max(id) FROM submission WHERE job_id = one.job_id) "
+        "FROM submission AS one WHERE CAST(native_id AS INTEGER) BETWEEN ? AND ?",
+        (native_ids[0], native_ids[-1]),
     )
     now = {number for number, _, is_latest in rows if is_latest}
     return {job_id for number, job_id, is_latest in rows if is_latest or number not in now}
@@ -169,14 +169,15 @@ async def specs(database: Reader, job_ids: Iterable[int]) -> dict[int, JobSpec]:
 
 async def delete(tx: Transaction, job_id: int) -> None:
     await tx.execute("DELETE FROM job WHERE id = ?", (job_id,))
-    await tx.execute(f"INSERT INTO gone (job_id, revision) VALUES (?, {REVISION})", (job_id,))
+    await tx.execute(f"INSERT INTO deleted_job (job_id, revision) VALUES (?, {REVISION})", (job_id,))
 
 
 async def delete_all(tx: Transaction, job_ids: Iterable[int]) -> None:
     ids = (json.dumps(list(job_ids)),)
     await tx.execute("DELETE FROM job WHERE id IN (SELECT value FROM json_each(?))", ids)
     await tx.execute(
-        f"INSERT OR REPLACE INTO gone (job_id, revision) SELECT value, {REVISION} FROM json_each(?)", ids
+        f"INSERT OR REPLACE INTO deleted_job (job_id, revision) SELECT value, {REVISION} FROM json_each(?)",
+        ids,
     )
 
 
@@ -192,14 +193,14 @@ async def changed_since(database: Reader, revision: int) -> tuple[list[int], int
     """Return the ids of the jobs that were changed or deleted after ``revision``, and the latest one."""
     rows = await database.fetch(
         "SELECT id, revision FROM job WHERE revision > ? "
-        "UNION ALL SELECT job_id, revision FROM gone WHERE revision > ?",
+        "UNION ALL SELECT job_id, revision FROM deleted_job WHERE revision > ?",
         (revision, revision),
     )
     return [row[0] for row in rows], max((row[1] for row in rows), default=revision)
 
 
 async def latest_revision(database: Reader) -> int:
-    return int((await database.fetch("SELECT revision FROM clock"))[0][0])
+    return int((await database.fetch("SELECT revision FROM meta"))[0][0])
 
 
 def _where(selection: Selection) -> tuple[str, list[Any]]:
@@ -215,20 +216,22 @@ def _where(selection: Selection) -> tuple[str, list[Any]]:
     if selection.names:
         clauses.append(f"name IN ({', '.join('?' * len(selection.names))})")
         values.extend(text(name) for name in selection.names)
-    if selection.executor:
-        clauses.append("executor = ?")
-        values.append(selection.executor)
+    if selection.engine:
+        clauses.append("engine = ?")
+        values.append(selection.engine)
     return (" WHERE " + " AND ".join(clauses) if clauses else ""), values
 
 
 async def _jobs_of(source: View, rows: Sequence[Sequence[Any]], *, unreadable_too: bool = False) -> list[Job]:
     ids = (json.dumps([row[0] for row in rows]),)
     in_ids = "IN (SELECT value FROM json_each(?))"
-    tallies: dict[int, dict[Status, tuple[int, float, int]]] = defaultdict(dict)
+    status_counts: dict[int, dict[Status, tuple[int, float, int]]] = defaultdict(dict)
     for job_id, status, *numbers in await source.fetch(
-        f"SELECT job_id, status, count, cpu_seconds, peak_memory_bytes FROM tally WHERE job_id {in_ids}", ids
+        "SELECT job_id, status, count, cpu_seconds, peak_memory_bytes FROM status_count "
+        f"WHERE job_id {in_ids}",
+        ids,
     ):
-        tallies[job_id][status_of(status, job_id)] = (numbers[0], numbers[1], numbers[2])
+        status_counts[job_id][status_of(status, job_id)] = (numbers[0], numbers[1], numbers[2])
     dependencies: dict[int, list[Dependency]] = defaultdict(list)
     for job_id, on_job, kind in await source.fetch(
         f"SELECT job_id, on_job, kind FROM dependency WHERE job_id {in_ids} ORDER BY on_job", ids
@@ -243,16 +246,17 @@ async def _jobs_of(source: View, rows: Sequence[Sequence[Any]], *, unreadable_to
             ids,
         )
     }
-    sent: dict[int, list[tuple[int | None, str | None, int]]] = defaultdict(list)
+    sent: dict[int, list[tuple[str | None, str | None, int]]] = defaultdict(list)
     for job_id, *columns in await source.fetch(
-        f"SELECT job_id, grid_id, note, active FROM submission WHERE job_id {in_ids} ORDER BY id", ids
+        f"SELECT job_id, native_id, engine_state, active FROM submission WHERE job_id {in_ids} ORDER BY id",
+        ids,
     ):
         sent[job_id].append((columns[0], columns[1], columns[2]))
     return [
         job_of(
             row[:6],
             _spec(row, tuple(dependencies[row[0]]), unreadable_too=unreadable_too),
-            tallies.get(row[0], {}),
+            status_counts.get(row[0], {}),
             speakers.get(row[0]),
             sent.get(row[0], ()),
         )

@@ -23,7 +23,7 @@ T = TypeVar("T")
 _MAX_SHOWN = 60
 
 SPEC_COLUMNS = (
-    "executor, queue, name, array, stop_on_failure, command, interpreter, exec_dir, log_dir, "
+    "engine, queue, name, array, stop_on_failure, command, interpreter, exec_dir, log_dir, "
     "environment, git_commit, git_dirty, sweep, retry, timeout, token, resources"
 )
 TASK_COLUMNS = (
@@ -102,7 +102,7 @@ def untext(value: str | bytes | None) -> str | None:
 def spec_values(spec: JobSpec) -> tuple[Any, ...]:
     """Return the values of ``SPEC_COLUMNS``."""
     return (
-        spec.executor,
+        spec.engine,
         spec.queue,
         text(spec.name),
         str(spec.array) if spec.array else None,
@@ -126,7 +126,7 @@ def spec_of(
     values: Sequence[Any], dependencies: tuple[Dependency, ...] = (), job_id: int | None = None
 ) -> JobSpec:
     """Build a spec from the values of ``SPEC_COLUMNS``."""
-    executor, queue, name, array, stop_on_failure, command, interpreter, exec_dir, log_dir = values[:9]
+    engine, queue, name, array, stop_on_failure, command, interpreter, exec_dir, log_dir = values[:9]
     environment, git_commit, git_dirty, sweep, retry, timeout, token, resources = values[9:]
 
     def read(column: str, function: Callable[[Any], T], value: Any) -> T:
@@ -136,7 +136,7 @@ def spec_of(
             raise UnreadableJob(f"{column} is {_shown(value)}", job_id, spec=True) from error
 
     return JobSpec(
-        executor=read("executor", _known, executor),
+        engine=read("engine", _known, engine),
         queue=read("queue", _text, queue),
         name=read("name", _text, name),
         array=read("array", _array_of, array) if array else None,
@@ -159,9 +159,9 @@ def spec_of(
 
 def unreadable_spec(values: Sequence[Any], task_count: int, dependencies: tuple[Dependency, ...]) -> JobSpec:
     """Return a spec that stands for one that can't be read: enough to stop and delete the job."""
-    executor, token = values[0], values[15]
+    engine, token = values[0], values[15]
     return JobSpec(
-        executor=executor if isinstance(executor, str) else "local",
+        engine=engine if isinstance(engine, str) else "local",
         queue="?",
         command=("?",),
         exec_dir="/",
@@ -284,15 +284,15 @@ def task_values(task: Task) -> tuple[Any, ...]:
 def job_of(
     head: Sequence[Any],
     spec: JobSpec,
-    tally: Mapping[Status, tuple[int, float, int]],
+    status_count: Mapping[Status, tuple[int, float, int]],
     speaker: Task | None,
-    sent: Sequence[tuple[int | None, str | None, int]] = (),
+    sent: Sequence[tuple[str | None, str | None, int]] = (),
 ) -> Job:
-    """Build a job from (id, submitted_at, started_at, finished_at, rest, task_count), its tally
-    (count, CPU seconds, peak bytes by status), the task that speaks for it, and (grid id,
-    note, whether it is active) of its submissions.
+    """Build a job from (id, submitted_at, started_at, finished_at, default_status, task_count), (count, CPU
+    seconds, peak bytes) of its tasks by status, the task that speaks for it, and (native id, engine state,
+    whether it is active) of its submissions.
     """
-    job_id, submitted_at, started_at, finished_at, rest, task_count = head
+    job_id, submitted_at, started_at, finished_at, default_status, task_count = head
     if task_count != (len(spec.array) if spec.array else 1):
         raise UnreadableJob(f"task_count is {_shown(task_count)}, and its array {spec.array}", job_id)
     for name, moment in (
@@ -302,14 +302,14 @@ def job_of(
     ):
         if not isinstance(moment, float) and (moment is not None or name == "submitted_at"):
             raise UnreadableJob(f"{name} is {_shown(moment)}", job_id)
-    counts = {status: count for status, (count, _, _) in tally.items() if count}
+    counts = {status: count for status, (count, _, _) in status_count.items() if count}
     left = task_count - sum(counts.values())
     if left < 0 or min(counts.values(), default=0) < 0:
         raise UnreadableJob("it has more tasks than there are", job_id)
     if left:
-        status = status_of(rest, job_id)
+        status = status_of(default_status, job_id)
         counts[status] = counts.get(status, 0) + left
-    peak = max((bytes_ for _, _, bytes_ in tally.values()), default=0)
+    peak = max((bytes_ for _, _, bytes_ in status_count.values()), default=0)
     return Job(
         id=job_id,
         spec=spec,
@@ -318,18 +318,20 @@ def job_of(
         finished_at=finished_at,
         counts=counts,
         status=roll_up(counts),
-        cpu_seconds=sum(cpu for _, cpu, _ in tally.values()) if peak else None,
+        cpu_seconds=sum(cpu for _, cpu, _ in status_count.values()) if peak else None,
         peak_memory_bytes=peak or None,
         host=speaker.host if speaker else None,
         exit_status=speaker.exit_status if speaker else None,
         signal=speaker.signal if speaker else None,
         reason=speaker.reason if speaker else None,
         attempt=speaker.attempt if speaker else 1,
-        grid_id=sent[-1][0] if sent else None,
-        grid_ids=tuple(
+        native_id=sent[-1][0] if sent else None,
+        native_ids=tuple(
             number
             for index, (number, _, active) in enumerate(sent, 1)
             if number is not None and (active or index == len(sent))
         ),
-        note=next((note for _, note, _ in reversed(sent) if note is not None), None),
+        engine_state=next(
+            (engine_state for _, engine_state, _ in reversed(sent) if engine_state is not None), None
+        ),
     )

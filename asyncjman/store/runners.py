@@ -37,7 +37,7 @@ _COLUMNS = "id, token, host, pid, process_started, started_at, boot, namespace, 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A task that a runner had taken up."""
+    """A task that a runner had claimed."""
 
     job_id: int
     task_id: int
@@ -103,7 +103,7 @@ _HELD_COLUMNS = "job_id, task_id, attempt, status = 'executing', runner"
 
 
 async def held(source: Reader | Transaction, runner_id: int) -> list[Held]:
-    """Return what a runner had taken up and did not end."""
+    """Return what a runner had claimed and did not end."""
     rows = await source.fetch(f"SELECT {_HELD_COLUMNS} FROM task WHERE runner = ? AND {_HELD}", (runner_id,))
     return [Held(row[0], row[1], row[2], bool(row[3]), row[4]) for row in rows]
 
@@ -143,8 +143,8 @@ async def lost(
     return {(row[0], row[1]) for row in rows}
 
 
-async def give_back(tx: Transaction, runner_id: int, reason: str, now: float) -> list[int]:
-    """Have others take up what a dead runner held; attempts that had started are kept as failed.
+async def release(tx: Transaction, runner_id: int, reason: str, now: float) -> list[int]:
+    """Have others claim what a dead runner held; attempts that had started are kept as failed.
 
     Returns the jobs that it held tasks of: some may have ended by this.
     """

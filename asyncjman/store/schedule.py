@@ -14,15 +14,15 @@ from asyncjman.store.rows import dependency_of, status_of, untext
 
 
 @dataclass(frozen=True, slots=True)
-class Outline:
+class JobSummary:
     """A job as the scheduler sees it."""
 
     id: int
-    executor: str
+    engine: str
     name: str
     array: str | None
     task_count: int
-    rest: Status
+    default_status: Status
     next_index: int
     stop_on_failure: bool
     finished: bool
@@ -48,41 +48,40 @@ async def open_jobs(source: Reader | Transaction) -> list[int]:
 async def clusters(source: Reader | Transaction) -> list[str]:
     """Return the engines whose tasks survive us that have anything to be polled for."""
     rows = await source.fetch(
-        "SELECT DISTINCT executor FROM job WHERE executor <> 'local' AND (finished_at IS NULL OR id IN "
+        "SELECT DISTINCT engine FROM job WHERE engine <> 'local' AND (finished_at IS NULL OR id IN "
         "(SELECT job_id FROM task WHERE missing_since IS NOT NULL AND finished_at IS NOT NULL)) ORDER BY 1"
     )
     return [row[0] for row in rows]
 
 
-async def has_open(source: Reader | Transaction, executor: str) -> bool:
-    """Tell whether an executor has jobs that are not finished."""
-    rows = await source.fetch(
-        "SELECT 1 FROM job WHERE finished_at IS NULL AND executor = ? LIMIT 1", (executor,)
-    )
+async def has_open(source: Reader | Transaction, engine: str) -> bool:
+    """Tell whether an engine has jobs that are not finished."""
+    rows = await source.fetch("SELECT 1 FROM job WHERE finished_at IS NULL AND engine = ? LIMIT 1", (engine,))
     return bool(rows)
 
 
-async def waits_elsewhere(source: Reader | Transaction, executor: str) -> bool:
-    """Tell whether an unfinished job of an executor waits for an unfinished one of another."""
+async def waits_elsewhere(source: Reader | Transaction, engine: str) -> bool:
+    """Tell whether an unfinished job of an engine waits for an unfinished one of another."""
     rows = await source.fetch(
         "SELECT 1 FROM job JOIN dependency ON dependency.job_id = job.id "
         "JOIN job AS other ON other.id = dependency.on_job "
-        "WHERE job.finished_at IS NULL AND job.executor = ? "
-        "AND other.finished_at IS NULL AND other.executor <> job.executor LIMIT 1",
-        (executor,),
+        "WHERE job.finished_at IS NULL AND job.engine = ? "
+        "AND other.finished_at IS NULL AND other.engine <> job.engine LIMIT 1",
+        (engine,),
     )
     return bool(rows)
 
 
 async def not_succeeded(
-    source: Reader | Transaction, executor: str, only: Iterable[int] | None = None
+    source: Reader | Transaction, engine: str, only: Iterable[int] | None = None
 ) -> list[int]:
-    """Return the jobs of an executor (of ``only`` these) that are no success, or not yet; in order."""
+    """Return the jobs of an engine (of ``only`` these) that are no success, or not yet; in order."""
     some = "" if only is None else " AND job.id IN (SELECT value FROM json_each(?))"
     rows = await source.fetch(
-        "SELECT job.id FROM job LEFT JOIN tally ON tally.job_id = job.id AND tally.status = 'success' "
-        f"WHERE executor = ?{some} AND task_count > coalesce(tally.count, 0) ORDER BY job.id",
-        (executor, *([] if only is None else [json.dumps(list(only))])),
+        "SELECT job.id FROM job LEFT JOIN status_count AS good "
+        "ON good.job_id = job.id AND good.status = 'success' "
+        f"WHERE engine = ?{some} AND task_count > coalesce(good.count, 0) ORDER BY job.id",
+        (engine, *([] if only is None else [json.dumps(list(only))])),
     )
     return [row[0] for row in rows]
 
@@ -92,36 +91,36 @@ async def has_runner(source: Reader | Transaction) -> bool:
     return bool(await source.fetch("SELECT 1 FROM runner LIMIT 1"))
 
 
-async def outlines(source: Reader | View, job_ids: Iterable[int]) -> dict[int, Outline]:
-    """Return the outlines of those of the jobs that are there."""
+async def summaries(source: Reader | View, job_ids: Iterable[int]) -> dict[int, JobSummary]:
+    """Return the summaries of those of the jobs that are there."""
     if isinstance(source, Reader):
         async with source.snapshot() as view:
-            return await outlines(view, job_ids)
+            return await summaries(view, job_ids)
     ids = (json.dumps(list(job_ids)),)
-    tallies: dict[int, dict[Status, int]] = defaultdict(dict)
+    status_counts: dict[int, dict[Status, int]] = defaultdict(dict)
     for job_id, status, count in await source.fetch(
-        "SELECT job_id, status, count FROM tally "
+        "SELECT job_id, status, count FROM status_count "
         "WHERE count > 0 AND job_id IN (SELECT value FROM json_each(?))",
         ids,
     ):
-        tallies[job_id][status_of(status, job_id)] = count
-    found: dict[int, Outline] = {}
+        status_counts[job_id][status_of(status, job_id)] = count
+    found: dict[int, JobSummary] = {}
     for row in await source.fetch(
-        "SELECT id, executor, name, array, task_count, rest, next_index, stop_on_failure, "
+        "SELECT id, engine, name, array, task_count, default_status, next_index, stop_on_failure, "
         "finished_at IS NOT NULL FROM job WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",
         ids,
     ):
-        rest, rows = status_of(row[5], row[0]), tallies.get(row[0], {})
+        default_status, rows = status_of(row[5], row[0]), status_counts.get(row[0], {})
         counts = dict(rows)
         if left := row[4] - sum(rows.values()):
-            counts[rest] = counts.get(rest, 0) + left
-        found[row[0]] = Outline(
+            counts[default_status] = counts.get(default_status, 0) + left
+        found[row[0]] = JobSummary(
             row[0],
             row[1],
             untext(row[2]) or "",
             row[3],
             row[4],
-            rest,
+            default_status,
             row[6],
             bool(row[7]),
             bool(row[8]),

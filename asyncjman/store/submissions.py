@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from asyncjman.model.job import PLAIN_TASK, Task
 from asyncjman.model.status import Status
@@ -15,30 +16,27 @@ from asyncjman.store.rows import TASK_COLUMNS, status_of, task_of, task_values, 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One call of the cluster's submit command; ``grid_id`` is None until it is known to have succeeded."""
+    """One launch of a job, or of some of its tasks, on an engine whose tasks survive us."""
 
     id: int
     job_id: int
+    engine: str
     token: str
     created_at: float
     host: str
     pid: int
-    grid_id: int | None
-    mapped: tuple[int, ...]
+    native_id: str | None
+    """The engine's own number of it; None until it is known to have been launched."""
+    task_map: tuple[int, ...]
     """Task ids by the cluster's numbers 1, 2, 3…; empty where these are the task ids."""
-    note: str | None
-
-    @property
-    def native_id(self) -> str | None:
-        """Return the engine's own number of it; None until it is known to have been launched."""
-        return None if self.grid_id is None else str(self.grid_id)
+    engine_state: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class TaskStates:
     """How the tasks of a job stand."""
 
-    rest: Status
+    default_status: Status
     """The status of those that have no row."""
     unfinished: dict[int, tuple[Task, float | None]] = field(default_factory=dict)
     """Those that have one, and since when they are missing on the cluster."""
@@ -47,19 +45,20 @@ class Standing:
     """Those of the unfinished that somebody asked to stop."""
 
 
-_COLUMNS = "id, job_id, token, created_at, host, pid, grid_id, mapped, note"
+_COLUMNS = "id, job_id, engine, token, created_at, host, pid, native_id, task_map, engine_state"
 
 
-def _of(row: Sequence[object]) -> Submission:
-    job_id, token, created_at, host, pid, grid_id, mapped, note = row[1:]
-    numbers = tuple(json.loads(mapped)) if isinstance(mapped, str) else ()
-    # a row has no types
-    return Submission(row[0], job_id, token_of(token), created_at, host, pid, grid_id, numbers, note)  # type: ignore[arg-type]
+def _of(row: Sequence[Any]) -> Submission:
+    number, job_id, engine, token, created_at, host, pid, native_id, task_map, engine_state = row
+    task_ids = tuple(json.loads(task_map)) if isinstance(task_map, str) else ()
+    return Submission(
+        number, job_id, engine, token_of(token), created_at, host, pid, native_id, task_ids, engine_state
+    )
 
 
 async def database_token(source: Reader | Transaction) -> str:
     """Return the name that tells this database from all others."""
-    return token_of((await source.fetch("SELECT token FROM clock"))[0][0])
+    return token_of((await source.fetch("SELECT token FROM meta"))[0][0])
 
 
 async def insert(
@@ -71,22 +70,22 @@ async def insert(
     now: float,
     host: str,
     pid: int,
-    mapped: Sequence[int],
+    task_map: Sequence[int],
 ) -> int | None:
     """Store the intent to submit a job, or some tasks of it; None where another process was faster, also to
     move the job to another engine.
 
     What is submitted is to be sent. What waits is, too, unless its job is on the cluster: it is held there.
     """
-    tasks = json.dumps(list(mapped)) if mapped else None
+    tasks = json.dumps(list(task_map)) if task_map else None
     rows = await tx.fetch(
         "WITH sendable (status) AS (SELECT 'submitted' UNION ALL SELECT 'waiting' "
         "WHERE NOT EXISTS (SELECT 1 FROM submission WHERE job_id = ? AND active = 1)) "
-        "INSERT INTO submission (job_id, token, created_at, host, pid, mapped) "
-        "SELECT job.id, ?, ?, ?, ?, ? FROM job WHERE job.id = ? AND job.executor = ? "
+        "INSERT INTO submission (job_id, engine, token, created_at, host, pid, task_map) "
+        "SELECT job.id, job.engine, ?, ?, ?, ?, ? FROM job WHERE job.id = ? AND job.engine = ? "
         "AND job.finished_at IS NULL "
-        "AND NOT EXISTS (SELECT 1 FROM submission WHERE job_id = ? AND active = 1 AND grid_id IS NULL) "
-        "AND (job.rest IN sendable OR EXISTS (SELECT 1 FROM task WHERE job_id = ? "
+        "AND NOT EXISTS (SELECT 1 FROM submission WHERE job_id = ? AND active = 1 AND native_id IS NULL) "
+        "AND (job.default_status IN sendable OR EXISTS (SELECT 1 FROM task WHERE job_id = ? "
         "AND finished_at IS NULL AND status IN sendable)) "
         "AND NOT EXISTS (SELECT 1 FROM task WHERE job_id = ? AND status NOT IN sendable "
         "AND task_id IN (SELECT value FROM json_each(?))) RETURNING id",
@@ -101,22 +100,22 @@ async def sent(tx: Transaction, submission_id: int, native_id: str, status: Stat
     Others of its job are not its business: what was submitted again since it was made is still to be sent.
     """
     rows = await tx.fetch(
-        "UPDATE submission SET grid_id = ? WHERE id = ? RETURNING job_id, mapped",
-        (int(native_id), submission_id),
+        "UPDATE submission SET native_id = ? WHERE id = ? RETURNING job_id, task_map",
+        (native_id, submission_id),
     )
-    for job_id, mapped in rows:
+    for job_id, task_map in rows:
         own, values = f"(attempt = 1 OR task_id = {PLAIN_TASK})", []
-        rest = ""
-        if mapped is not None:
-            own, values = "task_id IN (SELECT value FROM json_each(?))", [mapped]
+        about_rest = ""
+        if task_map is not None:
+            own, values = "task_id IN (SELECT value FROM json_each(?))", [task_map]
             # whether it is about all that have no row
-            rest = (
+            about_rest = (
                 "AND task_count - (SELECT count(*) FROM task WHERE job_id = job.id) = (SELECT count(*) "
                 "FROM json_each(?) WHERE value NOT IN (SELECT task_id FROM task WHERE job_id = job.id))"
             )
         await tx.execute(
-            f"UPDATE job SET rest = ?, revision = {REVISION} "
-            f"WHERE rest IN ('submitted', 'waiting') AND id = ? {rest}",
+            f"UPDATE job SET default_status = ?, revision = {REVISION} "
+            f"WHERE default_status IN ('submitted', 'waiting') AND id = ? {about_rest}",
             (status, job_id, *values),
         )
         await tx.execute(
@@ -128,7 +127,7 @@ async def sent(tx: Transaction, submission_id: int, native_id: str, status: Stat
 
 async def drop(tx: Transaction, submission_id: int) -> None:
     """Forget an intent that came to nothing, unless it was carried out since somebody looked."""
-    await tx.execute("DELETE FROM submission WHERE id = ? AND grid_id IS NULL", (submission_id,))
+    await tx.execute("DELETE FROM submission WHERE id = ? AND native_id IS NULL", (submission_id,))
 
 
 async def active(
@@ -140,7 +139,7 @@ async def active(
         wanted += " AND job_id IN (SELECT value FROM json_each(?))"
         values.append(json.dumps(list(job_ids)))
     if engine is not None:
-        wanted += " AND job_id IN (SELECT id FROM job WHERE executor = ?)"
+        wanted += " AND engine = ?"
         values.append(engine)
     rows = await source.fetch(f"SELECT {_COLUMNS} FROM submission WHERE {wanted} ORDER BY id", values)
     return [_of(row) for row in rows]
@@ -157,70 +156,74 @@ async def latest(source: Reader | Transaction, job_id: int) -> Submission | None
 async def deactivate(tx: Transaction, job_ids: Iterable[int]) -> None:
     """Say that nothing of these jobs is on the cluster any more."""
     await tx.execute(
-        "UPDATE submission SET active = 0, note = NULL WHERE job_id IN (SELECT value FROM json_each(?))",
+        "UPDATE submission SET active = 0, engine_state = NULL "
+        "WHERE job_id IN (SELECT value FROM json_each(?))",
         (json.dumps(list(job_ids)),),
     )
 
 
 async def deactivate_one(tx: Transaction, submission_id: int) -> None:
     """Say that nothing of this submission is on the cluster any more."""
-    await tx.execute("UPDATE submission SET active = 0, note = NULL WHERE id = ?", (submission_id,))
+    await tx.execute("UPDATE submission SET active = 0, engine_state = NULL WHERE id = ?", (submission_id,))
 
 
-async def set_notes(tx: Transaction, rows: Sequence[tuple[str | None, int]]) -> None:
+async def set_engine_states(tx: Transaction, rows: Sequence[tuple[str | None, int]]) -> None:
     """Store (what the cluster says beyond our status, submission id)."""
-    await tx.execute_many("UPDATE submission SET note = ? WHERE id = ?", rows)
+    await tx.execute_many("UPDATE submission SET engine_state = ? WHERE id = ?", rows)
 
 
-async def unsent_jobs(source: Reader | Transaction, executor: str) -> list[int]:
+async def unsent_jobs(source: Reader | Transaction, engine: str) -> list[int]:
     """Return the jobs of a cluster that are to be submitted: they wait for nothing any more."""
     rows = await source.fetch(
-        "SELECT id FROM job WHERE executor = ? AND finished_at IS NULL "
-        "AND (rest = 'submitted' OR EXISTS (SELECT 1 FROM task WHERE job_id = job.id "
+        "SELECT id FROM job WHERE engine = ? AND finished_at IS NULL "
+        "AND (default_status = 'submitted' OR EXISTS (SELECT 1 FROM task WHERE job_id = job.id "
         "AND finished_at IS NULL AND status = 'submitted')) "
         "AND NOT EXISTS (SELECT 1 FROM submission WHERE job_id = job.id AND active = 1 "
-        "AND grid_id IS NULL) ORDER BY id",
-        (executor,),
+        "AND native_id IS NULL) ORDER BY id",
+        (engine,),
     )
     return [row[0] for row in rows]
 
 
-async def ended_before(source: Reader | Transaction, executor: str) -> list[int]:
+async def ended_before(source: Reader | Transaction, engine: str) -> list[int]:
     """Return the jobs that ended, and for which unsent jobs of a cluster still wait."""
     rows = await source.fetch(
         "SELECT DISTINCT on_job FROM dependency JOIN job ON job.id = dependency.job_id "
         "JOIN job AS other ON other.id = on_job AND other.finished_at IS NOT NULL "
-        "WHERE job.executor = ? AND job.finished_at IS NULL "
+        "WHERE job.engine = ? AND job.finished_at IS NULL "
         "AND NOT EXISTS (SELECT 1 FROM submission WHERE submission.job_id = job.id AND active = 1) "
-        "AND (job.rest = 'waiting' OR EXISTS (SELECT 1 FROM task WHERE task.job_id = job.id "
+        "AND (job.default_status = 'waiting' OR EXISTS (SELECT 1 FROM task WHERE task.job_id = job.id "
         "AND task.status = 'waiting'))",
-        (executor,),
+        (engine,),
     )
     return [row[0] for row in rows]
 
 
-async def freed(source: Reader | Transaction, executor: str) -> list[int]:
+async def freed(source: Reader | Transaction, engine: str) -> list[int]:
     """Return the unsent jobs of a cluster that wait, and for nothing: what they waited for was deleted."""
     rows = await source.fetch(
-        "SELECT id FROM job WHERE executor = ? AND finished_at IS NULL "
-        "AND (rest = 'waiting' OR EXISTS (SELECT 1 FROM task WHERE job_id = job.id AND status = 'waiting')) "
+        "SELECT id FROM job WHERE engine = ? AND finished_at IS NULL "
+        "AND (default_status = 'waiting' OR EXISTS (SELECT 1 FROM task "
+        "WHERE job_id = job.id AND status = 'waiting')) "
         "AND NOT EXISTS (SELECT 1 FROM dependency WHERE job_id = job.id) "
         "AND NOT EXISTS (SELECT 1 FROM submission WHERE job_id = job.id AND active = 1)",
-        (executor,),
+        (engine,),
     )
     return [row[0] for row in rows]
 
 
-async def standings(source: Reader | View, job_ids: Collection[int]) -> dict[int, Standing]:
+async def task_states(source: Reader | View, job_ids: Collection[int]) -> dict[int, TaskStates]:
     """Return how the tasks of those of the jobs stand that are there, by job id."""
     if isinstance(source, Reader):
         async with source.snapshot() as view:
-            return await standings(view, job_ids)
+            return await task_states(view, job_ids)
     wanted = (json.dumps(list(job_ids)),)
     among = "IN (SELECT value FROM json_each(?))"
     found = {
-        job_id: Standing(status_of(rest, job_id))
-        for job_id, rest in await source.fetch(f"SELECT id, rest FROM job WHERE id {among}", wanted)
+        job_id: TaskStates(status_of(default_status, job_id))
+        for job_id, default_status in await source.fetch(
+            f"SELECT id, default_status FROM job WHERE id {among}", wanted
+        )
     }
     for row in await source.fetch(
         f"SELECT {TASK_COLUMNS}, missing_since, stop FROM task WHERE job_id {among} AND finished_at IS NULL",
@@ -273,11 +276,11 @@ async def do_not_stop(tx: Transaction, job_ids: Iterable[int], task_ids: Sequenc
     )
 
 
-async def set_rest(tx: Transaction, job_id: int, status: Status) -> None:
+async def set_default_status(tx: Transaction, job_id: int, status: Status) -> None:
     """Store the status of a job's tasks that have no row, as the cluster says it."""
     await tx.execute(
-        f"UPDATE job SET rest = ?, revision = {REVISION} WHERE id = ? "
-        "AND rest IN ('submitted', 'waiting', 'queued', 'executing')",
+        f"UPDATE job SET default_status = ?, revision = {REVISION} WHERE id = ? "
+        "AND default_status IN ('submitted', 'waiting', 'queued', 'executing')",
         (status, job_id),
     )
 
@@ -285,7 +288,7 @@ async def set_rest(tx: Transaction, job_id: int, status: Status) -> None:
 async def unaccounted(source: Reader | Transaction) -> list[Submission]:
     """Return the submissions that are over, and whose tasks' usage was not looked up yet."""
     rows = await source.fetch(
-        f"SELECT {_COLUMNS} FROM submission WHERE active = 0 AND accounted = 0 AND grid_id IS NOT NULL"
+        f"SELECT {_COLUMNS} FROM submission WHERE active = 0 AND accounted = 0 AND native_id IS NOT NULL"
     )
     return [_of(row) for row in rows]
 
@@ -315,9 +318,9 @@ async def put_usage(tx: Transaction, rows: Sequence[tuple[float | None, int | No
         )
     for job_id in {row[2] for row in rows}:
         await tx.execute(
-            "UPDATE tally SET (cpu_seconds, peak_memory_bytes) = (SELECT coalesce(sum(cpu_seconds), 0), "
-            "coalesce(max(peak_memory_bytes), 0) FROM task WHERE task.job_id = tally.job_id "
-            "AND task.status = tally.status) WHERE job_id = ?",
+            "UPDATE status_count SET (cpu_seconds, peak_memory_bytes) = ("
+            "SELECT coalesce(sum(cpu_seconds), 0), coalesce(max(peak_memory_bytes), 0) FROM task "
+            "WHERE task.job_id = status_count.job_id AND task.status = status_count.status) WHERE job_id = ?",
             (job_id,),
         )
 
@@ -329,12 +332,23 @@ async def set_accounted(tx: Transaction, submission_ids: Iterable[int]) -> None:
     )
 
 
-async def answered(tx: Transaction, now: float) -> None:
-    """Store that the cluster has answered."""
-    await tx.execute("UPDATE clock SET cluster_seen = ?", (now,))
+async def answered(tx: Transaction, engine: str, now: float) -> None:
+    """Store that an engine has answered."""
+    await tx.execute(
+        "INSERT INTO engine (name, last_contact) VALUES (?, ?) "
+        "ON CONFLICT (name) DO UPDATE SET last_contact = excluded.last_contact",
+        (engine, now),
+    )
 
 
-async def last_seen(source: Reader | Transaction) -> float | None:
-    """Return when the cluster last answered, in seconds since 1970."""
-    seen: float | None = (await source.fetch("SELECT cluster_seen FROM clock"))[0][0]
+async def last_contact(source: Reader | Transaction) -> float | None:
+    """Return since when an engine with open jobs has not answered, in seconds since 1970; None: nobody knows.
+
+    Of several, the one that was silent for longest.
+    """
+    rows = await source.fetch(
+        "SELECT min(last_contact) FROM engine "
+        "WHERE name IN (SELECT engine FROM job WHERE finished_at IS NULL)"
+    )
+    seen: float | None = rows[0][0]
     return seen

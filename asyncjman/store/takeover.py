@@ -71,10 +71,11 @@ async def _stop_all(tx: Transaction) -> list[int]:
         "UPDATE task SET runner = NULL, pid = NULL, stop = NULL",
         "UPDATE task SET missing_since = NULL WHERE missing_since IS NOT NULL",
         "DELETE FROM runner",
-        "UPDATE submission SET active = 0, note = NULL, accounted = 1",
+        "UPDATE submission SET active = 0, engine_state = NULL, accounted = 1",
         "DELETE FROM removal",
         # another name on the cluster than that of the original, or of the one before
-        "UPDATE clock SET token = lower(hex(randomblob(4))), cluster_seen = NULL",
+        "UPDATE meta SET token = lower(hex(randomblob(4)))",
+        "DELETE FROM engine",
     ):
         await tx.execute(statement)
     return unfinished

@@ -1,6 +1,6 @@
 """Reading tasks.
 
-A task that is just as ``job.rest`` says has no row. Rows come with the first claim.
+A task that is just as ``job.default_status`` says has no row. Rows come with the first claim.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ UNSTARTED = "('submitted', 'waiting', 'queued')"
 async def held_counts(tx: Transaction, job_ids: Iterable[int]) -> dict[int, int]:
     """Return how many tasks of each of these jobs runners hold, whichever runner."""
     rows = await tx.fetch(
-        "SELECT job_id, sum(count) FROM tally WHERE job_id IN (SELECT value FROM json_each(?)) "
+        "SELECT job_id, sum(count) FROM status_count WHERE job_id IN (SELECT value FROM json_each(?)) "
         "AND status IN ('queued', 'executing') GROUP BY job_id",
         (json.dumps(list(job_ids)),),
     )
@@ -48,12 +48,12 @@ async def unfinished_of(database: Reader, job_id: int, task_ids: Sequence[int] =
     return int(rows[0][0])
 
 
-async def rest(source: Reader | View, job_id: int) -> tuple[Status, str | None] | None:
+async def default_status(source: Reader | View, job_id: int) -> tuple[Status, str | None] | None:
     """Return the status of those tasks that have no row of their own, and the array as it is now.
 
     None where the job is no more.
     """
-    rows = await source.fetch("SELECT rest, array FROM job WHERE id = ?", (job_id,))
+    rows = await source.fetch("SELECT default_status, array FROM job WHERE id = ?", (job_id,))
     return (status_of(rows[0][0], job_id), rows[0][1]) if rows else None
 
 
@@ -101,7 +101,7 @@ async def unclaimable(source: Reader | Transaction, job_id: int, *, queued_too: 
     ``queued_too``: whether what is held and has not started counts.
     """
     states = CLAIMABLE if queued_too else UNSTARTED
-    rows = await source.fetch("SELECT array, rest FROM job WHERE id = ?", (job_id,))
+    rows = await source.fetch("SELECT array, default_status FROM job WHERE id = ?", (job_id,))
     if rows and rows[0][0] is not None and status_of(rows[0][1]) in FINISHED:
         from asyncjman.model.array import ArraySpec
 
@@ -116,7 +116,7 @@ async def unclaimable(source: Reader | Transaction, job_id: int, *, queued_too: 
 
 
 async def resubmitted(database: Reader, job_id: int, after: int, limit: int) -> list[int]:
-    """Return tasks that have a row and wait to be taken up again, in order."""
+    """Return tasks that have a row and wait to be claimed again, in order."""
     rows = await database.fetch(
         "SELECT task_id FROM task WHERE job_id = ? AND task_id > ? AND finished_at IS NULL "
         "AND status IN ('submitted', 'waiting') ORDER BY task_id LIMIT ?",

@@ -51,7 +51,7 @@ async def claim(
     spans: Iterable[tuple[int, int, int]],
     engine: str = "local",
 ) -> list[Claim]:
-    """Take up those of the wanted (job id, task id, array as it was read) that are still free.
+    """Claim those of the wanted (job id, task id, array as it was read) that are still free.
 
     ``spans`` are (job id, index, index): the array's tasks from the first index to before the second one
     are wanted, and so have rows then. A job that was moved to another engine than ``engine`` is not free.
@@ -60,8 +60,8 @@ async def claim(
         "INSERT INTO task (job_id, task_id, status, attempt, runner) "
         "SELECT job.id, json_extract(one.value, '$[1]'), 'queued', 1, ? "
         "FROM json_each(?) AS one JOIN job ON job.id = json_extract(one.value, '$[0]') "
-        "WHERE job.array IS json_extract(one.value, '$[2]') AND job.executor = ? "
-        "AND (job.rest IN ('submitted', 'waiting') OR EXISTS (SELECT 1 FROM task AS known "
+        "WHERE job.array IS json_extract(one.value, '$[2]') AND job.engine = ? "
+        "AND (job.default_status IN ('submitted', 'waiting') OR EXISTS (SELECT 1 FROM task AS known "
         "WHERE known.job_id = job.id AND known.task_id = json_extract(one.value, '$[1]'))) "
         "ON CONFLICT (job_id, task_id) DO UPDATE SET status = 'queued', runner = excluded.runner "
         "WHERE status IN ('submitted', 'waiting') "
@@ -72,7 +72,7 @@ async def claim(
     # under the same guard as the rows above, and with no gap before: where there are none, the index stays
     await tx.execute_many(
         "UPDATE job SET next_index = max(next_index, ?) "
-        f"WHERE id = ? AND array IS ? AND rest IN {CLAIMABLE} AND next_index >= ?",
+        f"WHERE id = ? AND array IS ? AND default_status IN {CLAIMABLE} AND next_index >= ?",
         [(end, job_id, arrays[job_id], start) for job_id, start, end in spans if job_id in arrays],
     )
     return [Claim(*row) for row in rows]
@@ -167,24 +167,26 @@ async def close_jobs(tx: Transaction, job_ids: Iterable[int], now: float) -> lis
         "UPDATE job SET finished_at = coalesce("
         f"(SELECT max(finished_at) FROM task WHERE task.job_id = job.id), ?), revision = {REVISION} "
         "WHERE id IN (SELECT value FROM json_each(?)) AND finished_at IS NULL "
-        "AND NOT EXISTS (SELECT 1 FROM tally "
+        "AND NOT EXISTS (SELECT 1 FROM status_count "
         f"WHERE job_id = job.id AND count > 0 AND status NOT IN {_FINISHED}) "
-        f"AND (rest IN {_FINISHED} OR task_count = "
-        "(SELECT coalesce(sum(count), 0) FROM tally WHERE job_id = job.id)) RETURNING id",
+        f"AND (default_status IN {_FINISHED} OR task_count = "
+        "(SELECT coalesce(sum(count), 0) FROM status_count WHERE job_id = job.id)) RETURNING id",
         (now, json.dumps(list(job_ids))),
     )
     return [row[0] for row in rows]
 
 
-async def set_rest(tx: Transaction, rows: Sequence[tuple[Status, int]]) -> None:
+async def set_default_status(tx: Transaction, rows: Sequence[tuple[Status, int]]) -> None:
     """Store (status, job id): the status of all tasks that have no row of their own."""
-    await tx.execute_many(f"UPDATE job SET rest = ?, revision = {REVISION} WHERE id = ?", rows)
+    await tx.execute_many(f"UPDATE job SET default_status = ?, revision = {REVISION} WHERE id = ?", rows)
 
 
 async def set_ready(tx: Transaction, job_ids: Sequence[int]) -> None:
     """Say that these jobs wait for nothing any more."""
     rows = [(job_id,) for job_id in job_ids]
-    await tx.execute_many("UPDATE job SET rest = 'submitted' WHERE id = ? AND rest = 'waiting'", rows)
+    await tx.execute_many(
+        "UPDATE job SET default_status = 'submitted' WHERE id = ? AND default_status = 'waiting'", rows
+    )
     await tx.execute_many(
         "UPDATE task SET status = 'submitted' "
         "WHERE job_id = ? AND finished_at IS NULL AND status = 'waiting'",
@@ -196,7 +198,9 @@ async def set_waiting(tx: Transaction, job_ids: Iterable[int]) -> None:
     """Say that what nobody has claimed of these jobs waits: a job that they depend on is open again."""
     rows = [(job_id,) for job_id in job_ids]
     await tx.execute_many(
-        f"UPDATE job SET rest = 'waiting', revision = {REVISION} WHERE id = ? AND rest = 'submitted'", rows
+        f"UPDATE job SET default_status = 'waiting', revision = {REVISION} "
+        "WHERE id = ? AND default_status = 'submitted'",
+        rows,
     )
     await tx.execute_many(
         "UPDATE task SET status = 'waiting' "
@@ -215,7 +219,7 @@ async def end_unstarted(
     *,
     queued_too: bool = False,
 ) -> None:
-    """Set tasks that nobody has taken up to stopped or skipped: all, or only ``task_ids``.
+    """Set tasks that nobody has claimed to stopped or skipped: all, or only ``task_ids``.
 
     ``queued_too``: also those that are queued. On a cluster these have been deleted there; from a runner
     they are taken away, and it finds out before it starts them.
@@ -232,21 +236,23 @@ async def end_unstarted(
         await tx.execute(
             "INSERT OR IGNORE INTO task (job_id, task_id, status, attempt, reason, finished_at) "
             "SELECT job.id, one.value, ?, 1, ?, ? FROM json_each(?) AS one JOIN job ON job.id = ? "
-            f"WHERE job.rest IN {states}",
+            f"WHERE job.default_status IN {states}",
             (status, reason, now, json.dumps(await _still_there(tx, job_id, task_ids)), job_id),
         )
         await tx.execute(f"UPDATE job SET revision = {REVISION} WHERE id = ?", (job_id,))
         return
-    rest = await tx.fetch(f"SELECT array IS NULL FROM job WHERE id = ? AND rest IN {states}", (job_id,))
-    if not rest:
+    plain = await tx.fetch(
+        f"SELECT array IS NULL FROM job WHERE id = ? AND default_status IN {states}", (job_id,)
+    )
+    if not plain:
         return
-    if rest[0][0]:
+    if plain[0][0]:
         await tx.execute(
             "INSERT OR IGNORE INTO task (job_id, task_id, status, attempt, reason, finished_at) "
             "VALUES (?, ?, ?, 1, ?, ?)",
             (job_id, PLAIN_TASK, status, reason, now),
         )
-    await set_rest(tx, [(status, job_id)])
+    await set_default_status(tx, [(status, job_id)])
 
 
 async def end_all(tx: Transaction, job_id: int, status: Status, reason: str, now: float) -> None:
@@ -256,7 +262,8 @@ async def end_all(tx: Transaction, job_id: int, status: Status, reason: str, now
         (status, reason, now, job_id),
     )
     await tx.execute(
-        f"UPDATE job SET rest = ?, revision = {REVISION} WHERE id = ? AND rest NOT IN {_FINISHED}",
+        f"UPDATE job SET default_status = ?, revision = {REVISION} "
+        f"WHERE id = ? AND default_status NOT IN {_FINISHED}",
         (status, job_id),
     )
 
@@ -329,17 +336,18 @@ async def reset(
     )
     changed = len(rows)
     if not task_ids:
-        rest = await tx.fetch(
-            "UPDATE job SET rest = ? WHERE id = ? AND rest IN (SELECT value FROM json_each(?)) "
+        untouched = await tx.fetch(
+            "UPDATE job SET default_status = ? WHERE id = ? "
+            "AND default_status IN (SELECT value FROM json_each(?)) "
             "RETURNING task_count - (SELECT count(*) FROM task WHERE job_id = job.id)",
             (to, job_id, *wanted),
         )
-        changed += rest[0][0] if rest else 0
+        changed += untouched[0][0] if untouched else 0
     elif array is not None:
         rows = await tx.fetch(
             "INSERT OR IGNORE INTO task (job_id, task_id, status, attempt) "
             "SELECT job.id, one.value, ?, 1 FROM json_each(?) AS one JOIN job ON job.id = ? "
-            "WHERE job.rest IN (SELECT value FROM json_each(?)) RETURNING 1",
+            "WHERE job.default_status IN (SELECT value FROM json_each(?)) RETURNING 1",
             (to, json.dumps([one for one in task_ids if one in array]), job_id, *wanted),
         )
         changed += len(rows)

@@ -29,7 +29,7 @@ async def main(count: int, seconds: float) -> None:
             await asyncio.sleep(1)
             if time.process_time() - used < QUIET or time.monotonic() - start > 120:
                 break
-        print("settled", time.monotonic() - start)
+        print("resolved", time.monotonic() - start)
         used, begun = time.process_time(), time.monotonic()
         await asyncio.sleep(seconds)
         print("load", (time.process_time() - used) / (time.monotonic() - begun))

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from asyncjman import JobManager
-from asyncjman.executors.logs import spool_folder
+from asyncjman.system.logs import spool_folder
 
 
 async def main(count: int) -> None:
@@ -21,7 +21,7 @@ async def main(count: int) -> None:
     folder = Path(spool_folder(database, job.spec.token))
     now = int(time.time())
     for task in range(1, count + 1):
-        head = f"jman 1\njob 1\ntask {task}\nattempt 1\ngrid {job.grid_id or 0}\nhost node\n"
+        head = f"jman 1\njob 1\ntask {task}\nattempt 1\ngrid {job.native_id or 0}\nhost node\n"
         (folder / f"start.{task}").write_text(f"{head}time {now}\nend\n")
         (folder / f"exit.{task}").write_text(f"{head}started {now}\nexit_status 0\ntime {now}\nend\n")
 

@@ -13,9 +13,9 @@ def awaiting(bench: Bench) -> Outcome:
     folder = singles(bench, count)
     done = bench.program("await_many", str(count), str(span), cwd=folder, seconds=240)
     load = seconds_in(done.stdout, "load")
-    settled = seconds_in(done.stdout, "settled")
+    resolved = seconds_in(done.stdout, "resolved")
     return Outcome(
-        f"{load:.2%} (all awaited after {settled:.1f} s)",
+        f"{load:.2%} (all awaited after {resolved:.1f} s)",
         load < 0.01,
-        {"load": load, "settled_seconds": settled, "peak_memory": done.peak_memory, "jobs": count},
+        {"load": load, "settled_seconds": resolved, "peak_memory": done.peak_memory, "jobs": count},
     )

@@ -153,25 +153,25 @@ async def test_a_thousand_awaiters_half_of_them_cancelled(folder: Path) -> None:
     async with JobManager(parallel=10) as jm:
         jobs = [await jm.submit(GATED) for _ in range(10)]
         waiters = [asyncio.create_task(wait_for(jobs[number % 10])) for number in range(1000)]
-        doomed = chance.sample(range(1000), 500)
-        for number in doomed[:100]:
+        to_cancel = chance.sample(range(1000), 500)
+        for number in to_cancel[:100]:
             waiters[number].cancel()  # before they began
         events = jm.events(*jobs)
         for _ in range(10):
             await anext(events)
         await events.aclose()
-        for number in doomed[100:400]:
+        for number in to_cancel[100:400]:
             waiters[number].cancel()
         (folder / "go").touch()
-        for number in doomed[400:]:  # about when the jobs end
+        for number in to_cancel[400:]:  # about when the jobs end
             waiters[number].cancel()
             await asyncio.sleep(0)
         async with asyncio.timeout(30):
             results = await asyncio.gather(*waiters, return_exceptions=True)
         for number, result in enumerate(results):
-            if number in doomed[:400]:
+            if number in to_cancel[:400]:
                 assert isinstance(result, asyncio.CancelledError)
-            elif number not in doomed:
+            elif number not in to_cancel:
                 assert result == jobs[number % 10].id
         assert [(await job.refresh()).status for job in jobs] == [Status.SUCCESS] * 10
     check_clean(folder)

@@ -74,11 +74,11 @@ class Cell:
     def qstat(self) -> list[QueueEntry]:
         return parse_qstat(self.call(commands.qstat(self.binaries.path("qstat"), getpass.getuser())))
 
-    def entries(self, grid_id: int) -> list[QueueEntry]:
-        return [one for one in self.qstat() if one.grid_id == grid_id]
+    def entries(self, native_id: int) -> list[QueueEntry]:
+        return [one for one in self.qstat() if one.native_id == native_id]
 
-    def wait_gone(self, grid_id: int) -> None:
-        wait_until(lambda: not self.entries(grid_id))
+    def wait_gone(self, native_id: int) -> None:
+        wait_until(lambda: not self.entries(native_id))
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pytest
 from tests.cli.tools import Jman, wait_until
 from tests.faults.executing import suspend
 
-# writes "JOB.TASK begin" and, two letters later, "JOB.TASK end" to one journal, in the order of events
+# writes "JOB.TASK begin" and, two state_codes later, "JOB.TASK end" to one journal, in the order of events
 JOURNAL = """
 name=$JOB_ID.$SGE_TASK_ID; echo "$name begin" >> journal; eval "$1"; code=$?
 echo "$name end $code" >> journal; exit $code

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from contextlib import closing
 
-from asyncjman.store.migrate import APPLICATION_ID, migrations
+from asyncjman.store.migrate import APPLICATION_ID, earlier
 from tests.cli.tools import Jman
 
 FIRST = 2
@@ -17,7 +17,7 @@ def made_by_the_first(jman: Jman) -> None:
     """Write a database with an array, whose tasks ended in several ways or wait, and a job that waits."""
     with closing(sqlite3.connect(jman.database, isolation_level=None)) as connection:
         for number in range(1, FIRST + 1):
-            connection.executescript(migrations()[number])
+            connection.executescript(earlier()[number])
         connection.execute(f"PRAGMA user_version = {FIRST}")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         for job_id, rest, array, count in ((1, "submitted", "1-6", 6), (2, "waiting", None, 1)):

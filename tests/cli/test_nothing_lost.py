@@ -6,11 +6,12 @@ import os
 import signal
 import sqlite3
 from collections import Counter
+from contextlib import closing
 
 import pytest
 
-from asyncjman.store.migrate import migrations
 from tests.cli.tools import Jman, wait_until
+from tests.making import make_older
 
 COUNT = 400
 COUNTED = ("sh", "-c", "echo $SGE_TASK_ID >> ran; sleep 0.02")
@@ -45,10 +46,10 @@ def test_a_database_that_lost_tasks_heals(jman: Jman) -> None:
     jman.submit("-t", "1-9:2,20-29", *COUNTED)
     jman.submit("-t", "5", "true")
     jman("stop", "1", "-a", "3", "20")
-    with sqlite3.connect(jman.database) as connection:  # as version 2 of the schema could leave it
+    make_older(jman.database, 2)
+    with closing(sqlite3.connect(jman.database)) as connection:  # as it could leave it
         connection.execute("UPDATE job SET next_index = 12 WHERE id = 1")
-        connection.executescript(migrations()[3])
-    connection.close()
+        connection.commit()
     jman("--local", "execute", "-p", "4", code=1)
     assert sorted(ran(jman)) == [1, 5, 7, 9, *range(21, 30)]
     assert jman.job(1)["status"] == "stopped"

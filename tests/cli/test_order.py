@@ -99,7 +99,7 @@ def test_after_corr(jman: Jman) -> None:
 
 
 def test_a_skipped_job_is_told_of_once(jman: Jman) -> None:
-    jman("--local", "submit", "-t", "400", "--", "false")  # short: what is next is taken up ahead of time
+    jman("--local", "submit", "-t", "400", "--", "false")  # short: what is next is claimed ahead of time
     jman("--local", "submit", "-n", "next", "--after-ok", "1", "--", "true")
     out = jman("--local", "execute", "-p", "4", code=1).out
     assert out.count("skipped  2") == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from asyncjman.executors.git import is_dirty
+from asyncjman.system.git import is_dirty
 from tests.cli.tools import Jman
 
 

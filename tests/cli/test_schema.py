@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from asyncjman.store import schema
-from asyncjman.store.migrate import latest_version, migrations
+from asyncjman.store.migrate import earlier, latest_version
 from tests.cli.tools import Jman
 from tests.making import make_older
 
@@ -47,7 +47,7 @@ def filled(jman: Jman) -> Jman:
     ("statements", "words"),
     [
         (
-            ["CREATE TRIGGER evil AFTER UPDATE ON clock BEGIN DELETE FROM job; END"],
+            ["CREATE TRIGGER evil AFTER UPDATE ON meta BEGIN DELETE FROM job; END"],
             "it has a trigger 'evil'",
         ),
         (["CREATE VIEW evil AS SELECT 1"], "it has a view 'evil'"),
@@ -77,7 +77,11 @@ def test_a_changed_schema_is_refused_in_words(filled: Jman, statements: list[str
 
 
 def test_a_table_in_place_of_which_there_is_a_view(filled: Jman) -> None:
-    change(filled.database, "ALTER TABLE tally RENAME TO other", "CREATE VIEW tally AS SELECT * FROM other")
+    change(
+        filled.database,
+        "ALTER TABLE status_count RENAME TO other",
+        "CREATE VIEW status_count AS SELECT * FROM other",
+    )
     assert "asyncjman did not make" in filled("list", code=3).err
 
 
@@ -86,7 +90,7 @@ def test_statistics_of_sqlite_are_no_change(filled: Jman) -> None:
     assert filled.status() == {1: "success", 2: "waiting"}
 
 
-@pytest.mark.parametrize("version", [one for one in migrations() if one < latest_version()])
+@pytest.mark.parametrize("version", [one for one in earlier() if one < latest_version()])
 def test_databases_of_earlier_versions_open(filled: Jman, version: int) -> None:
     make_older(filled.database, version)
     assert filled.status() == {1: "success", 2: "waiting"}

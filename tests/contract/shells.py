@@ -10,9 +10,9 @@ from asyncjman.engines.cluster.dialect import Accounting, Call, Fault, Plan, Pro
 from asyncjman.engines.cluster.engine import ClusterEngine
 from asyncjman.engines.cluster.names import job_name, token_in
 from asyncjman.engines.registry import Context
-from asyncjman.executors.tool import Completed
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import JobSpec, Usage
+from asyncjman.system.tool import Completed
 
 SCRIPTS = {
     # NAME SCRIPT HOLD-ID,… TASK…

@@ -17,9 +17,9 @@ import pytest
 
 from asyncjman.engines.base import Launched, LaunchRequest, Observation, Ref, Saw, Target, Why
 from asyncjman.engines.local import LocalEngine
-from asyncjman.executors.logs import log_start
 from asyncjman.model.failure import Cause
 from asyncjman.model.job import PLAIN_TASK, JobSpec
+from asyncjman.system.logs import log_start
 
 LIMIT = 20.0
 

@@ -12,8 +12,8 @@ import pytest
 
 from asyncjman.engines.base import Abandoned, Launched, LaunchRequest, Ref
 from asyncjman.engines.local import LocalEngine
-from asyncjman.executors.logs import log_start
 from asyncjman.model.job import JobSpec
+from asyncjman.system.logs import log_start
 
 LOST, OTHER = "ab" * 16, "cd" * 16
 

@@ -73,8 +73,8 @@ class Cell:
     def accounting(self) -> Path:
         return self.folder / "accounting"
 
-    def job(self, grid_id: int) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / f"job.{grid_id}").read_text())
+    def job(self, native_id: int) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / f"job.{native_id}").read_text())
         return found
 
     def add(self, name: str) -> int:
@@ -84,43 +84,43 @@ class Cell:
     def listed(self) -> list[int]:
         return sorted(int(path.suffix[1:]) for path in self.folder.glob("job.*"))
 
-    def start(self, grid_id: int) -> None:
+    def start(self, native_id: int) -> None:
         """Let qstat say that it runs."""
-        self.set(grid_id, state="r")
+        self.set(native_id, state="r")
 
-    def set(self, grid_id: int, **what: Any) -> None:
+    def set(self, native_id: int, **what: Any) -> None:
         """Have the cluster say something else of a job.
 
         ``state``; ``errors`` (of tasks, by their numbers) and ``scheduling`` are lines of qstat -j; ``ever``
         and ``now`` why qalter -w v and -w p find no suitable queue; ``resources`` what it asks for.
         """
-        write(self.folder / f"job.{grid_id}", {**self.job(grid_id), **what})
+        write(self.folder / f"job.{native_id}", {**self.job(native_id), **what})
 
-    def run(self, grid_id: int, *, tasks: Sequence[int] = (0,), record: bool = True) -> None:
+    def run(self, native_id: int, *, tasks: Sequence[int] = (0,), record: bool = True) -> None:
         """Run the script of a job to its end, write it to accounting, and forget it."""
-        job = self.job(grid_id)
+        job = self.job(native_id)
         for task_id in tasks:
-            status = self.run_script(grid_id, job, task_id) if record else 0
-            self.account(grid_id, job["name"], status, task_id)
-        self.drop(grid_id)
+            status = self.run_script(native_id, job, task_id) if record else 0
+            self.account(native_id, job["name"], status, task_id)
+        self.drop(native_id)
 
-    def run_script(self, grid_id: int, job: dict[str, Any], task_id: int = 0) -> int:
+    def run_script(self, native_id: int, job: dict[str, Any], task_id: int = 0) -> int:
         """Run the script of a job, whatever the cluster knows of it; return its exit status."""
         environment = {
             **os.environ,
-            "JOB_ID": str(grid_id),
+            "JOB_ID": str(native_id),
             "SGE_TASK_ID": str(task_id or "undefined"),
         }
         return subprocess.run(job["argv"], cwd=job["folder"], env=environment).returncode
 
-    def lose(self, grid_id: int, failed: str, status: int = 0, *, times: bool = False) -> None:
+    def lose(self, native_id: int, failed: str, status: int = 0, *, times: bool = False) -> None:
         """Forget a job, of which accounting says only that it failed: a code and its text."""
-        self.account(grid_id, self.job(grid_id)["name"], status, failed=failed, times=times)
-        self.drop(grid_id)
+        self.account(native_id, self.job(native_id)["name"], status, failed=failed, times=times)
+        self.drop(native_id)
 
     def account(
         self,
-        grid_id: int,
+        native_id: int,
         name: str,
         status: int,
         task_id: int = 0,
@@ -133,7 +133,7 @@ class Cell:
         fields = {
             "owner": owner or getpass.getuser(),
             "jobname": name,
-            "jobnumber": grid_id,
+            "jobnumber": native_id,
             "taskid": task_id or "undefined",
             "qsub_time": stamp,
             "start_time": stamp if times else "-/-",
@@ -144,26 +144,26 @@ class Cell:
         with self.accounting.open("a") as stream:
             stream.write("=" * 62 + "\n" + "".join(f"{key:12} {value}\n" for key, value in fields.items()))
 
-    def delete(self, grid_id: int) -> None:
+    def delete(self, native_id: int) -> None:
         """Do what qdel asks for."""
-        job = self.job(grid_id)
+        job = self.job(native_id)
         if "r" in job["state"] and self.fault("qdel") == "deaf":
-            self.set(grid_id, state="dr")
+            self.set(native_id, state="dr")
         else:
-            self.drop(grid_id)
+            self.drop(native_id)
 
     def fault(self, command: str) -> str:
         path = self.folder / f"fault.{command}"
         return str(json.loads(path.read_text())[0]) if path.exists() else ""
 
-    def drop(self, grid_id: int) -> None:
-        (self.folder / f"job.{grid_id}").unlink()
+    def drop(self, native_id: int) -> None:
+        (self.folder / f"job.{native_id}").unlink()
 
 
 def submit(folder: Path, words: Sequence[str]) -> int:
     counter = folder / "counter"
-    grid_id = int(counter.read_text()) + 1
-    counter.write_text(str(grid_id))
+    native_id = int(counter.read_text()) + 1
+    counter.write_text(str(native_id))
     options = dict(pairwise(words))
     at = words.index("/bin/sh") if "/bin/sh" in words else len(words) - 1
     job = {
@@ -173,8 +173,8 @@ def submit(folder: Path, words: Sequence[str]) -> int:
         "tasks": options.get("-t"),
         "state": "qw",
     }
-    write(folder / f"job.{grid_id}", job)
-    return grid_id
+    write(folder / f"job.{native_id}", job)
+    return native_id
 
 
 def refused(words: Sequence[str]) -> str | None:
@@ -192,13 +192,13 @@ def refused(words: Sequence[str]) -> str | None:
 def listing(cell: Cell) -> str:
     """Return what ``qstat -xml`` prints."""
     lines = ["<?xml version='1.0'?>", "<job_info>", "<queue_info>"]
-    for grid_id in cell.listed():
-        job = cell.job(grid_id)
-        if grid_id == cell.listed()[0]:
+    for native_id in cell.listed():
+        job = cell.job(native_id)
+        if native_id == cell.listed()[0]:
             lines += ["</queue_info>", "<job_info>"]
         tasks = f"<tasks>{job['tasks']}</tasks>" if job["tasks"] else ""
         lines.append(
-            f"<job_list><JB_job_number>{grid_id}</JB_job_number><JB_name>{escape(job['name'])}</JB_name>"
+            f"<job_list><JB_job_number>{native_id}</JB_job_number><JB_name>{escape(job['name'])}</JB_name>"
             f"<JB_owner>{getpass.getuser()}</JB_owner><state>{job['state']}</state><slots>1</slots>"
             f"<queue_name></queue_name>{tasks}</job_list>"
         )
@@ -206,16 +206,16 @@ def listing(cell: Cell) -> str:
     return "\n".join([*lines, "</job_info>"]) + "\n"
 
 
-def details(cell: Cell, grid_ids: Sequence[int]) -> tuple[int, str, str]:
+def details(cell: Cell, native_ids: Sequence[int]) -> tuple[int, str, str]:
     """Return what ``qstat -j`` prints."""
     lines: list[str] = []
-    for grid_id in grid_ids:
-        if grid_id not in cell.listed():
+    for native_id in native_ids:
+        if native_id not in cell.listed():
             continue
-        job = cell.job(grid_id)
+        job = cell.job(native_id)
         lines += [
             "=" * 62,
-            f"job_number:                 {grid_id}",
+            f"job_number:                 {native_id}",
             f"job_name:                   {job['name']}",
         ]
         if resources := job.get("resources"):
@@ -227,18 +227,18 @@ def details(cell: Cell, grid_ids: Sequence[int]) -> tuple[int, str, str]:
         for text in job.get("scheduling", []):
             lines.append(f"scheduling info:            {text}")
     if not lines:
-        return 1, "", "Following jobs do not exist: \n" + ",".join(map(str, grid_ids)) + "\n"
+        return 1, "", "Following jobs do not exist: \n" + ",".join(map(str, native_ids)) + "\n"
     return 0, "\n".join(lines) + "\n", ""
 
 
-def verified(cell: Cell, how: str, grid_ids: Sequence[int]) -> str:
+def verified(cell: Cell, how: str, native_ids: Sequence[int]) -> str:
     """Return what ``qalter -w`` prints."""
     lines = []
-    for grid_id in grid_ids:
-        if grid_id not in cell.listed():
-            lines.append(f'denied: job "{grid_id}" does not exist')
-        elif reasons := cell.job(grid_id).get({"v": "ever", "p": "now"}[how]):
-            lines += [*(f"Job {grid_id} {one}" for one in reasons), "verification: no suitable queues"]
+    for native_id in native_ids:
+        if native_id not in cell.listed():
+            lines.append(f'denied: job "{native_id}" does not exist')
+        elif reasons := cell.job(native_id).get({"v": "ever", "p": "now"}[how]):
+            lines += [*(f"Job {native_id} {one}" for one in reasons), "verification: no suitable queues"]
         else:
             lines.append("verification: found suitable queue(s)")
     return "\n".join(lines) + "\n"

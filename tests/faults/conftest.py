@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from asyncjman.engines.cluster import process
-from asyncjman.executors import tool
 from asyncjman.scheduler import intents
+from asyncjman.system import tool
 from tests.cli.tools import Jman
 from tests.faults.cell import Cell
 from tests.faults.tools import kill_left_in
@@ -56,7 +56,7 @@ def cell(tmp_path: Path, jman: Jman, monkeypatch: pytest.MonkeyPatch) -> Cell:
     monkeypatch.setattr(tool, "_talk", talk_briefly)
     monkeypatch.setattr(process, "FIRST_PAUSE_SECONDS", 0.02)
     monkeypatch.setattr(intents, "ORPHAN_SECONDS", 0.1)
-    monkeypatch.setattr(process, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(process, "RETRY_SECONDS", 0.3)
     return cell
 
 

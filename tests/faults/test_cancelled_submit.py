@@ -42,8 +42,8 @@ async def test_cancelled_at_any_await(folder: Path, cell: Cell, moment: Moment) 
             assert [one.id for one in (await jm.jobs())[before:]] == ([job.id] if job else [])
             if job is not None:
                 await until(cell.listed)
-                (grid_id,) = cell.listed()
-                await asyncio.to_thread(cell.run, grid_id)
+                (native_id,) = cell.listed()
+                await asyncio.to_thread(cell.run, native_id)
                 assert (await asyncio.wait_for(job, LIMIT)).succeeded
             if not submit.reached:
                 break

@@ -45,8 +45,8 @@ def test_a_command_that_does_wrong(jman: Jman, cell: Cell, name: str, fault: str
         jman("resubmit", "--also-success", code=None)
         jman("list")
         jman("list")
-        (grid_id,) = cell.listed()
-        cell.run(grid_id)
+        (native_id,) = cell.listed()
+        cell.run(native_id)
         jman("wait", "--timeout", "20", code=1)
         assert jman.job()["exit_status"] == 3
         assert (jman.folder / "ran").read_text() == "x\n"
@@ -113,8 +113,8 @@ def test_numbers_that_the_cluster_uses_again(jman: Jman, cell: Cell) -> None:
     jman("stop", 1)
     jman("delete", 1)
     assert 1 in cell.listed(), "another job's number was given to qdel"
-    grid_id = jman.job(2)["grid_id"]
-    cell.run(grid_id)
+    native_id = jman.job(2)["grid_id"]
+    cell.run(native_id)
     jman("wait", "--timeout", "20")
     assert jman.status() == {2: "success"}
 
@@ -137,8 +137,8 @@ def test_records_that_are_damaged(jman: Jman, cell: Cell, figures: Figures) -> N
     kept = 0
     for _ in range(count):
         jman("submit", "--", "sh", "-c", "exit 3")
-        (grid_id,) = cell.listed()
-        cell.run(grid_id)
+        (native_id,) = cell.listed()
+        cell.run(native_id)
         cell.accounting.unlink()
         for path in sorted(spool(jman).rglob("*.0")):
             path.write_bytes(damaged(path.read_bytes(), chance))

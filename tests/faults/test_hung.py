@@ -192,7 +192,7 @@ def test_a_limit_of_jobs_is_waited_for(jman: Jman, cell: Cell) -> None:
     assert "Stopped 2" in jman("stop", 2).out
     cell.let("qsub")
     jman("list")
-    (grid_id,) = cell.listed()
-    cell.run(grid_id)
+    (native_id,) = cell.listed()
+    cell.run(native_id)
     jman("wait", 1, "--timeout", "20")
     assert jman.status() == {1: "success", 2: "stopped", 3: "stopped"}

@@ -11,7 +11,7 @@ from contextlib import closing
 import pytest
 
 from asyncjman import JmanError, JobManager
-from asyncjman.store.migrate import APPLICATION_ID, migrations
+from asyncjman.store.migrate import APPLICATION_ID, earlier
 from tests.cli.tools import Jman
 from tests.faults.tools import force, query
 
@@ -29,7 +29,7 @@ REFUSED = [
     "UPDATE job SET sweep = '{}'",
     "UPDATE job SET token = '../..'",
     "UPDATE job SET stop_on_failure = 'yes'",
-    "UPDATE job SET rest = 'sucess'",
+    "UPDATE job SET default_status = 'sucess'",
     "UPDATE job SET submitted_at = 'soon'",
     "UPDATE job SET started_at = 1e300",
     "UPDATE job SET next_index = -1",
@@ -101,7 +101,7 @@ def test_times_that_were_stored_as_they_were_given_are_read(jman: Jman) -> None:
     retry = '{"count": 1, "causes": ["failure"], "delay": "0.01s"}'
     with closing(sqlite3.connect(jman.database, isolation_level=None)) as connection:
         for number in (1, 2):
-            connection.executescript(migrations()[number])
+            connection.executescript(earlier()[number])
         connection.execute("PRAGMA user_version = 2")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         for command, given, timeout in (

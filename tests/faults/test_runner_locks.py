@@ -49,7 +49,7 @@ def test_nothing_stays_in_the_folder(jman: Jman) -> None:
 
 def test_what_a_runner_left_that_was_killed_before_it_had_a_row_goes(jman: Jman) -> None:
     jman.submit("true")
-    name = query(jman.database, "SELECT token FROM clock")[0][0]
+    name = query(jman.database, "SELECT token FROM meta")[0][0]
     stray = jman.folder / f".jman-{name}-{'0' * 32}.lock"
     others = jman.folder / f".jman-{'f' * 8}-{'0' * 32}.lock"
     for path in (stray, others):

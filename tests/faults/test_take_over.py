@@ -60,8 +60,8 @@ def test_a_copy_becomes_a_database_of_its_own(prepared: Prepared) -> None:
     copy("resubmit", "5")
     copy("--local", "execute", "-j", "5")
     assert (original.folder / "ran").exists()
-    assert query(copy.database, "SELECT token FROM clock") != query(
-        original.database, "SELECT token FROM clock"
+    assert query(copy.database, "SELECT token FROM meta") != query(
+        original.database, "SELECT token FROM meta"
     )
     assert copy("take-over").out == "submitted.sql3 is yours already\n"
 

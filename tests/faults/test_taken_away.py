@@ -119,7 +119,7 @@ def test_a_running_task_that_was_taken_away_is_ended(jman: Jman) -> None:
     pid = pid_in(jman.folder / "pid.1")
     with closing(sqlite3.connect(jman.database)) as connection, connection:
         connection.execute("UPDATE task SET runner = NULL, status = 'stopped', finished_at = 1")
-        connection.execute("UPDATE clock SET revision = revision + 1")
+        connection.execute("UPDATE meta SET revision = revision + 1")
     wait_dead(pid)
     assert process.wait(20) == 1
     assert jman.status() == {1: "stopped"}

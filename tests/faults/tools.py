@@ -52,9 +52,11 @@ def assert_sound(database: Path) -> None:
     assert query(database, "PRAGMA foreign_key_check") == []
     if query(database, "PRAGMA user_version") == [(0,)]:
         return  # killed before there was anything in it
-    tally = query(database, "SELECT job_id, status, count FROM tally WHERE count <> 0 ORDER BY 1, 2")
+    status_count = query(
+        database, "SELECT job_id, status, count FROM status_count WHERE count <> 0 ORDER BY 1, 2"
+    )
     rows = query(database, "SELECT job_id, status, count(*) FROM task GROUP BY 1, 2 ORDER BY 1, 2")
-    assert tally == rows
+    assert status_count == rows
 
 
 def left_in(folder: Path) -> list[psutil.Process]:

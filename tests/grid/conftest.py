@@ -93,7 +93,7 @@ class Grid(Jman):
     @property
     def token(self) -> str:
         """Return what is in the names of all jobs of this database on the grid."""
-        return str(self.sql("SELECT token FROM clock")[0][0])
+        return str(self.sql("SELECT token FROM meta")[0][0])
 
     @property
     def spool(self) -> Path:
@@ -106,9 +106,9 @@ class Grid(Jman):
 
     def grid_job(self, *words: str | int) -> int:
         """Submit to the grid; return the grid id."""
-        grid_id = self("submit", "--json", *words).json()["grid_id"]
-        assert isinstance(grid_id, int)
-        return grid_id
+        native_id = self("submit", "--json", *words).json()["grid_id"]
+        assert isinstance(native_id, int)
+        return native_id
 
     def tool(self, name: str, *words: str | int) -> str:
         """Run one of the cell's own commands, as an administrator would."""
@@ -120,7 +120,7 @@ class Grid(Jman):
         super().close()
         assert self.cell is not None
         if self.database.exists():
-            left = sorted({one.grid_id for one in self.entries()})
+            left = sorted({one.native_id for one in self.entries()})
             if left:
                 argv = commands.qdel(self.cell.binaries.path("qdel"), left)
                 asyncio.run(run(argv, env=self.cell.binaries.environment, check=False))

@@ -34,11 +34,11 @@ def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 def names_on_grid(grid: Grid) -> list[str]:
     """Return the names of jobs that the grid has or had, each as often as it was submitted."""
     assert grid.cell is not None
-    listed = {(one.grid_id, one.name) for one in grid.entries()}
+    listed = {(one.native_id, one.name) for one in grid.entries()}
     argv = commands.qacct_names(
         grid.cell.binaries.path("qacct"), f"jm*_{grid.token}*", user=getpass.getuser()
     )
-    done = {(one.grid_id, one.name) for one in parse_qacct(grid.cell.call(argv, check=False))}
+    done = {(one.native_id, one.name) for one in parse_qacct(grid.cell.call(argv, check=False))}
     return sorted(name for _, name in listed | done)
 
 
@@ -121,7 +121,7 @@ def test_a_qdel_that_does_wrong(
     wait_until(lambda: grid.status() == {1: "executing", 2: "waiting"})
     watched.let("qdel", fault)
     if fault in ("hang", "away"):
-        monkeypatch.setattr(command, "PATIENCE_SECONDS", 1.0)
+        monkeypatch.setattr(command, "RETRY_SECONDS", 1.0)
     for words in (("stop",), ("delete",)):
         grid(*words, code=3)
         assert grid.status() == {1: "executing", 2: "waiting"}
@@ -135,9 +135,9 @@ def test_a_qdel_that_does_wrong(
 def test_a_qacct_that_does_wrong(grid: Grid, watched: Watched, short_limits: None, fault: str) -> None:
     grid.variables["JMAN_VANISH_GRACE"] = "1"
     watched.let("qacct", fault)
-    grid_id = grid.grid_job("sleep", "300")
+    native_id = grid.grid_job("sleep", "300")
     wait_until(lambda: grid.status() == {1: "executing"})
-    grid.tool("qdel", grid_id)
+    grid.tool("qdel", native_id)
     grid("wait", code=1)
     assert grid.job()["reason"].startswith("vanished")
 
@@ -200,7 +200,7 @@ def test_submit_killed_at_twenty_moments(grid: Grid) -> None:
     wait_until(lambda: all(one["grid_id"] for one in grid.fresh("list", "--json").json()))
     shown = grid.list()
     assert job_numbers(grid) == [one["id"] for one in shown]
-    on_grid = {one.grid_id for one in grid.entries()}
+    on_grid = {one.native_id for one in grid.entries()}
     assert {one["grid_id"] for one in shown} == on_grid
     assert len(shown) > survived
     assert survived < trials
@@ -220,10 +220,10 @@ def test_an_intent_of_a_killed_resubmission_does_not_take_the_former_number(grid
     words = [COMMAND[0], "-c", code, "resubmit", "1"]
     killed = subprocess.run(words, cwd=grid.folder, env=grid.environment(), capture_output=True, timeout=60)
     assert killed.returncode == 9, killed
-    assert grid.sql("SELECT count(*) FROM submission WHERE grid_id IS NULL") == [(1,)]
+    assert grid.sql("SELECT count(*) FROM submission WHERE native_id IS NULL") == [(1,)]
     grid("list")
-    ((_, first), (mapped, second)) = grid.sql("SELECT mapped, grid_id FROM submission ORDER BY id")
-    assert mapped == "[1]"
+    ((_, first), (task_map, second)) = grid.sql("SELECT task_map, native_id FROM submission ORDER BY id")
+    assert task_map == "[1]"
     assert second not in (None, first)
     (grid.folder / "go").touch()
     grid("wait", code=1)
@@ -240,7 +240,7 @@ def test_two_that_send_the_same_job(grid: Grid) -> None:
     assert [process.wait(60) for process in processes] == [0] * 5, [*map(grid.output_of, processes)]
     wait_until(lambda: len(job_numbers(grid)) >= 5)
     assert job_numbers(grid) == [2, 3, 4, 5, 6]
-    assert intents.at_work == set()
+    assert intents.in_flight == set()
 
 
 def test_list_and_wait_at_the_same_time_while_jobs_end(grid: Grid) -> None:

@@ -110,7 +110,7 @@ def test_sparse_arrays_keep_their_ids_and_failed_only(grid: Grid) -> None:
 
 
 def test_single_tasks_are_stopped_and_deleted(grid: Grid) -> None:
-    grid_id = grid.grid_job("-t", "1-6", "sh", "-c", "[ $SGE_TASK_ID -lt 5 ] || exit 0; sleep 300")
+    native_id = grid.grid_job("-t", "1-6", "sh", "-c", "[ $SGE_TASK_ID -lt 5 ] || exit 0; sleep 300")
     wait_until(lambda: grid.job()["tasks"].get("executing") == 4)
     grid("stop", "-j", 1, "-a", "2-3,6")
     tasks = {number: task["status"] for number, task in grid.tasks().items()}
@@ -124,12 +124,12 @@ def test_single_tasks_are_stopped_and_deleted(grid: Grid) -> None:
     # stopping with two submissions of one job, of which the task is in one only
     grid("stop", 1)
     grid("resubmit", "--clean", 1)
-    assert grid.job()["grid_id"] != grid_id
+    assert grid.job()["grid_id"] != native_id
     grid("stop", "-j", 1, "-a", "1")
     assert grid.tasks()[1]["status"] == "stopped"
     grid("delete")
     assert list(grid.folder.iterdir()) == []
-    wait_until(lambda: not [one for one in grid.cell.qstat() if one.grid_id == grid_id])  # type: ignore[union-attr]
+    wait_until(lambda: not [one for one in grid.cell.qstat() if one.native_id == native_id])  # type: ignore[union-attr]
 
 
 def test_stop_one_task_while_others_are_resubmitted(grid: Grid) -> None:
@@ -146,18 +146,18 @@ def test_stop_one_task_while_others_are_resubmitted(grid: Grid) -> None:
 
 
 def test_either_number_names_a_job(grid: Grid) -> None:
-    grid_id = grid.grid_job("true")
-    grid("wait", grid_id)
-    assert grid("report", f"grid:{grid_id}").out == grid("report", "job:1").out != ""
+    native_id = grid.grid_job("true")
+    grid("wait", native_id)
+    assert grid("report", f"grid:{native_id}").out == grid("report", "job:1").out != ""
     # a job whose own id is the grid's number of another
-    text = str(grid_id)
+    text = str(native_id)
     grid("--local", "submit", "true")
     with sqlite3.connect(grid.database) as connection:
         connection.execute("PRAGMA foreign_keys = OFF")
-        connection.execute("UPDATE job SET id = ? WHERE id = 2", (grid_id,))
+        connection.execute("UPDATE job SET id = ? WHERE id = 2", (native_id,))
     refused = grid("list", text, code=2)
     assert f"write job:{text} or grid:{text}" in refused.err
-    assert [job["id"] for job in grid.list(f"job:{text}")] == [grid_id]
+    assert [job["id"] for job in grid.list(f"job:{text}")] == [native_id]
     assert [job["id"] for job in grid.list(f"grid:{text}")] == [1]
 
 
@@ -178,11 +178,11 @@ def test_a_job_moves_between_engines(grid: Grid) -> None:
 
 
 def test_json_fields(grid: Grid) -> None:
-    grid_id = grid.grid_job("-n", "x", "-q", "q1d", "--time", "0:10:0", "-p", "2", "sh", "-c", "exit 5")
+    native_id = grid.grid_job("-n", "x", "-q", "q1d", "--time", "0:10:0", "-p", "2", "sh", "-c", "exit 5")
     grid("wait", code=1)
     job = grid.job()
     wanted = {
-        "id": 1, "grid_id": grid_id, "name": "x", "executor": "sge", "queue": "q1d", "status": "failure",
+        "id": 1, "grid_id": native_id, "name": "x", "executor": "sge", "queue": "q1d", "status": "failure",
         "exit_status": 5, "host": "localhost", "attempt": 1, "log_dir": "logs",
     }  # fmt: skip
     assert {key: job[key] for key in wanted} == wanted
@@ -193,7 +193,7 @@ def test_json_fields(grid: Grid) -> None:
 def test_a_sweep_of_a_thousand_is_one_qsub(grid: Grid, watched: Watched) -> None:
     (grid.folder / "logs").mkdir()
     sweep = ("--sweep", "a=1-500", "--sweep", "b=x y,z")
-    grid_id = grid.grid_job(*sweep, "-e", "-h", "--", "echo", "{a}", "{b}")
+    native_id = grid.grid_job(*sweep, "-e", "-h", "--", "echo", "{a}", "{b}")
     assert len(watched.calls("qsub")) == 1
     assert sum(len(one) for entry in grid.entries() for one in entry.tasks or ()) == 1000
     assert grid.job()["tasks"] == {"waiting": 1000}
@@ -201,7 +201,7 @@ def test_a_sweep_of_a_thousand_is_one_qsub(grid: Grid, watched: Watched) -> None
     assert "export JMAN_PARAM_a=500 JMAN_PARAM_b=z; set -- echo 500 z" in script
     grid("delete")
     assert list(grid.folder.iterdir()) == []
-    assert not [one for one in grid.cell.qstat() if one.grid_id == grid_id]  # type: ignore[union-attr]
+    assert not [one for one in grid.cell.qstat() if one.native_id == native_id]  # type: ignore[union-attr]
 
 
 def test_sweep_parameters_arrive(grid: Grid) -> None:
@@ -311,7 +311,7 @@ def test_resubmit_sends_at_once_while_other_tasks_run(grid: Grid) -> None:
     program = "[ $SGE_TASK_ID = 1 ] && exit 1; while [ ! -e go ]; do sleep 0.1; done"
     grid.grid_job("-t", "1-2", "sh", "-c", program)
     wait_until(lambda: {k: v["status"] for k, v in grid.tasks().items()} == {1: "failure", 2: "executing"})
-    sent = "SELECT count(*) FROM submission WHERE grid_id IS NOT NULL"
+    sent = "SELECT count(*) FROM submission WHERE native_id IS NOT NULL"
     assert grid.sql(sent) == [(1,)]
     grid("resubmit", 1)
     assert grid.sql(sent) == [(2,)]

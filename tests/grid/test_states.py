@@ -32,9 +32,9 @@ def until(grid: Grid, status: str, state: str | None = None, seconds: float = 30
 def test_the_exec_folder_is_missing_on_the_node(grid: Grid) -> None:
     gone = grid.folder / "gone"
     gone.mkdir()
-    grid_id = grid.grid_job("-d", str(gone), "-l", str(grid.folder / "logs"), "-e", "-h", "true")
+    native_id = grid.grid_job("-d", str(gone), "-l", str(grid.folder / "logs"), "-e", "-h", "true")
     gone.rmdir()
-    grid.tool("qalter", "-h", "U", grid_id)
+    grid.tool("qalter", "-h", "U", native_id)
     job = until(grid, "failure")
     assert job["exit_status"] is None
     assert "folder missing" in job["reason"]
@@ -42,15 +42,15 @@ def test_the_exec_folder_is_missing_on_the_node(grid: Grid) -> None:
 
 
 def test_the_spool_folder_is_missing_on_the_node(grid: Grid) -> None:
-    grid_id = grid.grid_job("-e", "-h", "true")
+    native_id = grid.grid_job("-e", "-h", "true")
     shutil.rmtree(grid.spool)
-    grid.tool("qalter", "-h", "U", grid_id)
+    grid.tool("qalter", "-h", "U", native_id)
     until(grid, "queued", "error")
     assert "error" in grid("list").out
     why = grid("why").out
     assert "can't chdir" in why
     assert "missing on the node" in why
-    assert f"qmod -cj {grid_id}" in why
+    assert f"qmod -cj {native_id}" in why
     waited = grid("wait", "--timeout", "0.1", code=3)
     assert "job 1 is in error on the cluster" in waited.err
     grid("stop")
@@ -88,10 +88,10 @@ def test_the_memory_limit(grid: Grid) -> None:
 
 def test_a_shepherd_that_is_killed_is_a_loss_of_the_node(grid: Grid, sge_cell: Cell) -> None:
     program = "[ $JMAN_ATTEMPT = 2 ] && exit 0; echo $$ > pid; exec sleep 300"
-    grid_id = grid.grid_job("--retry", "1", "--retry-on", "node", "--", "sh", "-c", program)
+    native_id = grid.grid_job("--retry", "1", "--retry-on", "node", "--", "sh", "-c", program)
     pid = pid_in(grid.folder / "pid")
     for process in psutil.Process(sge_cell.own.execd).children():
-        if process.cwd().endswith(f"/{grid_id}.1"):
+        if process.cwd().endswith(f"/{native_id}.1"):
             process.kill()
     job = until(grid, "success")
     os.kill(pid, signal.SIGKILL)  # it outlives its shepherd
@@ -103,10 +103,10 @@ def test_a_shepherd_that_is_killed_is_a_loss_of_the_node(grid: Grid, sge_cell: C
 
 @pytest.mark.parametrize("running", [True, False], ids=["running", "pending"])
 def test_an_administrator_deletes_it(grid: Grid, running: bool) -> None:
-    grid_id = grid.grid_job(*(() if running else ("-e", "-h")), "sleep", "300")
+    native_id = grid.grid_job(*(() if running else ("-e", "-h")), "sleep", "300")
     if running:
         until(grid, "executing")
-    grid.tool("qdel", grid_id)
+    grid.tool("qdel", native_id)
     job = until(grid, "failure")
     if running:
         assert (job["signal"], job["reason"]) == (
@@ -121,9 +121,9 @@ def test_an_administrator_deletes_it(grid: Grid, running: bool) -> None:
 
 
 def test_one_task_of_an_array_is_deleted_while_pending(grid: Grid) -> None:
-    grid_id = grid.grid_job("-t", "1-3", "-e", "-h", "true")
-    grid.tool("qdel", f"{grid_id}.2")
-    grid.tool("qalter", "-h", "U", grid_id)
+    native_id = grid.grid_job("-t", "1-3", "-e", "-h", "true")
+    grid.tool("qdel", f"{native_id}.2")
+    grid.tool("qalter", "-h", "U", native_id)
     until(grid, "failure")
     tasks = grid.tasks()
     assert {number: one["status"] for number, one in tasks.items()} == {
@@ -135,23 +135,23 @@ def test_one_task_of_an_array_is_deleted_while_pending(grid: Grid) -> None:
 
 
 def test_suspended(grid: Grid) -> None:
-    grid_id = grid.grid_job("sh", "-c", "while [ ! -e go ]; do sleep 0.1; done")
+    native_id = grid.grid_job("sh", "-c", "while [ ! -e go ]; do sleep 0.1; done")
     until(grid, "executing")
-    grid.tool("qmod", "-sj", grid_id)
+    grid.tool("qmod", "-sj", native_id)
     until(grid, "executing", "suspended")
     assert "suspended" in grid("list").out
     assert "qmod -usj" in grid("why").out
-    grid.tool("qmod", "-usj", grid_id)
+    grid.tool("qmod", "-usj", native_id)
     wait_until(lambda: grid.job()["grid_state"] is None)
     (grid.folder / "go").touch()
     grid("wait")
 
 
 def test_held_by_a_person(grid: Grid) -> None:
-    grid_id = grid.grid_job("-e", "-h", "true")
+    native_id = grid.grid_job("-e", "-h", "true")
     until(grid, "waiting", "held")
     assert "hold" in grid("why").out.lower() or "held" in grid("why").out.split("\n", 1)[1]
-    grid.tool("qalter", "-h", "U", grid_id)
+    grid.tool("qalter", "-h", "U", native_id)
     grid("wait")
 
 
@@ -207,12 +207,12 @@ def test_the_log_folder_can_not_be_made(grid: Grid) -> None:
 @pytest.mark.skipif(not os.environ.get("JMAN_LONG"), reason="takes the cell up to a minute: JMAN_LONG=1")
 def test_started_again_by_a_person(grid: Grid) -> None:
     program = "echo x >> runs; while [ ! -e go ]; do sleep 0.1; done"
-    grid_id = grid.grid_job("-e", "-h", "sh", "-c", program)
-    grid.tool("qalter", "-r", "y", grid_id)
-    grid.tool("qalter", "-h", "U", grid_id)
+    native_id = grid.grid_job("-e", "-h", "sh", "-c", program)
+    grid.tool("qalter", "-r", "y", native_id)
+    grid.tool("qalter", "-h", "U", native_id)
     wait_until(lambda: (grid.folder / "runs").exists())
     until(grid, "executing")
-    grid.tool("qmod", "-rj", grid_id)
+    grid.tool("qmod", "-rj", native_id)
     wait_until(lambda: (grid.folder / "runs").read_text() == "x\nx\n")
     (grid.folder / "go").touch()
     grid("wait")
@@ -221,16 +221,16 @@ def test_started_again_by_a_person(grid: Grid) -> None:
 
 
 def test_a_late_record_corrects_vanished(grid: Grid) -> None:
-    grid_id = grid.grid_job("-e", "-h", "sh", "-c", "true")
+    native_id = grid.grid_job("-e", "-h", "sh", "-c", "true")
     grid.grid_job("--after-ok", 1, "-t", "2", "--", "sh", "-c", "touch ran2.$SGE_TASK_ID")
     grid.grid_job("-x", 2, "--", "touch", "ran3")
     grid.grid_job("sh", "-c", "exit 1")
     grid.grid_job("--after-ok", 1, "--after-ok", 4, "--", "touch", "ran5")
-    grid.tool("qdel", grid_id)
+    grid.tool("qdel", native_id)
     wait_until(lambda: set(grid.status().values()) == {"failure", "skipped"})
     folder = grid.spool / str(grid.sql("SELECT token FROM job WHERE id = 1")[0][0])
     text = (
-        f"jman 1\njob 1\ntask 0\nattempt 1\ngrid {grid_id}\nhost far\ntime 1700000000\nstarted 1699999999\n"
+        f"jman 1\njob 1\ntask 0\nattempt 1\ngrid {native_id}\nhost far\ntime 1700000000\nstarted 1699999999\n"
     )
     (folder / "exit.0").write_text(text + "signal \nexit_status 0\nend\n")
     job = grid.job()

@@ -73,7 +73,7 @@ def test_ids_of_a_thousand_million_jobs_are_cheap() -> None:
     ("selection", "everything"),
     [
         (Selection(), True),
-        (Selection(executor="local"), True),
+        (Selection(engine="local"), True),
         (Selection(ids=(range(1, 2),)), False),
         (Selection(names=("a",)), False),
         (Selection(statuses=frozenset({Status.FAILURE})), False),

@@ -19,7 +19,7 @@ from asyncjman.scheduler.held import Held
 from asyncjman.scheduler.job_state import JobState
 from asyncjman.scheduler.options import Options
 from asyncjman.scheduler.recorder import Claimed
-from asyncjman.store.schedule import Outline
+from asyncjman.store.schedule import JobSummary
 from asyncjman.store.transitions import Claim
 from tests.making import stored
 
@@ -55,7 +55,7 @@ async def test_a_claim_that_is_under_way_while_it_stops(
 
 async def test_what_is_over_is_not_waited_for() -> None:
     """A task that was lost may have ended before its new claim is looked at."""
-    job = JobState.of(Outline(1, "local", "", None, 1, Status.QUEUED, 0, False, False, {}, {}), ())
+    job = JobState.of(JobSummary(1, "local", "", None, 1, Status.QUEUED, 0, False, False, {}, {}), ())
     attempt = Held().add(job, Claim(1, 0, 1))
     attempt.set_over()
     async with asyncio.timeout(5):

@@ -44,7 +44,7 @@ class Desk:
     async def load(self) -> None:
         ids = await schedule.open_jobs(self.database)
         waits = await schedule.dependencies(self.database, ids)
-        for job_id, one in (await schedule.outlines(self.database, ids)).items():
+        for job_id, one in (await schedule.summaries(self.database, ids)).items():
             self.workload.decide(self.workload.enroll(one, waits.get(job_id, ())), {}, {})
 
     async def claimed(self, runner: int, free: int) -> list[tuple[int, int]]:

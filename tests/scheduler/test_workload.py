@@ -12,7 +12,7 @@ from asyncjman.model.graph import Dependency, Kind, Verdict
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.job_state import JobState, Line
 from asyncjman.scheduler.workload import Workload
-from asyncjman.store.schedule import Outline
+from asyncjman.store.schedule import JobSummary
 
 OK, FAILED, STOPPED, SKIPPED = Status.SUCCESS, Status.FAILURE, Status.STOPPED, Status.SKIPPED
 
@@ -32,26 +32,26 @@ class Noted:
         self.skipped.append((job_id, task_ids))
 
 
-def outline(
+def summary(
     job_id: int,
     array: str | None = None,
     *,
     stop_on_failure: bool = False,
     rows: dict[Status, int] | None = None,
-) -> Outline:
+) -> JobSummary:
     """Return a job whose tasks are submitted, but for those in ``rows``."""
     count = len(ArraySpec.parse(array)) if array else 1
     rows = rows or {}
     counts = dict(rows)
     if left := count - sum(rows.values()):
         counts[Status.SUBMITTED] = counts.get(Status.SUBMITTED, 0) + left
-    return Outline(
+    return JobSummary(
         id=job_id,
-        executor="local",
+        engine="local",
         name=f"job{job_id}",
         array=array,
         task_count=count,
-        rest=Status.SUBMITTED,
+        default_status=Status.SUBMITTED,
         next_index=0,
         stop_on_failure=stop_on_failure,
         finished=counts.keys() <= FINISHED,
@@ -74,18 +74,18 @@ class World:
         array: str | None = None,
         kind: Kind = Kind.ANY,
         stop_on_failure: bool = False,
-        ended: Iterable[Outline] = (),
+        ended: Iterable[JobSummary] = (),
         counterparts: dict[int, list[tuple[int, Status]]] | None = None,
     ) -> JobState:
         job = self.load.enroll(
-            outline(job_id, array, stop_on_failure=stop_on_failure),
+            summary(job_id, array, stop_on_failure=stop_on_failure),
             tuple(Dependency(one, kind) for one in after),
         )
         self.load.decide(job, {one.id: one for one in ended}, counterparts or {})
         return job
 
     def renew(
-        self, now: Outline, *after: int, kind: Kind = Kind.ANY, ended: Iterable[Outline] = ()
+        self, now: JobSummary, *after: int, kind: Kind = Kind.ANY, ended: Iterable[JobSummary] = ()
     ) -> JobState:
         """Have the workload hear what the store says of a job now."""
         job = self.load.enroll(now, tuple(Dependency(one, kind) for one in after))
@@ -101,7 +101,7 @@ class World:
         self.load.task_ended(job, task_id, status)
 
     def run(self, job: JobState, status: Status) -> None:
-        """Take up and end the one task of a job."""
+        """Claim and end the one task of a job."""
         assert job.line is Line.READY
         job.line = None
         assert not job.undecided
@@ -118,7 +118,7 @@ class World:
 
     @property
     def lined_up(self) -> list[int]:
-        """Return the jobs that may be taken up, from either line."""
+        """Return the jobs that may be claimed, from either line."""
         return [*self.ready, *self.soon]
 
     def _in(self, line: Line) -> list[int]:
@@ -256,7 +256,7 @@ def test_pairs_with_two_arrays_wait_for_both(world: World) -> None:
 
 
 def test_a_pair_added_after_its_counterpart_ended(world: World) -> None:
-    ended = outline(1, "3", rows={OK: 2, FAILED: 1})
+    ended = summary(1, "3", rows={OK: 2, FAILED: 1})
     job = world.add(
         2, 1, kind=Kind.CORR, array="3", ended=[ended], counterparts={1: [(1, OK), (2, FAILED), (3, OK)]}
     )
@@ -303,14 +303,14 @@ async def test_the_gate_of_tasks_taken_up_ahead(world: World, status: Status, go
     ("status", "goes"), [(OK, True), (FAILED, False), (STOPPED, False), (SKIPPED, False)]
 )
 def test_a_job_added_after_its_dependency_ended(world: World, status: Status, goes: bool) -> None:
-    world.add(2, 1, kind=Kind.OK, ended=[outline(1, rows={status: 1})])
+    world.add(2, 1, kind=Kind.OK, ended=[summary(1, rows={status: 1})])
     assert world.ready == ([2] if goes else [])
     assert world.noted.skipped == ([] if goes else [(2, ())])
 
 
 def test_an_end_between_the_two_steps_of_adding_is_not_missed(world: World) -> None:
     first = world.add(1)
-    second = world.load.enroll(outline(2), (Dependency(1, Kind.OK),))
+    second = world.load.enroll(summary(2), (Dependency(1, Kind.OK),))
     world.run(first, OK)
     world.load.decide(second, {}, {})
     assert world.ready == [2]
@@ -331,7 +331,7 @@ def test_dependents_of_a_job_that_is_open_again_wait_again(world: World) -> None
     world.take(second, 2)
     world.add(1)
     assert world.load.dependents(1) == [2]
-    world.renew(outline(2, "4", rows={Status.QUEUED: 2}), 1)
+    world.renew(summary(2, "4", rows={Status.QUEUED: 2}), 1)
     assert world.ready == [1]
     assert world.load.verdict(second, 1) is Verdict.WAIT
     assert not world.load.is_next(second), "nobody holds job 1: its tasks are not to be waited for"
@@ -344,7 +344,7 @@ def test_a_paired_task_whose_counterpart_runs_again_waits_again(world: World) ->
     world.end(first, OK, 1)
     assert world.take(second) == [1]
     assert world.load.verdict(second, 1) is Verdict.GO
-    world.renew(outline(2, "2", rows={Status.QUEUED: 1}), 1, kind=Kind.CORR)
+    world.renew(summary(2, "2", rows={Status.QUEUED: 1}), 1, kind=Kind.CORR)
     assert world.load.verdict(second, 1) is Verdict.WAIT
 
 
@@ -366,10 +366,10 @@ def test_a_task_given_back_makes_the_next_no_longer_sure(world: World) -> None:
 
 def test_what_others_did_is_taken_over(world: World) -> None:
     array = world.add(1, array="4")
-    world.renew(outline(1, "4", rows={OK: 3, Status.EXECUTING: 1}))
+    world.renew(summary(1, "4", rows={OK: 3, Status.EXECUTING: 1}))
     assert array.left == 1
     assert not array.may_give
-    world.renew(outline(1, "4", rows={OK: 3, FAILED: 1}))
+    world.renew(summary(1, "4", rows={OK: 3, FAILED: 1}))
     assert world.left == []
 
 
@@ -384,8 +384,8 @@ def test_a_skipped_job_of_which_others_hold_a_task_has_not_ended(world: World) -
     """Else the counterpart of the task that is held would be skipped, too."""
     world.add(2, 1, array="2", kind=Kind.OK)
     third = world.add(3, 2, array="2", kind=Kind.CORR)
-    stopped = outline(1, rows={STOPPED: 1})
-    world.renew(outline(2, "2", rows={Status.QUEUED: 1, OK: 1}), 1, kind=Kind.OK, ended=[stopped])
+    stopped = summary(1, rows={STOPPED: 1})
+    world.renew(summary(2, "2", rows={Status.QUEUED: 1, OK: 1}), 1, kind=Kind.OK, ended=[stopped])
     assert world.left == [2, 3]
     assert third.left == 2
     assert world.noted.skipped == [(2, ())]

@@ -37,7 +37,7 @@ class Clusters:
         """Return all that some queue has."""
         return [run for site in self.sites.values() for run in site.runs()]
 
-    def at_work(self) -> Sequence[Run]:
+    def in_flight(self) -> Sequence[Run]:
         """Return all whose commands run."""
         return [run for run in self.runs() if run.command_since is not None]
 

@@ -86,7 +86,7 @@ class Commands:
             retry=Retry(wanted.retries, delay=wanted.delay) if wanted.retries else None,
             stop_on_failure=wanted.stop_on_failure,
             dependencies=tuple(dict.fromkeys(dependencies)),
-            executor=wanted.engine,
+            engine=wanted.engine,
             timeout=wanted.timeout,
             token=token,
         )
@@ -211,7 +211,7 @@ def _words(spec: JobSpec) -> str:
     words = [f"-t {spec.array}"] if spec.array else []
     words += [f"--after-{one.kind} {one.job_id}" for one in spec.dependencies]
     words += [f"--retry {spec.retry.count} --retry-delay {spec.retry.delay}"] if spec.retry else []
-    words += [f"--to {spec.executor}"] if spec.executor != "local" else []
+    words += [f"--to {spec.engine}"] if spec.engine != "local" else []
     words += [f"--timeout {spec.timeout:g}"] if spec.timeout is not None else []
     words += ["--stop-on-failure"] if spec.stop_on_failure else []
     return " ".join(words) or "a plain job"

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from asyncjman.executors.tool import Completed
+from asyncjman.system.tool import Completed
 from tests.simulation.dialect import AWAY, BROKEN_OFF, TOO_MANY
 from tests.simulation.site import OVER, Site
 from tests.simulation.world import EPOCH, Process

@@ -24,11 +24,11 @@ from asyncjman.engines.cluster.dialect import (
 from asyncjman.engines.cluster.engine import ClusterEngine
 from asyncjman.engines.cluster.names import job_name, token_in
 from asyncjman.engines.registry import Context
-from asyncjman.executors.tool import Completed
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.failure import Cause
 from asyncjman.model.graph import Kind
 from asyncjman.model.job import JobSpec, Usage
+from asyncjman.system.tool import Completed
 from tests.simulation.sites import SITES, SiteRules
 
 AWAY = "the controller is away"

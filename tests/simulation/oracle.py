@@ -139,16 +139,16 @@ class Oracle:
         if job is None:
             self._world.violated(f"{name} starts, but was deleted")
             return
-        at_work = [other.key for other in self._machine.running.values()]
-        at_work += [other.key for other in self._clusters.at_work()]
-        if key in at_work:
+        in_flight = [other.key for other in self._machine.running.values()]
+        in_flight += [other.key for other in self._clusters.in_flight()]
+        if key in in_flight:
             self._world.violated(f"{name} runs twice at once")
         if job.tasks.get(key[1]) == "success":
             self._world.violated(f"{name} starts, but has succeeded")
         row = job.rows.get(key[1])
         if row is None or row.runner != runner.name or row.status not in ("queued", "executing"):
             self._world.violated(f"{name} starts, but {runner.name} does not hold it: {row}")
-        if job.throttle is not None and sum(other[0] == job.id for other in at_work) >= job.throttle:
+        if job.throttle is not None and sum(other[0] == job.id for other in in_flight) >= job.throttle:
             self._world.violated(f"{name} starts, more than {job.throttle} at a time")
         self._check_dependencies(key, runner)
 
@@ -187,11 +187,11 @@ class Oracle:
         yield {}
         ended: dict[Key, str] = {}
         stopped: dict[Key, str] = {}
-        at_work = {one.key for one in self._machine.running.values()}
+        in_flight = {one.key for one in self._machine.running.values()}
         for job in self.view.values():
             for task, row in job.rows.items():
                 key = (job.id, task)
-                if row.runner != runner.name or row.status not in UNFINISHED or key in at_work:
+                if row.runner != runner.name or row.status not in UNFINISHED or key in in_flight:
                     continue
                 end = self._machine.ended.get(key)
                 if end is not None and end.runner is runner and end.attempt >= row.attempt:

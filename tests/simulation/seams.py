@@ -19,11 +19,11 @@ from asyncjman.engines import registry
 from asyncjman.engines.cluster import process, records
 from asyncjman.engines.cluster.dialect import Programs
 from asyncjman.engines.cluster.programs import Binaries
-from asyncjman.executors import git, tool
 from asyncjman.scheduler import intents, launches, reconcile
 from asyncjman.scheduler.liveness import Life
 from asyncjman.store import folderlock, opening
 from asyncjman.store.runners import Runner
+from asyncjman.system import git, tool
 from tests.simulation.clusters import Clusters
 from tests.simulation.connection import Connection
 from tests.simulation.desk import Seen, desk_of
@@ -38,7 +38,7 @@ def current() -> Process:
     return loop
 
 
-class _AtWork:
+class _InFlight:
     """What each process has at work: a set of its own, as a real one has."""
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ def simulated(world: World, machine: Machine, clusters: Clusters) -> Iterator[No
         return sorted(real_scan(folder), key=lambda one: one.task_id)
 
     real_scan = records.scan
-    at_work = _AtWork()
+    in_flight = _InFlight()
     with ExitStack() as stack:
         for owner, name, stand_in in (
             (opening, "connection_of", connection_of),
@@ -94,8 +94,8 @@ def simulated(world: World, machine: Machine, clusters: Clusters) -> Iterator[No
             (tool, "run", run),
             (process, "locate", locate),
             (psutil, "process_iter", processes),
-            (intents, "at_work", at_work),
-            (launches, "at_work", at_work),
+            (intents, "in_flight", in_flight),
+            (launches, "in_flight", in_flight),
             (records, "scan", scan),  # in no order, as the real folder's
             (reconcile, "liveness", liveness),
             (reconcile, "tasks_may_live", lambda *_: False),

@@ -161,10 +161,10 @@ class Site:
         free = self.rules.slots - sum(run.state == RUNNING for run in self.runs())
         for run in self.runs():
             batch = run.batch
-            at_work = sum(one.state == RUNNING for one in batch.runs)
+            in_flight = sum(one.state == RUNNING for one in batch.runs)
             if run.state != PENDING or batch.not_before > self.now or not self._is_free(batch, run.number):
                 continue
-            if free > 0 and (batch.at_once is None or at_work < batch.at_once):
+            if free > 0 and (batch.at_once is None or in_flight < batch.at_once):
                 free -= 1
                 run.state, run.begun = RUNNING, self.now
                 run.work = self.loop.start(self._run(run))

@@ -95,8 +95,8 @@ class Reader:
             waits.setdefault(job, []).append((other, kind))
         found: dict[int, JobView] = {}
         for job, rest, array, stop_on_failure, retry, closed, engine, timeout in fetch(
-            "SELECT id, rest, array, stop_on_failure, retry, finished_at IS NOT NULL, executor, timeout "
-            "FROM job"
+            "SELECT id, default_status, array, stop_on_failure, retry, finished_at IS NOT NULL, engine, "
+            "timeout FROM job"
         ).fetchall():
             if array not in self._arrays:
                 self._arrays[array] = task_ids(array)

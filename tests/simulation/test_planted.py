@@ -18,7 +18,7 @@ from asyncjman.engines.cluster.conclusions import VANISHED, Conclusions, View
 from asyncjman.engines.cluster.engine import ClusterEngine
 from asyncjman.model.failure import Cause
 from asyncjman.model.graph import Kind
-from asyncjman.scheduler import cancelling, launches, settle, watching
+from asyncjman.scheduler import cancelling, launches, resolving, watching
 from tests.simulation.dialect import SimulatedDialect
 from tests.simulation.history import stage
 
@@ -95,7 +95,7 @@ PLANTED: dict[str, tuple[int, Patch]] = {
     ),
     "jobs that are held on the cluster are let go here": (
         100,
-        lambda: patch.object(settle, "submissions", SimpleNamespace(active=_none)),
+        lambda: patch.object(resolving, "submissions", SimpleNamespace(active=_none)),
     ),
     "a timeout never reaches the cluster": (100, _no_time_limit),
     "what is stopped is not told to the cluster": (

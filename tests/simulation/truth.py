@@ -67,13 +67,13 @@ class Truth:
             if key[0] not in self.told:
                 self._world.violated(f"{name} starts, but its job was deleted, and nobody was told")
             return
-        others = [one for one in self._clusters.at_work() if one is not run]
-        at_work = [one.key for one in others] + [one.key for one in self._machine.running.values()]
-        if key in at_work:
+        others = [one for one in self._clusters.in_flight() if one is not run]
+        in_flight = [one.key for one in others] + [one.key for one in self._machine.running.values()]
+        if key in in_flight:
             self._world.violated(f"{name} runs twice at once")
         if job.tasks.get(key[1]) == "success":
             self._world.violated(f"{name} starts, but has succeeded")
-        if job.throttle is not None and sum(one[0] == job.id for one in at_work) >= job.throttle:
+        if job.throttle is not None and sum(one[0] == job.id for one in in_flight) >= job.throttle:
             self._world.violated(f"{name} starts, more than {job.throttle} at a time")
         if not self._may_start(key):
             self._world.violated(f"{name} starts, but its dependencies say {self._says(job, key)}")
@@ -184,7 +184,7 @@ class Truth:
 
     def is_stopped(self, job_id: int, tasks: list[int], begun: float) -> None:
         """Check that nothing runs of what was stopped, and was confirmed to be."""
-        for run in self._clusters.at_work():
+        for run in self._clusters.in_flight():
             meant = run.key[0] == job_id and (not tasks or run.key[1] in tasks)
             if meant and run.command_since is not None and run.command_since < begun:
                 self._world.violated(f"{run.name} was stopped, and runs on")

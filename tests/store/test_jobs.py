@@ -76,8 +76,8 @@ async def test_select_by_each_thing(database: Database) -> None:
     assert await found(Selection(names=("a", "\udcff"))) == [1, 2, 3]
     assert await found(Selection(names=("a",), ids=(range(2, 5),))) == [3]
     assert await found(Selection(statuses=frozenset({Status.WAITING}))) == [3]
-    assert await found(Selection(executor="slurm")) == []
-    assert await found(Selection(executor="local", names=("c",))) == [4]
+    assert await found(Selection(engine="slurm")) == []
+    assert await found(Selection(engine="local", names=("c",))) == [4]
 
 
 async def test_more_jobs_than_are_read_at_a_time(database: Database) -> None:
@@ -100,7 +100,7 @@ async def test_what_is_deleted_leaves_no_row(database: Database, path: Path) -> 
     assert await jobs.get(database, [1]) == []
     assert (await jobs.get(database, [2]))[0].spec.dependencies == ()
     assert await jobs.dependency_edges(database) == {3: [2]}
-    for table in ("task", "attempt", "tally", "dependency"):
+    for table in ("task", "attempt", "status_count", "dependency"):
         assert await database.fetch(f"SELECT * FROM {table} WHERE job_id = 1") == []
 
 
@@ -117,7 +117,7 @@ async def test_others_hear_what_changed(database: Database, other: Database) -> 
 
 async def test_outlines(database: Database) -> None:
     await add_jobs(database, spec_of("1-4%2"), spec_of(None, 1, kind=Kind.NOTOK))
-    found = await schedule.outlines(database, [1, 2, 99])
+    found = await schedule.summaries(database, [1, 2, 99])
     assert list(found) == [1, 2]
     assert (found[1].array, found[1].task_count, found[1].unfinished) == ("1-4%2", 4, 4)
     assert (found[2].status, found[2].finished) == (Status.WAITING, False)

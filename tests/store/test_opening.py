@@ -18,7 +18,7 @@ from asyncjman.errors import DatabaseProblem
 from asyncjman.model.selection import Selection
 from asyncjman.store import jobs
 from asyncjman.store.database import Database
-from asyncjman.store.migrate import APPLICATION_ID, latest_version, migrations, statements
+from asyncjman.store.migrate import APPLICATION_ID, INITIAL, earlier, later, latest_version, statements
 from tests.making import add_jobs, spec_of
 
 
@@ -198,8 +198,8 @@ def test_statements_keep_triggers_whole() -> None:
     assert [one.split()[1] for one in statements(sql)] == ["TABLE", "TRIGGER"]
 
 
-def test_migrations_are_numbered_from_one_on() -> None:
-    numbers = list(migrations())
+def test_versions_are_numbered_from_one_on() -> None:
+    numbers = [*earlier(), INITIAL, *later()]
     assert numbers[0] == 1
     assert numbers == sorted(set(numbers))
 

@@ -1,4 +1,4 @@
-"""Tasks: taken up by one runner only, recorded, counted, reset."""
+"""Tasks: claimed by one runner only, recorded, counted, reset."""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ async def test_give_back(database: Database) -> None:
         )
         await transitions.start(tx, alive, [(10.0, 74, "here", 1, 4, 1)])
         await transitions.ask_to_stop(tx, 1, [3])
-        await runners.give_back(tx, dead, "killed", 20.0)
+        await runners.release(tx, dead, "killed", 20.0)
         await runners.delete(tx, dead)
     found = {task.task_id: task async for task in tasks.select(database, 1)}
     assert found[1] == Task(job_id=1, task_id=1, status=Status.SUBMITTED, attempt=2)
@@ -286,7 +286,7 @@ async def _operate(tx: Transaction, chance: random.Random, runner: int) -> None:
                 tx, job_id, Status.SKIPPED, "x", 9.0, ids if chance.random() < 0.5 and spec else ()
             )
         case 7:
-            await runners.give_back(tx, runner, "killed", 9.0)
+            await runners.release(tx, runner, "killed", 9.0)
     await transitions.close_jobs(tx, [1, 2, 3], 9.0)
 
 
@@ -305,11 +305,11 @@ async def test_tallies_are_a_recount_whatever_happens(seed: int, database: Datab
             async with database.transaction() as tx:
                 await _operate(tx, chance, runner)
                 if chance.random() < 0.1:
-                    raise ZeroDivisionError  # rolled back: the tallies with it
-        tallies = await database.fetch(
-            "SELECT job_id, status, count, cpu_seconds FROM tally WHERE count <> 0"
+                    raise ZeroDivisionError  # rolled back: the status_counts with it
+        status_counts = await database.fetch(
+            "SELECT job_id, status, count, cpu_seconds FROM status_count WHERE count <> 0"
         )
-        assert {(row[0], row[1]): (row[2], row[3]) for row in tallies} == await _recount(database)
+        assert {(row[0], row[1]): (row[2], row[3]) for row in status_counts} == await _recount(database)
         for job in await jobs.get(database, [1, 2, 3]):
             assert sum(job.counts.values()) == job.task_count
             unfinished = sum(job.counts.get(status, 0) for status in set(Status) - FINISHED)
@@ -367,9 +367,9 @@ async def test_no_query_of_the_hot_path_reads_all_tasks(database: Database) -> N
     await jobs.changed_since(source, 5)
     await jobs.get(source, [1])
     await jobs.specs(source, [1])
-    await schedule.outlines(source, [1])
+    await schedule.summaries(source, [1])
     await schedule.dependencies(source, [1])
     plans = [plan for plan in await spy.plans() if not plan.startswith("SCAN one")]
-    tables = ("task", "known", "failed", "attempt", "tally", "dependency", "job", "gone")
+    tables = ("task", "known", "failed", "attempt", "status_count", "dependency", "job", "gone")
     assert [plan for plan in plans if plan.startswith(tuple(f"SCAN {table} " for table in tables))] == []
     assert sum("SEARCH task" in plan for plan in plans) >= 8, json.dumps(plans)

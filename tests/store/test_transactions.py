@@ -111,14 +111,14 @@ async def test_reads_see_no_half_transaction(database: Database) -> None:
 async def test_two_connections_count_without_losing_one(database: Database, other: Database) -> None:
     async def add_one(each: Database) -> None:
         async with each.transaction() as tx:
-            count = (await tx.fetch("SELECT revision FROM clock"))[0][0]
+            count = (await tx.fetch("SELECT revision FROM meta"))[0][0]
             await asyncio.sleep(0)
-            await tx.execute("UPDATE clock SET revision = ?", (count + 1,))
+            await tx.execute("UPDATE meta SET revision = ?", (count + 1,))
 
-    start = (await database.fetch("SELECT revision FROM clock"))[0][0]
+    start = (await database.fetch("SELECT revision FROM meta"))[0][0]
     await asyncio.gather(*(add_one(each) for each in (database, other) * 20))
     # each transaction adds one by itself, and one here
-    assert (await other.fetch("SELECT revision FROM clock"))[0][0] == start + 80
+    assert (await other.fetch("SELECT revision FROM meta"))[0][0] == start + 80
 
 
 async def test_a_change_by_another_connection_is_heard(database: Database, other: Database) -> None:

@@ -10,8 +10,8 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from asyncjman.engines.base import Evidence, Finding, LaunchRequest, Observation, Saw, Watched
 from asyncjman.errors import EnvironmentProblem
-from asyncjman.executors.tool import Completed
 from asyncjman.model.job import JobSpec, Usage
+from asyncjman.system.tool import Completed
 
 T = TypeVar("T")
 

@@ -43,7 +43,7 @@ from asyncjman.model.job import JobSpec, Usage
 
 SUBMIT_SECONDS = 5.0
 """A launch isn't begun where less time is left: what is broken off may have been taken."""
-CANCEL_PATIENCE_SECONDS = 10.0
+CANCEL_RETRY_SECONDS = 10.0
 CONFIRM_LOOKS = 5
 CONFIRM_PAUSE_SECONDS = 0.3
 _ENDS = (Saw.ENDED, Saw.SKIPPED, Saw.STOPPED)
@@ -116,8 +116,8 @@ class ClusterEngine(Defaults):
         return answer
 
     async def _submit(self, request: LaunchRequest, path: Path) -> Launched | LaunchFailed:
-        call = await self._commands.carry_out(self._dialect.submission(request, str(path)), patience=0.0)
-        native_id = await self._commands.ask(call, patience=min(request.patience, process.PATIENCE_SECONDS))
+        call = await self._commands.carry_out(self._dialect.submission(request, str(path)), retry_for=0.0)
+        native_id = await self._commands.ask(call, retry_for=min(request.retry_for, process.RETRY_SECONDS))
         return Launched(native_id, self._clock())
 
     async def _failure(self, request: LaunchRequest, error: CommandFailed) -> LaunchFailed:
@@ -157,9 +157,9 @@ class ClusterEngine(Defaults):
             seen += usage_of(usage, accounting or {})
         return Poll(seen, answered, words)
 
-    async def _query(self, *, patience: float = 0.0, budget: float = math.inf) -> Sequence[Row]:
+    async def _query(self, *, retry_for: float = 0.0, budget: float = math.inf) -> Sequence[Row]:
         call = self._dialect.query(getpass.getuser())
-        return await self._commands.ask(call, patience=patience, within=budget)
+        return await self._commands.ask(call, retry_for=retry_for, within=budget)
 
     async def _conclude(
         self, watched: Sequence[Watched], rows: dict[str, list[Row]] | None, budget: float
@@ -225,7 +225,7 @@ class ClusterEngine(Defaults):
         Returned is what it still lists as being deleted. A cluster whose counter was set back may have given
         a number to another job.
         """
-        listed = await self._query(patience=CANCEL_PATIENCE_SECONDS, budget=budget)
+        listed = await self._query(retry_for=CANCEL_RETRY_SECONDS, budget=budget)
         owners = {row.native_id: row.token for row in listed}
         wanted = {one.token: one for one in targets if owners.get(one.native_id, one.token) == one.token}
         if not wanted:
@@ -234,7 +234,7 @@ class ClusterEngine(Defaults):
         words = "".join([await self._commands.ask(call, within=budget) for call in calls])
         left: list[Target] = []
         for _ in range(CONFIRM_LOOKS):
-            rows = _by_token(await self._query(patience=CANCEL_PATIENCE_SECONDS, budget=budget))
+            rows = _by_token(await self._query(retry_for=CANCEL_RETRY_SECONDS, budget=budget))
             left = [one for one in wanted.values() if _is_there(one, rows.get(one.token, ()))]
             if not left:
                 return [one for one in wanted.values() if _is_there(one, rows.get(one.token, ()), dying=True)]

@@ -13,8 +13,8 @@ from asyncjman.engines.budget import Budget
 from asyncjman.engines.cluster.dialect import Call, Fault, ParseError, Plan, Programs
 from asyncjman.engines.cluster.programs import Binaries, locate
 from asyncjman.errors import EnvironmentProblem
-from asyncjman.executors import tool
-from asyncjman.executors.tool import Completed
+from asyncjman.system import tool
+from asyncjman.system.tool import Completed
 
 T = TypeVar("T")
 Classify = Callable[[Completed], Fault]
@@ -22,7 +22,7 @@ Classify = Callable[[Completed], Fault]
 TIMEOUT_SECONDS = 30.0
 """A hanging qmaster holds qstat for 122 s (measured on Son of Grid Engine 8.1.9): don't wait for that."""
 
-PATIENCE_SECONDS = 30.0
+RETRY_SECONDS = 30.0
 """So long a fault that passes is waited for, where something must be done."""
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 5.0
@@ -106,21 +106,21 @@ async def run_with_retry(
     env: Mapping[str, str] | None = None,
     stdin: bytes | None = None,
     check: bool = True,
-    patience: float | None = None,
+    retry_for: float | None = None,
     repeatable: bool = True,
     classify: Classify = _nothing_is_known,
 ) -> Completed:
-    """Run a command, and again while it fails for a reason that passes, ``patience`` seconds at most
-    (PATIENCE_SECONDS if None).
+    """Run a command, and again while it fails for a reason that passes, ``retry_for`` seconds at most
+    (RETRY_SECONDS if None).
 
-    The first run has the whole ``timeout``, whatever the patience: a busy cluster may be slow. The pauses
+    The first run has the whole ``timeout``, whatever the retry_for: a busy cluster may be slow. The pauses
     grow from 0.5 s to 5 s. A command that must not be carried out twice is not ``repeatable``: after an
     ambiguous failure it is not run again, and the error says so. A limit of the site is not waited for.
 
     Raises CommandFailed like ``run``; for faults that pass, also with ``check`` False.
     """
     clock = asyncio.get_running_loop().time
-    deadline = clock() + (PATIENCE_SECONDS if patience is None else patience)
+    deadline = clock() + (RETRY_SECONDS if retry_for is None else retry_for)
     pause = FIRST_PAUSE_SECONDS
     limit = TIMEOUT_SECONDS if timeout is None else timeout
     while True:
@@ -174,10 +174,10 @@ class Commands:
         """Return the command line of a call, with the path of its program."""
         return [self.binaries.path(call.argv[0]), *call.argv[1:]]
 
-    async def ask(self, call: Call[T], *, patience: float | None = None, within: float = math.inf) -> T:
+    async def ask(self, call: Call[T], *, retry_for: float | None = None, within: float = math.inf) -> T:
         """Make a call and return its answer.
 
-        ``patience``: seconds for which a fault that passes is waited for; None: as the call says.
+        ``retry_for``: seconds for which a fault that passes is waited for; None: as the call says.
         Raises CommandFailed.
         """
         argv = self.argv(call)
@@ -188,15 +188,15 @@ class Commands:
             failed.silent = True
             raise failed
         timeout = min(call.timeout, left, TIMEOUT_SECONDS)
-        if patience is None:
-            patience = PATIENCE_SECONDS if call.patient else 0.0
+        if retry_for is None:
+            retry_for = RETRY_SECONDS if call.patient else 0.0
         try:
             done = await run_with_retry(
                 argv,
                 env=self.binaries.environment,
                 check=call.checked,
                 timeout=timeout,
-                patience=min(left, patience),
+                retry_for=min(left, retry_for),
                 repeatable=call.repeatable,
                 classify=self._classify,
             )
@@ -213,13 +213,15 @@ class Commands:
                 raise CommandFailed(program, done.exit_status, str(error), fault) from error
             raise failure(argv, done, self._classify) from error
 
-    async def carry_out(self, plan: Plan[T], *, patience: float | None = None, within: float = math.inf) -> T:
+    async def carry_out(
+        self, plan: Plan[T], *, retry_for: float | None = None, within: float = math.inf
+    ) -> T:
         """Make the calls of a plan; what fails is told to the plan. Raises CommandFailed."""
         try:
             call = next(plan)
             while True:
                 try:
-                    answer = await self.ask(call, patience=patience, within=within)
+                    answer = await self.ask(call, retry_for=retry_for, within=within)
                 except EnvironmentProblem as error:
                     call = plan.throw(error)
                 else:

@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from asyncjman.executors.durable import make_durable
 from asyncjman.model.status import Status
+from asyncjman.system.durable import make_durable
 
 FOLDED = "folded"
 _NAME = re.compile(r"(start|exit)\.(\d{1,10})", re.ASCII)

@@ -18,11 +18,11 @@ from shlex import quote
 from asyncjman.engines.base import LaunchRequest
 from asyncjman.engines.cluster.dialect import ScriptRules
 from asyncjman.errors import UsageError
-from asyncjman.executors.logs import display_name, earlier_log, logs_from
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Kind
 from asyncjman.model.job import PLAIN_TASK
 from asyncjman.model.sweep import Sweep, fill
+from asyncjman.system.logs import display_name, earlier_log, logs_from
 
 MISSING_SECONDS = 120
 """How long a record of a job that ended may take to be seen on another node (NFS)."""
@@ -67,23 +67,23 @@ class Script:
     sweep: Sweep | None = None
     """The parameters of the tasks; ``{name}`` in ``argv`` stands for a value."""
     attempt: int = 1
-    mapped: tuple[tuple[int, int], ...] = ()
+    task_map: tuple[tuple[int, int], ...] = ()
     """(task id, attempt) by the cluster's numbers 1, 2, 3… of tasks; empty where these are the task ids."""
     predecessors: tuple[Predecessor, ...] = ()
     rules: ScriptRules = field(default_factory=ScriptRules)
 
 
 def script_of(request: LaunchRequest, rules: ScriptRules) -> Script:
-    """Return the script of a launch; raises UsageError for an array that is no range, and not mapped."""
+    """Return the script of a launch; raises UsageError for an array that is no range, and not task_map."""
     spec = request.spec
     logs = logs_from(request.logs, request.job_id, PLAIN_TASK) if request.logs is not None else None
     attempt = 1
-    mapped: tuple[tuple[int, int], ...] = ()
+    task_map: tuple[tuple[int, int], ...] = ()
     if isinstance(request.tasks, tuple):
         if spec.array is None:
             attempt = request.tasks[0].attempt
         else:
-            mapped = tuple((one.task_id, one.attempt) for one in request.tasks)
+            task_map = tuple((one.task_id, one.attempt) for one in request.tasks)
     return Script(
         job_id=request.job_id,
         records=request.folder,
@@ -96,7 +96,7 @@ def script_of(request: LaunchRequest, rules: ScriptRules) -> Script:
         stderr=logs[1] if logs else None,
         array=spec.array,
         attempt=attempt,
-        mapped=mapped,
+        task_map=task_map,
         predecessors=tuple(
             Predecessor(
                 job_id=one.job_id,
@@ -138,9 +138,9 @@ def _task_part(script: Script) -> str:
     if script.array is None:
         return f"jman_task={PLAIN_TASK}\njman_tail=\n{attempt}"
     lines = [attempt]
-    if script.mapped:
+    if script.task_map:
         lines.append(f"case ${script.rules.task} in")
-        for number, (task_id, its_attempt) in enumerate(script.mapped, 1):
+        for number, (task_id, its_attempt) in enumerate(script.task_map, 1):
             index = script.array.index(task_id)
             lines.append(f"{number}) jman_task={task_id} jman_attempt={its_attempt} jman_index={index};;")
         lines.append("*) exit 1;;\nesac")
@@ -253,8 +253,8 @@ def _dependency_part(script: Script) -> str:
             ranges = one.tasks or (range(PLAIN_TASK, PLAIN_TASK + 1),)
             tasks = quote(",".join(f"{r[0]}:{r[-1]}:{r.step}" for r in ranges))
             kind = "ok" if one.kind is Kind.ANY and one.stop_on_failure else one.kind.value
-        patience = ANY_MISSING_SECONDS if kind == "any" else MISSING_SECONDS
-        lines.append(f"jman_need {one.job_id} {quote(one.records)} {tasks} {kind} {patience}")
+        retry_for = ANY_MISSING_SECONDS if kind == "any" else MISSING_SECONDS
+        lines.append(f"jman_need {one.job_id} {quote(one.records)} {tasks} {kind} {retry_for}")
     return "\n".join(lines)
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from asyncjman.engines.base import LaunchRequest, Observation, Purpose, Saw, Watched
 from asyncjman.engines.cluster import records
 from asyncjman.engines.cluster.records import Record, RecordKind
-from asyncjman.executors.logs import refuse_foreign_link
 from asyncjman.model.array import ArraySpec
+from asyncjman.system.logs import refuse_foreign_link
 
 
 class Spool:

@@ -81,7 +81,7 @@ class Endings:
             self._kill_if_late(one)
 
     def reaped(self, group: int) -> bool:
-        """Hear that a task's own process has ended; tell whether what it left is being ended."""
+        """Take note that a task's own process has ended; tell whether what it left is being ended."""
         if (asked := self._asked.get(group)) is None:
             return False
         asked.reaped = True

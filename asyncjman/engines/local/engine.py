@@ -35,10 +35,10 @@ from asyncjman.engines.local.logfiles import make_room
 from asyncjman.engines.local.processes import RUNNER_VARIABLE, TASK_VARIABLE, task_mark
 from asyncjman.engines.local.reap import Ended, watch_process
 from asyncjman.engines.local.spawn import Command, Streams, spawn
-from asyncjman.executors.environment import task_environment
-from asyncjman.executors.logs import log_paths
 from asyncjman.model.failure import Cause
 from asyncjman.model.signals import signal_name
+from asyncjman.system.environment import task_environment
+from asyncjman.system.logs import log_paths
 
 EXIT_NOT_STARTED = 127
 """What a shell says of a command that it can't start."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from asyncjman.executors.logs import keep_earlier_log, refuse_foreign_link
+from asyncjman.system.logs import keep_earlier_log, refuse_foreign_link
 
 
 def make_room(exec_dir: str, logs: tuple[str, str], attempt: int, made: set[str]) -> None:

@@ -28,7 +28,7 @@ class AccountingRecord:
     (0 for none); it may be other than 0 with exit status 0, so success is both being 0.
     """
 
-    grid_id: int
+    native_id: int
     task_id: int
     name: str
     owner: str
@@ -104,14 +104,14 @@ def parse_qacct(text: str) -> list[AccountingRecord]:
 
 def latest(records: list[AccountingRecord]) -> dict[tuple[int, int], AccountingRecord]:
     """Return the last record of each (grid id, task id)."""
-    return {(one.grid_id, one.task_id): one for one in records}
+    return {(one.native_id, one.task_id): one for one in records}
 
 
 def _record(fields: dict[str, str]) -> AccountingRecord | None:
-    grid_id = _integer(fields.get("jobnumber"))
+    native_id = _integer(fields.get("jobnumber"))
     failed = _integer(fields.get("failed"))
     exit_status = _integer(fields.get("exit_status"))
-    if grid_id is None or failed is None or exit_status is None:
+    if native_id is None or failed is None or exit_status is None:
         return None
     peak = _quantity(fields.get("maxrss"))
     if peak is None and (kib := _quantity(fields.get("ru_maxrss"))) is not None:
@@ -120,7 +120,7 @@ def _record(fields: dict[str, str]) -> AccountingRecord | None:
         peak = kib * _KIB
     virtual = _quantity(fields.get("maxvmem"))
     return AccountingRecord(
-        grid_id=grid_id,
+        native_id=native_id,
         task_id=_integer(fields.get("taskid")) or PLAIN_TASK,
         name=fields.get("jobname", ""),
         owner=fields.get("owner", ""),

@@ -68,9 +68,9 @@ def qsub(program: str, submission: Submission) -> list[str]:
     return [*argv, *one.options, *start, SHELL, one.script, *one.script_args]
 
 
-def qalter_verify(program: str, grid_ids: Iterable[int | str], how: str) -> list[str]:
+def qalter_verify(program: str, native_ids: Iterable[int | str], how: str) -> list[str]:
     """Return the command that asks whether jobs could run: ``v`` ever, ``p`` now. It changes nothing."""
-    return [program, "-w", how, *_some(grid_ids)]
+    return [program, "-w", how, *_some(native_ids)]
 
 
 def qstat(program: str, user: str) -> list[str]:
@@ -78,19 +78,19 @@ def qstat(program: str, user: str) -> list[str]:
     return [program, "-u", user, "-xml"]
 
 
-def qstat_jobs(program: str, grid_ids: Iterable[int | str]) -> list[str]:
+def qstat_jobs(program: str, native_ids: Iterable[int | str]) -> list[str]:
     """Return the command that tells of jobs in detail, by grid ids or name patterns."""
-    return [program, "-j", ",".join(_some(grid_ids))]
+    return [program, "-j", ",".join(_some(native_ids))]
 
 
-def qdel(program: str, grid_ids: Iterable[int | str]) -> list[str]:
+def qdel(program: str, native_ids: Iterable[int | str]) -> list[str]:
     """Return the command that deletes whole jobs, all in one call."""
-    return [program, *_some(grid_ids)]
+    return [program, *_some(native_ids)]
 
 
-def qdel_tasks(program: str, grid_id: int | str, tasks: Sequence[range]) -> list[str]:
+def qdel_tasks(program: str, native_id: int | str, tasks: Sequence[range]) -> list[str]:
     """Return the command that deletes tasks of one array, by Grid Engine's numbers of them."""
-    return [program, *_some(f"{grid_id}.{_range(one)}" for one in tasks)]
+    return [program, *_some(f"{native_id}.{_range(one)}" for one in tasks)]
 
 
 def qacct_names(program: str, pattern: str, *, user: str | None = None) -> list[str]:

@@ -30,11 +30,11 @@ from asyncjman.engines.sge.qstat import QueueEntry, parse_qstat
 from asyncjman.engines.sge.resources import make_rules, options, unknown_queue
 from asyncjman.engines.sge.states import is_error, note_of, saw_of
 from asyncjman.errors import EnvironmentProblem, UsageError
-from asyncjman.executors.logs import display_name
-from asyncjman.executors.tool import Completed
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import JobSpec, Usage
 from asyncjman.model.resources import Resources, make_resources, queues_in
+from asyncjman.system.logs import display_name
+from asyncjman.system.tool import Completed
 
 QUEUES_SECONDS = 10.0
 """Which queues there are is asked before a job is sent, and should be known at once."""
@@ -214,12 +214,12 @@ def _rows(done: Completed) -> Sequence[Row]:
 def row_of(entry: QueueEntry) -> Row:
     """Return a line of qstat in neutral words."""
     return Row(
-        native_id=str(entry.grid_id),
+        native_id=str(entry.native_id),
         token=token_in(entry.name),
         numbers=entry.tasks or (),
-        saw=saw_of(entry.letters),
-        engine_state=note_of(entry.letters),
+        saw=saw_of(entry.state_codes),
+        engine_state=note_of(entry.state_codes),
         at=entry.started_at,
         host=entry.host,
-        reason="in error state on the grid (jman why tells more)" if is_error(entry.letters) else None,
+        reason="in error state on the grid (jman why tells more)" if is_error(entry.state_codes) else None,
     )

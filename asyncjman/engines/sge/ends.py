@@ -7,10 +7,10 @@ from asyncjman.engines.cluster.dialect import Accounting
 from asyncjman.engines.cluster.names import token_in
 from asyncjman.engines.sge.accounting import AccountingRecord, latest, parse_qacct
 from asyncjman.engines.sge.failed import Failed
-from asyncjman.executors.tool import Completed
 from asyncjman.model.failure import Cause
 from asyncjman.model.job import Usage
 from asyncjman.model.signals import signal_name
+from asyncjman.system.tool import Completed
 
 LOST = "lost by the node that ran it, or was to"
 LIMIT = "a limit of the queue or the job was hit"
@@ -19,8 +19,8 @@ LIMIT = "a limit of the queue or the job was hit"
 def accounting_of(done: Completed) -> Accounting:
     """Read what qacct printed; raises ParseError."""
     return {
-        (str(grid_id), number): end_of(record)
-        for (grid_id, number), record in latest(parse_qacct(done.stdout)).items()
+        (str(native_id), number): end_of(record)
+        for (native_id, number), record in latest(parse_qacct(done.stdout)).items()
     }
 
 
@@ -40,7 +40,7 @@ def end_of(record: AccountingRecord) -> Observation:
         cause=cause_of(record),
         reason=None if record.succeeded else _reason(record),
         host=record.host,
-        native_id=str(record.grid_id),
+        native_id=str(record.native_id),
         usage=usage,
     )
 

@@ -16,9 +16,9 @@ from asyncjman.engines.sge.accounting import read_time
 from asyncjman.engines.sge.qstat_job import JobDetail, are_unknown, parse_qstat_j
 from asyncjman.engines.sge.verification import Verdict, is_doubtful, parse_verification, why_never
 from asyncjman.errors import EnvironmentProblem
-from asyncjman.executors.tool import Completed
 from asyncjman.model.job import PLAIN_TASK
 from asyncjman.model.status import Status
+from asyncjman.system.tool import Completed
 
 _AT_ONCE = 200
 """Jobs that are named in one command."""
@@ -49,7 +49,7 @@ def ask(watched: Sequence[Watched], query: Call[Sequence[Row]]) -> Plan[Answers]
     native_ids = [one.native_id for one in watched if one.native_id is not None]
     for part in _parts(native_ids):
         answer: list[JobDetail] = yield _describe(part)
-        found.details |= {str(one.grid_id): one for one in answer}
+        found.details |= {str(one.native_id): one for one in answer}
     with_text = any(one.error_reasons for one in found.details.values())
     if with_text or any(one.engine_state == IN_ERROR for one in watched):
         # the text of an error stays with a job that runs: only the state tells whether it holds
@@ -146,7 +146,7 @@ def _lines(one: Watched, answers: Answers, now: float) -> list[str]:
 
 
 def _errors(one: Watched, detail: JobDetail, answers: Answers) -> list[str]:
-    in_error = answers.in_error.get(str(detail.grid_id), set())
+    in_error = answers.in_error.get(str(detail.native_id), set())
     if not in_error:
         return []
     lines = []
@@ -157,7 +157,7 @@ def _errors(one: Watched, detail: JobDetail, answers: Answers) -> list[str]:
         lines += [f"error{task}: {reason}" for reason in reasons]
         lines += _advice(reasons)
     lines.append(
-        f"it stays so until somebody acts: mend the cause, then qmod -cj {detail.grid_id}; "
+        f"it stays so until somebody acts: mend the cause, then qmod -cj {detail.native_id}; "
         f"or jman stop {one.job_id} and jman resubmit {one.job_id}"
     )
     return lines

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncjman.engines.cluster.dialect import Fault
-from asyncjman.executors.tool import Completed
+from asyncjman.system.tool import Completed
 
 _PASSING = (
     "commlib error",

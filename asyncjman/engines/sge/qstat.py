@@ -21,10 +21,10 @@ class QueueEntry:
     them in local time.
     """
 
-    grid_id: int
+    native_id: int
     name: str
     owner: str
-    letters: str
+    state_codes: str
     tasks: tuple[range, ...] | None = None
     queue: str | None = None
     host: str | None = None
@@ -108,19 +108,19 @@ class _Reader:
 
 
 def _entry(fields: dict[str, str]) -> QueueEntry:
-    grid_id = fields.get("JB_job_number", "").strip()
-    letters = fields.get("state", "").strip()
-    if not re.fullmatch(r"\d{1,10}", grid_id, re.ASCII) or not letters:
+    native_id = fields.get("JB_job_number", "").strip()
+    state_codes = fields.get("state", "").strip()
+    if not re.fullmatch(r"\d{1,10}", native_id, re.ASCII) or not state_codes:
         raise ParseError("qstat's XML names a job without its number or its state")
     queue, _, host = fields.get("queue_name", "").strip().partition("@")
     tasks = fields.get("tasks", "").strip()
     slots = fields.get("slots", "").strip()
     return QueueEntry(
-        grid_id=int(grid_id),
+        native_id=int(native_id),
         # an error of Grid Engine's up to 2026: it writes < so
         name=fields.get("JB_name", "").strip().replace("%lt;", "<"),
         owner=fields.get("JB_owner", "").strip(),
-        letters=letters,
+        state_codes=state_codes,
         tasks=parse_tasks(tasks) if tasks else None,
         queue=queue or None,
         host=host or None,

@@ -20,7 +20,7 @@ class JobDetail:
     ``resources`` as requested with ``-l``, ``hold`` the grid ids of the jobs it still waits for.
     """
 
-    grid_id: int
+    native_id: int
     name: str = ""
     owner: str = ""
     account: str = ""
@@ -92,7 +92,7 @@ def _detail(lines: list[str]) -> JobDetail:
         raise ParseError("qstat -j names a job without its number")
     pe, _, slots = values.get("pe", "").partition(" range:")
     return JobDetail(
-        grid_id=int(number_text),
+        native_id=int(number_text),
         name=values.get("job_name", ""),
         owner=values.get("owner", ""),
         account=values.get("account", ""),

@@ -1,6 +1,6 @@
-"""Grid Engine's state letters (qstat(1)) in our words.
+"""Grid Engine's state state_codes (qstat(1)) in our words.
 
-Measured on Son of Grid Engine 8.1.9; letters of Univa Grid Engine from its manual.
+Measured on Son of Grid Engine 8.1.9; state_codes of Univa Grid Engine from its manual.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ _KNOWN = frozenset("dEsSTNPrRthqwzfac")
 _ENDED = frozenset("zf")
 
 
-def saw_of(letters: str) -> Saw | None:
-    """Return what the state ``letters`` of a job or task says; None: keep what was known.
+def saw_of(state_codes: str) -> Saw | None:
+    """Return what the state ``state_codes`` of a job or task says; None: keep what was known.
 
     ``t`` (on its way to the host) is running, never ended. ``Eqw`` is pending: it has not run, and only a
     person can end it; ``note_of`` says so.
     """
-    state = set(letters)
+    state = set(state_codes)
     if not state or state - _KNOWN or state & _ENDED:
         return None
     if state & set("rt"):
@@ -33,14 +33,14 @@ def saw_of(letters: str) -> Saw | None:
     return Saw.RUNNING if state & set("sSTNP") else None
 
 
-def is_error(letters: str) -> bool:
+def is_error(state_codes: str) -> bool:
     """Tell whether the state is one that only a person can end (``Eqw``)."""
-    return "E" in letters and "d" not in letters
+    return "E" in state_codes and "d" not in state_codes
 
 
-def note_of(letters: str) -> str | None:
+def note_of(state_codes: str) -> str | None:
     """Return what a state says beyond our status, None for nothing."""
-    state = set(letters)
+    state = set(state_codes)
     if "d" in state:
         return BEING_DELETED
     if "E" in state:

@@ -99,14 +99,16 @@ def record_of(kind: RecordKind = RecordKind.EXIT, task_id: int = 0, **changes: o
     return Record(kind=kind, task_id=task_id, **{**values, **changes})  # type: ignore[arg-type]
 
 
-def entry_of(letters: str, *tasks: int) -> QueueEntry:
+def entry_of(state_codes: str, *tasks: int) -> QueueEntry:
     some = tuple(range(one, one + 1) for one in tasks) or None
-    return QueueEntry(grid_id=50, name=NAME, owner="root", letters=letters, tasks=some, started_at=1300.0)
+    return QueueEntry(
+        native_id=50, name=NAME, owner="root", state_codes=state_codes, tasks=some, started_at=1300.0
+    )
 
 
 def accounted(task_id: int = 0, failed: int = 0, exit_status: int = 0, name: str = NAME) -> Observation:
     record = AccountingRecord(
-        grid_id=50, task_id=task_id, name=name, owner="root", account="sge", failed=failed,
+        native_id=50, task_id=task_id, name=name, owner="root", account="sge", failed=failed,
         failed_text="qmaster enforced h_rt, h_cpu, or h_vmem limit", exit_status=exit_status,
         started_at=1400.0, finished_at=1500.0,
     )  # fmt: skip
@@ -161,23 +163,23 @@ def test_an_end_of_another_attempt_says_nothing(attempt: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("letters", "rest", "note"),
+    ("state_codes", "rest", "note"),
     [
         ("hqw", Status.WAITING, "held"),
         ("Eqw", None, "error"),
         ("qw", None, None),
     ],
 )
-def test_pending(letters: str, rest: Status | None, note: str | None) -> None:
-    found = interpret(view_of(entries=[entry_of(letters)]))
+def test_pending(state_codes: str, rest: Status | None, note: str | None) -> None:
+    found = interpret(view_of(entries=[entry_of(state_codes)]))
     assert (found.rest, found.note, found.tasks) == (rest, note, [])
 
 
 @pytest.mark.parametrize(
-    ("letters", "note"), [("r", None), ("t", None), ("s", "suspended"), ("dr", "being deleted")]
+    ("state_codes", "note"), [("r", None), ("t", None), ("s", "suspended"), ("dr", "being deleted")]
 )
-def test_running(letters: str, note: str | None) -> None:
-    found = interpret(view_of(entries=[entry_of(letters)]))
+def test_running(state_codes: str, note: str | None) -> None:
+    found = interpret(view_of(entries=[entry_of(state_codes)]))
     assert (last(found)[0].status, found.note) == (Status.EXECUTING, note)
     assert last(found)[0].started_at == 1300.0
 
@@ -248,9 +250,9 @@ def test_accounting_of_another_job_with_the_same_number_says_nothing() -> None:
 
 
 def test_what_is_listed_again_was_never_gone() -> None:
-    for letters in ("r", "qw", "X", "dr"):
-        found = interpret(view_of(rows=row_of(since=1.0), entries=[entry_of(letters)]))
-        assert [since for _, since in found.tasks] == [None], letters
+    for state_codes in ("r", "qw", "X", "dr"):
+        found = interpret(view_of(rows=row_of(since=1.0), entries=[entry_of(state_codes)]))
+        assert [since for _, since in found.tasks] == [None], state_codes
         assert last(found)[0].status not in FINISHED
 
 
@@ -272,8 +274,8 @@ def test_a_task_is_judged_by_its_own_submission_only() -> None:
             )
         )  # fmt: skip
         assert 2 not in last(found)
-    mapped = replace(SUBMISSION, native_id="60", tasks=(2,))
-    found = interpret(view_of(submission=mapped, array=array, rows=sent_again, accounting=success))
+    task_map = replace(SUBMISSION, native_id="60", tasks=(2,))
+    found = interpret(view_of(submission=task_map, array=array, rows=sent_again, accounting=success))
     assert last(found)[2].status is Status.FAILURE  # accounting knows 50.2, not 60.1
 
 
@@ -325,7 +327,7 @@ RECORDS = st.lists(
     max_size=8,
 )
 ENTRIES = st.none() | st.lists(
-    st.builds(lambda letters, tasks: entry_of(letters, *tasks), LETTERS, st.lists(st.integers(0, 6))),
+    st.builds(lambda state_codes, tasks: entry_of(state_codes, *tasks), LETTERS, st.lists(st.integers(0, 6))),
     max_size=5,
 )
 ACCOUNTING = st.none() | st.dictionaries(
@@ -344,7 +346,7 @@ ROWS = st.dictionaries(
 
 @given(
     records=RECORDS, entries=ENTRIES, accounting=ACCOUNTING, rows=ROWS,
-    mapped=st.sampled_from([(), (2, 4), (4,)]), finished=st.frozensets(st.sampled_from(TASKS)),
+    task_map=st.sampled_from([(), (2, 4), (4,)]), finished=st.frozensets(st.sampled_from(TASKS)),
     to_stop=st.frozensets(st.sampled_from(TASKS)), rest=st.sampled_from(Status), now=st.floats(1000, 3000),
 )  # fmt: skip
 def test_no_wrong_success_and_no_error_whatever_comes(
@@ -352,13 +354,13 @@ def test_no_wrong_success_and_no_error_whatever_comes(
     entries: list[QueueEntry] | None,
     accounting: Mapping[tuple[str, int], Observation] | None,
     rows: dict[int, tuple[Status, int, float | None]],
-    mapped: tuple[int, ...],
+    task_map: tuple[int, ...],
     finished: frozenset[int],
     to_stop: frozenset[int],
     rest: Status,
     now: float,
 ) -> None:
-    submission = replace(SUBMISSION, tasks=mapped)
+    submission = replace(SUBMISSION, tasks=task_map)
     known = {
         task_id: next(iter(row_of(task_id, status, attempt, since).values()))
         for task_id, (status, attempt, since) in rows.items()
@@ -376,7 +378,7 @@ def test_no_wrong_success_and_no_error_whatever_comes(
         attempt = before.attempt if before else 1
         assert task.attempt == attempt
         if task.status is Status.SUCCESS:
-            number = mapped.index(task.task_id) + 1 if task.task_id in mapped else task.task_id
+            number = task_map.index(task.task_id) + 1 if task.task_id in task_map else task.task_id
             own = any(
                 one.kind is RecordKind.EXIT and one.exit_status == 0 and one.attempt == attempt
                 for one in records

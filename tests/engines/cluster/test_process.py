@@ -13,7 +13,7 @@ from asyncjman.engines.cluster import process
 from asyncjman.engines.cluster.dialect import Fault
 from asyncjman.engines.cluster.process import CommandFailed, failure, run, run_with_retry
 from asyncjman.engines.sge.faults import fault_of
-from asyncjman.executors.tool import Completed
+from asyncjman.system.tool import Completed
 from tests.cells.sge import wait_until
 
 DOWN = (
@@ -146,7 +146,7 @@ async def test_patience_ends(tmp_path: Path) -> None:
     path = tool(tmp_path, f"cat {tmp_path}/down >&2; exit 1")
     begin = time.monotonic()
     with pytest.raises(CommandFailed, match="got select error") as caught:
-        await run_with_retry([path], patience=0.5, check=False, classify=fault_of)
+        await run_with_retry([path], retry_for=0.5, check=False, classify=fault_of)
     assert caught.value.transient
     assert time.monotonic() - begin < 5
 

@@ -189,7 +189,7 @@ def test_earlier_logs_are_kept(tmp_path: Path) -> None:
 def test_sparse_tasks_are_mapped(tmp_path: Path) -> None:
     array = ArraySpec.parse("2,5,1000000")
     script = make(tmp_path, "sh", "-c", "echo $SGE_TASK_ID $SGE_TASK_FIRST $SGE_TASK_LAST $JMAN_ATTEMPT",
-                  array=array, mapped=((5, 2), (1000000, 3)))  # fmt: skip
+                  array=array, task_map=((5, 2), (1000000, 3)))  # fmt: skip
     assert len(array.ranges) > 1
     assert run_script(script, tmp_path, env={"SGE_TASK_ID": "2", "SGE_TASK_FIRST": "1"}) == 0
     assert (tmp_path / "logs" / "x.o42.1000000").read_text() == "1000000 2 1000000 3\n"

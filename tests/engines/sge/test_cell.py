@@ -52,7 +52,7 @@ def submit(sge_cell: Cell, tmp_path: Path) -> Submit:
             **changes,
         }
         script = Script(**values)  # type: ignore[arg-type]
-        if script.array and not script.mapped:
+        if script.array and not script.task_map:
             qsub.setdefault("tasks", script.array.ranges[0])
         file = spool / "job.sh"
         file.write_bytes(text_of(script))
@@ -84,18 +84,18 @@ def test_arguments_variables_and_folders_arrive(submit: Submit, tmp_path: Path) 
     folder.mkdir()
     environment = {f"V{number}": value for number, value in enumerate(HOSTILE)} | {"a.b": "x,y\n"}
     argv = [*HOSTILE, "x" * 120_000]
-    grid_id = submit(
+    native_id = submit(
         1, sys.executable, "-c", DUMP, *argv, exec_dir=str(folder), environment=environment,
         stdout=f"{folder}/logs/o", stderr=f"{folder}/logs/e",
     )  # fmt: skip
     end = ends(tmp_path, 1)[0]
-    assert (end.exit_status, end.native_id) == (0, str(grid_id))
+    assert (end.exit_status, end.native_id) == (0, str(native_id))
     seen_argv, _, env = (folder / "logs" / "o").read_bytes().partition(b"\1\0")
     assert seen_argv.split(b"\0")[:-1] == [*map(os.fsencode, argv)]
     seen = dict(one.partition(b"=")[::2] for one in env.split(b"\0"))
     for key, value in environment.items():
         assert seen[os.fsencode(key)] == os.fsencode(value), key
-    assert seen[b"JOB_ID"] == str(grid_id).encode()
+    assert seen[b"JOB_ID"] == str(native_id).encode()
     assert seen[b"TMPDIR"] == seen[b"TMP"]
     assert seen[b"PWD"] == os.fsencode(folder)
 
@@ -103,14 +103,14 @@ def test_arguments_variables_and_folders_arrive(submit: Submit, tmp_path: Path) 
 def test_exit_statuses_of_an_array(submit: Submit, sge_cell: Cell, tmp_path: Path) -> None:
     statuses = (0, 3, 99, 100, 127, 255)
     program = f"set -- {' '.join(map(str, statuses))}; shift $((SGE_TASK_ID - 1)); exit $1"
-    grid_id = submit(2, "sh", "-c", program, array=ArraySpec.parse("1-6"))
+    native_id = submit(2, "sh", "-c", program, array=ArraySpec.parse("1-6"))
     assert [one.exit_status for _, one in sorted(ends(tmp_path, 2, 6).items())] == list(statuses)
-    sge_cell.wait_gone(grid_id)  # neither started again nor in Eqw
+    sge_cell.wait_gone(native_id)  # neither started again nor in Eqw
     argv = commands.qacct_names(sge_cell.binaries.path("qacct"), "jm2_*", user=getpass.getuser())
 
     def accounted() -> list[int]:
         found = parse_qacct(asyncio.run(run(argv, env=sge_cell.binaries.environment, check=False)).stdout)
-        mine = {one.task_id: one.exit_status for one in found if one.grid_id == grid_id}
+        mine = {one.task_id: one.exit_status for one in found if one.native_id == native_id}
         return [code for _, code in sorted(mine.items())] if len(mine) == 6 else []
 
     assert wait_until(accounted) == [0, 3, 1, 1, 127, 255]
@@ -119,7 +119,7 @@ def test_exit_statuses_of_an_array(submit: Submit, sge_cell: Cell, tmp_path: Pat
 def test_sparse_tasks(submit: Submit, tmp_path: Path) -> None:
     array = ArraySpec.parse("2,5,100000")
     submit(3, "sh", "-c", "echo $SGE_TASK_ID $SGE_TASK_FIRST $SGE_TASK_LAST", array=array,
-           mapped=((5, 2), (100000, 2)), tasks=range(1, 3), throttle=1)  # fmt: skip
+           task_map=((5, 2), (100000, 2)), tasks=range(1, 3), throttle=1)  # fmt: skip
     found = ends(tmp_path, 3, 2)
     assert sorted(found) == [5, 100000]
     assert all((one.attempt, one.status) == (2, Status.SUCCESS) for one in found.values())
@@ -127,12 +127,12 @@ def test_sparse_tasks(submit: Submit, tmp_path: Path) -> None:
 
 
 def test_a_deleted_job_leaves_no_end(submit: Submit, sge_cell: Cell, tmp_path: Path) -> None:
-    grid_id = submit(4, "sleep", "100", options=("-q", "all.q"))
+    native_id = submit(4, "sleep", "100", options=("-q", "all.q"))
     start = started(tmp_path, 4)
-    (entry,) = wait_until(lambda: sge_cell.entries(grid_id))
+    (entry,) = wait_until(lambda: sge_cell.entries(native_id))
     assert (entry.name, entry.queue) == (f"jm4_{'0' * 14}_my_job", "all.q")
-    sge_cell.call(commands.qdel(sge_cell.binaries.path("qdel"), [grid_id]))
-    sge_cell.wait_gone(grid_id)
+    sge_cell.call(commands.qdel(sge_cell.binaries.path("qdel"), [native_id]))
+    sge_cell.wait_gone(native_id)
     assert start.exists()
     assert not start.with_name("exit.0").exists()
 
@@ -165,8 +165,8 @@ def test_dependencies(submit: Submit, tmp_path: Path) -> None:
         predecessors = (Predecessor(**before, kind=kind),)  # type: ignore[arg-type]
         return submit(job_id, "touch", f"ran{job_id}", hold=(hold,), predecessors=predecessors, **more)
 
-    doomed = after(8, bad, first, Kind.OK)
-    after(9, doomed, {"job_id": 8, "records": str(tmp_path / "spool" / "8")}, Kind.ANY)
+    to_cancel = after(8, bad, first, Kind.OK)
+    after(9, to_cancel, {"job_id": 8, "records": str(tmp_path / "spool" / "8")}, Kind.ANY)
     after(10, bad, first, Kind.NOTOK)
     after(11, bad, first, Kind.ANY)
     after(12, bad, first, Kind.CORR, array=ArraySpec.parse("1-2"))
@@ -188,12 +188,14 @@ def test_dependencies(submit: Submit, tmp_path: Path) -> None:
 
 
 def test_an_error_state_has_its_reason(sge_cell: Cell) -> None:
-    grid_id = sge_cell.qsub(commands.Submission(name="jm13_x", work_dir="/nonexistent", script="/dev/null"))
-    (entry,) = wait_until(lambda: [one for one in sge_cell.entries(grid_id) if is_error(one.letters)])
-    assert note_of(entry.letters) == "error"
-    (detail,) = parse_qstat_j(sge_cell.call(commands.qstat_jobs(sge_cell.binaries.path("qstat"), [grid_id])))
+    native_id = sge_cell.qsub(commands.Submission(name="jm13_x", work_dir="/nonexistent", script="/dev/null"))
+    (entry,) = wait_until(lambda: [one for one in sge_cell.entries(native_id) if is_error(one.state_codes)])
+    assert note_of(entry.state_codes) == "error"
+    (detail,) = parse_qstat_j(
+        sge_cell.call(commands.qstat_jobs(sge_cell.binaries.path("qstat"), [native_id]))
+    )
     assert "can't chdir to /nonexistent" in detail.error_reasons[1][0]
-    sge_cell.call(commands.qdel(sge_cell.binaries.path("qdel"), [grid_id]))
+    sge_cell.call(commands.qdel(sge_cell.binaries.path("qdel"), [native_id]))
 
 
 def test_what_a_job_asks_for(sge_cell: Cell) -> None:
@@ -203,13 +205,17 @@ def test_what_a_job_asks_for(sge_cell: Cell) -> None:
         name="jm14_x", work_dir="/tmp", script="/dev/null",
         options=resources.options(wanted, queues=queues), tasks=range(1, 6, 2), throttle=2,
     )  # fmt: skip
-    grid_id = sge_cell.qsub(submission)
-    (detail,) = parse_qstat_j(sge_cell.call(commands.qstat_jobs(sge_cell.binaries.path("qstat"), [grid_id])))
-    sge_cell.call(commands.qdel_tasks(sge_cell.binaries.path("qdel"), grid_id, [range(1, 2), range(3, 6, 2)]))
+    native_id = sge_cell.qsub(submission)
+    (detail,) = parse_qstat_j(
+        sge_cell.call(commands.qstat_jobs(sge_cell.binaries.path("qstat"), [native_id]))
+    )
+    sge_cell.call(
+        commands.qdel_tasks(sge_cell.binaries.path("qdel"), native_id, [range(1, 2), range(3, 6, 2)])
+    )
     assert detail.resources == {"mem_free": "1200G", "h_vmem": "600G", "h_rt": "100"}
     assert (detail.queues, detail.environment) == (("q1d",), ("pe_mth", "2"))
     assert detail.name == "jm14_x"
-    sge_cell.wait_gone(grid_id)
+    sge_cell.wait_gone(native_id)
 
 
 @pytest.mark.parametrize(

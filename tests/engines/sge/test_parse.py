@@ -32,11 +32,11 @@ ACCOUNT = (RECORDED / "qacct_account.txt").read_text()
 
 
 @pytest.mark.parametrize(
-    ("printed", "grid_id"),
+    ("printed", "native_id"),
     [("3\n", 3), ("4.1-4:1\n", 4), ("6.3-3:1", 6), ("Welcome to our site 7\n6151645\n\n", 6151645)],
 )
-def test_qsub(printed: str, grid_id: int) -> None:
-    assert parse_qsub(printed) == grid_id
+def test_qsub(printed: str, native_id: int) -> None:
+    assert parse_qsub(printed) == native_id
 
 
 @pytest.mark.parametrize("printed", ["", "Your job 8", "8.1", "99999999999"])
@@ -47,7 +47,7 @@ def test_qsub_without_a_number(printed: str) -> None:
 
 def test_qstat() -> None:
     entries = parse_qstat(MIXED)
-    assert [(one.grid_id, one.letters, one.tasks) for one in entries] == [
+    assert [(one.native_id, one.state_codes, one.tasks) for one in entries] == [
         (7, "r", None),
         (9, "t", (range(3, 4),)),
         (12, "t", (range(1, 2),)),
@@ -110,7 +110,7 @@ def test_tasks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("letters", "saw", "note"),
+    ("state_codes", "saw", "note"),
     [
         ("qw", Saw.PENDING, None),
         ("hqw", Saw.HELD, "held"),
@@ -136,15 +136,15 @@ def test_tasks() -> None:
         ("x!", None, None),
     ],
 )
-def test_letters(letters: str, saw: Saw | None, note: str | None) -> None:
-    assert saw_of(letters) is saw
-    assert note_of(letters) == note
-    assert is_error(letters) == (note == "error")
+def test_letters(state_codes: str, saw: Saw | None, note: str | None) -> None:
+    assert saw_of(state_codes) is saw
+    assert note_of(state_codes) == note
+    assert is_error(state_codes) == (note == "error")
 
 
 def test_qstat_j() -> None:
     failed, big, held, running = parse_qstat_j(DETAILS)
-    assert failed.grid_id == 9
+    assert failed.native_id == 9
     assert sorted(failed.error_reasons) == [1, 2]
     assert "error: can't chdir to /nonexistent: No such file or directory" in failed.error_reasons[2][0]
     assert failed.scheduling[-1] == "Job is in error state"
@@ -169,7 +169,7 @@ def test_qstat_j_of_nothing() -> None:
 
 def test_qacct() -> None:
     found = parse_qacct(ACCOUNT)
-    assert [(one.grid_id, one.task_id, one.failed, one.exit_status) for one in found] == [
+    assert [(one.native_id, one.task_id, one.failed, one.exit_status) for one in found] == [
         (8, 2, 0, 2),
         (8, 4, 0, 4),
         (8, 6, 0, 6),

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncjman.executors.environment import task_environment
-from asyncjman.executors.logs import display_name, file_stem, keep_earlier_log, log_paths
 from asyncjman.model.job import JobSpec
+from asyncjman.system.environment import task_environment
+from asyncjman.system.logs import display_name, file_stem, keep_earlier_log, log_paths
 from tests.making import HOSTILE, spec_of
 
 NAMES = HOSTILE | st.sampled_from(

@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from asyncjman.executors.tool import run
+from asyncjman.system.tool import run
 
 TIMEOUT_SECONDS = 5.0
 _ENVIRONMENT = {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from asyncjman.executors.logs import display_name
 from asyncjman.model.job import PLAIN_TASK, JobSpec
+from asyncjman.system.logs import display_name
 
 
 def task_environment(spec: JobSpec, job_id: int, task_id: int, attempt: int) -> dict[str, str]:

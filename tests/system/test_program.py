@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from asyncjman.errors import CommandNotFound
-from asyncjman.executors.program import resolve
+from asyncjman.system.program import resolve
 
 
 def _file(folder: Path, name: str, text: str = "", *, executable: bool = False) -> None:

@@ -27,17 +27,17 @@ class _Collected:
         self.skipped.append((job_id, reason, task_ids))
 
 
-async def bring_back(tx: Transaction, job_id: int) -> list[int]:
+async def unskip(tx: Transaction, job_id: int) -> list[int]:
     """Have what was skipped because of a job wait anew, as the job, or a task of it, succeeded after all.
 
     Returns the jobs that are skipped again, because of others. Jobs of which something is still to end
     are left alone: what the cluster has of them would be taken for the tasks that wait.
     """
     found = dependents(await jobs.dependency_edges(tx), [job_id])
-    ended = [one for one in (await schedule.outlines(tx, found)).values() if one.finished]
+    ended = [one for one in (await schedule.summaries(tx, found)).values() if one.finished]
     for one in ended:
         await transitions.reset(tx, one.id, [Status.SKIPPED], Status.WAITING, None, tx.runtime.time())
-    return await settle(tx, [job_id])
+    return await resolve_dependents(tx, [job_id])
 
 
 async def release_runner(tx: Transaction, runner: int, reason: str, now: float) -> None:
@@ -45,44 +45,44 @@ async def release_runner(tx: Transaction, runner: int, reason: str, now: float) 
 
     What it was asked to stop is stopped: a job may end by that.
     """
-    touched = await runners.give_back(tx, runner, reason, now)
+    touched = await runners.release(tx, runner, reason, now)
     await runners.delete(tx, runner)
-    await settle(tx, await transitions.close_jobs(tx, touched, now))
+    await resolve_dependents(tx, await transitions.close_jobs(tx, touched, now))
 
 
 async def release_stopped(tx: Transaction, claims: Sequence[Held], now: float) -> None:
     """Record claimed tasks as stopped, whoever holds them, with all that follows from it."""
     await runners.stop_held(tx, claims, now)
-    await settle(tx, await transitions.close_jobs(tx, {one.job_id for one in claims}, now))
+    await resolve_dependents(tx, await transitions.close_jobs(tx, {one.job_id for one in claims}, now))
 
 
-async def settle(tx: Transaction, changed: Iterable[int]) -> list[int]:
+async def resolve_dependents(tx: Transaction, changed: Iterable[int]) -> list[int]:
     """Let go, or skip, the jobs that wait for those that changed, as far as that is decided now.
 
     Returns the jobs that ended by it; what a cluster has of them is to be deleted there. A task that
     runs there already looks at its dependencies itself.
     """
-    return await settle_jobs(tx, dependents(await jobs.dependency_edges(tx), changed))
+    return await resolve_jobs(tx, dependents(await jobs.dependency_edges(tx), changed))
 
 
-async def settle_jobs(tx: Transaction, job_ids: Iterable[int], *, queued_too: bool = False) -> list[int]:
+async def resolve_jobs(tx: Transaction, job_ids: Iterable[int], *, queued_too: bool = False) -> list[int]:
     """Have these jobs, as far as they are open, wait, go or be skipped as their dependencies stand now.
 
     ``queued_too``: what a runner has claimed and not started is skipped, too. Returns the jobs that ended
     by it.
     """
-    outlines = {i: one for i, one in (await schedule.outlines(tx, job_ids)).items() if not one.finished}
-    waits = await schedule.dependencies(tx, outlines)
-    others = await schedule.outlines(tx, {one.job_id for some in waits.values() for one in some})
+    summaries = {i: one for i, one in (await schedule.summaries(tx, job_ids)).items() if not one.finished}
+    waits = await schedule.dependencies(tx, summaries)
+    others = await schedule.summaries(tx, {one.job_id for some in waits.values() for one in some})
     decisions = _Collected()
     workload = Workload(decisions)
-    known = [workload.enroll(one, waits.get(job_id, ())) for job_id, one in outlines.items()]
+    known = [workload.enroll(one, waits.get(job_id, ())) for job_id, one in summaries.items()]
     for job in known:
         ends = {}
         if queued_too:
-            job.elsewhere = outlines[job.id].counts.get(Status.EXECUTING, 0)
+            job.elsewhere = summaries[job.id].counts.get(Status.EXECUTING, 0)
         if job.pairing is not None and job.array is not None:
-            job.pairing.settled.update(await tasks.unclaimable(tx, job.id, queued_too=not queued_too))
+            job.pairing.resolved.update(await tasks.unclaimable(tx, job.id, queued_too=not queued_too))
             ends = await counterparts(tx, job.array, [others[one] for one in job.pairing.with_jobs])
         ended = {one.job_id: others[one.job_id] for one in job.dependencies if others[one.job_id].finished}
         workload.decide(job, ended, ends)
@@ -99,17 +99,17 @@ async def settle_jobs(tx: Transaction, job_ids: Iterable[int], *, queued_too: bo
     return await transitions.close_jobs(tx, [job_id for job_id, _, _ in decisions.skipped], now)
 
 
-async def settle_dependents(tx: Transaction, job_ids: Sequence[int]) -> None:
+async def end_and_resolve(tx: Transaction, job_ids: Sequence[int]) -> None:
     """Have the jobs that wait for these go, or be skipped, as these stand: what is left of them is stopped.
 
     That is decided here and now for what a runner has claimed ahead, too: once these are gone, nothing
-    would hold it back. What is on a cluster is settled there.
+    would hold it back. What is on a cluster is resolved there.
     """
     now = tx.runtime.time()
-    for job_id, outline in (await schedule.outlines(tx, job_ids)).items():
-        if not outline.finished:
+    for job_id, summary in (await schedule.summaries(tx, job_ids)).items():
+        if not summary.finished:
             await transitions.end_all(tx, job_id, Status.STOPPED, "deleted", now)
     await transitions.close_jobs(tx, job_ids, now)
     found = set(dependents(await jobs.dependency_edges(tx), job_ids)) - set(job_ids)
     on_cluster = {one.job_id for one in await submissions.active(tx, found)}
-    await settle_jobs(tx, found - on_cluster, queued_too=True)
+    await resolve_jobs(tx, found - on_cluster, queued_too=True)
