@@ -76,8 +76,12 @@ class Session:
             raise
 
     async def close(self) -> None:
-        """Close the database."""
-        await self.database.close()
+        """Close the engines and the database."""
+        try:
+            for engine in self._engines.values():
+                await engine.close()
+        finally:
+            await self.database.close()
 
     async def _open(self) -> None:
         self.database = await Reader.open(self.path, create=self._create, runtime=self._runtime)

@@ -295,11 +295,15 @@ class Engine(Protocol):
     def capabilities(self) -> Capabilities:
         """What it can do, as far as it is known before ``open``."""
 
-    async def open(self, wake: Callable[[], None]) -> None:
-        """Make ready. ``wake`` is called in the loop when ``poll`` has something."""
+    async def open(self, wake: Callable[[], None] = lambda: None) -> None:
+        """Make ready. ``wake`` is called in the loop when ``poll`` has something.
+
+        Called before each use: what is known by then is not asked again. Raises EnvironmentProblem where the
+        engine does not answer.
+        """
 
     async def close(self) -> None:
-        """Let go of what is ours; ends no task."""
+        """Let go of what is ours, after the last use; ends no task that goes on without us."""
 
     def refuse(self, spec: JobSpec) -> str | None:
         """Return why a job can never run here, None where it can."""

@@ -53,6 +53,8 @@ async def poll(database: Database, engine: Engine, *, budget: float = math.inf) 
         await add_late(database, found, engine.name)
         if not found.watched:
             break
+        with suppress(EnvironmentProblem):  # what records say counts all the same
+            await engine.open()
         seen = await engine.poll(found.watched, budget)
         await _note_answer(database, engine.name, found, result, seen)
         stored = await store(database, found, seen.seen)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from contextlib import suppress
 
 from asyncjman.engines.base import Engine, Purpose, Ref, Watched
+from asyncjman.errors import EnvironmentProblem
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
 from asyncjman.scheduler.watching import folder_of
@@ -51,6 +53,8 @@ async def look_up_usage(database: Database, engine: Engine) -> None:
         )
         for one in pending
     ]
+    with suppress(EnvironmentProblem):  # its answer says so, too
+        await engine.open()
     seen = await engine.poll(watched, math.inf)
     if not seen.answered:
         return

@@ -58,11 +58,22 @@ def engine(
     if request.param == "local":
         yield Here(jman, "--local")
         return
-    folder = tmp_path / "shells"
+    _bring_up(jman, tmp_path / "shells", monkeypatch, most=1000)
+    yield Engine(jman)
+    kill_left_in(jman.folder)
+
+
+@pytest.fixture
+def small(jman: Jman, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """Bring a batch system up that takes 3 tasks at once; return its folder."""
+    _bring_up(jman, tmp_path / "shells", monkeypatch, most=3)
+    yield tmp_path / "shells"
+    kill_left_in(jman.folder)
+
+
+def _bring_up(jman: Jman, folder: Path, monkeypatch: pytest.MonkeyPatch, *, most: int) -> None:
     folder.mkdir()
-    shells.install(folder)
+    shells.install(folder, most=most)
     monkeypatch.setitem(registry.ENGINES, "shells", shells.engine)
     jman.variables |= {"JMAN_CLUSTER": "shells", "PATH": f"{folder}:{jman.environment()['PATH']}"}
     jman.variables |= {"JMAN_VANISH_GRACE": "1", "JMAN_POLL_INTERVAL": "0.1", "JMAN_POLL_INTERVAL_MAX": "0.3"}
-    yield Engine(jman)
-    kill_left_in(jman.folder)

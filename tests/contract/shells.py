@@ -1,4 +1,4 @@
-"""A batch system made of three shell scripts, and the dialect that it takes: an engine to throw away."""
+"""A batch system made of shell scripts, and the dialect that it takes: an engine to throw away."""
 
 from __future__ import annotations
 
@@ -15,14 +15,22 @@ from asyncjman.model.job import JobSpec, Usage
 from asyncjman.system.tool import Completed
 
 SCRIPTS = {
-    # NAME SCRIPT HOLD-ID,… TASK…
+    # NAME SCRIPT HOLD-ID,… HOW-MANY-AT-ONCE TASK…; the last one is kept, and not cared about
     "fsub": """
+count=$(ls "$here/jobs" | wc -l)
+[ ! -e "$here/full" ] || [ "$count" -lt "$(cat "$here/full")" ] || { echo full >&2; exit 9; }
+[ ! -e "$here/refuse" ] || [ "$count" -lt "$(cat "$here/refuse")" ] || { echo no >&2; exit 1; }
 id=1; until mkdir "$here/jobs/$id" 2>/dev/null; do id=$((id + 1)); done
-name=$1 script=$2 hold=$3; shift 3
+name=$1 script=$2 hold=$3; echo "$4" > "$here/jobs/$id/at_once"; shift 4
 echo "$name" > "$here/jobs/$id/name"
 for task; do echo PEND > "$here/jobs/$id/task.$task"; done
 for task; do setsid sh "$here/frun" "$id" "$task" "$script" "$hold" </dev/null >/dev/null 2>&1 & done
 echo "$id"
+""",
+    # how many tasks one fsub takes
+    "fsite": """
+echo asked >> "$here/calls.fsite"
+cat "$here/most"
 """,
     "frun": """
 job=$here/jobs/$1; echo $$ > "$job/pid.$2"
@@ -50,9 +58,10 @@ done
 }
 
 
-def install(folder: Path) -> None:
-    """Put the commands into a folder for PATH."""
+def install(folder: Path, *, most: int = 1000) -> None:
+    """Put the commands into a folder for PATH; ``most`` is how many tasks one submission may have."""
     (folder / "jobs").mkdir()
+    (folder / "most").write_text(f"{most}\n")
     for name, text in SCRIPTS.items():
         path = folder / name
         path.write_text(f'#!/bin/sh\nhere="{folder}"\n{text}')
@@ -63,15 +72,15 @@ class ShellDialect:
     """The scripts above."""
 
     name = "shells"
-    programs = Programs(("fsub", "fstat", "fdel"), "fsub is not on PATH")
+    programs = Programs(("fsub", "fstat", "fdel", "fsite"), "fsub is not on PATH")
     script = ScriptRules(task="BATCH_TASK", native_id="BATCH_JOB")
     queue_decides = False
 
     def fault(self, done: Completed) -> Fault:
-        return Fault.LASTING
+        return Fault.LIMIT if done.exit_status == 9 else Fault.LASTING
 
-    def site(self) -> Site:
-        return Site(1000, None, False)
+    def site(self) -> Call[Site]:
+        return Call(("fsite",), lambda done: Site(int(done.stdout), None, False))
 
     def refuse(self, spec: JobSpec) -> str | None:
         return None
@@ -82,7 +91,8 @@ class ShellDialect:
         words = ["0"] if request.spec.array is None else [*map(str, tasks)]
         hold = ",".join(one for some in request.after for one in some.native_ids)
         name = job_name(request.job_id, request.token, request.spec.name)
-        return Call(("fsub", name, script, hold, *words), lambda done: done.stdout.strip(), repeatable=False)
+        argv = ("fsub", name, script, hold, str(request.at_once or ""), *words)
+        return Call(argv, lambda done: done.stdout.strip(), repeatable=False)
 
     def refusal(self, request: LaunchRequest, words: str) -> Plan[str | None]:
         yield from ()

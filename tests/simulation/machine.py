@@ -174,7 +174,7 @@ class SimulatedEngine(Defaults):
         self._left: set[int] = set()
         self._wake: Callable[[], None] = lambda: None
 
-    async def open(self, wake: Callable[[], None]) -> None:
+    async def open(self, wake: Callable[[], None] = lambda: None) -> None:
         self._wake = wake
 
     async def close(self) -> None:

@@ -72,17 +72,19 @@ class ClusterEngine(Defaults):
         self._spool = Spool()
         site = dialect.site()
         self._site = site if isinstance(site, Site) else None
+        self._opening = asyncio.Lock()
 
     @property
     def capabilities(self) -> Capabilities:
         most = self._site.max_array if self._site else 1
         return Capabilities(survives_us=True, max_array=most, holds=frozenset(Kind))
 
-    async def open(self, wake: Callable[[], None]) -> None:
-        """Ask for the facts of the site, where the dialect does not know them."""
-        if self._site is None:
-            call = self._dialect.site()
-            self._site = call if isinstance(call, Site) else await self._commands.ask(call)
+    async def open(self, wake: Callable[[], None] = lambda: None) -> None:
+        """Ask for the facts of the site, once, where the dialect does not know them."""
+        async with self._opening:
+            if self._site is None:
+                call = self._dialect.site()
+                self._site = call if isinstance(call, Site) else await self._commands.ask(call)
 
     def refuse(self, spec: JobSpec) -> str | None:
         return self._dialect.refuse(spec)

@@ -87,7 +87,7 @@ class LocalEngine(Defaults):
         self._room: asyncio.Future[None] | None = None
         """What the console waits for before there is more of it."""
 
-    async def open(self, wake: Callable[[], None]) -> None:
+    async def open(self, wake: Callable[[], None] = lambda: None) -> None:
         self._loop = asyncio.get_running_loop()
         self._wake = wake
 
