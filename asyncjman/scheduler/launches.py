@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from asyncjman.engines.base import (
@@ -24,7 +24,7 @@ from asyncjman.scheduler.intents import in_flight
 from asyncjman.scheduler.removal import finish_before_all
 from asyncjman.scheduler.resolving import resolve_jobs
 from asyncjman.scheduler.watching import folder_of, situation, unfinished_of
-from asyncjman.store import jobs, schedule, submissions, tasks
+from asyncjman.store import intents, jobs, schedule, submissions, tasks
 from asyncjman.store.database import Database
 from asyncjman.store.submissions import Submission
 from asyncjman.system.logs import log_start
@@ -48,21 +48,40 @@ class NotLaunched(EnvironmentProblem):
         return self.why is Why.AMBIGUOUS
 
 
-async def launch(database: Database, engine: Engine, job: Job, *, retry_for: float = 0.0) -> Launched | None:
-    """Launch what of a job is to be launched; None where it must wait here first.
+async def launch(database: Database, engine: Engine, job: Job, *, retry_for: float = 0.0) -> list[Launched]:
+    """Launch what of a job is to be launched, in parts where the engine does not take it at once.
 
-    Raises NotLaunched in the engine's words, and UsageError for what makes no sense there. Nothing is
-    launched then, unless it is AMBIGUOUS: the intent stays, and a poll finds out.
+    Returns the launches, none where it must wait here first. Raises NotLaunched in the engine's words, and
+    UsageError for what makes no sense there. Nothing is launched then, unless it is AMBIGUOUS: the intent
+    stays, and a poll finds out. LIMIT says, too, that parts were launched and the others wait here.
     """
     await _resolve(database, job)
-    request = await _request(database, engine, job, retry_for)
-    if request is None:
-        return None
+    try:
+        await engine.open()
+    except EnvironmentProblem as error:
+        raise NotLaunched(Why.LATER, str(error)) from error
+    launched: list[Launched] = []
+    while (plan := await _plan(database, engine, job)) is not None:
+        request = await _request(database, job, plan, retry_for)
+        try:
+            answer = await _carry_out(database, engine, job, request)
+        except (NotLaunched, UsageError) as error:
+            if not launched or (isinstance(error, NotLaunched) and error.ambiguous):
+                raise
+            raise NotLaunched(Why.LIMIT, str(error)) from error
+        if answer is None:
+            break
+        launched.append(answer)
+        if not plan.more:
+            break
+    return launched
+
+
+async def _carry_out(database: Database, engine: Engine, job: Job, request: LaunchRequest) -> Launched | None:
+    """Store the intent, and launch; None where another process launches it, or has launched it."""
     task_map = () if isinstance(request.tasks, ArraySpec) or job.spec.array is None else request.tasks
-    await engine.prepare(request)
     async with database.transaction() as tx:
-        await finish_before_all(tx, job.id)
-        intent = await submissions.insert(
+        intent = await intents.insert(
             tx,
             job_id=job.id,
             engine=engine.name,
@@ -72,8 +91,11 @@ async def launch(database: Database, engine: Engine, job: Job, *, retry_for: flo
             pid=tx.runtime.pid(),
             task_map=[one.task_id for one in task_map],
         )
-    if intent is None:
-        return None  # another process launches it, or has launched it
+        if intent is None:
+            return None
+        # only now: what another process has launched may have written something by now
+        await finish_before_all(tx, job.id)
+        await engine.prepare(request)
     in_flight.add(request.token)
     try:
         (answer,) = await engine.launch([request])
@@ -82,11 +104,11 @@ async def launch(database: Database, engine: Engine, job: Job, *, retry_for: flo
     if isinstance(answer, LaunchFailed):
         if answer.why is not Why.AMBIGUOUS:
             async with database.transaction() as tx:
-                await submissions.drop(tx, intent)
+                await intents.drop(tx, intent)
         raise UsageError(answer.words) if answer.of_request else NotLaunched(answer.why, answer.words)
     async with database.transaction() as tx:
         status = Status.WAITING if request.after else Status.QUEUED
-        await submissions.sent(tx, intent, answer.native_id, status)
+        await intents.sent(tx, intent, answer.native_id, status)
     return answer
 
 
@@ -97,13 +119,25 @@ async def _resolve(database: Database, job: Job) -> None:
             await submissions.deactivate(tx, await resolve_jobs(tx, [job.id]))
 
 
+def in_parts(engine: Engine, job: Job) -> str | None:
+    """Say that a job goes to an engine in several launches; None where one takes all of it."""
+    most = engine.capabilities.max_array
+    if job.spec.array is None or len(job.spec.array) <= most:
+        return None
+    return f"job {job.id} goes to the cluster in parts of {most} tasks: it takes no more at once"
+
+
 async def preview(database: Database, engine: Engine, spec: JobSpec) -> Preview:
-    """Return how a new job would be launched. Raises JmanError where it can't be."""
+    """Return how a new job would be launched, or its first part. Raises JmanError where it can't be."""
+    await engine.open()
     job = Job(
         id=NOT_STORED, spec=spec, submitted_at=database.runtime.time(), counts={}, status=Status.SUBMITTED
     )
+    plan = _whole(job, 1, engine.capabilities.max_array)
     after = await _after(database, engine, job) or ()
-    return await engine.preview(_made(database, job, "0" * 14, replace(_whole(job, 1), after=after)))
+    return await engine.preview(
+        _made(database, job, "0" * 14, replace(plan, after=() if plan.more else after))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,22 +146,27 @@ class _Plan:
 
     tasks: ArraySpec | tuple[Ref, ...]
     at_once: int | None
+    more: bool = False
+    """Whether there are others, which the engine does not take in the same launch."""
     after: tuple[After, ...] = ()
-    not_before: float | None = None
 
 
-async def _request(database: Database, engine: Engine, job: Job, retry_for: float) -> LaunchRequest | None:
+async def _plan(database: Database, engine: Engine, job: Job) -> _Plan | None:
+    """Return what of a job is to go now; None where it must wait here first."""
     after = await _after(database, engine, job)
     if after is None:
         return None
-    plan = await _tasks(database, job)
-    if plan is None:
-        return None
+    plan = await _tasks(database, job, engine.capabilities.max_array)
+    if plan is None or (plan.more and after):
+        return None  # what is held there is there as a whole, or not at all
     whole = isinstance(plan.tasks, ArraySpec)
-    after = tuple(one if whole else one._replace(per_task=False) for one in after)
-    plan = replace(plan, after=after, not_before=await _not_before(database, job, plan))
+    return replace(plan, after=tuple(one if whole else one._replace(per_task=False) for one in after))
+
+
+async def _request(database: Database, job: Job, plan: _Plan, retry_for: float) -> LaunchRequest:
     token = await submissions.database_token(database) + database.runtime.token(3)
-    return replace(_made(database, job, token, plan), retry_for=retry_for)
+    not_before = await _not_before(database, job, plan)
+    return replace(_made(database, job, token, plan), retry_for=retry_for, not_before=not_before)
 
 
 def _made(database: Database, job: Job, token: str, plan: _Plan) -> LaunchRequest:
@@ -138,7 +177,6 @@ def _made(database: Database, job: Job, token: str, plan: _Plan) -> LaunchReques
         tasks=plan.tasks,
         at_once=plan.at_once,
         after=plan.after,
-        not_before=plan.not_before,
         time_limit=job.spec.timeout,
         folder=folder_of(database, job),
         logs=log_start(job.spec),
@@ -150,14 +188,15 @@ async def _after(database: Database, engine: Engine, job: Job) -> tuple[After, .
     others = await schedule.summaries(database, [one.job_id for one in job.spec.dependencies])
     # what was deleted meanwhile is waited for no more
     waits = [one for one in job.spec.dependencies if one.job_id in others and not others[one.job_id].finished]
-    if any(one.kind not in engine.capabilities.holds for one in waits):
+    if not {one.kind for one in waits} <= engine.capabilities.holds:
         return None
     sent: dict[int, list[Submission]] = {one.job_id: [] for one in waits}
     for submission in await submissions.active(database, sent):
         sent[submission.job_id].append(submission)
     for job_id, some in sent.items():
         elsewhere = others[job_id].engine != job.spec.engine
-        if elsewhere or not some or any(one.native_id is None for one in some):
+        unsent = others[job_id].counts.get(Status.SUBMITTED) or any(one.native_id is None for one in some)
+        if elsewhere or unsent or not some:
             return None
     known = {one.id: one for one in await jobs.get(database, sent)}
     if any(one.spec.retry is not None for one in known.values()):
@@ -206,48 +245,48 @@ async def _not_before(database: Database, job: Job, plan: _Plan) -> float | None
     return max(ends) + retry.delay if ends else None
 
 
-async def _tasks(database: Database, job: Job) -> _Plan | None:
+async def _tasks(database: Database, job: Job, most: int) -> _Plan | None:
     """Return which tasks are to go: the whole array where nothing of it has run, or chosen attempts.
 
-    None where as many as may are at it already, or where the job was deleted meanwhile.
+    Of more than the engine takes at once the first ones. None where as many as may are at it already, or
+    where the job was deleted meanwhile.
     """
     array = job.spec.array
     if array is None:
         row = await tasks.get(database, job.id, PLAIN_TASK)
-        return _whole(job, row.attempt if row else 1)
+        return _whole(job, row.attempt if row else 1, most)
     states = (await submissions.task_states(database, [job.id])).get(job.id)
     if states is None:
         return None
     sendable = {Status.SUBMITTED}
     if not await submissions.active(database, [job.id]):
         sendable.add(Status.WAITING)  # else it is held there
-    again: Mapping[int, int] = {
-        task_id: task.attempt
-        for task_id, (task, _) in sorted(states.unfinished.items())
-        if task.status in sendable
-    }
-    fresh = states.default_status in sendable
     at_once = array.throttle
     if at_once is not None:
         at_once -= await _live(database, job, at_once)
         if at_once <= 0:
             return None
-    if fresh and not states.unfinished and not states.finished and len(array.ranges) == 1:
-        return _Plan(array, at_once)
+    fresh = states.default_status in sendable
+    if fresh and not states.unfinished and not states.finished:
+        return replace(_whole(job, 1, most), at_once=at_once)
+    attempts = {
+        task_id: task.attempt for task_id, (task, _) in states.unfinished.items() if task.status in sendable
+    }
     if fresh:
-        touched = {task.task_id async for task in tasks.select(database, job.id)}
-        again = {**again, **{task_id: 1 for task_id in array if task_id not in touched}}
-    refs = tuple(Ref(job.id, task_id, attempt) for task_id, attempt in sorted(again.items()))
-    return _Plan(refs, at_once) if refs else None
+        touched = states.unfinished.keys() | states.finished
+        attempts |= {task_id: 1 for task_id in array if task_id not in touched}
+    refs = tuple(Ref(job.id, task_id, attempt) for task_id, attempt in sorted(attempts.items()))
+    return _Plan(refs[:most], at_once, len(refs) > most) if refs else None
 
 
-def _whole(job: Job, attempt: int) -> _Plan:
+def _whole(job: Job, attempt: int, most: int) -> _Plan:
     array = job.spec.array
     if array is None:
         return _Plan((Ref(job.id, PLAIN_TASK, attempt),), None)
-    if len(array.ranges) == 1:
+    if len(array.ranges) == 1 and len(array) <= most:
         return _Plan(array, array.throttle)
-    return _Plan(tuple(Ref(job.id, task_id, 1) for task_id in array), array.throttle)
+    first = array.slice(0, most)
+    return _Plan(tuple(Ref(job.id, one, 1) for one in first), array.throttle, len(array) > most)
 
 
 async def _live(database: Database, job: Job, throttle: int) -> int:

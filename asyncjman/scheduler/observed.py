@@ -11,7 +11,7 @@ from asyncjman.model.job import Job, Task
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.resolving import resolve_dependents, unskip
 from asyncjman.scheduler.watching import Situation
-from asyncjman.store import submissions, tasks, transitions
+from asyncjman.store import intents, submissions, tasks, transitions
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.submissions import Submission
 
@@ -74,10 +74,10 @@ async def _launches(tx: Transaction, found: Situation, seen: Iterable[Observatio
         launch = found.launches[one.token]
         if one.saw is Saw.NOT_SENT:
             # nobody can still be at work on it: it is launched anew with the others
-            await submissions.drop(tx, launch.id)
+            await intents.drop(tx, launch.id)
             stored.intents = True
         elif one.saw is Saw.SENT and one.native_id is not None:
-            await submissions.sent(tx, launch.id, one.native_id, Status.QUEUED)
+            await intents.sent(tx, launch.id, one.native_id, Status.QUEUED)
             stored.intents = True
         elif one.saw is Saw.SENT:
             notes.append((one.engine_state, launch.id))

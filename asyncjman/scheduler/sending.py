@@ -10,7 +10,7 @@ from asyncjman.model.graph import dependents
 from asyncjman.model.job import LOCAL, Job
 from asyncjman.model.selection import format_ids
 from asyncjman.model.status import Status
-from asyncjman.scheduler.launches import RETRY_SECONDS, NotLaunched, launch
+from asyncjman.scheduler.launches import RETRY_SECONDS, NotLaunched, in_parts, launch
 from asyncjman.scheduler.polling import poll
 from asyncjman.scheduler.resolving import end_and_resolve
 from asyncjman.store import jobs, schedule, submissions
@@ -28,13 +28,14 @@ async def send_new(database: Database, engine: Engine, stored: Sequence[Job]) ->
         while left:
             await launch(database, engine, left[0], retry_for=RETRY_SECONDS)
             left.pop(0)
-        return None
+        return in_parts(engine, stored[0]) if stored else None
     except (JmanError, OSError) as error:
         if isinstance(error, NotLaunched) and error.why is Why.AMBIGUOUS:
             words = f"{error}; it is not known whether job {left[0].id} was taken: jman list finds out"
             raise NotLaunched(Why.AMBIGUOUS, words) from error
         if isinstance(error, NotLaunched) and error.why is Why.LIMIT:
-            return _waits([job.id for job in left], error)
+            parts = in_parts(engine, left[0])
+            return "; ".join(filter(None, [parts, _waits([job.id for job in left], error)]))
         async with database.transaction() as tx:
             # another process may have submitted some that wait for these
             await end_and_resolve(tx, [job.id for job in left])

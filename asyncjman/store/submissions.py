@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from asyncjman.model.job import PLAIN_TASK, Task
+from asyncjman.model.job import Task
 from asyncjman.model.status import Status
 from asyncjman.store.database import Reader, Transaction, View
 from asyncjman.store.jobs import REVISION
@@ -59,75 +59,6 @@ def _of(row: Sequence[Any]) -> Submission:
 async def database_token(source: Reader | Transaction) -> str:
     """Return the name that tells this database from all others."""
     return token_of((await source.fetch("SELECT token FROM meta"))[0][0])
-
-
-async def insert(
-    tx: Transaction,
-    *,
-    job_id: int,
-    engine: str,
-    token: str,
-    now: float,
-    host: str,
-    pid: int,
-    task_map: Sequence[int],
-) -> int | None:
-    """Store the intent to submit a job, or some tasks of it; None where another process was faster, also to
-    move the job to another engine.
-
-    What is submitted is to be sent. What waits is, too, unless its job is on the cluster: it is held there.
-    """
-    tasks = json.dumps(list(task_map)) if task_map else None
-    rows = await tx.fetch(
-        "WITH sendable (status) AS (SELECT 'submitted' UNION ALL SELECT 'waiting' "
-        "WHERE NOT EXISTS (SELECT 1 FROM submission WHERE job_id = ? AND active = 1)) "
-        "INSERT INTO submission (job_id, engine, token, created_at, host, pid, task_map) "
-        "SELECT job.id, job.engine, ?, ?, ?, ?, ? FROM job WHERE job.id = ? AND job.engine = ? "
-        "AND job.finished_at IS NULL "
-        "AND NOT EXISTS (SELECT 1 FROM submission WHERE job_id = ? AND active = 1 AND native_id IS NULL) "
-        "AND (job.default_status IN sendable OR EXISTS (SELECT 1 FROM task WHERE job_id = ? "
-        "AND finished_at IS NULL AND status IN sendable)) "
-        "AND NOT EXISTS (SELECT 1 FROM task WHERE job_id = ? AND status NOT IN sendable "
-        "AND task_id IN (SELECT value FROM json_each(?))) RETURNING id",
-        (job_id, token, now, host, pid, tasks, job_id, engine, job_id, job_id, job_id, tasks),
-    )
-    return rows[0][0] if rows else None
-
-
-async def sent(tx: Transaction, submission_id: int, native_id: str, status: Status) -> None:
-    """Store that the cluster took a submission, and that its tasks are queued, or waiting, there.
-
-    Others of its job are not its business: what was submitted again since it was made is still to be sent.
-    """
-    rows = await tx.fetch(
-        "UPDATE submission SET native_id = ? WHERE id = ? RETURNING job_id, task_map",
-        (native_id, submission_id),
-    )
-    for job_id, task_map in rows:
-        own, values = f"(attempt = 1 OR task_id = {PLAIN_TASK})", []
-        about_rest = ""
-        if task_map is not None:
-            own, values = "task_id IN (SELECT value FROM json_each(?))", [task_map]
-            # whether it is about all that have no row
-            about_rest = (
-                "AND task_count - (SELECT count(*) FROM task WHERE job_id = job.id) = (SELECT count(*) "
-                "FROM json_each(?) WHERE value NOT IN (SELECT task_id FROM task WHERE job_id = job.id))"
-            )
-        await tx.execute(
-            f"UPDATE job SET default_status = ?, revision = {REVISION} "
-            f"WHERE default_status IN ('submitted', 'waiting') AND id = ? {about_rest}",
-            (status, job_id, *values),
-        )
-        await tx.execute(
-            "UPDATE task SET status = ? WHERE status IN ('submitted', 'waiting') AND finished_at IS NULL "
-            f"AND job_id = ? AND {own}",
-            (status, job_id, *values),
-        )
-
-
-async def drop(tx: Transaction, submission_id: int) -> None:
-    """Forget an intent that came to nothing, unless it was carried out since somebody looked."""
-    await tx.execute("DELETE FROM submission WHERE id = ? AND native_id IS NULL", (submission_id,))
 
 
 async def active(

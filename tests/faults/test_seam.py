@@ -133,3 +133,17 @@ def test_what_can_never_run_there_is_not_moved_there(jman: Jman, cell: Cell) -> 
     assert cell.calls("qsub") == []
     jman("resubmit", "1", "--to", "sge")
     assert jman.status() == {1: "queued", 2: "failure"}
+
+
+def test_a_task_that_was_stopped_here_is_not_sent_with_its_array(jman: Jman, cell: Cell) -> None:
+    jman("--local", "submit", "true")
+    jman("submit", "-t", "1-3", "--after-ok", 1, "--", "sh", "-c", "echo $SGE_TASK_ID >> ran")
+    jman("stop", "2.2")
+    jman("--local", "execute", code=None)
+    jman("list")
+    words = words_of(cell, "-t")
+    cell.run(1, tasks=[1, 2])
+    jman("list")
+    assert words == ["1-2:1"]
+    assert (jman.folder / "ran").read_text() == "1\n3\n"
+    assert [one["status"] for one in jman.list("2", "-a")[0]["tasks"]] == ["success", "stopped", "success"]

@@ -1,0 +1,97 @@
+"""Intents to launch something: stored, carried out, or dropped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from asyncjman.model.array import ArraySpec
+from asyncjman.model.job import PLAIN_TASK
+from asyncjman.model.status import Status
+from asyncjman.store.database import Transaction
+from asyncjman.store.jobs import REVISION
+
+
+async def insert(
+    tx: Transaction,
+    *,
+    job_id: int,
+    engine: str,
+    token: str,
+    now: float,
+    host: str,
+    pid: int,
+    task_map: Sequence[int],
+) -> int | None:
+    """Store the intent to submit a job, or some tasks of it; None where another process was faster, also to
+    move the job to another engine.
+
+    What is submitted is to be sent. What waits is, too, unless its job is on the cluster: it is held there.
+    """
+    tasks = json.dumps(list(task_map)) if task_map else None
+    rows = await tx.fetch(
+        "WITH sendable (status) AS (SELECT 'submitted' UNION ALL SELECT 'waiting' "
+        "WHERE NOT EXISTS (SELECT 1 FROM submission WHERE job_id = ? AND active = 1)) "
+        "INSERT INTO submission (job_id, engine, token, created_at, host, pid, task_map) "
+        "SELECT job.id, job.engine, ?, ?, ?, ?, ? FROM job WHERE job.id = ? AND job.engine = ? "
+        "AND job.finished_at IS NULL "
+        "AND NOT EXISTS (SELECT 1 FROM submission WHERE job_id = ? AND active = 1 AND native_id IS NULL) "
+        "AND (job.default_status IN sendable OR EXISTS (SELECT 1 FROM task WHERE job_id = ? "
+        "AND finished_at IS NULL AND status IN sendable)) "
+        "AND NOT EXISTS (SELECT 1 FROM task WHERE job_id = ? AND status NOT IN sendable "
+        "AND task_id IN (SELECT value FROM json_each(?))) RETURNING id",
+        (job_id, token, now, host, pid, tasks, job_id, engine, job_id, job_id, job_id, tasks),
+    )
+    return rows[0][0] if rows else None
+
+
+async def sent(tx: Transaction, submission_id: int, native_id: str, status: Status) -> None:
+    """Store that the cluster took a submission, and that its tasks are queued, or waiting, there.
+
+    Others of its job may be still to be sent, and what was submitted again since it was made is: where that
+    goes for tasks that have no row, those that were sent get one.
+    """
+    rows = await tx.fetch(
+        "UPDATE submission SET native_id = ? WHERE id = ? RETURNING job_id, task_map",
+        (native_id, submission_id),
+    )
+    for job_id, task_map in rows:
+        own, values = f"(attempt = 1 OR task_id = {PLAIN_TASK})", []
+        if task_map is not None:
+            own, values = "task_id IN (SELECT value FROM json_each(?))", [task_map]
+        await tx.execute(
+            "UPDATE task SET status = ? WHERE status IN ('submitted', 'waiting') AND finished_at IS NULL "
+            f"AND job_id = ? AND {own}",
+            (status, job_id, *values),
+        )
+        if task_map is None or not await _add_rows(tx, job_id, json.loads(task_map), status):
+            await tx.execute(
+                f"UPDATE job SET default_status = ?, revision = {REVISION} WHERE id = ? "
+                "AND default_status IN ('submitted', 'waiting')",
+                (status, job_id),
+            )
+
+
+async def _add_rows(tx: Transaction, job_id: int, task_ids: Sequence[int], status: Status) -> bool:
+    """Give rows to those of the tasks that have none, if others have none either; tell whether these are
+    to be told from each other by that.
+    """
+    (row,) = await tx.fetch("SELECT array, task_count, default_status FROM job WHERE id = ?", (job_id,))
+    if row[0] is None or row[2] not in (Status.SUBMITTED, Status.WAITING):
+        return False
+    known = {one[0] for one in await tx.fetch("SELECT task_id FROM task WHERE job_id = ?", (job_id,))}
+    array = ArraySpec.parse(row[0])
+    new = [one for one in task_ids if one in array and one not in known]
+    if row[1] - len(known) <= len(new):
+        return False
+    await tx.execute_many(
+        "INSERT INTO task (job_id, task_id, status, attempt) VALUES (?, ?, ?, 1)",
+        [(job_id, one, status) for one in new],
+    )
+    await tx.execute(f"UPDATE job SET revision = {REVISION} WHERE id = ?", (job_id,))
+    return True
+
+
+async def drop(tx: Transaction, submission_id: int) -> None:
+    """Forget an intent that came to nothing, unless it was carried out since somebody looked."""
+    await tx.execute("DELETE FROM submission WHERE id = ? AND native_id IS NULL", (submission_id,))
