@@ -69,7 +69,10 @@ async def withdraw(database: Database, engine: Engine, *, budget: float = math.i
     if stored.ends:
         await engine.stored(stored.ends)
     found = await situation(database, engine.name)
-    done = [await _take_back(database, found, one) for one in gone]
+    jobs: dict[int, list[_Premature]] = {}
+    for one in gone:
+        jobs.setdefault(one.watched.job_id, []).append(one)
+    done = [await _take_back(database, found, job_id, launches) for job_id, launches in jobs.items()]
     return all(done) and len(gone) == len(wanted)
 
 
@@ -87,22 +90,28 @@ async def _cancel(engine: Engine, targets: Sequence[Target], budget: float) -> S
     return {one.token for one in left}
 
 
-async def _take_back(database: Database, found: Situation, one: _Premature) -> bool:
-    """Store that tasks are to be launched anew; False where somebody changed their job in this moment."""
-    job_id, array = one.watched.job_id, one.watched.array
+async def _take_back(
+    database: Database, found: Situation, job_id: int, launches: Sequence[_Premature]
+) -> bool:
+    """Store that tasks of a job are to be launched anew; False where somebody changed it in this moment.
+
+    All its launches at once: what is deleted there, and not taken back here, would be taken for lost.
+    """
     known = found.task_states.get(job_id)
     async with database.transaction() as tx:
         states = (await submissions.task_states(tx, [job_id])).get(job_id)
         if states is None or states != known:
             return states is None
-        tasks = [i for i in one.tasks if i not in states.finished]
         now = tx.runtime.time()
-        await transitions.withdraw(tx, job_id, tasks, REASON, now)
         resettable = [*_UNSTARTED, Status.STOPPED]
-        rows = [] if array is None and PLAIN_TASK not in states.unfinished else tasks
-        await transitions.reset(tx, job_id, resettable, Status.SUBMITTED, array, now, rows, retry=True)
-        if one.is_whole:
-            await submissions.deactivate_one(tx, one.launch.id)
+        for one in launches:
+            array = one.watched.array
+            tasks = [i for i in one.tasks if i not in states.finished]
+            await transitions.withdraw(tx, job_id, tasks, REASON, now)
+            rows = [] if array is None and PLAIN_TASK not in states.unfinished else tasks
+            await transitions.reset(tx, job_id, resettable, Status.SUBMITTED, array, now, rows, retry=True)
+            if one.is_whole:
+                await submissions.deactivate_one(tx, one.launch.id)
         await submissions.deactivate(tx, await resolve_jobs(tx, [job_id]))
     return True
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import PLAIN_TASK
 from asyncjman.model.status import Status
-from asyncjman.store.database import Transaction
+from asyncjman.store.database import Reader, Transaction
 from asyncjman.store.jobs import REVISION
 
 
@@ -76,13 +76,11 @@ async def _add_rows(tx: Transaction, job_id: int, task_ids: Sequence[int], statu
     """Give rows to those of the tasks that have none, if others have none either; tell whether these are
     to be told from each other by that.
     """
-    (row,) = await tx.fetch("SELECT array, task_count, default_status FROM job WHERE id = ?", (job_id,))
-    if row[0] is None or row[2] not in (Status.SUBMITTED, Status.WAITING):
-        return False
-    known = {one[0] for one in await tx.fetch("SELECT task_id FROM task WHERE job_id = ?", (job_id,))}
-    array = ArraySpec.parse(row[0])
-    new = [one for one in task_ids if one in array and one not in known]
-    if row[1] - len(known) <= len(new):
+    default_status = await tx.fetch(
+        "SELECT 1 FROM job WHERE id = ? AND default_status IN ('submitted', 'waiting')", (job_id,)
+    )
+    new, left = await _without_rows(tx, job_id, task_ids)
+    if not default_status or not left:
         return False
     await tx.execute_many(
         "INSERT INTO task (job_id, task_id, status, attempt) VALUES (?, ?, ?, 1)",
@@ -95,3 +93,14 @@ async def _add_rows(tx: Transaction, job_id: int, task_ids: Sequence[int], statu
 async def drop(tx: Transaction, submission_id: int) -> None:
     """Forget an intent that came to nothing, unless it was carried out since somebody looked."""
     await tx.execute("DELETE FROM submission WHERE id = ? AND native_id IS NULL", (submission_id,))
+
+
+async def _without_rows(
+    source: Reader | Transaction, job_id: int, task_ids: Iterable[int]
+) -> tuple[list[int], int]:
+    """Return which of these tasks have no row, and how many others have none; without deleted ones."""
+    (row,) = await source.fetch("SELECT array, task_count FROM job WHERE id = ?", (job_id,))
+    known = {one[0] for one in await source.fetch("SELECT task_id FROM task WHERE job_id = ?", (job_id,))}
+    array = ArraySpec.parse(row[0]) if row[0] is not None else (PLAIN_TASK,)
+    new = [one for one in task_ids if one in array and one not in known]
+    return new, row[1] - len(known) - len(new)

@@ -127,3 +127,27 @@ def test_failed_tasks_of_all_parts_run_again_in_parts(jman: Jman, small: Path) -
     jman("wait", "--timeout", "90")
     assert ran(jman) == [*range(1, 9)]
     assert submissions(small) == 6
+
+
+def test_what_it_waits_for_runs_again_between_two_parts(jman: Jman, small: Path) -> None:
+    """What was sent runs, what was not waits for that here, and goes when it has ended."""
+    (small / "full").write_text("3")
+    jman("submit", "--", "sh", "-c", "echo 0 >> ran")
+    jman("wait", "--timeout", "60")
+    jman(
+        "submit",
+        "--after-ok",
+        1,
+        "-t",
+        "1-10",
+        "--",
+        "sh",
+        "-c",
+        f"until [ -e go ]; do sleep 0.1; done; {COUNTED}",
+    )
+    assert submissions(small) == 3
+    (small / "full").unlink()
+    jman("resubmit", "1", "-s")
+    (jman.folder / "go").touch()
+    jman("wait", "--timeout", "90")
+    assert ran(jman) == [0, 0, *range(1, 11)]
