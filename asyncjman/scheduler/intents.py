@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 
 from asyncjman.runtime import Runtime
+from asyncjman.store import submissions
+from asyncjman.store.database import Database
+from asyncjman.store.runnerlock import LOCK, LockNames, is_held
 from asyncjman.store.submissions import Submission
 
 ORPHAN_SECONDS = 60.0
@@ -14,11 +18,20 @@ in_flight: set[str] = set()
 """Tokens of the intents that this process is carrying out."""
 
 
-def is_abandoned(one: Submission, runtime: Runtime) -> bool:
-    """Tell whether no process can be at work on this intent any more."""
+async def lock_of(database: Database, token: str) -> Path:
+    """Return the file that whoever carries out an intent has locked."""
+    return LockNames.of(database.path, await submissions.database_token(database), token).path(LOCK)
+
+
+def is_abandoned(one: Submission, lock: Path, runtime: Runtime) -> bool:
+    """Tell whether no process can be at work on this intent any more.
+
+    Where its lock is held, one is, wherever it is, suspended or not. Where it is not, the maker may have had
+    no lock, or the command that it called may live on: what can be seen decides, or the time.
+    """
     import psutil
 
-    if one.token in in_flight:
+    if one.token in in_flight or is_held(lock):
         return False
     if one.host != runtime.host() or one.pid == runtime.pid():
         # of this process: a call that got no answer

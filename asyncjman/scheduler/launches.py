@@ -5,27 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from asyncjman.engines.base import (
-    After,
-    Engine,
-    Launched,
-    LaunchFailed,
-    LaunchRequest,
-    Preview,
-    Ref,
-    Why,
-)
+from asyncjman.engines.base import After, Engine, Launched, LaunchRequest, Preview, Ref, Why
 from asyncjman.errors import EnvironmentProblem, UsageError
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import PLAIN_TASK, Job, JobSpec
 from asyncjman.model.status import Status
-from asyncjman.scheduler.intents import in_flight
+from asyncjman.scheduler.intents import in_flight, lock_of
 from asyncjman.scheduler.removal import finish_before_all
 from asyncjman.scheduler.resolving import resolve_jobs
 from asyncjman.scheduler.watching import folder_of, situation, unfinished_of
 from asyncjman.store import intents, jobs, schedule, submissions, tasks
 from asyncjman.store.database import Database
+from asyncjman.store.runnerlock import held
 from asyncjman.store.submissions import Submission
 from asyncjman.system.logs import log_start
 
@@ -79,6 +71,28 @@ async def launch(database: Database, engine: Engine, job: Job, *, retry_for: flo
 
 async def _carry_out(database: Database, engine: Engine, job: Job, request: LaunchRequest) -> Launched | None:
     """Store the intent, and launch; None where another process launches it, or has launched it."""
+    with held(await lock_of(database, request.token)):
+        intent = await _intend(database, engine, job, request)
+        if intent is None:
+            return None
+        in_flight.add(request.token)
+        try:
+            (answer,) = await engine.launch([request])
+        finally:
+            in_flight.discard(request.token)
+        if isinstance(answer, Launched):
+            async with database.transaction() as tx:
+                status = Status.WAITING if request.after else Status.QUEUED
+                await intents.sent(tx, intent, answer.native_id, status)
+            return answer
+        if answer.why is not Why.AMBIGUOUS:
+            async with database.transaction() as tx:
+                await intents.drop(tx, intent)
+    raise UsageError(answer.words) if answer.of_request else NotLaunched(answer.why, answer.words)
+
+
+async def _intend(database: Database, engine: Engine, job: Job, request: LaunchRequest) -> int | None:
+    """Store the intent of a launch; return its id, None where another process was faster."""
     task_map = () if isinstance(request.tasks, ArraySpec) or job.spec.array is None else request.tasks
     async with database.transaction() as tx:
         intent = await intents.insert(
@@ -91,25 +105,11 @@ async def _carry_out(database: Database, engine: Engine, job: Job, request: Laun
             pid=tx.runtime.pid(),
             task_map=[one.task_id for one in task_map],
         )
-        if intent is None:
-            return None
-        # only now: what another process has launched may have written something by now
-        await finish_before_all(tx, job.id)
-        await engine.prepare(request)
-    in_flight.add(request.token)
-    try:
-        (answer,) = await engine.launch([request])
-    finally:
-        in_flight.discard(request.token)
-    if isinstance(answer, LaunchFailed):
-        if answer.why is not Why.AMBIGUOUS:
-            async with database.transaction() as tx:
-                await intents.drop(tx, intent)
-        raise UsageError(answer.words) if answer.of_request else NotLaunched(answer.why, answer.words)
-    async with database.transaction() as tx:
-        status = Status.WAITING if request.after else Status.QUEUED
-        await intents.sent(tx, intent, answer.native_id, status)
-    return answer
+        if intent is not None:
+            # only now: what another process has launched may have written something by now
+            await finish_before_all(tx, job.id)
+            await engine.prepare(request)
+    return intent
 
 
 async def _resolve(database: Database, job: Job) -> None:

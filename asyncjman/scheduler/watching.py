@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from asyncjman.engines.base import Purpose, TaskRow, Watched
 from asyncjman.model.job import PLAIN_TASK, Job, Task
 from asyncjman.model.status import FINISHED, Status
-from asyncjman.scheduler.intents import is_abandoned
+from asyncjman.scheduler.intents import is_abandoned, lock_of
 from asyncjman.store import jobs, submissions
 from asyncjman.store.database import Database, Reader
 from asyncjman.store.submissions import Submission, TaskStates
@@ -46,7 +46,8 @@ async def situation(
             continue  # another process deleted it
         dead = False
         if one.native_id is None and intents is not None:
-            dead = await intents.runtime.in_thread(is_abandoned, one, intents.runtime)
+            lock = await lock_of(intents, one.token)
+            dead = await intents.runtime.in_thread(is_abandoned, one, lock, intents.runtime)
         found.launches[one.token] = one
         found.watched.append(
             watched_of(source, one, known[one.job_id], task_states[one.job_id], elsewhere[one.id], dead=dead)

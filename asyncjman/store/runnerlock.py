@@ -7,6 +7,10 @@ another pid namespace, another host name, another user's /proc. A suspended proc
     .jman-DATABASE-RUNNER.lock    open in the runner alone: free, the runner is dead
     .jman-DATABASE-RUNNER.tasks   open in its tasks, too: free, none of them runs any more
 
+Who carries out an intent to launch something holds such a file, too, named by the intent:
+
+    .jman-DATABASE-INTENT.lock    as long as it is locked, the launch may still be made
+
 They go with the runner's row: at its end, or when others found it dead. Never lockf(3): that lock is lost
 when any descriptor of the file is closed.
 """
@@ -101,6 +105,36 @@ class RunnerLock:
         self.tasks_descriptor = None
         if self._names is not None and remove:
             self._names.remove()
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Make a file and hold its lock as long as the block runs, as far as that can be; then it is removed."""
+    descriptor = _take(path)
+    if descriptor is None:
+        yield
+        return
+    _open_here.add(descriptor)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            path.unlink()
+        _open_here.discard(descriptor)
+        os.close(descriptor)
+
+
+def is_held(path: Path) -> bool:
+    """Tell whether somebody is known to hold the lock of a file that only they can have made."""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | _FLAGS)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+    return False
 
 
 def state_of(path: Path, recorded: str | None, *, same_boot: bool) -> State:

@@ -1,0 +1,75 @@
+"""Who is at work on an intent: what can't be seen may be."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from asyncjman.api.operations import Operations
+
+from asyncjman.engines.base import Capabilities, Launched, LaunchRequest, Poll, Preview, Target, Watched
+from asyncjman.engines.defaults import Defaults
+from asyncjman.model.job import JobSpec
+from asyncjman.runtime import SYSTEM
+from asyncjman.scheduler.intents import ORPHAN_SECONDS, is_abandoned, lock_of
+from asyncjman.scheduler.launches import launch
+from asyncjman.scheduler.watching import situation
+from asyncjman.store.database import Database
+from asyncjman.store.runnerlock import held
+from asyncjman.store.submissions import Submission
+
+
+class Slow(Defaults):
+    """An engine that asks, in the midst of a launch, what another process thinks of it."""
+
+    name = "sge"
+    capabilities = Capabilities(survives_us=True, max_array=10)
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.seen: list[bool] = []
+
+    async def open(self, wake: object = None) -> None:
+        pass
+
+    async def launch(self, requests: Sequence[LaunchRequest]) -> Sequence[Launched]:
+        (request,) = requests
+        another = replace(
+            SYSTEM, host=lambda: "another", time=lambda: SYSTEM.time() + ORPHAN_SECONDS + 1, pid=lambda: 1
+        )
+        lock = await lock_of(self._database, request.token)
+        found = (await situation(self._database, self.name)).launches[request.token]
+        # as another process has it: it knows nothing of what this one is at
+        self.seen.append(is_abandoned(replace(found, token="of no process here"), lock, another))
+        return [Launched("7", 0.0)]
+
+    async def poll(self, watched: Sequence[Watched], budget: float) -> Poll:
+        return Poll(())
+
+    async def cancel(self, targets: Sequence[Target], *, force: bool, budget: float) -> Sequence[Target]:
+        return ()
+
+    async def preview(self, request: LaunchRequest) -> Preview:
+        return Preview((), b"")
+
+
+async def test_who_launches_holds_a_lock(tmp_path: Path) -> None:
+    """Suspended for an hour, on another host, it goes on all the same: nobody else may launch it."""
+    async with Operations(tmp_path / "jobs.sql3") as operations:
+        await operations.store(JobSpec(command=("true",), exec_dir="/", executor="sge"), lambda stored: None)
+        (job,) = await operations.get([1])
+        engine = Slow(operations.writer())
+        assert [one.native_id for one in await launch(operations.writer(), engine, job)] == ["7"]
+        assert engine.seen == [False]
+    assert [name for name in os.listdir(tmp_path) if name.endswith(".lock")] == []  # noqa: PTH208
+
+
+def test_a_maker_whose_lock_is_free_is_judged_by_the_time(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    one = Submission(1, 1, "ab" * 7, SYSTEM.time() - ORPHAN_SECONDS - 1, "another", 1, None, (), None)
+    with held(lock):
+        assert not is_abandoned(one, lock, SYSTEM)
+    assert is_abandoned(one, lock, SYSTEM)
+    assert not is_abandoned(replace(one, created_at=SYSTEM.time()), lock, SYSTEM)
