@@ -147,3 +147,22 @@ def test_a_task_that_was_stopped_here_is_not_sent_with_its_array(jman: Jman, cel
     assert words == ["1-2:1"]
     assert (jman.folder / "ran").read_text() == "1\n3\n"
     assert [one["status"] for one in jman.list("2", "-a")[0]["tasks"]] == ["success", "stopped", "success"]
+
+
+def test_a_task_that_waits_here_while_others_of_its_job_run_there(jman: Jman, cell: Cell) -> None:
+    """It is tried again after what it depends on ran again: the others don't hold it there."""
+    jman("--local", "submit", "true")
+    jman("submit", "-t", "1-2", "--after-ok", 1, "--", "false")
+    jman("--local", "execute", code=None)
+    jman("list")
+    cell.run_script(1, cell.job(1), 1)
+    cell.set(1, tasks="2", state="r")
+    jman("list")
+    jman("resubmit", "job:1", "-s")
+    jman("resubmit", "job:2")
+    states = [one["status"] for one in jman.list("job:2", "-a")[0]["tasks"]]
+    assert states == ["waiting", "executing"]
+    jman("--local", "execute", code=None)
+    jman("list")
+    assert cell.listed() == [1, 2]
+    assert words_of(cell, "-t") == ["1"]

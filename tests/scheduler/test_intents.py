@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from asyncjman.api.operations import Operations
-
+from asyncjman.api.manager import JobManager
 from asyncjman.engines.base import Capabilities, Launched, LaunchRequest, Poll, Preview, Target, Watched
 from asyncjman.engines.defaults import Defaults
 from asyncjman.model.job import JobSpec
@@ -19,6 +18,7 @@ from asyncjman.scheduler.watching import situation
 from asyncjman.store.database import Database
 from asyncjman.store.runnerlock import held
 from asyncjman.store.submissions import Submission
+from tests.making import stored
 
 
 class Slow(Defaults):
@@ -57,18 +57,17 @@ class Slow(Defaults):
 
 async def test_who_launches_holds_a_lock(tmp_path: Path) -> None:
     """Suspended for an hour, on another host, it goes on all the same: nobody else may launch it."""
-    async with Operations(tmp_path / "jobs.sql3") as operations:
-        await operations.store(JobSpec(command=("true",), exec_dir="/", executor="sge"), lambda stored: None)
-        (job,) = await operations.get([1])
-        engine = Slow(operations.writer())
-        assert [one.native_id for one in await launch(operations.writer(), engine, job)] == ["7"]
+    async with JobManager(tmp_path / "jobs.sql3", run=False) as manager:
+        job = await stored(manager, JobSpec(command=("true",), exec_dir="/", engine="sge"))
+        engine = Slow(manager.session.writer())
+        assert [one.native_id for one in await launch(manager.session.writer(), engine, job)] == ["7"]
         assert engine.seen == [False]
     assert [name for name in os.listdir(tmp_path) if name.endswith(".lock")] == []  # noqa: PTH208
 
 
 def test_a_maker_whose_lock_is_free_is_judged_by_the_time(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
-    one = Submission(1, 1, "ab" * 7, SYSTEM.time() - ORPHAN_SECONDS - 1, "another", 1, None, (), None)
+    one = Submission(1, 1, "sge", "ab" * 7, SYSTEM.time() - ORPHAN_SECONDS - 1, "another", 1, None, (), None)
     with held(lock):
         assert not is_abandoned(one, lock, SYSTEM)
     assert is_abandoned(one, lock, SYSTEM)
