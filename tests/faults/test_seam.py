@@ -161,7 +161,7 @@ def test_a_task_that_waits_here_while_others_of_its_job_run_there(jman: Jman, ce
     jman("resubmit", "job:1", "-s")
     jman("resubmit", "job:2")
     states = [one["status"] for one in jman.list("job:2", "-a")[0]["tasks"]]
-    assert states == ["waiting", "executing"]
+    assert states == ["submitted", "executing"]
     jman("--local", "execute", code=None)
     jman("list")
     assert cell.listed() == [1, 2]
