@@ -58,6 +58,8 @@ class After(NamedTuple):
     job_id: int = 0
     stop_on_failure: bool = False
     """Whether a failure of it counts, whatever the kind."""
+    whole: bool = False
+    """Whether the one native id stands for all of the job: how that ends, the job ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

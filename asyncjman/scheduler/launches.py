@@ -220,6 +220,7 @@ def _held_by(database: Database, job: Job, one: Dependency, other: Job, sent: Se
         tasks=other.spec.array,
         job_id=other.id,
         stop_on_failure=other.spec.stop_on_failure,
+        whole=whole,
     )
 
 

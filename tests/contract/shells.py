@@ -75,6 +75,7 @@ class ShellDialect:
     programs = Programs(("fsub", "fstat", "fdel", "fsite"), "fsub is not on PATH")
     script = ScriptRules(task="BATCH_TASK", native_id="BATCH_JOB")
     queue_decides = False
+    appears_within = 0.0
 
     def fault(self, done: Completed) -> Fault:
         return Fault.LIMIT if done.exit_status == 9 else Fault.LASTING
@@ -106,7 +107,7 @@ class ShellDialect:
         words += [f"{job}.*" for job, numbers in targets if not numbers]
         return [Call(("fdel", *words), lambda done: done.stderr, checked=False)]
 
-    def account(self, name_pattern: str, user: str) -> Call[Accounting] | None:
+    def account(self, watched: Sequence[Watched], user: str) -> Call[Accounting] | None:
         return None
 
     def explain(self, watched: Sequence[Watched], user: str, now: float) -> Plan[Sequence[Evidence]]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from asyncjman.engines.base import IN_ERROR, Observation, Purpose, Ref, Saw, TaskRow, Watched
 from asyncjman.engines.cluster.dialect import Accounting, Row
 from asyncjman.engines.cluster.numbers import members, number_of, task_id_of
+from asyncjman.engines.cluster.queue_ends import Listed, end_of, is_for_queue, is_stale
 from asyncjman.engines.cluster.records import Record, RecordKind
 from asyncjman.engines.cluster.script import SKIPPED_STATUS
 from asyncjman.model.failure import Cause
@@ -39,6 +40,8 @@ class View:
     """What accounting says; None: it was not asked."""
     now: float
     grace: float
+    queue_decides: bool = False
+    """Whether an end that the queue lists outranks a record's."""
 
 
 @dataclass(slots=True)
@@ -48,6 +51,11 @@ class Conclusions:
     seen: list[Observation] = field(default_factory=list)
     ask_accounting: bool = False
     """Whether accounting may tell of a task that is missing."""
+
+    @property
+    def is_not_sent(self) -> bool:
+        """Tell whether it is concluded that an intent was not carried out."""
+        return any(one.saw is Saw.NOT_SENT for one in self.seen)
 
 
 def conclude(view: View) -> Conclusions:
@@ -115,21 +123,35 @@ def _latest(view: View) -> dict[int, Record]:
 
 def _from_records(view: View, found: Conclusions) -> set[int]:
     """Take in what the job script wrote; return the tasks that it says have ended."""
-    # what the queue says waits there, waits again where it had started before
-    pending = {i for row in view.rows or () if row.saw in _PENDING for i in _task_ids(view.watched, row)}
+    listed = {i: row for row in view.rows or () for i in _task_ids(view.watched, row)}
     ended: set[int] = set()
     for task_id, record in _latest(view).items():
-        row = view.watched.rows.get(task_id)
-        if record.attempt != (row.attempt if row else 1) or task_id in view.watched.ended:
+        row, line = view.watched.rows.get(task_id), listed.get(task_id)
+        if not _is_current(view, record, line):
             continue
-        if record.kind is RecordKind.EXIT:
+        if record.kind is RecordKind.EXIT and not _is_for_queue(view, record, line):
             ended.add(task_id)
             found.seen.append(_ended(view, record))
-        elif task_id not in pending and (
-            row is None or row.status is not Status.EXECUTING or row.started_at is None
-        ):
+        elif line is not None and (line.saw in _PENDING or line.end is not None):
+            continue  # what the queue says waits there, waits again where it had started before
+        elif row is None or row.status is not Status.EXECUTING or row.started_at is None:
             found.seen.append(_started(view, record, row))
     return ended
+
+
+def _is_current(view: View, record: Record, line: Row | None) -> bool:
+    """Tell whether a record is of the attempt, and of the run of it, that the task is at."""
+    row = view.watched.rows.get(record.task_id)
+    attempt = row.attempt if row else 1
+    return (
+        record.attempt == attempt and record.task_id not in view.watched.ended and not is_stale(record, line)
+    )
+
+
+def _is_for_queue(view: View, record: Record, line: Row | None) -> bool:
+    return view.queue_decides and is_for_queue(
+        record, line, answered=view.rows is not None, now=view.now, grace=view.grace
+    )
 
 
 def _is_late_end(watched: Watched, record: Record) -> bool:
@@ -182,6 +204,7 @@ def _from_queue(view: View, found: Conclusions, ended: set[int]) -> tuple[set[in
     listed: set[int] = set()
     told = {one.ref.task_id for one in found.seen if one.ref is not None}
     pending: list[Saw] = []
+    latest = _latest(view) if any(row.end is not None for row in view.rows or ()) else {}
     for row in view.rows or ():
         if row.engine_state and engine_state != IN_ERROR:
             engine_state = row.engine_state
@@ -190,7 +213,9 @@ def _from_queue(view: View, found: Conclusions, ended: set[int]) -> tuple[set[in
             if task_id in ended or task_id in told or task_id in watched.ended:
                 continue
             known = watched.rows.get(task_id)
-            if row.saw is None:
+            if row.end is not None:
+                found.seen += _ended_there(view, task_id, row, latest.get(task_id))
+            elif row.saw is None:
                 if known is not None and known.missing_since is not None:
                     found.seen.append(_there_again(view, task_id, known))
             elif row.saw is Saw.RUNNING:
@@ -205,6 +230,25 @@ def _from_queue(view: View, found: Conclusions, ended: set[int]) -> tuple[set[in
         common = max(_PENDING, key=pending.count)
         found.seen.append(Observation(watched.token, None, common, view.now))
     return listed, engine_state
+
+
+def _ended_there(view: View, task_id: int, row: Row, record: Record | None) -> list[Observation]:
+    """Say how a task ended that the queue lists as ended; nothing where its record is still to come."""
+    known = view.watched.rows.get(task_id)
+    if record is not None and not _is_current(view, record, row):
+        record = None
+    listed = Listed(
+        row=row,
+        record=record,
+        known=known,
+        now=view.now,
+        created_at=view.watched.created_at,
+        grace=view.grace,
+        is_stopped=task_id in view.watched.stop,
+    )
+    ref = Ref(view.watched.job_id, task_id, known.attempt if known else 1)
+    ended = end_of(listed, ref, lambda one: _ended(view, one))
+    return [ended] if ended is not None else []
 
 
 def _there_again(view: View, task_id: int, known: TaskRow) -> Observation:

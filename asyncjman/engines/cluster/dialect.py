@@ -17,6 +17,8 @@ T = TypeVar("T")
 
 BEING_DELETED = "being deleted"
 """The state of a row that the cluster was told to delete, and that may last."""
+ENDING = "ending"
+"""The state of a row whose processes end, or have ended: the cluster tidies up after them."""
 
 
 class ParseError(EnvironmentProblem):
@@ -53,6 +55,11 @@ class Call(Generic[T]):
     """Whether it may be made again where nobody knows what came of it."""
     patient: bool = False
     """Whether a fault that passes is waited for, where it is not to be carried out by and by."""
+    whole: bool = False
+    """Whether it has all of ``timeout``, however little time its caller has: broken off, it may be carried
+    out all the same."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables that this call sets. What submits must not set any: a job may inherit them."""
 
 
 Plan = Generator[Call[Any], Any, T]
@@ -79,7 +86,9 @@ class Programs(NamedTuple):
     missing: str
     """What is to be said where it isn't."""
     dropped: tuple[str, ...] = ()
-    """Variables that would have them answer differently."""
+    """Variables that would have them answer differently; ``X_*`` stands for all that begin with ``X_``."""
+    kept: tuple[str, ...] = ()
+    """Variables that are not dropped all the same."""
     wrapper: Wrapper | None = None
 
 
@@ -90,6 +99,10 @@ class ScriptRules:
     task: str = "SGE_TASK_ID"
     """The variable with the number of the task, as each task sees it on every engine."""
     native_id: str = "JOB_ID"
+    array_id: str | None = None
+    """The variable with the native id in a task of an array, where that is another one."""
+    restart: str | None = None
+    """The variable that tells how often the cluster has started this task anew."""
     exit_statuses: Mapping[int, int] = field(default_factory=dict)
     """Those that mean something else there, and what the script ends with instead."""
 
@@ -99,7 +112,7 @@ class Row(NamedTuple):
 
     native_id: str
     token: str | None
-    """From the job's name; None where it is no job of ours."""
+    """What the job was submitted with, as in its name; None where it is no job of ours."""
     numbers: tuple[range, ...]
     """The cluster's numbers of the tasks; () for a job without an array."""
     saw: Saw | None
@@ -109,6 +122,7 @@ class Row(NamedTuple):
     """When it came into this state, in seconds since 1970."""
     host: str | None = None
     restart: int = 0
+    """How often the cluster has started it anew."""
     end: Observation | None = None
     """How it ended, where the queue lists that too."""
     reason: str | None = None
@@ -135,6 +149,8 @@ class Dialect(Protocol):
     script: ScriptRules
     queue_decides: bool
     """Whether an end that the queue lists outranks a record's exit status."""
+    appears_within: float
+    """Seconds until a submission that was broken off, with nobody left at it, is in the queue; 0: at once."""
 
     def fault(self, done: Completed) -> Fault:
         """Tell what kind of failure it is that a command ended with."""
@@ -160,8 +176,8 @@ class Dialect(Protocol):
         The answers are its words. What isn't there any more is no failure.
         """
 
-    def account(self, name_pattern: str, user: str) -> Call[Accounting] | None:
-        """Return what asks accounting for ends and usage; None where there is none."""
+    def account(self, watched: Sequence[Watched], user: str) -> Call[Accounting] | None:
+        """Return what asks accounting for ends and usage of launches; None where there is none."""
 
     def explain(self, watched: Sequence[Watched], user: str, now: float) -> Plan[Sequence[Evidence]]:
         """Find out why jobs wait."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import math
+import os
+import pwd
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -30,8 +31,15 @@ from asyncjman.engines.base import (
 from asyncjman.engines.budget import Budget
 from asyncjman.engines.cluster import process
 from asyncjman.engines.cluster.conclusions import Conclusions, View, conclude, usage_of
-from asyncjman.engines.cluster.dialect import BEING_DELETED, Accounting, Dialect, Fault, Row, Site
-from asyncjman.engines.cluster.names import pattern_of
+from asyncjman.engines.cluster.dialect import (
+    BEING_DELETED,
+    ENDING,
+    Accounting,
+    Dialect,
+    Fault,
+    Row,
+    Site,
+)
 from asyncjman.engines.cluster.numbers import number_of, ranges_of
 from asyncjman.engines.cluster.process import CommandFailed, Commands
 from asyncjman.engines.cluster.script import script_of, text_of
@@ -160,7 +168,7 @@ class ClusterEngine(Defaults):
         return Poll(seen, answered, words)
 
     async def _query(self, *, retry_for: float = 0.0, budget: float = math.inf) -> Sequence[Row]:
-        call = self._dialect.query(getpass.getuser())
+        call = self._dialect.query(_user())
         return await self._commands.ask(call, retry_for=retry_for, within=budget)
 
     async def _conclude(
@@ -168,6 +176,10 @@ class ClusterEngine(Defaults):
     ) -> list[Observation]:
         await asyncio.to_thread(self._spool.read, watched)
         found = self._interpret(watched, rows, None)
+        if self._dialect.appears_within and any(one.is_not_sent for one in found):
+            await asyncio.sleep(min(self._dialect.appears_within, budget))
+            rows = await self._again(budget)
+            found = self._interpret(watched, rows, None)
         if any(one.ask_accounting for one in found):
             accounting = await self._account(watched, budget)
             if accounting is not None:
@@ -176,6 +188,12 @@ class ClusterEngine(Defaults):
         # what is reported from a record is on the disk before anybody stores it
         await asyncio.to_thread(self._spool.secure, [one for one in seen if one.saw in _ENDS])
         return seen
+
+    async def _again(self, budget: float) -> dict[str, list[Row]] | None:
+        try:
+            return _by_token(await self._query(budget=budget))
+        except EnvironmentProblem:
+            return None
 
     def _interpret(
         self, watched: Sequence[Watched], rows: dict[str, list[Row]] | None, accounting: Accounting | None
@@ -190,6 +208,7 @@ class ClusterEngine(Defaults):
                     accounting=accounting,
                     now=now,
                     grace=self._grace,
+                    queue_decides=self._dialect.queue_decides,
                 )
             )
             for one in watched
@@ -202,8 +221,9 @@ class ClusterEngine(Defaults):
         gives no answer in the time of any command has none.
         """
         whole = min(self._budget.left(), budget) >= process.TIMEOUT_SECONDS
-        tokens = [one.token for one in watched if one.purpose is not Purpose.LATE]
-        call = self._dialect.account(pattern_of(tokens), getpass.getuser())
+        some = [one for one in watched if one.purpose is not Purpose.LATE]
+        there = self._site is None or self._site.accounting
+        call = self._dialect.account(some, _user()) if there else None
         if call is None:
             return {}
         try:
@@ -248,7 +268,7 @@ class ClusterEngine(Defaults):
 
     async def explain(self, watched: Sequence[Watched]) -> Sequence[Evidence]:
         sent = [one for one in watched if one.native_id is not None]
-        plan = self._dialect.explain(sent, getpass.getuser(), self._clock())
+        plan = self._dialect.explain(sent, _user(), self._clock())
         return await self._commands.carry_out(plan) if sent else ()
 
     def judge(self, spec: JobSpec, seconds: float | None, usage: Usage | None) -> Sequence[str]:
@@ -260,8 +280,16 @@ class ClusterEngine(Defaults):
             path = self._commands.binaries.path(command)
         except JmanError as error:
             return [Finding(command, "not here", str(error))]
-        found = await self._commands.carry_out(self._dialect.check(getpass.getuser()))
+        found = await self._commands.carry_out(self._dialect.check(_user()))
         return [Finding(command, path), *found]
+
+
+def _user() -> str:
+    """Return who the cluster takes this process for: by its uid; su(1) may leave LOGNAME as it was."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
 
 
 def _script_path(request: LaunchRequest) -> Path:
@@ -288,6 +316,7 @@ def _is_there(target: Target, rows: Iterable[Row], *, dying: bool = False) -> bo
     wanted = {number for one in _numbers(target) for number in one}
     for row in rows:
         listed = {number for one in row.numbers or (range(1),) for number in one}
-        if (dying or row.engine_state != BEING_DELETED) and (not target.refs or wanted & listed):
+        going = row.engine_state in (BEING_DELETED, ENDING)
+        if row.end is None and (dying or not going) and (not target.refs or wanted & listed):
             return True
     return False

@@ -108,14 +108,16 @@ async def run_with_retry(
     check: bool = True,
     retry_for: float | None = None,
     repeatable: bool = True,
+    whole: bool = False,
     classify: Classify = _nothing_is_known,
 ) -> Completed:
     """Run a command, and again while it fails for a reason that passes, ``retry_for`` seconds at most
     (RETRY_SECONDS if None).
 
-    The first run has the whole ``timeout``, whatever the retry_for: a busy cluster may be slow. The pauses
-    grow from 0.5 s to 5 s. A command that must not be carried out twice is not ``repeatable``: after an
-    ambiguous failure it is not run again, and the error says so. A limit of the site is not waited for.
+    The first run has the whole ``timeout``, whatever the retry_for: a busy cluster may be slow; with ``whole``
+    every run has it. The pauses grow from 0.5 s to 5 s. A command that must not be carried out twice is not
+    ``repeatable``: after an ambiguous failure it is not run again, and the error says so. A limit of the site
+    is not waited for.
 
     Raises CommandFailed like ``run``; for faults that pass, also with ``check`` False.
     """
@@ -140,7 +142,8 @@ async def run_with_retry(
             raise fault
         await asyncio.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-        limit = min(limit, max(deadline - clock(), 1.0))
+        if not whole:
+            limit = min(limit, max(deadline - clock(), 1.0))
 
 
 def failure(
@@ -187,17 +190,18 @@ class Commands:
             failed = CommandFailed(program, None, self.budget.words, Fault.PASSING)
             failed.silent = True
             raise failed
-        timeout = min(call.timeout, left, TIMEOUT_SECONDS)
+        timeout = call.timeout if call.whole else min(call.timeout, left)
         if retry_for is None:
             retry_for = RETRY_SECONDS if call.patient else 0.0
         try:
             done = await run_with_retry(
                 argv,
-                env=self.binaries.environment,
+                env={**self.binaries.environment, **call.environment},
                 check=call.checked,
                 timeout=timeout,
                 retry_for=min(left, retry_for),
                 repeatable=call.repeatable,
+                whole=call.whole,
                 classify=self._classify,
             )
         except CommandFailed as error:

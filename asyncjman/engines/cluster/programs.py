@@ -51,11 +51,17 @@ def locate(programs: Programs, environ: Mapping[str, str] | None = None) -> Bina
         paths[name] = found
     if programs.names[0] not in paths:
         raise EnvironmentProblem(programs.missing)
-    environment = {key: value for key, value in environ.items() if key not in programs.dropped}
+    environment = {key: value for key, value in environ.items() if not _is_dropped(key, programs)}
     if wrapper is not None and wrapped:
         for key, value in {**wrapper.defaults, **wrapper.parse(_text(wrapper.settings))}.items():
             environment[key] = environ.get(key) or value
     return Binaries(paths, environment)
+
+
+def _is_dropped(name: str, programs: Programs) -> bool:
+    exact = {one for one in programs.dropped if not one.endswith("*")}
+    starts = tuple(one[:-1] for one in programs.dropped if one.endswith("*"))
+    return (name in exact or name.startswith(starts)) and name not in programs.kept
 
 
 def _text(path: Path) -> str:

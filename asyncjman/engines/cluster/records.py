@@ -56,6 +56,8 @@ class Record:
     """As the shell saw it, None where the command was never run: 128 + n may mean signal n."""
     reason: str | None = None
     skipped_by: int | None = None
+    restart: int = 0
+    """How often the cluster had started it anew by then."""
     stamp: tuple[int, int] = field(default=(0, 0), compare=False, repr=False)
     """Inode and time of change of the file, to tell it from a later one of the same name."""
 
@@ -113,6 +115,7 @@ def parse_record(
         exit_status=exit_status,
         reason=reason,
         skipped_by=skipped_by,
+        restart=_integer(values.get("restart")) or 0,
         stamp=stamp,
     )
 

@@ -120,7 +120,7 @@ def text_of(script: Script) -> bytes:
         f"#!/bin/sh\n# job {script.job_id} of asyncjman, attempt {script.attempt}; it is run on the node",
         f"jman_job={script.job_id}\njman_records={quote(script.records)}",
         _task_part(script),
-        f"jman_native=${{{script.rules.native_id}:-0}}",
+        _native_part(script),
         _FUNCTIONS,
         _dependency_part(script),
         _log_part(script),
@@ -131,6 +131,13 @@ def text_of(script: Script) -> bytes:
     if "\0" in text:
         raise UsageError("a NUL can't be in a command, a variable or a folder's name")
     return os.fsencode(text)
+
+
+def _native_part(script: Script) -> str:
+    rules = script.rules
+    name = rules.array_id if script.array is not None and rules.array_id else rules.native_id
+    restart = f"${{{rules.restart}:-0}}" if rules.restart else "0"
+    return f"jman_native=${{{name}:-0}}\njman_restart={restart}"
 
 
 def _task_part(script: Script) -> str:
@@ -165,7 +172,7 @@ jman_record() {
   jman_now
   jman_tries=0
   until printf '%s\n' 'jman 1' "job $jman_job" "task $jman_task" "attempt $jman_attempt" \
-      "grid $jman_native" "host $jman_host" "time $jman_time" "$2" end \
+      "grid $jman_native" "host $jman_host" "restart $jman_restart" "time $jman_time" "$2" end \
       > "$jman_records/.$1.$jman_task.$$" &&
       mv -f "$jman_records/.$1.$jman_task.$$" "$jman_records/$1.$jman_task"; do
     jman_tries=$((jman_tries + 1))

@@ -17,7 +17,7 @@ from asyncjman.engines.cluster.dialect import (
     ScriptRules,
     Site,
 )
-from asyncjman.engines.cluster.names import job_name, token_in
+from asyncjman.engines.cluster.names import job_name, pattern_of, token_in
 from asyncjman.engines.cluster.process import CommandFailed
 from asyncjman.engines.sge import commands
 from asyncjman.engines.sge.ends import accounting_of
@@ -50,6 +50,7 @@ class SgeDialect:
     # it would start a job that exits with 99 again, and put one that exits with 100 into Eqw
     script = ScriptRules(exit_statuses={99: 1, 100: 1})
     queue_decides = False
+    appears_within = 0.0
 
     def __init__(self, rules: Mapping[str, Any] | None = None, queue: str = "all.q") -> None:
         self._rules = make_rules(rules or {})
@@ -116,8 +117,9 @@ class SgeDialect:
             for argv in argvs
         ]
 
-    def account(self, name_pattern: str, user: str) -> Call[Accounting]:
-        argv = commands.qacct_names("qacct", name_pattern, user=user)
+    def account(self, watched: Sequence[Watched], user: str) -> Call[Accounting]:
+        pattern = pattern_of(one.token for one in watched)
+        argv = commands.qacct_names("qacct", pattern, user=user)
         return Call(tuple(argv), accounting_of, checked=False)
 
     def explain(self, watched: Sequence[Watched], user: str, now: float) -> Plan[Sequence[Evidence]]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pwd
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from asyncjman.engines.cluster.budget import Budget
 
-from asyncjman.engines.cluster import process
-from asyncjman.engines.cluster.dialect import Fault
-from asyncjman.engines.cluster.process import CommandFailed, failure, run, run_with_retry
+from asyncjman.engines.cluster import engine, process
+from asyncjman.engines.cluster.dialect import Call, Fault, Programs
+from asyncjman.engines.cluster.process import CommandFailed, Commands, failure, run, run_with_retry
 from asyncjman.engines.sge.faults import fault_of
 from asyncjman.system.tool import Completed
 from tests.cells.sge import wait_until
@@ -160,3 +163,31 @@ async def test_lasting_faults_and_unclear_ones_come_at_once(tmp_path: Path) -> N
         await run_with_retry([tool(tmp_path, f"{count}; exec sleep 100")], timeout=0.3, repeatable=False)
     assert caught.value.ambiguous
     assert len((tmp_path / "calls").read_text()) == 4
+
+
+@pytest.mark.usefixtures("quick")
+async def test_what_must_not_be_broken_off_has_all_its_time(tmp_path: Path) -> None:
+    """A submission that is killed may be carried out all the same."""
+    path = tool(tmp_path, "sleep 0.5; echo 7")
+    commands = Commands(Programs((path,), ""), lambda _: Fault.LASTING, Budget(0.2))
+    call: Call[str] = Call((path,), lambda done: done.stdout, whole=True)
+    assert await commands.ask(call) == "7\n"
+    cut = Commands(Programs((path,), ""), lambda _: Fault.LASTING, Budget(0.2))
+    with pytest.raises(CommandFailed, match="no answer"):
+        await cut.ask(replace(call, whole=False))
+
+
+async def test_the_variables_of_a_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tool(tmp_path, 'echo "$X_CONF $X_OPTION $OWN"')
+    monkeypatch.setenv("X_CONF", "kept")
+    monkeypatch.setenv("X_OPTION", "dropped")
+    programs = Programs((path,), "", dropped=("X_*",), kept=("X_CONF",))
+    commands = Commands(programs, lambda _: Fault.LASTING, Budget())
+    call: Call[str] = Call((path,), lambda done: done.stdout, environment={"OWN": "set"})
+    assert await commands.ask(call) == "kept  set\n"
+
+
+def test_the_user_is_the_one_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With another name in LOGNAME, as su leaves it, a poll would list the jobs of somebody else."""
+    monkeypatch.setenv("LOGNAME", "somebody")
+    assert engine._user() == pwd.getpwuid(os.geteuid()).pw_name

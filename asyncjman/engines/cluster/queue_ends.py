@@ -1,0 +1,90 @@
+"""How tasks ended by a queue that lists ends, too: held against what the job script recorded. Pure.
+
+The queue tells best why a task ended (a limit of time or memory, a node that failed), the record how:
+its exit status, and times that are no whole seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from asyncjman.engines.base import Observation, Ref, Saw, TaskRow
+from asyncjman.engines.cluster.dialect import Row
+from asyncjman.engines.cluster.records import Record, RecordKind
+from asyncjman.model.failure import Cause
+
+QUEUE_SECONDS = 10.0
+"""So long the queue may still list as active what its record says has ended."""
+RECORD_SECONDS = 10.0
+"""So long a record may take to be seen here (NFS) when the queue says already that the task has ended."""
+_DECIDED_BY_QUEUE = frozenset({Cause.TIMEOUT, Cause.MEMORY, Cause.NODE, Cause.LAUNCH})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """What is known of one task that the queue lists."""
+
+    row: Row
+    record: Record | None
+    known: TaskRow | None
+    now: float
+    created_at: float
+    grace: float
+    is_stopped: bool
+    """Whether somebody asked us to stop it."""
+
+
+def is_stale(record: Record, row: Row | None) -> bool:
+    """Tell whether a record is of an earlier run of a task that the cluster has started anew."""
+    return row is not None and record.restart < row.restart
+
+
+def is_for_queue(record: Record, row: Row | None, *, answered: bool, now: float, grace: float) -> bool:
+    """Tell whether the end in a record is left to a queue that decides.
+
+    One that does not answer may tell later why it failed; of a success it would say nothing else.
+    """
+    if not answered:
+        return record.exit_status != 0 and record.skipped_by is None and now - record.time < grace
+    if row is None:
+        return False
+    return row.end is not None or now - record.time < min(QUEUE_SECONDS, grace)
+
+
+def end_of(one: Listed, ref: Ref, of_record: Callable[[Record], Observation]) -> Observation | None:
+    """Return how a task ended; None where its record is still waited for.
+
+    ``of_record`` says how it ended by the record alone.
+    """
+    end = one.row.end
+    assert end is not None
+    record = one.record
+    ended = record if record is not None and record.kind is RecordKind.EXIT else None
+    if ended is not None and (ended.skipped_by is not None or not _decides(end)):
+        return replace(of_record(ended), native_id=None)
+    if ended is None and not _decides(end) and one.now - end.at < min(RECORD_SECONDS, one.grace):
+        return None
+    started = _started(one, end)
+    found = replace(end, ref=ref, native_id=None, started_at=started, at=max(end.at, started or 0.0))
+    if ended is not None:
+        found.at, found.host = ended.time, ended.host or end.host
+        found.exit_status, found.signal = ended.exit_status, ended.signal
+    if found.saw is Saw.STOPPED and one.is_stopped:
+        found.reason = "stopped"
+    return found
+
+
+def _decides(end: Observation) -> bool:
+    return end.saw is not Saw.ENDED or end.cause in _DECIDED_BY_QUEUE
+
+
+def _started(one: Listed, end: Observation) -> float | None:
+    if end.saw is Saw.SKIPPED:
+        return None
+    if one.record is not None:
+        return one.record.started_at or one.record.time
+    if one.known is not None and one.known.started_at is not None:
+        return one.known.started_at
+    # the queue says it in whole seconds, which may be before it was submitted
+    return None if end.started_at is None else max(end.started_at, one.created_at)
