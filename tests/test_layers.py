@@ -264,7 +264,7 @@ def test_the_protocol_is_all_that_is_known_of_engines() -> None:
 def test_engines_do_not_know_each_other() -> None:
     def folder(name: str) -> str:
         parts = name.split(".")
-        return parts[2] if len(parts) > 3 or parts[-1] in ("local", "cluster", "sge") else ""
+        return parts[2] if len(parts) > 3 or parts[-1] in ("local", "cluster", "sge", "slurm") else ""
 
     wrong = [
         f"{name} imports {target}"

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from asyncjman.engines.base import Engine, Output
 from asyncjman.engines.budget import Budget
 from asyncjman.errors import UsageError
 from asyncjman.settings import Settings
+
+if TYPE_CHECKING:
+    from asyncjman.engines.cluster.dialect import Dialect
 
 __all__ = ["ENGINES", "LOCAL", "Budget", "Context", "Factory", "Host", "check", "make"]
 
@@ -69,20 +72,32 @@ def _local(context: Context) -> Engine:
 
 
 def _sge(context: Context) -> Engine:
-    from asyncjman.engines.cluster.engine import ClusterEngine
     from asyncjman.engines.sge.dialect import SgeDialect
 
+    rules = {name: value for name, value in context.settings.resources.items() if name not in ENGINES}
+    return _cluster(SgeDialect(rules, context.settings.queue), context)
+
+
+def _slurm(context: Context) -> Engine:
+    from asyncjman.engines.slurm.dialect import SlurmDialect
+
     settings = context.settings
+    return _cluster(SlurmDialect(settings.resources.get("slurm", {}), settings.queue), context)
+
+
+def _cluster(dialect: Dialect, context: Context) -> Engine:
+    from asyncjman.engines.cluster.engine import ClusterEngine
+
     return ClusterEngine(
-        SgeDialect(settings.resources, settings.queue),
-        grace=settings.vanish_grace,
+        dialect,
+        grace=context.settings.vanish_grace,
         budget=context.budget,
         clock=context.runtime.time,
     )
 
 
 LOCAL = "local"
-ENGINES: dict[str, Factory] = {LOCAL: _local, "sge": _sge}
+ENGINES: dict[str, Factory] = {LOCAL: _local, "sge": _sge, "slurm": _slurm}
 
 
 def check(name: str) -> str:

@@ -1,0 +1,75 @@
+"""Why jobs wait, in words: what squeue gives as the reason, and when it is to start."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from asyncjman.engines.base import Evidence, Watched
+from asyncjman.engines.slurm.squeue import Waiting
+from asyncjman.engines.slurm.states import NEVER
+
+_REASONS = {
+    "None": "the scheduler has not looked at it yet",
+    "Priority": "jobs of higher priority come first",
+    "Resources": "waits for free CPUs, memory or nodes",
+    "Dependency": "waits there for another job",
+    "BeginTime": "is not to start yet",
+    "JobHeldUser": "is held: scontrol release {} lets it go",
+    "JobArrayTaskLimit": "as many tasks of the array run as may at a time",
+    "ReqNodeNotAvail": "the nodes of the site that it needs are not available now",
+    "PartitionDown": "its partition is down",
+    "PartitionInactive": "its partition takes no jobs to start now",
+    "Licenses": "waits for a license",
+    "Reservation": "waits for its reservation to begin",
+    "Cleaning": "an earlier run of it is still tidied up",
+    "NodeDown": "a node that it needs is down",
+}
+_NODES = "Nodes required for job are DOWN"
+_LIMITS = ("Assoc", "QOS", "MaxCpuPerAccount", "MaxJobsPer")
+
+
+def evidence(watched: Sequence[Watched], waiting: Sequence[Waiting], now: float) -> list[Evidence]:
+    """Return what is to be shown of each job, a line each."""
+    by_token: Mapping[str | None, list[Waiting]] = defaultdict(list)
+    for one in waiting:
+        by_token[one.token].append(one)
+    found: dict[int, dict[str, None]] = defaultdict(dict)
+    for launch in watched:
+        lines = [line for one in by_token[launch.token] for line in _lines(launch, one, now)]
+        if not by_token[launch.token]:
+            lines = [f"the cluster does not list {launch.native_id} any more; its end is not known yet"]
+        found[launch.job_id].update(dict.fromkeys(lines))
+    return [Evidence(job_id, line) for job_id, lines in found.items() for line in lines]
+
+
+def _lines(launch: Watched, one: Waiting, now: float) -> list[str]:
+    if one.state == "SUSPENDED":
+        return ["suspended on the cluster"]
+    if one.state != "PENDING":
+        return []
+    lines = [f"{words_of(one.reason, one.native_id)} ({one.reason}, partition {one.partition})"]
+    if one.reason in NEVER:
+        lines.append(
+            f"to ask for something else: jman stop {launch.job_id}, then jman resubmit {launch.job_id} "
+            "with -q, -m, -p or --time"
+        )
+    elif one.start is not None and one.start > now:
+        moment = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.start))
+        lines.append(f"the cluster plans to start it at {moment}")
+    return lines
+
+
+def words_of(reason: str, native_id: str) -> str:
+    """Say what a reason of squeue means."""
+    if reason in NEVER:
+        return f"can never start as it is: {NEVER[reason]}"
+    if reason.startswith(_NODES):
+        return _REASONS["ReqNodeNotAvail"]
+    key = reason.partition(",")[0].strip()
+    if key in _REASONS:
+        return _REASONS[key].format(native_id)
+    if key.startswith(_LIMITS):
+        return "a limit of its account or its QOS is reached"
+    return "waits on the cluster"
