@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.cells.sge import WITHOUT
+from tests.cells import sge, slurm
 from tests.cli.tools import Jman
 
 # the commands of a cluster that happens to be on PATH find nothing: `grid` names a cell of our own
 os.environ["SGE_ROOT"] = "/nonexistent/no-cluster-but-our-own"
+os.environ["SLURM_CONF"] = "/nonexistent/no-cluster-but-our-own"
 for name in ("SGE_CELL", "SGE_QMASTER_PORT", "SGE_EXECD_PORT"):
     os.environ.pop(name, None)
 
@@ -66,8 +67,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Have all tests that need a cell told in one line: else each is told with its own place."""
     report = yield
-    if report.skipped and isinstance(report.longrepr, tuple) and WITHOUT in report.longrepr[2]:
-        report.longrepr = ("tests/cells/sge.py", 0, report.longrepr[2])
+    if report.skipped and isinstance(report.longrepr, tuple):
+        for cell in (sge, slurm):
+            if cell.WITHOUT in report.longrepr[2]:
+                report.longrepr = (
+                    f"tests/cells/{cell.__name__.rpartition('.')[2]}.py",
+                    0,
+                    report.longrepr[2],
+                )
     return report
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
@@ -21,7 +22,9 @@ def members(folder: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            if process.environ().get("SGE_ROOT") == folder and process.status() != psutil.STATUS_ZOMBIE:
+            variables = process.environ()
+            of_cell = folder in (variables.get("SGE_ROOT"), str(Path(variables.get("SLURM_CONF", "")).parent))
+            if of_cell and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
 

@@ -1,4 +1,4 @@
-"""Engines, as the command line drives them: this machine, a fake batch system, and a real cell (CELLS=1)."""
+"""Engines, as the command line drives them: this machine, a fake batch system, and real cells (CELLS=1)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import pytest
 
 from asyncjman.engines import registry
 from tests.cells.sge import sge_cell, wait_until
+from tests.cells.slurm import slurm, slurm_cell
 from tests.cli.tools import Jman
 from tests.contract import shells
 from tests.faults.tools import kill_left_in
 from tests.grid.conftest import grid
 
-__all__ = ["grid", "sge_cell"]
+__all__ = ["grid", "sge_cell", "slurm", "slurm_cell"]
 
 
 class Engine:
@@ -47,12 +48,18 @@ class Here(Engine):
         super().start()
 
 
-@pytest.fixture(params=["local", "shells", pytest.param("sge", marks=pytest.mark.sge)])
+CELLS = {"sge": "grid", "slurm": "slurm"}
+"""The fixtures of real clusters."""
+
+
+@pytest.fixture(
+    params=["local", "shells", *(pytest.param(name, marks=getattr(pytest.mark, name)) for name in CELLS)]
+)
 def engine(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Engine]:
-    if request.param == "sge":
-        yield Engine(request.getfixturevalue("grid"))
+    if request.param in CELLS:
+        yield Engine(request.getfixturevalue(CELLS[request.param]))
         return
     jman: Jman = request.getfixturevalue("jman")
     if request.param == "local":
