@@ -50,7 +50,7 @@ def _lines(launch: Watched, one: Waiting, now: float) -> list[str]:
     if one.state != "PENDING":
         return []
     lines = [f"{words_of(one.reason, one.native_id)} ({one.reason}, partition {one.partition})"]
-    if one.reason in NEVER:
+    if one.reason.partition(",")[0] in NEVER:
         lines.append(
             f"to ask for something else: jman stop {launch.job_id}, then jman resubmit {launch.job_id} "
             "with -q, -m, -p or --time"
@@ -63,11 +63,11 @@ def _lines(launch: Watched, one: Waiting, now: float) -> list[str]:
 
 def words_of(reason: str, native_id: str) -> str:
     """Say what a reason of squeue means."""
-    if reason in NEVER:
-        return f"can never start as it is: {NEVER[reason]}"
+    key = reason.partition(",")[0].strip()
+    if key in NEVER:
+        return f"can never start as it is: {NEVER[key]}"
     if reason.startswith(_NODES):
         return _REASONS["ReqNodeNotAvail"]
-    key = reason.partition(",")[0].strip()
     if key in _REASONS:
         return _REASONS[key].format(native_id)
     if key.startswith(_LIMITS):

@@ -16,6 +16,7 @@ from asyncjman.engines.slurm.tokens import token_in
 from asyncjman.system.tool import Completed
 
 _START = re.compile(r"\d{1,10}\|[^|\n]*\|", re.ASCII)
+_CODE = re.compile(r"(\d{1,10})(?::(\d{1,3}))?", re.ASCII)
 _LATEST = 32503680000.0
 """The year 3000: a time after it is no time."""
 
@@ -79,19 +80,23 @@ def _lines(done: Completed, count: int) -> list[Sequence[str]]:
 
 def _row(fields: Sequence[str]) -> Row:
     array_id, numbers, _, state, exit_code, restart, start, end, nodes, reason, comment = fields
-    if not (exit_code.isdecimal() and restart.isdecimal()):
+    code = _CODE.fullmatch(exit_code)
+    if code is None or not restart.isdecimal():
         raise ParseError(f"squeue's output can't be read: {'|'.join(fields)!r}")
+    # the tasks of an array that have not started are told the reasons of those that have, too
+    reason = reason.partition(",")[0].strip()
     token = token_in(comment)
     started = time_of(start)
     ended = None
     if state in ENDED:
-        status = int(exit_code)
+        # one number is a wait status
+        first, second = int(code[1]), code[2]
         ended = end_of(
             Ended(
                 array_id,
                 state,
-                exit_status=status >> 8,
-                signal=status & 127,
+                exit_status=first >> 8 if second is None else first,
+                signal=first & 127 if second is None else int(second),
                 started_at=started,
                 finished_at=time_of(end),
                 nodes=nodes,

@@ -1,0 +1,33 @@
+"""Which batch system a machine has."""
+
+from __future__ import annotations
+
+import pytest
+
+from asyncjman.engines.detect import SIGNS, cluster_of
+from asyncjman.engines.registry import CLUSTERS
+from asyncjman.errors import UsageError
+
+
+def seen(asked: str, *commands: str) -> str | None:
+    return cluster_of(asked, lambda name: f"/usr/bin/{name}" if name in commands else None)
+
+
+def test_what_is_there_is_taken() -> None:
+    assert seen("auto") is None
+    assert seen("auto", "qsub", "qstat") is None, "Slurm's wrappers alone"
+    assert seen("auto", "qsub", "qconf") == "sge"
+    assert seen("auto", "sbatch", "scontrol", "qsub") == "slurm"
+
+
+def test_what_is_asked_for_is_taken() -> None:
+    assert seen("sge", "sbatch", "scontrol") == "sge"
+
+
+def test_two_of_them_have_to_be_told_apart() -> None:
+    with pytest.raises(UsageError, match="sge and slurm: say which one, with --cluster"):
+        seen("auto", "qsub", "qconf", "sbatch", "scontrol")
+
+
+def test_every_batch_system_has_its_signs() -> None:
+    assert SIGNS.keys() == CLUSTERS.keys()
