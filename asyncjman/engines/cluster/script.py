@@ -193,6 +193,12 @@ reason skipped because of job $1$2"
 }
 jman_host=${HOSTNAME:-$(uname -n)}
 mkdir -p "$jman_records" 2>/dev/null
+jman_has() { grep -qx "$2" "$jman_records/$1" 2>/dev/null; }
+# a cluster that lost what it knew starts again what has run: not what has succeeded
+jman_end=exit.$jman_task
+if jman_has folded "$jman_task 0 $jman_attempt" || { [ -e "$jman_records/$jman_end" ] &&
+    jman_has "$jman_end" "attempt $jman_attempt" && jman_has "$jman_end" 'exit_status 0' &&
+    jman_has "$jman_end" end; }; then exit 0; fi
 # what an earlier run of this task left, where the cluster started it again
 rm -f "$jman_records/exit.$jman_task"
 """.strip().replace("SKIPPED", str(SKIPPED_STATUS))

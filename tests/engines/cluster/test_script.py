@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -112,7 +113,8 @@ def test_arguments_and_variables_arrive_as_they_are(tmp_path: Path, shell: list[
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.binary(max_size=40).filter(lambda one: b"\0" not in one), max_size=4))
 def test_any_bytes_arrive(tmp_path: Path, words: list[bytes]) -> None:
-    (tmp_path / "logs" / "x.o42").unlink(missing_ok=True)
+    for left in (tmp_path / "logs" / "x.o42", tmp_path / "records" / "exit.0"):
+        left.unlink(missing_ok=True)
     argv = ["/usr/bin/printf", "%s\\n", *map(os.fsdecode, words)]
     assert run_script(make(tmp_path, *argv), tmp_path) == 0
     assert (tmp_path / "logs" / "x.o42").read_bytes() == b"".join(one + b"\n" for one in words or [b""])
@@ -179,7 +181,7 @@ def test_no_log_files(tmp_path: Path) -> None:
 
 def test_earlier_logs_are_kept(tmp_path: Path) -> None:
     for attempt in (1, 2, 2, 3):
-        run_script(make(tmp_path, "echo", f"attempt {attempt}", attempt=attempt), tmp_path)
+        run_script(make(tmp_path, "sh", "-c", f"echo attempt {attempt}; exit 1", attempt=attempt), tmp_path)
     logs = tmp_path / "logs"
     assert (logs / "x.o42.attempt1").read_text() == "attempt 1\n"
     assert (logs / "x.o42.attempt2").read_text() == "attempt 2\nattempt 2\n"
@@ -330,3 +332,21 @@ def test_a_script_of_a_spec() -> None:
 def test_what_no_process_can_be_given_is_refused(tmp_path: Path, bad: dict[str, str]) -> None:
     with pytest.raises(UsageError):
         text_of(make(tmp_path, "true", environment=bad))
+
+
+@pytest.mark.parametrize("is_folded", [False, True])
+def test_what_has_succeeded_is_not_run_again(tmp_path: Path, is_folded: bool) -> None:
+    """A controller of Slurm that was killed starts again what it had not written down as started."""
+    script = make(tmp_path, "sh", "-c", 'echo x >> ran; [ "$JMAN_ATTEMPT" != 2 ]')
+
+    def run_it(attempt: int, count: int) -> None:
+        assert run_script(replace(script, attempt=attempt), tmp_path) == (attempt == 2)
+        assert len((tmp_path / "ran").read_text().split()) == count
+        if is_folded:
+            records.fold(tmp_path / "records", records.scan(tmp_path / "records"))
+
+    run_it(1, 1)
+    run_it(1, 1)
+    run_it(2, 2)
+    run_it(2, 3)  # what failed may run again
+    run_it(3, 4)
