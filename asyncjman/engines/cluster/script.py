@@ -136,7 +136,7 @@ def text_of(script: Script) -> bytes:
 def _native_part(script: Script) -> str:
     rules = script.rules
     name = rules.array_id if script.array is not None and rules.array_id else rules.native_id
-    restart = f"${{{rules.restart}:-0}}" if rules.restart else "0"
+    restart = f"${{{rules.restart}:-0}}" if rules.restart else "unknown"
     return f"jman_native=${{{name}:-0}}\njman_restart={restart}"
 
 
@@ -193,12 +193,16 @@ reason skipped because of job $1$2"
 }
 jman_host=${HOSTNAME:-$(uname -n)}
 mkdir -p "$jman_records" 2>/dev/null
-jman_has() { grep -qx "$2" "$jman_records/$1" 2>/dev/null; }
-# a cluster that lost what it knew starts again what has run: not what has succeeded
-jman_end=exit.$jman_task
-if jman_has folded "$jman_task 0 $jman_attempt" || { [ -e "$jman_records/$jman_end" ] &&
-    jman_has "$jman_end" "attempt $jman_attempt" && jman_has "$jman_end" 'exit_status 0' &&
-    jman_has "$jman_end" end; }; then exit 0; fi
+# a cluster that lost what it knew starts again what has ended: never what has succeeded, and nothing where
+# it counts how often it starts a task anew on purpose
+jman_has() { [ -e "$jman_records/$1" ] && grep -qx "$2" "$jman_records/$1" 2>/dev/null; }
+jman_ended() {
+  jman_has "exit.$jman_task" "attempt $jman_attempt" && jman_has "exit.$jman_task" "$1" &&
+    jman_has "exit.$jman_task" end
+}
+if jman_has folded "$jman_task 0 $jman_attempt" || jman_ended 'exit_status 0'; then exit 0; fi
+if [ "$jman_restart" = 0 ] && jman_has folded "$jman_task [^ ]* $jman_attempt"; then exit 1; fi
+if [ "$jman_restart" != unknown ] && jman_ended "restart $jman_restart"; then exit 1; fi
 # what an earlier run of this task left, where the cluster started it again
 rm -f "$jman_records/exit.$jman_task"
 """.strip().replace("SKIPPED", str(SKIPPED_STATUS))

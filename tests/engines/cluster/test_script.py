@@ -334,19 +334,26 @@ def test_what_no_process_can_be_given_is_refused(tmp_path: Path, bad: dict[str, 
         text_of(make(tmp_path, "true", environment=bad))
 
 
-@pytest.mark.parametrize("is_folded", [False, True])
-def test_what_has_succeeded_is_not_run_again(tmp_path: Path, is_folded: bool) -> None:
-    """A controller of Slurm that was killed starts again what it had not written down as started."""
-    script = make(tmp_path, "sh", "-c", 'echo x >> ran; [ "$JMAN_ATTEMPT" != 2 ]')
+COUNTS = ScriptRules(restart="RESTARTS")
 
-    def run_it(attempt: int, count: int) -> None:
-        assert run_script(replace(script, attempt=attempt), tmp_path) == (attempt == 2)
+
+@pytest.mark.parametrize("is_folded", [False, True])
+@pytest.mark.parametrize("rules", [SgeDialect.script, COUNTS], ids=["plain", "counts"])
+def test_what_has_ended_is_not_run_again(tmp_path: Path, rules: ScriptRules, is_folded: bool) -> None:
+    """A controller of Slurm that was killed starts again what it had not written down as started."""
+    script = make(tmp_path, "sh", "-c", 'echo x >> ran; [ "$JMAN_ATTEMPT" != 2 ]', rules=rules)
+
+    def run_it(attempt: int, count: int, restarts: int = 0) -> None:
+        status = run_script(replace(script, attempt=attempt), tmp_path, env={"RESTARTS": str(restarts)})
+        assert status == (attempt == 2)
         assert len((tmp_path / "ran").read_text().split()) == count
         if is_folded:
             records.fold(tmp_path / "records", records.scan(tmp_path / "records"))
 
     run_it(1, 1)
     run_it(1, 1)
+    run_it(1, 1, restarts=1)
     run_it(2, 2)
-    run_it(2, 3)  # what failed may run again
-    run_it(3, 4)
+    run_it(2, 3, restarts=1)  # what failed may be started anew on purpose
+    run_it(2, 3 if rules is COUNTS else 4, restarts=0 if is_folded else 1)
+    run_it(3, 4 if rules is COUNTS else 5)
