@@ -53,11 +53,13 @@ SlurmdParameters=config_overrides
 ReturnToService=2
 KillWait=5
 MinJobAge={age}
+FirstJobId=10001
 NodeName={host} NodeAddr=127.0.0.1 CPUs=16 RealMemory=4000 State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 PartitionName=short Nodes=ALL MaxTime=1:00:00 State=UP
 """
-"""A scheduler that waits for nothing, and the same size on every host, whatever the hardware."""
+"""A scheduler that waits for nothing, and the same size on every host, whatever the hardware; numbers
+that no job id of a test is the same as."""
 
 
 def install() -> None:
