@@ -128,10 +128,10 @@ class OwnSlurm:
         self._start("slurmctld")
         self._await("the controller answers", lambda: "is UP" in self.tool("scontrol", "ping"))
 
-    def kill_controller(self) -> None:
-        """Kill slurmctld; what it has stored, it finds again."""
+    def stop_controller(self) -> None:
+        """End slurmctld as an administrator does; killed, it forgets the last seconds, and uses ids again."""
         pid = self.controller
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, signal.SIGTERM)
 
         def is_gone() -> bool:
             with suppress(ProcessLookupError):

@@ -41,7 +41,7 @@ class Cluster:
     @contextmanager
     def away(self) -> Iterator[None]:
         """Have no controller for a while."""
-        self.own.kill_controller()
+        self.own.stop_controller()
         try:
             yield
         finally:
