@@ -77,7 +77,7 @@ def options(
         found += ["--nodes=1", "--ntasks=1", f"--cpus-per-task={asked.slots}"]
     if asked.memory:
         per_node = rules.memory_option is MemoryOption.PER_NODE
-        found.append(f"{rules.memory_option}={_kib(asked.memory * (asked.slots if per_node else 1))}K")
+        found.append(f"{rules.memory_option}={_size(asked.memory * (asked.slots if per_node else 1))}")
     found += _of_gpus(resources, rules)
     limits = [one for one in (asked.seconds, limit) if one is not None]
     if limits:
@@ -116,8 +116,11 @@ def _bytes(text: str) -> int:
     return int(match[1]) << (10 * power)
 
 
-def _kib(amount: int) -> int:
-    return math.ceil(amount / 1024)
+def _size(amount: int) -> str:
+    """Write bytes in the largest unit that they are a whole number of."""
+    kib = math.ceil(amount / 1024)
+    unit = next((power for power in (3, 2, 1) if kib % 1024**power == 0), 0)
+    return f"{kib // 1024**unit}{'KMGT'[unit]}"
 
 
 def _seconds(text: str) -> float:

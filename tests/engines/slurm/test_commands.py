@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from asyncjman.engines.base import After, LaunchRequest, Ref
-from asyncjman.engines.cluster.dialect import Call, Fault
+from asyncjman.engines.cluster.dialect import Call, Fault, Site
 from asyncjman.engines.cluster.programs import locate
 from asyncjman.engines.slurm import commands
 from asyncjman.engines.slurm.dialect import SlurmDialect
@@ -93,9 +93,10 @@ def test_dependencies(after: After, condition: str) -> None:
         ("all.q", {}, None, ()),
         ("short", {}, None, ("--partition=short",)),
         ("short, long", {}, None, ("--partition=short,long",)),
-        ("all.q", {"memory": "4"}, None, ("--mem-per-cpu=4194304K",)),
+        ("all.q", {"memory": "4"}, None, ("--mem-per-cpu=4G",)),
         ("all.q", {"memory": "500M", "slots": 4}, None,
-         ("--nodes=1", "--ntasks=1", "--cpus-per-task=4", "--mem-per-cpu=512000K")),
+         ("--nodes=1", "--ntasks=1", "--cpus-per-task=4", "--mem-per-cpu=500M")),
+        ("all.q", {"memory": "1500k"}, None, ("--mem-per-cpu=1500K",)),
         ("all.q", {"time": "61"}, None, ("--time=0-00:02:00",)),
         ("all.q", {"time": "30:0:0"}, None, ("--time=1-06:00:00",)),
         ("all.q", {"time": "0"}, None, ("--time=0-00:01:00",)),
@@ -105,7 +106,7 @@ def test_dependencies(after: After, condition: str) -> None:
         ("all.q", {"gpus": 2}, None, ("--gres=gpu:2",)),
         ("all.q", {"hostname": "n7"}, None, ("--nodelist=n7",)),
         ("all.q", {"memory": "1G", "extra": ["--mem=0", "--qos", "high"]}, None,
-         ("--mem-per-cpu=1048576K", "--mem=0", "--qos", "high")),
+         ("--mem-per-cpu=1G", "--mem=0", "--qos", "high")),
     ],
 )  # fmt: skip
 def test_resources(
@@ -121,7 +122,7 @@ def test_rules_of_a_site() -> None:
     )  # fmt: skip
     asked = {"memory": "2G", "slots": 3, "gpus": 1, "gpu_memory": "24G"}
     assert options("main", asked, rules=rules) == (
-        "--account=x", "--nodes=1", "--ntasks=1", "--cpus-per-task=3", "--mem=6291456K",
+        "--account=x", "--nodes=1", "--ntasks=1", "--cpus-per-task=3", "--mem=6G",
         "--gpus-per-task=1", "--constraint=gpu24G",
     )  # fmt: skip
     assert rules.memory_option is MemoryOption.PER_NODE
@@ -243,6 +244,14 @@ def test_a_refusal_in_its_own_words() -> None:
     assert end.value.value == (
         "the cluster refuses it: invalid partition specified: x; Batch job submission failed: Invalid"
     )
+
+
+def test_a_refusal_of_an_array_that_is_too_large() -> None:
+    plan = SlurmDialect().refusal(REQUEST, "Batch job submission failed: Invalid job array specification")
+    assert next(plan).argv == ("scontrol", "show", "config")
+    with pytest.raises(StopIteration) as end:
+        plan.send(Site(1000, 300, False))
+    assert "no array with a task above 1000" in end.value.value
 
 
 def test_no_limit_is_no_limit() -> None:
