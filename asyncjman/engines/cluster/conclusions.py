@@ -178,7 +178,7 @@ def _ended(view: View, record: Record) -> Observation:
     elif record.task_id in view.watched.stop and record.exit_status != 0:
         saw, reason = Saw.STOPPED, "stopped"
     elif record.exit_status != 0:
-        cause = Cause.EXIT if record.signal is None else Cause.SIGNAL
+        cause = record.cause or (Cause.EXIT if record.signal is None else Cause.SIGNAL)
         if reason is None:
             reason = f"exit status {record.exit_status}"
             if record.signal is not None:

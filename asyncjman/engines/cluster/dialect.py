@@ -103,6 +103,9 @@ class ScriptRules:
     """The variable with the native id in a task of an array, where that is another one."""
     restart: str | None = None
     """The variable that tells how often the cluster has started this task anew."""
+    keeps_time: bool = False
+    """Whether it has to end what takes too long, as the batch system is not exact: there it leads a process
+    group of its own."""
     exit_statuses: Mapping[int, int] = field(default_factory=dict)
     """Those that mean something else there, and what the script ends with instead."""
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from asyncjman.model.failure import Cause
 from asyncjman.model.status import Status
 from asyncjman.system.durable import make_durable
 
@@ -56,6 +57,8 @@ class Record:
     """As the shell saw it, None where the command was never run: 128 + n may mean signal n."""
     reason: str | None = None
     skipped_by: int | None = None
+    cause: Cause | None = None
+    """Why it failed, where the script knows better than by the exit status."""
     restart: int = 0
     """How often the cluster had started it anew by then."""
     stamp: tuple[int, int] = field(default=(0, 0), compare=False, repr=False)
@@ -115,6 +118,7 @@ def parse_record(
         exit_status=exit_status,
         reason=reason,
         skipped_by=skipped_by,
+        cause=_cause(values.get("cause")),
         restart=_integer(values.get("restart")) or 0,
         stamp=stamp,
     )
@@ -291,6 +295,13 @@ def _replace(folder: Path, lines: Iterable[str]) -> None:
         os.fsync(stream.fileno())
     temporary.replace(folder / FOLDED)
     make_durable([], [folder])
+
+
+def _cause(text: str | None) -> Cause | None:
+    try:
+        return Cause(text) if text else None
+    except ValueError:
+        return None
 
 
 def _integer(text: str | None) -> int | None:

@@ -17,6 +17,7 @@ from shlex import quote
 
 from asyncjman.engines.base import LaunchRequest
 from asyncjman.engines.cluster.dialect import ScriptRules
+from asyncjman.engines.cluster.time_limit import end_part, watch_part
 from asyncjman.errors import UsageError
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Kind
@@ -70,6 +71,8 @@ class Script:
     task_map: tuple[tuple[int, int], ...] = ()
     """(task id, attempt) by the cluster's numbers 1, 2, 3… of tasks; empty where these are the task ids."""
     predecessors: tuple[Predecessor, ...] = ()
+    time_limit: float | None = None
+    """Seconds that the command may take."""
     rules: ScriptRules = field(default_factory=ScriptRules)
 
 
@@ -107,6 +110,7 @@ def script_of(request: LaunchRequest, rules: ScriptRules) -> Script:
             )
             for one in request.after
         ),
+        time_limit=request.time_limit if rules.keeps_time else None,
         rules=rules,
     )
 
@@ -342,12 +346,15 @@ def _command_part(script: Script) -> str:
         argv = f"/usr/bin/env -- {' '.join(by_env)} {argv}"
     lines.append(f"exec {argv}")
     body = "\n".join(lines)
+    before, behind = "", ""
+    if script.time_limit is not None:
+        before, behind = f"\n{watch_part(script.time_limit)}", f"\n{end_part(script.time_limit)}"
     return f"""
-case $jman_signal in TERM|USR2|XCPU) jman_fail "stopped before it started";; esac
+case $jman_signal in TERM|USR2|XCPU) jman_fail "stopped before it started";; esac{before}
 (
 {body}
 ) </dev/null >>"$jman_out" 2>>"$jman_err"
-jman_status=$?""".lstrip("\n")
+jman_status=$?{behind}""".lstrip("\n")
 
 
 def _sweep_part(script: Script, sweep: Sweep) -> str:

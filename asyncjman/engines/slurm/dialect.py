@@ -39,6 +39,8 @@ class SlurmDialect:
         native_id="SLURM_JOB_ID",
         array_id="SLURM_ARRAY_JOB_ID",
         restart="SLURM_RESTART_COUNT",
+        # its limits are minutes, and it looks every half minute or so
+        keeps_time=True,
     )
     queue_decides = True
     # a controller that was frozen answers squeue before it has taken what sbatch left in its socket

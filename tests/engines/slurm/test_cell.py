@@ -117,6 +117,14 @@ def test_a_script_killed_hard_leaves_its_end_to_the_queue(slurm: Jman) -> None:
     assert (job["status"], job["signal"]) == ("failure", 9)
 
 
+def test_a_limit_of_time_is_kept_to_the_second(slurm: Jman) -> None:
+    submit(slurm, "--timeout", "2", "sh", "-c", "sleep 300")
+    submit(slurm, "--timeout", "60", "true")
+    one, other = end(slurm)
+    assert (one["status"], one["reason"], other["status"]) == ("failure", "timed out after 2 s", "success")
+    assert "timed out after 2 s; ran 2." in slurm("why", "1").out
+
+
 def test_a_controller_that_is_away(slurm: Jman, slurm_cell: Cluster) -> None:
     submit(slurm, "-t", "1-40%16", "sh", "-c", "echo x >> ran; sleep 0.5")
     waiting = slurm.start("wait")
