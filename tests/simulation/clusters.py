@@ -19,6 +19,8 @@ class Clusters:
 
     def __init__(self, world: World, plan: Plan) -> None:
         self._world = world
+        self.clean_since: dict[str, float] = {}
+        """When the latest poll began after which nothing was on a cluster that must not start."""
         self.sites = {name: Site(world, SITES[name]) for name in plan.sites}
         self.desks = {name: Desk(site) for name, site in self.sites.items()}
         for site in self.sites.values():

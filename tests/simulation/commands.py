@@ -17,10 +17,10 @@ from asyncjman.model.job import PLAIN_TASK, JobSpec
 from asyncjman.model.retry import Retry
 from asyncjman.model.selection import Selection
 from asyncjman.model.status import FINISHED, Status
+from asyncjman.scheduler import polling
 from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.dispatcher import Dispatcher
 from asyncjman.scheduler.options import Options
-from asyncjman.scheduler.polling import poll
 from asyncjman.settings import Settings
 from asyncjman.store import schedule
 from asyncjman.store.database import Database
@@ -164,7 +164,7 @@ class Commands:
             await asyncio.sleep(1.0)
             if await schedule.waits_elsewhere(database, "local"):
                 for name in await schedule.clusters(database):
-                    await poll(database, registry.make(name, database, SETTINGS, Budget()))
+                    await polling.poll(database, registry.make(name, database, SETTINGS, Budget()))
 
     async def wait(self, process: Process, wanted: Wait) -> None:
         job = self._job(wanted.which)

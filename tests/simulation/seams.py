@@ -16,12 +16,14 @@ from unittest.mock import patch
 import psutil
 
 from asyncjman.engines import registry
+from asyncjman.engines.base import Engine
 from asyncjman.engines.cluster import process, records
 from asyncjman.engines.cluster.dialect import Programs
 from asyncjman.engines.cluster.programs import Binaries
-from asyncjman.scheduler import intents, launches, reconcile
+from asyncjman.scheduler import cancelling, intents, launches, poller, polling, reconcile
 from asyncjman.scheduler.liveness import Life
 from asyncjman.store import folderlock, opening
+from asyncjman.store.database import Database
 from asyncjman.store.runners import Runner
 from asyncjman.system import git, tool
 from tests.simulation.clusters import Clusters
@@ -83,6 +85,22 @@ def simulated(world: World, machine: Machine, clusters: Clusters) -> Iterator[No
     def scan(folder: str) -> list[records.Record]:
         return sorted(real_scan(folder), key=lambda one: one.task_id)
 
+    async def withdraw(database: Database, engine: Engine, **options: Any) -> bool:
+        is_clean: bool = await real_withdraw(database, engine, **options)
+        if not is_clean:
+            unclean.add(current())
+        return is_clean
+
+    async def poll(database: Database, engine: Engine, **options: Any) -> polling.Polled:
+        begun = world.now
+        unclean.discard(current())
+        polled = await real_poll(database, engine, **options)
+        if polled.answered and current() not in unclean:
+            clusters.clean_since[engine.name] = max(begun, clusters.clean_since.get(engine.name, 0.0))
+        return polled
+
+    unclean: set[Process] = set()
+    real_poll, real_withdraw = polling.poll, vars(polling)["withdraw"]  # a planted one, perhaps
     real_scan = records.scan
     in_flight = _InFlight()
     with ExitStack() as stack:
@@ -91,6 +109,10 @@ def simulated(world: World, machine: Machine, clusters: Clusters) -> Iterator[No
             # its locks are the real process's, which opens and deletes for all of the simulated ones
             (folderlock, "_descriptor", lambda folder: None),
             (git, "describe", no_commit),
+            (polling, "withdraw", withdraw),
+            (polling, "poll", poll),
+            (poller, "poll", poll),
+            (cancelling, "poll", poll),
             (tool, "run", run),
             (process, "locate", locate),
             (psutil, "process_iter", processes),

@@ -43,6 +43,7 @@ class Run:
     number: int
     key: Key
     attempt: int
+    site: str
     state: str = PENDING
     restart: int = 0
     begun: float = 0.0
@@ -107,7 +108,7 @@ class Site:
         )
         for number in asked["numbers"]:
             task_id, attempt = batch.script.task_of(number)
-            batch.runs.append(Run(batch, number, (batch.script.job_id, task_id), attempt))
+            batch.runs.append(Run(batch, number, (batch.script.job_id, task_id), attempt, self.rules.name))
         self.batches[batch.native_id] = batch
         self.world.tell(f"{self.rules.name} takes job {batch.script.job_id} as {batch.native_id}")
         self.on_taken(batch)
@@ -240,7 +241,6 @@ class Site:
         status = chance.choice((1, 2)) if chance.random() < self.failing else 0
         self._stop_command(run, "success" if status == 0 else "failure")
         self._record(run, "exit", f"started {run.started}", f"exit_status {status}")
-        run.is_dying = run.is_dying or False
         await asyncio.sleep(self.world.pause())
         self._end(run, "ended", status)
 

@@ -9,38 +9,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.simulation.builders import FIRST, SECOND, THIRD, again, job, plan
 from tests.simulation.history import Stage, stage
-from tests.simulation.plan import Action, Delete, Execute, Interrupt, Plan, Resubmit, Stop, Submit, Suspend
-
-FIRST, SECOND, THIRD = 0.1, 0.5, 0.9
-"""Which of up to three jobs."""
+from tests.simulation.plan import Delete, Execute, Interrupt, Resubmit, Stop, Suspend
 
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Stage]:
     with stage() as one:
         yield one
-
-
-def job(
-    size: int = 0,
-    *after: tuple[float, str],
-    retries: int = 0,
-    delay: float = 0.0,
-    throttle: int | None = None,
-    stop_on_failure: bool = False,
-) -> Submit:
-    return Submit(size, throttle, retries, delay, stop_on_failure, after)
-
-
-def again(which: float, what: str = "unsuccessful", *, dependents: bool = True) -> Resubmit:
-    return Resubmit(which, False, what, dependents, False, None)
-
-
-def plan(
-    *jobs: Submit, at: dict[float, Action], failing: float = 0.0, seconds: float = 0.05, pause: float = 0.0
-) -> Plan:
-    return Plan(jobs, (pause,) * len(jobs), tuple(sorted(at.items())), failing, seconds, 0.0)
 
 
 FOUND = {

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -13,14 +14,16 @@ from unittest.mock import patch
 import pytest
 
 from asyncjman.engines.base import LaunchRequest, Ref, Saw, TaskRow
-from asyncjman.engines.cluster import conclusions
+from asyncjman.engines.cluster import conclusions, script
 from asyncjman.engines.cluster.conclusions import VANISHED, Conclusions, View
 from asyncjman.engines.cluster.engine import ClusterEngine
 from asyncjman.model.failure import Cause
 from asyncjman.model.graph import Kind
-from asyncjman.scheduler import cancelling, launches, resolving, watching
+from asyncjman.scheduler import cancelling, launches, polling, resolving, watching
+from tests.simulation.builders import FIRST, SECOND, again, job, plan
 from tests.simulation.dialect import SimulatedDialect
-from tests.simulation.history import stage
+from tests.simulation.history import Stage, stage
+from tests.simulation.plan import Delete, Plan, Stop, Trouble, Wait
 
 Patch = Callable[[], AbstractContextManager[Any]]
 
@@ -78,47 +81,139 @@ def _without_the_check() -> AbstractContextManager[Any]:
     return patch.object(launches, "_made", made)
 
 
-PLANTED: dict[str, tuple[int, Patch]] = {
+async def _nothing_to_do(*_: Any, **__: Any) -> bool:
+    return True
+
+
+def _skips_end_with_0() -> AbstractContextManager[Any]:
+    return patch.object(
+        script, "_FUNCTIONS", script._FUNCTIONS.replace(f"exit {script.SKIPPED_STATUS}", "exit 0")
+    )
+
+
+PLANTED: dict[str, tuple[str, Patch, Plan]] = {
     "a launch is taken for that of all tasks, also of those that a later one is about": (
-        200,
+        "",
         lambda: patch.object(watching, "_elsewhere", lambda active: defaultdict(frozenset)),
+        plan(
+            job(6, retries=2, on="north"),
+            at={0.2: Wait(FIRST, 90.0), **{6.0 + 2 * n: Stop(FIRST, 0.16 * n) for n in range(6)}},
+            failing=0.7,
+            seconds=4.0,
+        ),
     ),
     "one absence is taken for an end": (
-        40,
+        "is a failure, but",
         lambda: patch.object(conclusions, "_judge_one", _vanish_at_once),
+        plan(
+            job(6, on="north"),
+            at={0.2: Wait(FIRST, 90.0), **{n * 5.0: Trouble("north", "forgets", 2.0) for n in range(2, 9)}},
+            seconds=10.0,
+        ),
     ),
-    "a poll that got no answer is taken for one that listed nothing": (200, _silence_is_an_answer),
-    "a launch that may have been taken is made again": (100, _repeated_launches),
+    "a poll that got no answer is taken for one that listed nothing": (
+        "is a failure, but",
+        _silence_is_an_answer,
+        plan(
+            job(6, on="north"),
+            at={0.2: Wait(FIRST, 90.0), 8.0: Trouble("north", "away", 50.0)},
+            seconds=20.0,
+        ),
+    ),
+    "a launch that may have been taken is made again": (
+        "is launched twice",
+        _repeated_launches,
+        plan(job(2, on="north"), job(on="north"), at={0.0: Trouble("north", "rough", 20.0)}),
+    ),
     "the throttle holds for each launch by itself": (
-        200,
+        "at a time",
         lambda: patch.object(launches, "_live", _zero),
+        plan(
+            job(6, throttle=2, retries=1, on="north"), at={0.2: Wait(FIRST, 90.0)}, failing=0.5, seconds=2.0
+        ),
     ),
     "jobs that are held on the cluster are let go here": (
-        100,
-        lambda: patch.object(resolving, "submissions", SimpleNamespace(active=_none)),
+        "is launched twice",
+        lambda: patch.object(resolving, "submissions", SimpleNamespace(active=_none, deactivate=_none)),
+        plan(job(on="north"), job(2, (FIRST, "ok"), on="north"), at={0.3: Wait(SECOND, 60.0)}, seconds=1.0),
     ),
-    "a timeout never reaches the cluster": (100, _no_time_limit),
+    "a timeout never reaches the cluster": (
+        "are allowed",
+        _no_time_limit,
+        plan(job(4, timeout=5.0, on="north"), at={0.3: Wait(FIRST, 60.0)}, seconds=4.0),
+    ),
     "what is stopped is not told to the cluster": (
-        100,
+        "was stopped, and runs on|nobody was told|runs twice",
         lambda: patch.object(cancelling, "_tell", _none),
+        plan(job(4, on="north"), at={2.0: Stop(FIRST, None), 3.0: Delete(FIRST, None)}, seconds=30.0),
     ),
-    "the job script looks for ends alone": (100, _without_the_check),
+    "the job script looks for ends alone": (
+        "starts, but its dependencies say",
+        _without_the_check,
+        plan(job(on="north"), job(2, (FIRST, "ok"), on="north"), at={}, failing=0.7, seconds=1.0),
+    ),
+    "what waits for a job that is open again stays on the cluster": (
+        "starts, but its dependencies say",
+        lambda: patch.object(polling, "withdraw", _nothing_to_do),
+        plan(
+            job(on="north"),
+            job(8, (FIRST, "ok"), on="north"),
+            at={0.5: Wait(SECOND, 90.0), 5.0: again(FIRST, "everything")},
+            seconds=4.0,
+        ),
+    ),
+    "a script that skips its command says 0": (
+        "is a success, but",
+        _skips_end_with_0,
+        plan(
+            job(on="north"),
+            job(4, (FIRST, "ok"), on="north"),
+            at={1.0: Wait(SECOND, 90.0), **{2.0 + n: Trouble("north", "lag", 50.0) for n in range(5)}},
+            failing=1.0,
+            seconds=1.0,
+        ),
+    ),
+    "records that come late are not looked for": (
+        "is a failure, but ended with success",
+        lambda: patch.object(polling, "add_late", _none),
+        plan(
+            job(4, on="south"), at={0.5: Wait(FIRST, 90.0), 1.0: Trouble("south", "lag", 50.0)}, seconds=1.0
+        ),
+    ),
 }
+MOST = 40
 
 
-def seeds_to_find(fault: Patch, most: int) -> tuple[int, str] | None:
-    """Return the first seed that shows a fault, and what it shows; None where none of so many does."""
-    with stage() as place, ExitStack() as stack:
-        stack.enter_context(fault())
-        for seed in range(most):
-            if seed % 3 and (violation := place.run(seed).violation):
-                return seed, violation
-    return None
+@pytest.fixture(scope="module")
+def place() -> Iterator[Stage]:
+    with stage() as one:
+        yield one
 
 
 @pytest.mark.parametrize("name", PLANTED)
-def test_a_planted_fault_is_found(name: str) -> None:
-    most, fault = PLANTED[name]
-    found = seeds_to_find(fault, most)
-    assert found is not None, f"{most} histories don't show it"
-    print(f"{name}: seed {found[0]}: {found[1]}")
+def test_a_planted_fault_is_found(place: Stage, name: str) -> None:
+    expected, fault, wanted = PLANTED[name]
+    with fault():
+        for seed in range(MOST):
+            violation = place.run(seed, plan=wanted).violation
+            if violation and re.search(expected, violation):
+                print(f"{name}: after {seed + 1} histories: {violation}")
+                break
+        else:
+            pytest.fail(f"{MOST} histories don't show it")
+    assert place.run(seed, plan=wanted).violation is None, "it is the fault that is found"
+
+
+def seeds_to_find(name: str, most: int) -> tuple[int, int, str] | None:
+    """Return the first random history that shows a fault, after how many, and what it shows."""
+    expected, fault, _ = PLANTED[name]
+    count = 0
+    with stage() as place, fault():
+        for seed in range(most):
+            if seed % 3 == 0:
+                continue  # no cluster in it
+            count += 1
+            violation = place.run(seed).violation
+            if violation and re.search(expected, violation):
+                return seed, count, violation
+    return None

@@ -10,7 +10,7 @@ from tests.simulation.clusters import Clusters
 from tests.simulation.machine import Machine
 from tests.simulation.site import PENDING, Batch, Key, Run
 from tests.simulation.state import UNFINISHED, JobView, View, judge
-from tests.simulation.world import Process, World
+from tests.simulation.world import EPOCH, Process, World
 
 if TYPE_CHECKING:
     from tests.simulation.oracle import Oracle
@@ -75,7 +75,7 @@ class Truth:
             self._world.violated(f"{name} starts, but has succeeded")
         if job.throttle is not None and sum(one[0] == job.id for one in in_flight) >= job.throttle:
             self._world.violated(f"{name} starts, more than {job.throttle} at a time")
-        if not self._may_start(key):
+        if not self._may_start(run):
             self._world.violated(f"{name} starts, but its dependencies say {self._says(job, key)}")
 
     def over(self, run: Run, how: str) -> None:
@@ -115,7 +115,13 @@ class Truth:
                 found[task] = "success"
         return found
 
-    def _may_start(self, key: Key) -> bool:
+    def _may_start(self, run: Run) -> bool:
+        """Tell whether what a task waits for allowed its start: when its script began to look, or when a
+        cluster was last polled with success. What is away can't be told that a job is open again.
+        """
+        key, now = run.key, self._world.now
+        clean = self._clusters.clean_since.get(run.site, 0.0)
+        since = min(now - STARTING_SECONDS, run.begun - EPOCH, clean)
         return any(
             all(
                 judge(kind, view[other], statuses, key[1]) in ("go", "either")
@@ -123,7 +129,7 @@ class Truth:
                 if other in view
                 for statuses in [overlay(view[other])]
             )
-            for view in self._oracle.views_since(STARTING_SECONDS)
+            for view in self._oracle.views_since(now - since)
             if key[0] in view
             for overlay in (self.statuses, self._as_recorded, _as_stored)
         )
