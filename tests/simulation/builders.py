@@ -38,7 +38,9 @@ def plan(
     long: float = 0.0,
 ) -> Plan:
     """Return a plan; the clusters of its jobs are there, and those that jobs move to."""
-    sites = {one.engine for one in jobs} | {str(one.to) for one in at.values() if isinstance(one, Resubmit)}
+    later = [one for one in at.values() if isinstance(one, Submit)]
+    sites = {one.engine for one in (*jobs, *later)}
+    sites |= {str(one.to) for one in at.values() if isinstance(one, Resubmit)}
     return Plan(
         jobs,
         (pause,) * len(jobs),

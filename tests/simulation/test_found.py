@@ -11,7 +11,7 @@ import pytest
 
 from tests.simulation.builders import FIRST, SECOND, THIRD, again, job, plan
 from tests.simulation.history import Stage, stage
-from tests.simulation.plan import Delete, Execute, Interrupt, Resubmit, Stop, Suspend
+from tests.simulation.plan import Delete, Execute, Interrupt, Plan, Resubmit, Stop, Suspend, Trouble, Wait
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def place() -> Iterator[Stage]:
         yield one
 
 
-FOUND = {
+FOUND: dict[str, Plan] = {
     "what was stopped and submitted again between two claims of its array was never run": plan(
         job(5),
         job(0, (0.0, "any")),
@@ -98,6 +98,45 @@ FOUND = {
         job(2, (0.5, "ok")),
         at={0.1: Execute(1), **{0.15 + 0.03 * n: again(FIRST, "everything") for n in range(8)}},
         seconds=0.01,
+    ),
+}
+
+FOUND |= {
+    "a job that was held on the cluster was sent a second time when it was submitted again": plan(
+        job(on="north"), job(4, (FIRST, "ok"), on="north"), at={1.0: again(SECOND)}, seconds=2.0
+    ),
+    "a job was sent to the cluster although what it waits for had failed": plan(
+        job(),
+        at={0.1: Execute(1), 2.0: job(3, (FIRST, "ok"), on="north"), 4.0: job(0, (FIRST, "ok"), on="south")},
+        failing=1.0,
+    ),
+    "a cluster that can't hold jobs was asked to": plan(
+        job(on="south"), job(0, (FIRST, "ok"), on="south"), at={}, seconds=2.0
+    ),
+    "a job that was stopped while it was sent ran all the same": plan(
+        job(4, on="north"), at={0.0: Trouble("north", "frozen", 3.0), 0.5: Stop(FIRST, None)}, seconds=3.0
+    ),
+    "what was submitted again while a part of its array was sent was lost": plan(
+        job(6, on="north"),
+        at={
+            0.0: Wait(FIRST, 5.0),
+            4.0: Trouble("north", "rough", 20.0),
+            **{4.0 + 0.3 * n: again(FIRST, "everything") for n in range(8)},
+            9.0: Wait(FIRST, 20.0),
+        },
+        failing=0.3,
+        seconds=0.5,
+    ),
+    "a job that was moved while it was sent was left to nobody": plan(
+        job(on="north"), at={0.0: Trouble("north", "frozen", 3.0), 0.5: again(FIRST, to="local")}
+    ),
+    "what waits for a job that the cluster refused waited for good": plan(
+        job(5, on="south"), at={0.05 + 0.03 * n: job(0, (FIRST, "any"), on="north") for n in range(4)}
+    ),
+    "a task that was stopped before its array was sent ran": plan(
+        job(),
+        job(4, (FIRST, "any"), on="north"),
+        at={0.5: Stop(SECOND, 0.5), 1.0: Execute(1), 2.0: Wait(SECOND, 30.0)},
     ),
 }
 

@@ -67,6 +67,10 @@ class Truth:
             if key[0] not in self.told:
                 self._world.violated(f"{name} starts, but its job was deleted, and nobody was told")
             return
+        if all(
+            view[key[0]].tasks.get(key[1]) == "stopped" for view in self._oracle.views_since(STARTING_SECONDS)
+        ):
+            self._world.violated(f"{name} starts, but was stopped")
         others = [one for one in self._clusters.in_flight() if one is not run]
         in_flight = [one.key for one in others] + [one.key for one in self._machine.running.values()]
         if key in in_flight:
