@@ -152,6 +152,7 @@ class Desk:
         if len(asked["numbers"]) > rules.max_array:
             return Completed(1, "", f"an array has {rules.max_array} tasks at most")
         if asked["holds"] and not rules.holds:
+            self._world.violated(f"{rules.name} is asked to hold a job, which it can't")
             return Completed(1, "", "a job can't be held for others")
         try:
             script = Path(asked["script"]).read_text()

@@ -114,15 +114,16 @@ FOUND |= {
         job(on="south"), job(0, (FIRST, "ok"), on="south"), at={}, seconds=2.0
     ),
     "a job that was stopped while it was sent ran all the same": plan(
-        job(4, on="north"), at={0.0: Trouble("north", "frozen", 3.0), 0.5: Stop(FIRST, None)}, seconds=3.0
+        job(4, on="north"), at={0.0: Trouble("north", "frozen", 50.0), 15.0: Stop(FIRST, None)}, seconds=3.0
     ),
     "what was submitted again while a part of its array was sent was lost": plan(
         job(6, on="north"),
         at={
             0.0: Wait(FIRST, 5.0),
-            4.0: Trouble("north", "rough", 20.0),
-            **{4.0 + 0.3 * n: again(FIRST, "everything") for n in range(8)},
-            9.0: Wait(FIRST, 20.0),
+            6.0: Trouble("north", "frozen", 40.0),
+            6.5: again(FIRST, "failed"),
+            20.0: again(FIRST, "everything"),
+            50.0: Wait(FIRST, 30.0),
         },
         failing=0.3,
         seconds=0.5,
@@ -131,7 +132,14 @@ FOUND |= {
         job(on="north"), at={0.0: Trouble("north", "frozen", 3.0), 0.5: again(FIRST, to="local")}
     ),
     "what waits for a job that the cluster refused waited for good": plan(
-        job(5, on="south"), at={0.05 + 0.03 * n: job(0, (FIRST, "any"), on="north") for n in range(4)}
+        job(5, on="south"),
+        at={0.0: Trouble("south", "frozen", 3.0), 0.5: job(0, (FIRST, "any"), on="north")},
+    ),
+    "an execute that had loaded a job ran it although it was moved to the cluster": plan(
+        job(),
+        job(0, (FIRST, "any")),
+        at={0.1: Execute(1), 0.3: again(SECOND, to="north"), 1.0: Wait(SECOND, 30.0)},
+        seconds=2.0,
     ),
     "a task that was stopped before its array was sent ran": plan(
         job(),
