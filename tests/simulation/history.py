@@ -65,6 +65,8 @@ class Result:
     transitions: Counter[tuple[str, str]]
     done: Counter[str]
     """What was carried out, and how it ended."""
+    steps: Counter[str] = field(default_factory=Counter)
+    """What changed of tasks on clusters."""
     trace: list[str] = field(default_factory=list)
 
 
@@ -120,6 +122,7 @@ class _History:
             self._oracle.late,
             self._oracle.transitions,
             self._done,
+            self._oracle.truth.steps,
             world.trace,
         )
 
@@ -179,7 +182,8 @@ class _History:
     def _perform(self, action: Action) -> None:
         self._to_come -= 1
         if isinstance(action, Fault):
-            self._done[f"{type(action).__name__.lower()} {'met' if self._fault(action) else 'missed'}"] += 1
+            name = action.what if isinstance(action, Trouble) else type(action).__name__.lower()
+            self._done[f"{name} {'met' if self._fault(action) else 'missed'}"] += 1
             return
         commands = self._commands
         work: dict[type[Any], Any] = {

@@ -38,7 +38,7 @@ def make_mixed_plan(seed: int) -> Plan:
     """Return a plan with clusters: jobs of one may wait for jobs of another, or of this machine."""
     chance = random.Random(f"mixed {seed}")
     engines = chance.choice((ENGINES, ENGINES, ("north",), ("south",), ("local", "north")))
-    jobs = [_job(chance, number, engines) for number in range(chance.randint(2, 6))]
+    jobs = [_job(chance, number, engines) for number in range(chance.randint(3, 6))]
     end = chance.choice((5.0, 15.0, 40.0))
     actions: list[tuple[float, Action]] = [(chance.random() * end, Execute(chance.randint(1, 4)))]
     actions += [(chance.random() * end, Wait(chance.random(), end)) for _ in range(chance.randint(1, 2))]

@@ -21,6 +21,7 @@ class Report:
         self.broken: dict[int, str] = {}
         self.transitions: Counter[tuple[str, str]] = Counter()
         self.done: Counter[str] = Counter()
+        self.steps: Counter[str] = Counter()
         self._digest = hashlib.sha256()
 
     def add(self, result: Result) -> None:
@@ -30,6 +31,7 @@ class Report:
         self.late += result.late
         self.transitions += result.transitions
         self.done += result.done
+        self.steps += result.steps
         self._digest.update(result.digest.encode())
         if result.violation:
             self.broken[result.seed] = result.violation
@@ -51,6 +53,7 @@ class Report:
             f"{pace}; {each}; {self.late} late starts; digest {self.digest}",
             f"{covered} of {len(LEGAL)} legal transitions; missing: {', '.join(self.missing) or 'none'}",
             ", ".join(f"{a} -> {b} {n}" for (a, b), n in sorted(self.transitions.items())),
+            f"on clusters: {', '.join(f'{step} {n}' for step, n in sorted(self.steps.items())) or 'nothing'}",
             ", ".join(f"{name} {n}" for name, n in sorted(self.done.items())),
             f"{len(self.broken)} broke a promise: {', '.join(map(str, self.broken)) or 'none'}",
         ]

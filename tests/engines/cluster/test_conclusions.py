@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from asyncjman.engines.base import Observation, Saw, TaskRow, Watched
 from asyncjman.engines.cluster.conclusions import VANISHED, View, conclude
 from asyncjman.engines.cluster.records import Record, RecordKind
+from asyncjman.engines.cluster.script import SKIPPED_STATUS
 from asyncjman.engines.sge.accounting import AccountingRecord
 from asyncjman.engines.sge.dialect import row_of as row_of_entry
 from asyncjman.engines.sge.ends import end_of
@@ -247,6 +248,13 @@ def test_accounting_of_another_job_with_the_same_number_says_nothing() -> None:
     other = accounted(name="jm7_ffffffffffffff_x")
     found = interpret(view_of(rows=row_of(since=1.0), accounting={("50", 0): other}))
     assert last(found)[0].status is Status.FAILURE
+
+
+def test_what_may_have_been_skipped_is_corrected_by_its_record() -> None:
+    accounting = {("50", 0): accounted(exit_status=SKIPPED_STATUS)}
+    found = interpret(view_of(rows=row_of(since=1.0), accounting=accounting))
+    ((task, missing_since),) = found.tasks
+    assert (task.status, missing_since) == (Status.FAILURE, 1.0)
 
 
 def test_what_is_listed_again_was_never_gone() -> None:

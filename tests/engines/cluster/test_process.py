@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from asyncjman.engines.cluster.budget import Budget
 
+from asyncjman.engines.budget import Budget
 from asyncjman.engines.cluster import engine, process
 from asyncjman.engines.cluster.dialect import Call, Fault, Programs
 from asyncjman.engines.cluster.process import CommandFailed, Commands, failure, run, run_with_retry

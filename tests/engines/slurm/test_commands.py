@@ -25,7 +25,7 @@ from asyncjman.model.job import JobSpec
 from asyncjman.system.tool import Completed
 
 TOKEN = "0123456789abcd"
-SPEC = JobSpec(command=("true",), name="a/b\nc", exec_dir="/x", executor="slurm", queue="all.q")
+SPEC = JobSpec(command=("true",), name="a/b\nc", exec_dir="/x", engine="slurm", queue="all.q")
 REQUEST = LaunchRequest(
     token=TOKEN, job_id=3, spec=SPEC, tasks=(Ref(3, 0, 1),), folder="/spool/it's 50%", logs=None
 )
