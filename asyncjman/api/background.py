@@ -133,7 +133,7 @@ class Background:
             needed = await with_dependencies(self._session.database, asked)
             engines = {job.spec.engine for job in await jobs.get(self._session.database, needed)}
             self._needed |= needed
-            for name in engines - {LOCAL}:
+            for name in sorted(engines - {LOCAL}):
                 self.follow_cluster(name)
             if LOCAL in engines and self._run:
                 await self._take_in(needed)

@@ -189,5 +189,5 @@ class Session:
 
         if self.is_owner and (pending := await submissions.unaccounted(self.database)):
             found = await jobs.get(self.database, {one.job_id for one in pending})
-            for name in {job.spec.engine for job in found} - {LOCAL}:
+            for name in sorted({job.spec.engine for job in found} - {LOCAL}):
                 await look_up_usage(self.writer(), self.engine(name))

@@ -54,7 +54,7 @@ async def send_again(
     await _poll_dependents(database, engine_of, [job.id for job in again])
     there = [job for job in again if job.spec.engine != LOCAL]
     unsent: dict[str, set[int]] = {}
-    for name in {job.spec.engine for job in there}:
+    for name in sorted({job.spec.engine for job in there}):
         unsent[name] = set(await submissions.unsent_jobs(database, name))
     for number, job in enumerate(there):
         if job.id not in unsent[job.spec.engine] and job.status is not Status.WAITING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from asyncjman.engines.detect import SIGNS, cluster_of
-from asyncjman.engines.registry import CLUSTERS
+from asyncjman.engines.registry import ENGINES, LOCAL
 from asyncjman.errors import UsageError
 
 
@@ -30,4 +30,4 @@ def test_two_of_them_have_to_be_told_apart() -> None:
 
 
 def test_every_batch_system_has_its_signs() -> None:
-    assert SIGNS.keys() == CLUSTERS.keys()
+    assert SIGNS.keys() == ENGINES.keys() - {LOCAL}
