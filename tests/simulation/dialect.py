@@ -41,6 +41,7 @@ class SimulatedDialect:
 
     script = ScriptRules()
     queue_decides = False
+    appears_within = 0.0
 
     def __init__(self, rules: SiteRules) -> None:
         self.name = rules.name
@@ -89,7 +90,7 @@ class SimulatedDialect:
         asked = [[native_id, [n for one in some for n in one]] for native_id, some in targets]
         return [Call((f"{self.name}-del", json.dumps(asked)), lambda done: done.stdout)]
 
-    def account(self, name_pattern: str, user: str) -> Call[Accounting] | None:
+    def account(self, watched: Sequence[Watched], user: str) -> Call[Accounting] | None:
         if not self._rules.accounting:
             return None
         return Call((f"{self.name}-acct",), lambda done: dict(map(_accounted, _read(done))))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass, replace
 
 from asyncjman.engines.base import Watched
+from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import PLAIN_TASK
 from asyncjman.model.status import FINISHED, Status
 
@@ -56,3 +58,41 @@ def ranges_of(numbers: Iterable[int]) -> list[range]:
         else:
             found.append(range(number, number + 1))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Numbers in a row whose tasks follow each other: number n means task ``task_id + n * step``, which
+    stands in its array (from 0) at ``index + n``.
+    """
+
+    first: int
+    count: int
+    task_id: int
+    step: int
+    index: int
+    attempt: int
+
+
+def runs_of(task_map: Sequence[tuple[int, int]], array: ArraySpec) -> list[Run]:
+    """Return (task id, attempt) by the cluster's numbers 1, 2, 3… as few runs."""
+    found: list[Run] = []
+    for number, (task_id, attempt) in enumerate(task_map, 1):
+        at = array.index(task_id)
+        if found and (longer := _longer(found[-1], number, task_id, at, attempt)):
+            found[-1] = longer
+        else:
+            found.append(Run(number, 1, task_id, 0, at - number, attempt))
+    return found
+
+
+def _longer(run: Run, number: int, task_id: int, at: int, attempt: int) -> Run | None:
+    """Return a run with one more task; None where that does not follow the others."""
+    if (run.index, run.attempt) != (at - number, attempt):
+        return None
+    if run.count == 1:
+        step = task_id - run.task_id
+        return replace(run, count=2, step=step, task_id=task_id - number * step)
+    if task_id != run.task_id + number * run.step:
+        return None
+    return replace(run, count=run.count + 1)

@@ -114,9 +114,9 @@ async def run_with_retry(
     """Run a command, and again while it fails for a reason that passes.
 
     ``retry_for``: seconds for that, RETRY_SECONDS if None. The first run has the whole ``timeout``: a busy
-    cluster may be slow; with ``whole`` every run has it. The pauses grow from 0.5 s to 5 s. A command that must
-    not be carried out twice is not ``repeatable``: after an ambiguous failure it is not run again, and the
-    error says so. A limit of the site is not waited for.
+    cluster may be slow; with ``whole`` every run has it. The pauses grow from 0.5 s to 5 s. A command that
+    must not be carried out twice is not ``repeatable``: after an ambiguous failure it is not run again, and
+    the error says so. A limit of the site is not waited for.
 
     Raises CommandFailed like ``run``; for faults that pass, also with ``check`` False.
     """

@@ -17,6 +17,7 @@ from shlex import quote
 
 from asyncjman.engines.base import LaunchRequest
 from asyncjman.engines.cluster.dialect import ScriptRules
+from asyncjman.engines.cluster.numbers import Run, runs_of
 from asyncjman.engines.cluster.time_limit import end_part, watch_part
 from asyncjman.errors import UsageError
 from asyncjman.model.array import ArraySpec
@@ -150,16 +151,22 @@ def _task_part(script: Script) -> str:
         return f"jman_task={PLAIN_TASK}\njman_tail=\n{attempt}"
     lines = [attempt]
     if script.task_map:
-        lines.append(f"case ${script.rules.task} in")
-        for number, (task_id, its_attempt) in enumerate(script.task_map, 1):
-            index = script.array.index(task_id)
-            lines.append(f"{number}) jman_task={task_id} jman_attempt={its_attempt} jman_index={index};;")
-        lines.append("*) exit 1;;\nesac")
+        lines.append(f"jman_number=${script.rules.task} jman_task=")
+        lines.append("case $jman_number in ''|0*|*[!0-9]*) exit 1;; esac")
+        lines += [_run_part(one) for one in runs_of(script.task_map, script.array)]
+        lines.append('[ -n "$jman_task" ] || exit 1')
     else:
         lines.append(f"jman_task=${script.rules.task}\ncase $jman_task in ''|*[!0-9]*) exit 1;; esac")
         lines.append(f"jman_index=$(((jman_task - {script.array.first}) / {script.array.step}))")
     lines.append("jman_tail=.$jman_task")
     return "\n".join(lines)
+
+
+def _run_part(run: Run) -> str:
+    last = run.first + run.count - 1
+    task, index = f"{run.task_id} + jman_number * {run.step}", f"{run.index} + jman_number"
+    found = f"jman_task=$(({task})) jman_index=$(({index})) jman_attempt={run.attempt}"
+    return f'[ -n "$jman_task" ] || [ "$jman_number" -gt {last} ] || {{ {found}; }}'
 
 
 _FUNCTIONS = r"""

@@ -196,7 +196,24 @@ def test_sparse_tasks_are_mapped(tmp_path: Path) -> None:
     assert run_script(script, tmp_path, env={"SGE_TASK_ID": "2", "SGE_TASK_FIRST": "1"}) == 0
     assert (tmp_path / "logs" / "x.o42.1000000").read_text() == "1000000 2 1000000 3\n"
     assert the_end(tmp_path, 1000000).attempt == 3
-    assert run_script(script, tmp_path, env={"SGE_TASK_ID": "3"}) == 1
+    for number in ("3", "0", "", "01", "x", "-1"):
+        assert run_script(script, tmp_path, env={"SGE_TASK_ID": number}) == 1
+
+
+@pytest.mark.parametrize("number", [1, 50, 100, 101, 150])
+def test_a_part_of_an_array_takes_no_more_words_for_more_tasks(tmp_path: Path, number: int) -> None:
+    """Of a part of 75000 tasks the script had 4 MB, which each task had to read."""
+    array = ArraySpec.parse("7-3000:2")
+    refs = [(task_id, 1 + (at >= 100)) for at, task_id in enumerate(array.slice(500, 150))]
+    script = make(tmp_path, "sh", "-c", "echo $SGE_TASK_ID $JMAN_ATTEMPT $JMAN_TASK_INDEX",
+                  array=array, task_map=tuple(refs))  # fmt: skip
+    less = make(tmp_path, "sh", "-c", "echo $SGE_TASK_ID $JMAN_ATTEMPT $JMAN_TASK_INDEX",
+                array=array, task_map=tuple(refs[99:101]))  # fmt: skip
+    assert len(text_of(script)) < len(text_of(less)) + 20
+    assert run_script(script, tmp_path, env={"SGE_TASK_ID": str(number)}) == 0
+    task_id, attempt = refs[number - 1]
+    seen = (tmp_path / "logs" / f"x.o42.{task_id}").read_text()
+    assert seen == f"{task_id} {attempt} {499 + number}\n"
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: str(shell[0]))
