@@ -16,7 +16,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 PLAIN = 0
-_NUMBERED = re.compile(r"(\d+)\) jman_task=(\d+) jman_attempt=(\d+) ")
+_RUN = re.compile(
+    r'.* \[ "\$jman_number" -gt (\d+) \] .* jman_task=\$\(\((-?\d+) \+ jman_number \* (-?\d+)\)\) '
+    r".* jman_attempt=(\d+);"
+)
+"""So a script says which tasks the numbers up to one stand for, from the one before on."""
 _SKIP = re.compile(r"^jman_skip\(\) \{.*?^  exit (\d+)$", re.MULTILINE | re.DOTALL)
 
 
@@ -55,8 +59,10 @@ def read_script(text: str) -> Script:
     numbered: dict[int, tuple[int, int]] = {}
     needs = []
     for line in text.splitlines():
-        if match := _NUMBERED.match(line):
-            numbered[int(match[1])] = (int(match[2]), int(match[3]))
+        if match := _RUN.match(line):
+            last, base, step, attempt = map(int, match.groups())
+            for number in range(len(numbered) + 1, last + 1):
+                numbered[number] = (base + number * step, attempt)
         elif line.startswith("jman_need "):
             _, job_id, folder, tasks, kind, seconds = shlex.split(line)
             needs.append(Need(int(job_id), Path(folder), tasks, kind, float(seconds)))

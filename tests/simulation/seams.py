@@ -85,6 +85,17 @@ def simulated(world: World, machine: Machine, clusters: Clusters) -> Iterator[No
     def scan(folder: str) -> list[records.Record]:
         return sorted(real_scan(folder), key=lambda one: one.task_id)
 
+    @contextmanager
+    def held(lock: Path) -> Iterator[None]:
+        holders[lock] = current()
+        try:
+            yield
+        finally:
+            holders.pop(lock, None)
+
+    def is_held(lock: Path) -> bool:
+        return holders.get(lock) in world.processes
+
     async def withdraw(database: Database, engine: Engine, **options: Any) -> bool:
         is_clean: bool = await real_withdraw(database, engine, **options)
         if not is_clean:
@@ -99,6 +110,7 @@ def simulated(world: World, machine: Machine, clusters: Clusters) -> Iterator[No
             clusters.clean_since[engine.name] = max(begun, clusters.clean_since.get(engine.name, 0.0))
         return polled
 
+    holders: dict[Path, Process] = {}
     unclean: set[Process] = set()
     real_poll, real_withdraw = polling.poll, vars(polling)["withdraw"]  # a planted one, perhaps
     real_scan = records.scan
@@ -118,6 +130,9 @@ def simulated(world: World, machine: Machine, clusters: Clusters) -> Iterator[No
             (psutil, "process_iter", processes),
             (intents, "in_flight", in_flight),
             (launches, "in_flight", in_flight),
+            # a lock is the real process's: a simulated one that is killed would hold it for good
+            (launches, "held", held),
+            (intents, "is_held", is_held),
             (records, "scan", scan),  # in no order, as the real folder's
             (reconcile, "liveness", liveness),
             (reconcile, "tasks_may_live", lambda *_: False),
