@@ -40,8 +40,8 @@ class Settings:
     """Seconds until a task that left the queue without a word counts as failed."""
     cluster_timeout: float = 10.0
     """Seconds that list, report, why and doctor may ask the cluster in all."""
-    cluster: str = "sge"
-    """The batch system that jobs are sent to."""
+    cluster: str = "auto"
+    """The batch system that jobs are sent to: ``sge``, ``slurm``, or the one that is here."""
     queue: str = "all.q"
     log_dir: str = "logs"
     sge_extra_args_default: str = ""

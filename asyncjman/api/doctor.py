@@ -49,5 +49,5 @@ def _writable(subject: str, folder: Path) -> Finding:
 async def _cluster(session: Session) -> AsyncIterator[Finding]:
     if not session.is_owner:
         return  # only the owner's jman asks it
-    for one in await session.engine(session.settings.cluster).check():
+    for one in await session.engine(session.cluster).check():
         yield Finding(one.name, one.words, one.advice or None)

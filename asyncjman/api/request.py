@@ -20,6 +20,7 @@ from asyncjman.api.checks import (
     variables_of,
     words_of,
 )
+from asyncjman.engines.registry import cluster_of
 from asyncjman.errors import EnvironmentProblem, UsageError
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.duration import Duration, time_limit_of
@@ -32,6 +33,8 @@ from asyncjman.model.sweep import Sweep
 from asyncjman.settings import Settings, extra_options
 from asyncjman.system.logs import refuse_foreign_link
 from asyncjman.system.program import resolve
+
+__all__ = ["JobRequest", "Options", "cluster_of", "parse_environment", "placed"]
 
 SITE_EXTRA = "site_extra"
 """The resource that holds the site's own options of the command that submits."""

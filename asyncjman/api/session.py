@@ -37,6 +37,7 @@ class Session:
     """A database of jobs while it is open.
 
     ``create``: whether a database that isn't there is made; if not, it looks like an empty one.
+    ``cluster``: the batch system that jobs are sent to, whatever the settings say.
     ``asks``: how patient it is with a cluster; ``within``: seconds for all that the cluster is asked.
     """
 
@@ -49,6 +50,7 @@ class Session:
         create: bool = True,
         settings: Settings | None = None,
         profile: str | None = None,
+        cluster: str | None = None,
         runtime: Runtime = SYSTEM,
         asks: Asks = "again",
         within: float | None = None,
@@ -60,6 +62,7 @@ class Session:
         self._create = create
         self._settings = settings
         self._profile = profile
+        self._cluster = cluster
         self._engines: dict[str, Engine] = {}
         self.trouble: JmanError | None = None
         """Why a cluster did not answer, or did not take a job, when it was polled."""
@@ -134,6 +137,13 @@ class Session:
 
             self._settings = load(Path.cwd(), profile=self._profile)
         return self._settings
+
+    @property
+    def cluster(self) -> str:
+        """Return the batch system that jobs are sent to. Raises JmanError where that is not known."""
+        from asyncjman.engines.registry import cluster_of
+
+        return cluster_of(self._cluster or self.settings.cluster)
 
     def engine(self, name: str) -> Engine:
         """Return an engine; the local one ends what dead runners left, and runs nothing.

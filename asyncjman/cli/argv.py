@@ -41,7 +41,7 @@ SUMMARIES = {
 }
 
 _CANONICAL = {alias: name for name, aliases in COMMANDS.items() for alias in (name, *aliases)}
-_BEFORE_COMMAND = ("-d", "--database", "--db")
+_BEFORE_COMMAND = ("-d", "--database", "--db", "--cluster")
 """The options before the command that take a value. (What is not known yet is the command itself.)"""
 
 

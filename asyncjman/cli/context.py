@@ -42,7 +42,13 @@ async def opened(
     from asyncjman.api.manager import JobManager
 
     manager = JobManager(
-        globals_.database, run=False, create=create, settings=settings, asks=asks, within=within
+        globals_.database,
+        run=False,
+        create=create,
+        settings=settings,
+        cluster=globals_.cluster,
+        asks=asks,
+        within=within,
     )
     async with manager:
         try:

@@ -17,6 +17,8 @@ class Globals(NamedTuple):
     database: Path
     local: bool
     verbose: int
+    cluster: str | None = None
+    """The batch system that was named."""
 
     def selection(
         self,

@@ -161,6 +161,14 @@ def _global_options(
     local: Annotated[
         bool, typer.Option("--local", "-l", help="Jobs of this machine, not of a cluster.")
     ] = False,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster",
+            metavar="NAME",
+            help="The batch system: sge, slurm (default: what is here).",
+        ),
+    ] = None,
     verbose: Annotated[
         int, typer.Option("--verbose", "-v", count=True, help="Say more; -vvv shows tracebacks.")
     ] = 0,
@@ -168,4 +176,4 @@ def _global_options(
         bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    context.obj = Globals(database=database, local=local, verbose=verbose)
+    context.obj = Globals(database, local, verbose, cluster)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 
-from asyncjman.errors import UsageError
+from asyncjman.errors import EnvironmentProblem, UsageError
 
 AUTO = "auto"
 SIGNS: Mapping[str, tuple[str, ...]] = {"sge": ("qsub", "qconf"), "slurm": ("sbatch", "scontrol")}
 """The commands that have to be there, all of them: Slurm's wrappers for Torque users have a qsub, too."""
 
 
-def cluster_of(asked: str, find: Callable[[str], str | None] = shutil.which) -> str | None:
-    """Return the batch system that is meant by a setting; None where it is ``auto``, and there is none.
+def cluster_of(asked: str, find: Callable[[str], str | None] = shutil.which) -> str:
+    """Return the batch system that is meant by a setting; ``auto``: the one that this machine has.
 
-    Raises UsageError where it is ``auto`` and there are several.
+    Raises UsageError where it has several, EnvironmentProblem where it has none.
     """
     if asked != AUTO:
         return asked
@@ -25,4 +25,9 @@ def cluster_of(asked: str, find: Callable[[str], str | None] = shutil.which) -> 
         raise UsageError(
             f"this machine has {names}: say which one, with --cluster, JMAN_CLUSTER or the setting cluster"
         )
-    return found[0] if found else None
+    if not found:
+        signs = ", nor ".join(" and ".join(commands) for commands in SIGNS.values())
+        raise EnvironmentProblem(
+            f"no batch system is here (on PATH are neither {signs}): jman --local runs jobs on this machine"
+        )
+    return found[0]

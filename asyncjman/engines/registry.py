@@ -15,7 +15,7 @@ from asyncjman.settings import Settings
 if TYPE_CHECKING:
     from asyncjman.engines.cluster.dialect import Dialect
 
-__all__ = ["ENGINES", "LOCAL", "Budget", "Context", "Factory", "Host", "check", "make"]
+__all__ = ["ENGINES", "LOCAL", "Budget", "Context", "Factory", "Host", "check", "cluster_of", "make"]
 
 
 class Clock(Protocol):
@@ -98,6 +98,13 @@ def _cluster(dialect: Dialect, context: Context) -> Engine:
 
 LOCAL = "local"
 ENGINES: dict[str, Factory] = {LOCAL: _local, "sge": _sge, "slurm": _slurm}
+
+
+def cluster_of(asked: str) -> str:
+    """Return the batch system that a setting means, ``auto`` the one that is here. Raises JmanError."""
+    from asyncjman.engines.detect import cluster_of
+
+    return check(cluster_of(asked))
 
 
 def check(name: str) -> str:

@@ -26,7 +26,7 @@ def test_ids_start_from_one_and_grow(jman: Jman) -> None:
 def test_without_local_there_must_be_a_cluster(jman: Jman, tmp_path: Path) -> None:
     jman.variables["PATH"] = str(tmp_path)
     done = jman("submit", "--no-check", "true", code=3)
-    assert "qsub is not on PATH" in done.err
+    assert "no batch system is here" in done.err
 
 
 @pytest.mark.parametrize("option", ["-n", "--name"])

@@ -6,7 +6,7 @@ import pytest
 
 from asyncjman.engines.detect import SIGNS, cluster_of
 from asyncjman.engines.registry import ENGINES, LOCAL
-from asyncjman.errors import UsageError
+from asyncjman.errors import EnvironmentProblem, UsageError
 
 
 def seen(asked: str, *commands: str) -> str | None:
@@ -14,8 +14,9 @@ def seen(asked: str, *commands: str) -> str | None:
 
 
 def test_what_is_there_is_taken() -> None:
-    assert seen("auto") is None
-    assert seen("auto", "qsub", "qstat") is None, "Slurm's wrappers alone"
+    for others in ((), ("qsub", "qstat")):  # Slurm's wrappers alone
+        with pytest.raises(EnvironmentProblem, match="no batch system is here"):
+            seen("auto", *others)
     assert seen("auto", "qsub", "qconf") == "sge"
     assert seen("auto", "sbatch", "scontrol", "qsub") == "slurm"
 

@@ -38,6 +38,7 @@ def cell(tmp_path: Path, jman: Jman, monkeypatch: pytest.MonkeyPatch) -> Cell:
     cell.install()
     jman.variables |= {"PATH": f"{folder}:{jman.environment()['PATH']}", "XDG_CONFIG_HOME": str(tmp_path)}
     jman.variables |= {
+        "JMAN_CLUSTER": "sge",
         "JMAN_VANISH_GRACE": "0",
         "JMAN_POLL_INTERVAL": "0.05",
         "JMAN_POLL_INTERVAL_MAX": "0.1",

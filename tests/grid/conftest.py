@@ -131,7 +131,12 @@ def grid(sge_cell: Cell, tmp_path: Path) -> Iterator[Grid]:
     """Run the command in an empty folder; its jobs are deleted from the cell after the test."""
     folder = tmp_path / "work"
     folder.mkdir()
-    variables = {"JMAN_VANISH_GRACE": "1", "JMAN_POLL_INTERVAL": "0.3", "JMAN_POLL_INTERVAL_MAX": "1"}
+    variables = {
+        "JMAN_CLUSTER": "sge",
+        "JMAN_VANISH_GRACE": "1",
+        "JMAN_POLL_INTERVAL": "0.3",
+        "JMAN_POLL_INTERVAL_MAX": "1",
+    }
     variables |= {"XDG_CONFIG_HOME": str(tmp_path), **sge_cell.variables}
     command = Grid(folder, variables, cell=sge_cell)
     yield command
