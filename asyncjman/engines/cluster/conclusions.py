@@ -330,6 +330,8 @@ def from_accounting(accounted: Observation, ref: Ref, row: TaskRow, since: float
         ended.at = since
     if accounted.exit_status == SKIPPED_STATUS:
         ended.missing_since = since  # it may have been skipped: its record tells, if it comes
+    # accounting has whole seconds: what ends in the second in which it started ends after it
+    ended.at = max(ended.at, ended.started_at or 0.0)
     return ended
 
 

@@ -419,3 +419,12 @@ def test_the_order_of_what_is_seen_does_not_matter(
         return {task_id: task for task_id, task in last(found).items() if task.status in FINISHED}
 
     assert ends(one) == ends(other)
+
+
+def test_an_end_is_not_before_its_start() -> None:
+    """Accounting has whole seconds, the record of the start has not."""
+    rows = {0: TaskRow(1, Status.EXECUTING, 1500.7, 1900.0)}
+    known = {("50", 0): replace(accounted(failed=100, exit_status=137), at=1500.0)}
+    found = conclude(view_of(rows=rows, accounting=known))
+    (one,) = (one for one in found.seen if one.saw is Saw.ENDED)
+    assert (one.started_at, one.at) == (1500.7, 1500.7)

@@ -1,4 +1,4 @@
-"""What Slurm's commands print, recorded on 22.05.8; sacct, and newer versions, as documented."""
+"""What Slurm's commands print, recorded on 22.05.8; what could not be recorded, as documented."""
 
 from __future__ import annotations
 
@@ -220,7 +220,28 @@ def test_partitions() -> None:
     assert parse_partitions(Completed(0, "main*|up\nshort|up\n", "")) == ["main*", "short"]
 
 
-# -- sacct: made from its documentation, and from single lines of 22.05 and 23.11 --------------------
+# -- sacct: recorded, and made from its documentation where that could not be had ------------------------
+
+
+def test_accounting_as_recorded() -> None:
+    watched = [launch(str(native_id)) for native_id in range(10001, 10009)]
+    found = parse_sacct(recorded("sacct-22.05.txt"), watched)
+    assert set(found) == {
+        ("10001", 1),
+        ("10001", 2),
+        ("10001", 3),
+        ("10001", 4),
+        ("10002", 0),
+        ("10004", 0),
+        ("10008", 0),
+    }
+    assert [found["10001", number].exit_status for number in (1, 2, 3, 4)] == [0, 1, 2, 3]
+    assert (found["10002", 0].cause, found["10002", 0].signal) == (Cause.SIGNAL, 9)
+    assert found["10004", 0].saw is Saw.STOPPED
+    usage = found["10008", 0].usage
+    assert usage is not None
+    assert (usage.cpu_seconds, usage.peak_memory_bytes) == (23.877, 93044 * 1024)
+
 
 SACCT = """\
 2_1|COMPLETED|0:0|1795971450|1795971457|1795971459|n1|00:01.500|
