@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
-import pwd
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -31,16 +28,8 @@ from asyncjman.engines.base import (
 from asyncjman.engines.budget import Budget
 from asyncjman.engines.cluster import process
 from asyncjman.engines.cluster.conclusions import Conclusions, View, conclude, usage_of
-from asyncjman.engines.cluster.dialect import (
-    BEING_DELETED,
-    ENDING,
-    Accounting,
-    Dialect,
-    Fault,
-    Row,
-    Site,
-)
-from asyncjman.engines.cluster.numbers import number_of, ranges_of
+from asyncjman.engines.cluster.dialect import Accounting, Dialect, Fault, Row, Site
+from asyncjman.engines.cluster.listed import by_token, is_there, numbers_of, user
 from asyncjman.engines.cluster.process import CommandFailed, Commands
 from asyncjman.engines.cluster.script import script_of, text_of
 from asyncjman.engines.cluster.spool import Spool, clear_records, forget_script, write_script
@@ -156,7 +145,7 @@ class ClusterEngine(Defaults):
         answered, words = True, ""
         if any(one.purpose is Purpose.STATE for one in others):
             try:
-                rows = _by_token(await self._query(budget=budget))
+                rows = by_token(await self._query(budget=budget))
             except EnvironmentProblem as error:
                 answered, words = False, str(error)
         if others:
@@ -168,7 +157,7 @@ class ClusterEngine(Defaults):
         return Poll(seen, answered, words)
 
     async def _query(self, *, retry_for: float = 0.0, budget: float = math.inf) -> Sequence[Row]:
-        call = self._dialect.query(_user())
+        call = self._dialect.query(user())
         return await self._commands.ask(call, retry_for=retry_for, within=budget)
 
     async def _conclude(
@@ -191,7 +180,7 @@ class ClusterEngine(Defaults):
 
     async def _again(self, budget: float) -> dict[str, list[Row]] | None:
         try:
-            return _by_token(await self._query(budget=budget))
+            return by_token(await self._query(budget=budget))
         except EnvironmentProblem:
             return None
 
@@ -223,7 +212,7 @@ class ClusterEngine(Defaults):
         whole = min(self._budget.left(), budget) >= process.TIMEOUT_SECONDS
         some = [one for one in watched if one.purpose is not Purpose.LATE]
         there = self._site is None or self._site.accounting
-        call = self._dialect.account(some, _user()) if there else None
+        call = self._dialect.account(some, user()) if there else None
         if call is None:
             return {}
         try:
@@ -252,14 +241,14 @@ class ClusterEngine(Defaults):
         wanted = {one.token: one for one in targets if owners.get(one.native_id, one.token) == one.token}
         if not wanted:
             return ()
-        calls = self._dialect.cancel([(one.native_id, _numbers(one)) for one in wanted.values()])
+        calls = self._dialect.cancel([(one.native_id, numbers_of(one)) for one in wanted.values()])
         words = "".join([await self._commands.ask(call, within=budget) for call in calls])
         left: list[Target] = []
         for _ in range(CONFIRM_LOOKS):
-            rows = _by_token(await self._query(retry_for=CANCEL_RETRY_SECONDS, budget=budget))
-            left = [one for one in wanted.values() if _is_there(one, rows.get(one.token, ()))]
+            rows = by_token(await self._query(retry_for=CANCEL_RETRY_SECONDS, budget=budget))
+            left = [one for one in wanted.values() if is_there(one, rows.get(one.token, ()))]
             if not left:
-                return [one for one in wanted.values() if _is_there(one, rows.get(one.token, ()), dying=True)]
+                return [one for one in wanted.values() if is_there(one, rows.get(one.token, ()), dying=True)]
             await asyncio.sleep(CONFIRM_PAUSE_SECONDS)
         names = ", ".join(sorted(one.native_id for one in left))
         raise EnvironmentProblem(f"the cluster did not delete {names}: {words.strip() or 'it said nothing'}")
@@ -268,7 +257,7 @@ class ClusterEngine(Defaults):
 
     async def explain(self, watched: Sequence[Watched]) -> Sequence[Evidence]:
         sent = [one for one in watched if one.native_id is not None]
-        plan = self._dialect.explain(sent, _user(), self._clock())
+        plan = self._dialect.explain(sent, user(), self._clock())
         return await self._commands.carry_out(plan) if sent else ()
 
     def judge(self, spec: JobSpec, seconds: float | None, usage: Usage | None) -> Sequence[str]:
@@ -280,43 +269,9 @@ class ClusterEngine(Defaults):
             path = self._commands.binaries.path(command)
         except JmanError as error:
             return [Finding(command, "not here", str(error))]
-        found = await self._commands.carry_out(self._dialect.check(_user()))
+        found = await self._commands.carry_out(self._dialect.check(user()))
         return [Finding(command, path), *found]
-
-
-def _user() -> str:
-    """Return who the cluster takes this process for: by its uid; su(1) may leave LOGNAME as it was."""
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())
 
 
 def _script_path(request: LaunchRequest) -> Path:
     return Path(request.folder, f"script.{request.token}")
-
-
-def _by_token(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """Return what the cluster lists of ours, by tokens."""
-    found: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        if row.token is not None:
-            found[row.token].append(row)
-    return found
-
-
-def _numbers(target: Target) -> list[range]:
-    """Return the cluster's numbers of what is to end; none: all of it."""
-    ids = {one.task_id for one in target.refs}
-    return ranges_of(number_of(target.tasks, one) for one in ids if not target.tasks or one in target.tasks)
-
-
-def _is_there(target: Target, rows: Iterable[Row], *, dying: bool = False) -> bool:
-    """Tell whether the cluster still lists any of it, and, unless ``dying``, does not delete it either."""
-    wanted = {number for one in _numbers(target) for number in one}
-    for row in rows:
-        listed = {number for one in row.numbers or (range(1),) for number in one}
-        going = row.engine_state in (BEING_DELETED, ENDING)
-        if row.end is None and (dying or not going) and (not target.refs or wanted & listed):
-            return True
-    return False

@@ -118,7 +118,7 @@ def parse_record(
         exit_status=exit_status,
         reason=reason,
         skipped_by=skipped_by,
-        cause=_cause(values.get("cause")),
+        cause=next((one for one in Cause if one == values.get("cause")), None),
         restart=_integer(values.get("restart")) or 0,
         stamp=stamp,
     )
@@ -295,13 +295,6 @@ def _replace(folder: Path, lines: Iterable[str]) -> None:
         os.fsync(stream.fileno())
     temporary.replace(folder / FOLDED)
     make_durable([], [folder])
-
-
-def _cause(text: str | None) -> Cause | None:
-    try:
-        return Cause(text) if text else None
-    except ValueError:
-        return None
 
 
 def _integer(text: str | None) -> int | None:

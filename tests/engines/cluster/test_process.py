@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import pwd
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from asyncjman.engines.budget import Budget
-from asyncjman.engines.cluster import engine, process
+from asyncjman.engines.cluster import process
 from asyncjman.engines.cluster.dialect import Call, Fault, Programs
 from asyncjman.engines.cluster.process import CommandFailed, Commands, failure, run, run_with_retry
 from asyncjman.engines.sge.faults import fault_of
@@ -185,9 +184,3 @@ async def test_the_variables_of_a_call(tmp_path: Path, monkeypatch: pytest.Monke
     commands = Commands(programs, lambda _: Fault.LASTING, Budget())
     call: Call[str] = Call((path,), lambda done: done.stdout, environment={"OWN": "set"})
     assert await commands.ask(call) == "kept  set\n"
-
-
-def test_the_user_is_the_one_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With another name in LOGNAME, as su leaves it, a poll would list the jobs of somebody else."""
-    monkeypatch.setenv("LOGNAME", "somebody")
-    assert engine._user() == pwd.getpwuid(os.geteuid()).pw_name
