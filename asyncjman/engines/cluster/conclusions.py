@@ -235,6 +235,9 @@ def _from_queue(view: View, found: Conclusions, ended: set[int]) -> tuple[set[in
 def _ended_there(view: View, task_id: int, row: Row, record: Record | None) -> list[Observation]:
     """Say how a task ended that the queue lists as ended; nothing where its record is still to come."""
     known = view.watched.rows.get(task_id)
+    assert row.end is not None
+    if known is None and view.watched.default in FINISHED and row.end.saw is not Saw.ENDED:
+        return []  # it was stopped, or skipped, before it started: that is known
     if record is not None and not _is_current(view, record, row):
         record = None
     listed = Listed(

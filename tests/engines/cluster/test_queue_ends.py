@@ -99,6 +99,14 @@ def test_cancelled_by_us_and_by_others() -> None:
     assert seen(ours) == [(Saw.STOPPED, None, 0, "stopped")]
 
 
+def test_what_was_stopped_before_it_started_is_told_once() -> None:
+    cancelled = end(Saw.STOPPED, reason="cancelled on the cluster", started_at=None)
+    assert seen(view(row(cancelled), rest=Status.STOPPED)) == []
+    assert seen(view(row(cancelled), rest=Status.QUEUED))[0][0] is Saw.STOPPED
+    # what ran all the same is told
+    assert seen(view(row(end(exit_status=0)), rest=Status.STOPPED))[0][:2] == (Saw.ENDED, None)
+
+
 def test_a_job_that_the_cluster_started_anew() -> None:
     record = record_of(exit_status=143)
     waits = view(row(saw=Saw.PENDING, restart=1), records=(record,), rows=RUNNING)
