@@ -200,12 +200,12 @@ def note(folder: Path, ends: Iterable[tuple[int, bool, int]]) -> None:
     )
 
 
-def clear(folder: Path, task_ids: Iterable[int]) -> None:
-    """Forget tasks that are to run again, folded ones too, before they are submitted.
+def clear(folder: Path, task_ids: Iterable[int] | None) -> None:
+    """Forget tasks that are to run again, folded ones too, before they are submitted; None: all of them.
 
     Raises OSError where the folder can't be written.
     """
-    wanted = set(task_ids)
+    wanted = {one.task_id for one in scan(folder)} if task_ids is None else set(task_ids)
     for task_id in wanted:
         for kind in RecordKind:
             (folder / f"{kind}.{task_id}").unlink(missing_ok=True)
@@ -216,6 +216,8 @@ def clear(folder: Path, task_ids: Iterable[int]) -> None:
         with open(descriptor, encoding="ascii", errors="replace", closefd=False) as stream:
             lines = stream.readlines()
         left = {int(match[1]): line for line in lines if (match := _LINE.fullmatch(line))}
+        if task_ids is None:
+            wanted |= left.keys()
         if not wanted.isdisjoint(left):
             _replace(folder, [line for task_id, line in sorted(left.items()) if task_id not in wanted])
 

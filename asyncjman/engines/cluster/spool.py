@@ -86,8 +86,8 @@ def clear_records(request: LaunchRequest) -> None:
     if not folder.is_dir():
         return
     if isinstance(request.tasks, ArraySpec):
-        # a task that ran while it was stopped may have left something
-        records.clear(folder, {one.task_id for one in records.scan(folder)})
+        # a task that ran while it was stopped may have left something, and so may one that never ran
+        records.clear(folder, None)
     else:
         records.clear(folder, [one.task_id for one in request.tasks])
 

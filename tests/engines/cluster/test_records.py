@@ -116,3 +116,12 @@ def test_a_line_that_was_cut_off_spoils_no_other(tmp_path: Path) -> None:
     assert folded.read_text() == "1 0 1\n23 0\n3 0 1\n"
     records.clear(tmp_path, [1])
     assert folded.read_text() == "3 0 1\n"
+
+
+def test_all_of_them_are_forgotten(tmp_path: Path) -> None:
+    """A job script runs nothing whose end is noted: also not where it was stopped before it started."""
+    records.note(tmp_path, [(1, False, 1), (2, True, 1)])
+    (tmp_path / "start.3").write_text("jman 1\njob 7\ntask 3\nattempt 1\nend\n")
+    records.clear(tmp_path, None)
+    assert (tmp_path / records.FOLDED).read_text() == ""
+    assert not (tmp_path / "start.3").exists()
