@@ -271,3 +271,10 @@ class Process(asyncio.BaseEventLoop):
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         if "handle" in context:  # a callback failed; what tasks raised is their awaiters' business
             self.world.violated(f"{self.name}: {context['message']}: {context.get('exception')!r}")
+
+
+def current() -> Process:
+    """Return the simulated process that has its turn."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, Process)
+    return loop
