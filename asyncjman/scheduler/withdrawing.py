@@ -20,6 +20,7 @@ from asyncjman.scheduler.resolving import resolve_jobs
 from asyncjman.scheduler.watching import Situation, situation
 from asyncjman.store import schedule, submissions, transitions
 from asyncjman.store.database import Database
+from asyncjman.store.schedule import JobSummary
 from asyncjman.store.submissions import Submission, TaskStates
 
 LOOKS = 10
@@ -123,7 +124,7 @@ async def _premature(database: Database, engine: Engine, found: Situation) -> li
     waits = await schedule.dependencies(database, found.known)
     others = await schedule.summaries(database, {one.job_id for some in waits.values() for one in some})
     unfinished = {job_id for job_id, one in others.items() if not one.finished}
-    ages = await _ages(database, unfinished)
+    ages = await _ages(database, [others[job_id] for job_id in unfinished])
     result = []
     for watched in found.watched:
         launch = found.launches[watched.token]
@@ -137,22 +138,20 @@ async def _premature(database: Database, engine: Engine, found: Situation) -> li
     return result
 
 
-async def _ages(database: Database, job_ids: Set[int]) -> Mapping[int, float]:
+async def _ages(database: Database, summaries: Sequence[JobSummary]) -> Mapping[int, float]:
     """Return for each job the latest launch that something unfinished of it is in; infinite where something
     is still to be launched.
     """
-    launches: dict[int, list[Submission]] = {job_id: [] for job_id in job_ids}
-    for one in await submissions.active(database, job_ids):
-        launches[one.job_id].append(one)
+    launches: dict[int, list[Submission]] = {one.id: [] for one in summaries}
+    for launch in await submissions.active(database, launches):
+        launches[launch.job_id].append(launch)
+    task_states = await submissions.task_states(database, launches)
     found: dict[int, float] = {}
-    for job_id, states in (await submissions.task_states(database, job_ids)).items():
-        unsent = any(task.status is Status.SUBMITTED for task, _ in states.unfinished.values())
-        some = [one for one in launches[job_id] if _is_about(one, states)]
-        intent = any(one.native_id is None for one in some)
-        if unsent or intent or states.default_status is Status.SUBMITTED or not some:
-            found[job_id] = math.inf
-        else:
-            found[job_id] = max(one.id for one in some)
+    for one in summaries:
+        states = task_states.get(one.id, TaskStates(one.rest))
+        some = [launch for launch in launches[one.id] if _is_about(launch, states)]
+        unsent = one.counts.get(Status.SUBMITTED, 0) or any(launch.native_id is None for launch in some)
+        found[one.id] = math.inf if unsent or not some else max(launch.id for launch in some)
     return found
 
 

@@ -10,6 +10,7 @@ from asyncjman.model.job import PLAIN_TASK
 from asyncjman.model.status import Status
 from asyncjman.store.database import Reader, Transaction
 from asyncjman.store.jobs import REVISION
+from asyncjman.store.submissions import ANY_UNTOUCHED
 
 
 async def insert(
@@ -36,8 +37,8 @@ async def insert(
         "SELECT job.id, job.engine, ?, ?, ?, ?, ? FROM job WHERE job.id = ? AND job.engine = ? "
         "AND job.finished_at IS NULL "
         "AND NOT EXISTS (SELECT 1 FROM submission WHERE job_id = ? AND active = 1 AND native_id IS NULL) "
-        "AND (job.default_status IN sendable OR EXISTS (SELECT 1 FROM task WHERE job_id = ? "
-        "AND finished_at IS NULL AND status IN sendable)) "
+        f"AND (job.default_status IN sendable AND {ANY_UNTOUCHED} "
+        "OR EXISTS (SELECT 1 FROM task WHERE job_id = ? AND finished_at IS NULL AND status IN sendable)) "
         "AND NOT EXISTS (SELECT 1 FROM task WHERE job_id = ? AND status NOT IN sendable "
         "AND task_id IN (SELECT value FROM json_each(?))) RETURNING id",
         (job_id, token, now, host, pid, tasks, job_id, engine, job_id, job_id, job_id, tasks),

@@ -46,6 +46,8 @@ class TaskStates:
 
 
 _COLUMNS = "id, job_id, engine, token, created_at, host, pid, native_id, task_map, engine_state"
+ANY_UNTOUCHED = "job.task_count > (SELECT coalesce(sum(count), 0) FROM status_count WHERE job_id = job.id)"
+"""Whether a task has no row: the job's ``default_status`` says nothing otherwise."""
 
 
 def _of(row: Sequence[Any]) -> Submission:
@@ -107,7 +109,7 @@ async def unsent_jobs(source: Reader | Transaction, engine: str) -> list[int]:
     """Return the jobs of a cluster that are to be submitted: they wait for nothing any more."""
     rows = await source.fetch(
         "SELECT id FROM job WHERE engine = ? AND finished_at IS NULL "
-        "AND (default_status = 'submitted' OR EXISTS (SELECT 1 FROM task WHERE job_id = job.id "
+        f"AND (default_status = 'submitted' AND {ANY_UNTOUCHED} OR EXISTS (SELECT 1 FROM task WHERE job_id = job.id "
         "AND finished_at IS NULL AND status = 'submitted')) "
         "AND NOT EXISTS (SELECT 1 FROM submission WHERE job_id = job.id AND active = 1 "
         "AND native_id IS NULL) ORDER BY id",

@@ -141,6 +141,15 @@ FOUND |= {
         at={0.1: Execute(1), 0.3: again(SECOND, to="north"), 1.0: Wait(SECOND, 30.0)},
         seconds=2.0,
     ),
+    "a task that ran on the cluster was sent once more while it was deleted there": plan(
+        job(on="north"),
+        at={
+            0.5: Wait(FIRST, 60.0),
+            3.0: Stop(FIRST, None),
+            **{3.5 + n / 3: again(FIRST, "everything") for n in range(6)},
+        },
+        seconds=30.0,
+    ),
     "a task that was stopped before its array was sent ran": plan(
         job(),
         job(4, (FIRST, "any"), on="north"),
