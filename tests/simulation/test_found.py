@@ -119,7 +119,7 @@ FOUND |= {
     "what was submitted again while a part of its array was sent was lost": plan(
         job(6, on="north"),
         at={
-            0.0: Wait(FIRST, 5.0),
+            0.5: Wait(FIRST, 5.0),
             6.0: Trouble("north", "frozen", 40.0),
             6.5: again(FIRST, "failed"),
             20.0: again(FIRST, "everything"),
