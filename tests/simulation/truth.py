@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tests.simulation.clusters import Clusters
@@ -187,8 +188,21 @@ class Truth:
             if key[0] in view
             for other, kind in view[key[0]].dependencies
             if other in view
-            for overlay in (self.statuses, _as_stored)
+            for overlay in (self.statuses, _as_stored, partial(self._as_to_be, view))
         )
+
+    def _as_to_be(self, view: View, job: JobView, depth: int = 3) -> Mapping[int, str]:
+        """Return how tasks stand when those have found out that they are to be skipped that will."""
+        found = dict(self.statuses(job))
+        for task, status in found.items():
+            says = [
+                judge(kind, view[other], self._as_to_be(view, view[other], depth - 1), task)
+                for other, kind in job.dependencies
+                if other in view and depth
+            ]
+            if status in UNFINISHED and "skip" in says:
+                found[task] = "skipped"
+        return found
 
     # -- after commands, and at the end ------------------------------------------------------------
 

@@ -110,7 +110,7 @@ def _latest(view: View) -> dict[int, Record]:
     """Return the record that counts of each task: of the latest attempt, and there of its end."""
     latest: dict[int, Record] = {}
     for record in view.records:
-        if not _is_member(view.watched, record.task_id):
+        if not _is_member(view.watched, record.task_id) or not _is_by(view.watched, record):
             continue
         known = latest.get(record.task_id)
         if known is None or (record.attempt, record.kind is RecordKind.EXIT) > (
@@ -119,6 +119,11 @@ def _latest(view: View) -> dict[int, Record]:
         ):
             latest[record.task_id] = record
     return latest
+
+
+def _is_by(watched: Watched, record: Record) -> bool:
+    """Tell whether a launch may have written a record: one that was taken back may do so late."""
+    return not watched.native_id or record.native_id in (None, watched.native_id)
 
 
 def _from_records(view: View, found: Conclusions) -> set[int]:

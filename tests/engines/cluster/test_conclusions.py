@@ -250,6 +250,14 @@ def test_accounting_of_another_job_with_the_same_number_says_nothing() -> None:
     assert last(found)[0].status is Status.FAILURE
 
 
+def test_a_record_of_a_launch_that_was_taken_back_is_not_of_the_next_one() -> None:
+    """It comes late, and its attempt has the same number: nobody knew that it had started."""
+    waits = entry_of("qw")
+    assert interpret(view_of(records=[record_of(native_id="49")], entries=[waits])).tasks == []
+    ((task, _),) = interpret(view_of(records=[record_of()], entries=[waits])).tasks
+    assert task.status is Status.SUCCESS
+
+
 def test_what_may_have_been_skipped_is_corrected_by_its_record() -> None:
     accounting = {("50", 0): accounted(exit_status=SKIPPED_STATUS)}
     found = interpret(view_of(rows=row_of(since=1.0), accounting=accounting))
