@@ -11,7 +11,7 @@ from asyncjman.model.job import Job, Task
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.resolving import resolve_dependents, unskip
 from asyncjman.scheduler.watching import Situation
-from asyncjman.store import intents, submissions, tasks, transitions
+from asyncjman.store import intents, schedule, submissions, tasks, transitions
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.submissions import Submission
 
@@ -51,7 +51,14 @@ async def store(database: Database, found: Situation, seen: Sequence[Observation
             job_ids = {found.launches[one.token].job_id for one in of_launches}
             active = {one.id for one in await submissions.active(tx, job_ids)}
             now = await submissions.task_states(tx, job_ids)
-            valid = [one for one in of_launches if _holds(found, found.launches[one.token], active, now)]
+            summaries = await schedule.summaries(tx, job_ids)
+            known = {job_id for job_id, one in summaries.items() if has_array(found.known[job_id], one.array)}
+            valid = [
+                one
+                for one in of_launches
+                if found.launches[one.token].job_id in known
+                and _holds(found, found.launches[one.token], active, now)
+            ]
             await _launches(tx, found, valid, stored)
             await _tasks(tx, found, valid, stored)
             await _retry(tx, found.known, stored.seen)
@@ -59,6 +66,11 @@ async def store(database: Database, found: Situation, seen: Sequence[Observation
     if late:
         await _correct(database, found, late, stored)
     return stored
+
+
+def has_array(job: Job, array: str | None) -> bool:
+    """Tell whether a job still has the array that it was read with: tasks of it may be deleted meanwhile."""
+    return array == (str(job.spec.array) if job.spec.array else None)
 
 
 def _holds(found: Situation, one: Submission, active: set[int], now: Mapping[int, object]) -> bool:

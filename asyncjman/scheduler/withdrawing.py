@@ -15,7 +15,7 @@ from asyncjman.engines.base import Engine, Ref, Target, Watched
 from asyncjman.errors import EnvironmentProblem
 from asyncjman.model.job import PLAIN_TASK
 from asyncjman.model.status import FINISHED, Status
-from asyncjman.scheduler.observed import store
+from asyncjman.scheduler.observed import has_array, store
 from asyncjman.scheduler.resolving import resolve_jobs
 from asyncjman.scheduler.watching import Situation, situation
 from asyncjman.store import schedule, submissions, transitions
@@ -101,8 +101,11 @@ async def _take_back(
     known = found.task_states.get(job_id)
     async with database.transaction() as tx:
         states = (await submissions.task_states(tx, [job_id])).get(job_id)
-        if states is None or states != known:
-            return states is None
+        if states is None:
+            return True
+        summary = (await schedule.summaries(tx, [job_id]))[job_id]
+        if states != known or not has_array(found.known[job_id], summary.array):
+            return False
         now = tx.runtime.time()
         resettable = [*_UNSTARTED, Status.STOPPED]
         for one in launches:
