@@ -151,7 +151,7 @@ async def _ages(database: Database, summaries: Sequence[JobSummary]) -> Mapping[
     task_states = await submissions.task_states(database, launches)
     found: dict[int, float] = {}
     for one in summaries:
-        states = task_states.get(one.id, TaskStates(one.rest))
+        states = task_states.get(one.id, TaskStates(one.default_status))
         some = [launch for launch in launches[one.id] if _is_about(launch, states)]
         unsent = one.counts.get(Status.SUBMITTED, 0) or any(launch.native_id is None for launch in some)
         found[one.id] = math.inf if unsent or not some else max(launch.id for launch in some)
