@@ -110,7 +110,8 @@ async def unsent_jobs(source: Reader | Transaction, engine: str) -> list[int]:
     rows = await source.fetch(
         "SELECT id FROM job WHERE engine = ? AND finished_at IS NULL "
         f"AND (default_status = 'submitted' AND {ANY_UNTOUCHED} "
-        "OR EXISTS (SELECT 1 FROM task WHERE job_id = job.id AND finished_at IS NULL AND status = 'submitted')) "
+        "OR EXISTS (SELECT 1 FROM task WHERE job_id = job.id AND finished_at IS NULL "
+        "AND status = 'submitted')) "
         "AND NOT EXISTS (SELECT 1 FROM submission WHERE job_id = job.id AND active = 1 "
         "AND native_id IS NULL) ORDER BY id",
         (engine,),
