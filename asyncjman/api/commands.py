@@ -158,12 +158,14 @@ class JobCommands(JobReader):
         ``where``: only tasks with these parameters; ``running_too``: what runs is stopped first. Raises
         UsageError where it makes no sense; nothing is changed then.
         """
-        from asyncjman.api.resubmission import as_they_stand, narrowed, resubmit
+        from asyncjman.api.resubmission import as_they_stand, matching, narrowed, resubmit
         from asyncjman.scheduler.sending import send_again
 
         database = self.session.writer()
         selection = await self.resolve(selection)
         selected, request = narrowed(await self.chosen(selection), selection, request, where or {})
+        if request.wanted:
+            selected, request = await matching(database, selected, request)
         if running_too:
             ids = ranges_of(job.id for job in selected)
             for part, task_ids in Selection(ids=ids, tasks=request.tasks).parts():

@@ -94,19 +94,23 @@ def _only_job(whole: Sequence[range], tasks: Mapping[int, object]) -> int:
     return whole[0][0]
 
 
-def where_tasks(selected: Sequence[Job], where: Mapping[str, str]) -> tuple[list[Job], list[int]]:
-    """Return the one sweep that is selected, and its tasks whose parameters have these values.
+def where_tasks(selected: Sequence[Job], where: Mapping[str, str]) -> dict[int, list[int]]:
+    """Return the tasks of sweeps whose parameters have these values, by job id.
 
-    Raises BadSelection where there is none, or more than one job.
+    Raises BadSelection where there is no sweep, or none has such a task.
     """
-    swept = [job for job in selected if job.spec.sweep is not None]
-    if len(swept) != 1:
-        raise BadSelection("--where goes with one job that was submitted with --sweep")
-    assert swept[0].spec.sweep is not None
-    found = [index + 1 for index in swept[0].spec.sweep.indexes(where)]
+    swept = {job.id: (job.spec.sweep, job.spec.array) for job in selected if job.spec.sweep is not None}
+    if not swept:
+        raise BadSelection("--where goes with jobs that were submitted with --sweep")
+    found: dict[int, list[int]] = {}
+    for job_id, (sweep, array) in swept.items():
+        if len(swept) == 1 or where.keys() <= {name for name, _ in sweep.columns}:
+            task_ids = [index + 1 for index in sweep.indexes(where) if array is None or index + 1 in array]
+            if task_ids:
+                found[job_id] = task_ids
     if not found:
-        raise BadSelection(f"no task of job {swept[0].id} has these parameters")
-    return swept, found
+        raise BadSelection(f"no task of job {format_ids(swept)} has these parameters")
+    return found
 
 
 async def resolve_dependencies(

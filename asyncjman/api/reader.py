@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from asyncjman.api import tasks
-from asyncjman.api.ids import check_tasks, resolve
+from asyncjman.api.ids import check_tasks, resolve, where_tasks
 from asyncjman.api.logfiles import logs
 from asyncjman.model.job import Job, Task
-from asyncjman.model.selection import Selection
+from asyncjman.model.selection import Selection, TaskFilter, ranges_of
 from asyncjman.store import jobs
 
 if TYPE_CHECKING:
@@ -59,6 +60,23 @@ class JobReader:
         """
         return await resolve(self.session.database, self.path, selection, task_ids)
 
+    async def narrowed(
+        self, selection: Selection, where: Mapping[str, str], task_ids: Sequence[int] = ()
+    ) -> Selection:
+        """Return the selection by ids alone, and of sweeps only the tasks with these parameters.
+
+        Raises BadSelection as ``resolve``, and where no task has these parameters.
+        """
+        found = await self.resolve(selection, task_ids)
+        if not where:
+            return found
+        jobs_of = [job async for job in jobs.select(self.session.database, found)]
+        tasks_of = where_tasks(jobs_of, where)
+        for job_id, only in found.tasks.items():
+            if job_id in tasks_of:
+                tasks_of[job_id] = [one for one in tasks_of[job_id] if one in only]
+        return replace(found, ids=ranges_of(tasks_of), tasks=tasks_of)
+
     async def select(self, selection: Selection = ALL) -> AsyncIterator[Job]:
         """Yield the jobs that are meant, in order of id.
 
@@ -86,9 +104,14 @@ class JobReader:
         """Return the latest jobs, the last one first."""
         return (await self.read(await jobs.latest_ids(self.session.database, count)))[::-1]
 
-    def tasks(self, job: Job, only: Sequence[int] = ()) -> AsyncIterator[Task]:
-        """Yield all tasks of a job in order of id, or ``only`` some. Raises BadSelection for bad ids."""
-        return tasks.select(self.session.database, job, only)
+    def tasks(
+        self, job: Job, only: Sequence[int] = (), wanted: TaskFilter | None = None
+    ) -> AsyncIterator[Task]:
+        """Yield all tasks of a job in order of id, or ``only`` some, or those that are wanted.
+
+        Raises BadSelection for ids that the job has not.
+        """
+        return tasks.select(self.session.database, job, only, wanted)
 
     async def task(self, job: Job, task_id: int) -> Task:
         """Return one task. Raises BadSelection where the job has no such task, or is no more."""
@@ -144,15 +167,18 @@ class JobReader:
         return await unconfirmed(self.session.database, job_ids, task_ids)
 
     async def why(
-        self, selected: Sequence[Job], selection: Selection
+        self, selected: Sequence[Job], selection: Selection, wanted: TaskFilter | None = None
     ) -> AsyncIterator[tuple[Job, list[str]]]:
-        """Yield for each job the lines that say why it is as it is; ``selection`` may name tasks."""
+        """Yield for each job the lines that say why it is as it is; ``selection`` may name tasks.
+
+        ``wanted``: of tasks that ended only these.
+        """
         from asyncjman.api.evidence import gather
         from asyncjman.api.why import explain
 
         evidence = await gather(self.session, selected)
         for job in selected:
-            yield job, await explain(self.session, job, evidence, selection.tasks.get(job.id, ()))
+            yield job, await explain(self.session, job, evidence, selection.tasks.get(job.id, ()), wanted)
 
     def doctor(self) -> AsyncIterator[Finding]:
         """Yield what was found of all that is needed here."""

@@ -8,14 +8,17 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from asyncjman.api import tasks as task_rows
 from asyncjman.api.ids import where_tasks
 from asyncjman.api.request import placed
 from asyncjman.api.session import Session
 from asyncjman.errors import BadDependency, BadSelection, UsageError
+from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import dependents
-from asyncjman.model.job import LOCAL, Job
+from asyncjman.model.job import LOCAL, Job, JobSpec
 from asyncjman.model.resources import checked
-from asyncjman.model.selection import Selection
+from asyncjman.model.retry import Retry
+from asyncjman.model.selection import Selection, TaskFilter
 from asyncjman.model.status import UNSUCCESSFUL, Status
 from asyncjman.scheduler import removal
 from asyncjman.scheduler.reconcile import recover_orphans
@@ -26,6 +29,42 @@ from asyncjman.system.logs import log_start
 from asyncjman.system.program import resolve
 
 PENDING = frozenset({Status.SUBMITTED, Status.WAITING})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """New values of what was asked for; None, or nothing: as it was."""
+
+    resources: Mapping[str, Any] = field(default_factory=dict)
+    """Of what a cluster is asked for (``queue`` among them)."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables that are added, or have other values."""
+    name: str | None = None
+    timeout: float | None = None
+    """Seconds that an attempt may take."""
+    retry: Retry | None = None
+    at_once: int | None = None
+    """How many tasks of an array may run at a time; 0: any number."""
+
+    def __bool__(self) -> bool:
+        return self != Changes()
+
+    def applied(self, spec: JobSpec) -> JobSpec:
+        """Return a job with these changes. Raises UsageError for what makes no sense."""
+        resources = checked({**spec.resources, **self.resources})
+        array = spec.array
+        if self.at_once is not None and array is not None:
+            array = ArraySpec(array.ranges, self.at_once or None)
+        return replace(
+            spec,
+            resources=resources,
+            queue=spec.queue if spec.engine == LOCAL else resources.get("queue", spec.queue),
+            environment={**spec.environment, **self.environment},
+            name=spec.name if self.name is None else self.name,
+            timeout=spec.timeout if self.timeout is None else self.timeout,
+            retry=spec.retry if self.retry is None else self.retry,
+            array=array,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +86,10 @@ class Resubmission:
     """A new one, for one job."""
     to: str | None = None
     """The engine that they run on from now on."""
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    """New values of what a cluster is asked for (``queue`` among them)."""
+    changes: Changes = field(default_factory=Changes)
+    """What is different in the jobs from now on."""
+    wanted: TaskFilter | None = None
+    """Of the tasks only such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +123,21 @@ def narrowed(
         check(request.to)
     tasks_of = selection.tasks
     if where:
-        selected, task_ids = where_tasks(selected, where)
-        tasks_of = {selected[0].id: task_ids}
+        tasks_of = where_tasks(selected, where)
+        selected = [job for job in selected if job.id in tasks_of]
     return selected, replace(request, tasks=tasks_of)
+
+
+async def matching(
+    database: Database, selected: Sequence[Job], request: Resubmission
+) -> tuple[Sequence[Job], Resubmission]:
+    """Return the jobs that have tasks of those that are wanted, and the request for these tasks."""
+    tasks_of: dict[int, list[int]] = {}
+    for job in selected:
+        only = request.tasks.get(job.id, ())
+        async for task in task_rows.select(database, job, only, request.wanted):
+            tasks_of.setdefault(job.id, []).append(task.task_id)
+    return [job for job in selected if job.id in tasks_of], replace(request, tasks=tasks_of)
 
 
 async def resubmit(session: Session, selected: Sequence[Job], request: Resubmission) -> Outcome:
@@ -155,23 +208,22 @@ async def _reset(tx: Transaction, job: Job, request: Resubmission, session: Sess
         return False
     if request.clean and (start := log_start(job.spec)) is not None:
         await removals.add_logs(tx, job.id, job.spec.exec_dir, start, ended)
-    if request.command:
-        interpreter, words = resolve(tuple(request.command), Path(job.spec.exec_dir))
-        await jobs.update_command(tx, job.id, words, interpreter)
-    moves = request.to is not None and job.spec.engine != request.to
-    if moves or request.changes:
-        await _ask_for(tx, job, request, session)
+    spec = _changed(job.spec, request, session)
+    if spec != job.spec:
+        await jobs.replace_spec(tx, job.id, spec)
     return True
 
 
-async def _ask_for(tx: Transaction, job: Job, request: Resubmission, session: Session) -> None:
-    """Store where a job runs from now on, and what it asks for; what it asked for before stays."""
-    spec = replace(job.spec, resources=checked({**job.spec.resources, **request.changes}))
+def _changed(spec: JobSpec, request: Resubmission, session: Session) -> JobSpec:
+    """Return what is asked for from now on; what was asked for before stays, also on another engine."""
+    if request.command:
+        interpreter, words = resolve(tuple(request.command), Path(spec.exec_dir))
+        spec = replace(spec, command=words, interpreter=interpreter)
+    if request.changes:
+        spec = request.changes.applied(spec)
     if request.to is not None and request.to != spec.engine:
         spec = placed(spec, request.to, session.settings)
-        await jobs.move(tx, job.id, engine=spec.engine, queue=spec.queue, log_dir=spec.log_dir)
-    queue = spec.queue if spec.engine == LOCAL else spec.resources.get("queue", spec.queue)
-    await jobs.update_resources(tx, job.id, queue, spec.resources)
+    return spec
 
 
 async def _skipped_behind(

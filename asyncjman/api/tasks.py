@@ -9,6 +9,7 @@ from asyncjman.api.ids import check_tasks
 from asyncjman.errors import BadSelection
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import PLAIN_TASK, Job, Task
+from asyncjman.model.selection import TaskFilter
 from asyncjman.store import tasks
 from asyncjman.store.database import Reader
 from asyncjman.system.environment import task_environment
@@ -16,11 +17,19 @@ from asyncjman.system.environment import task_environment
 _PAGE = 500
 
 
-async def select(database: Reader, job: Job, only: Sequence[int] = ()) -> AsyncIterator[Task]:
+async def select(
+    database: Reader, job: Job, only: Sequence[int] = (), wanted: TaskFilter | None = None
+) -> AsyncIterator[Task]:
     """Yield all tasks of a job in order of id, those that nobody has claimed included; or ``only`` some.
 
-    What is deleted meanwhile is left out from there on.
+    ``wanted`` leaves others out. What is deleted meanwhile is left out from there on.
     """
+    async for task in _select(database, job, only):
+        if wanted is None or wanted.matches(task):
+            yield task
+
+
+async def _select(database: Reader, job: Job, only: Sequence[int]) -> AsyncIterator[Task]:
     for task_id in only:
         yield await get(database, job, task_id)
     if only:

@@ -13,6 +13,7 @@ from asyncjman.api.session import Session
 from asyncjman.model.failure import Cause
 from asyncjman.model.graph import Kind
 from asyncjman.model.job import LOCAL, Job, Task, Usage
+from asyncjman.model.selection import TaskFilter
 from asyncjman.model.status import FINISHED, UNSUCCESSFUL, Status
 from asyncjman.store import jobs
 
@@ -26,10 +27,17 @@ _NEEDS = {
 }
 
 
-async def explain(session: Session, job: Job, evidence: Evidence, only: Sequence[int] = ()) -> list[str]:
+async def explain(
+    session: Session,
+    job: Job,
+    evidence: Evidence,
+    only: Sequence[int] = (),
+    wanted: TaskFilter | None = None,
+) -> list[str]:
     """Return lines that say why a job is as it is: evidence first, advice where there is some.
 
-    ``only``: of the tasks that ended these alone; of those that have not, how they are.
+    ``only``: of the tasks that ended these alone; of those that have not, how they are. ``wanted``: of the
+    tasks that ended only such.
     """
     lines = await _dependencies(session, job)
     if job.status is Status.SUCCESS:
@@ -39,7 +47,7 @@ async def explain(session: Session, job: Job, evidence: Evidence, only: Sequence
     elif job.status not in FINISHED:
         lines += _on_cluster(session, job, evidence)
     if job.status in UNSUCCESSFUL or job.counts.get(Status.FAILURE):
-        lines += await _failures(session, job, only)
+        lines += await _failures(session, job, only, wanted)
     for task in [task async for task in tasks.select(session.database, job, only)] if only else ():
         if task.status not in UNSUCCESSFUL:
             lines.append(f"{job.id}.{task.task_id} is {task.status}")
@@ -89,10 +97,10 @@ def _on_cluster(session: Session, job: Job, evidence: Evidence) -> list[str]:
     return lines
 
 
-async def _failures(session: Session, job: Job, only: Sequence[int]) -> list[str]:
+async def _failures(session: Session, job: Job, only: Sequence[int], wanted: TaskFilter | None) -> list[str]:
     lines: list[str] = []
     count = 0
-    async for task in tasks.select(session.database, job, only):
+    async for task in tasks.select(session.database, job, only, wanted):
         if task.status not in UNSUCCESSFUL:
             continue
         count += 1

@@ -28,10 +28,12 @@ class Globals(NamedTuple):
         statuses: Iterable[Status] | None = None,
         *,
         derived_names: bool = False,
+        having: Iterable[Status] = (),
     ) -> Selection:
         """Return the jobs that are meant; with ``--local`` local ones only.
 
-        ``derived_names``: for commands that only look, names are also those that come from the command.
+        ``having``: jobs with a task in one of these. ``derived_names``: for commands that only look, names
+        are also those that come from the command.
         """
         from asyncjman.model.ids import parse_words
         from asyncjman.model.selection import Selection
@@ -41,5 +43,6 @@ class Globals(NamedTuple):
             derived_names=derived_names,
             names=tuple(names or ()),
             statuses=frozenset(statuses or ()),
+            having=frozenset(having),
             engine="local" if self.local else None,
         )

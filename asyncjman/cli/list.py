@@ -3,7 +3,8 @@
 \b
 Examples:
   jman list                 all jobs
-  jman list -s failure -a   failed jobs, with their tasks
+  jman list -s failure -a   failed tasks, of all jobs
+  jman list --cause timeout --where lr=0.1
   jman list --json 3-5      three jobs, for a program
   jman list 'train*' @      jobs by name, and the latest one
   jman list 3.7,9           job 3, with two of its tasks
@@ -12,14 +13,15 @@ Examples:
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, NamedTuple
 
 import typer
 
-from asyncjman.cli.context import opened, refresh, say_none
+from asyncjman.cli.context import opened, parse_where, refresh, say_none
 from asyncjman.cli.globals import Globals
-from asyncjman.cli.options import AsJson, Named, Statuses
-from asyncjman.model.selection import Selection
+from asyncjman.cli.options import AsJson, Causes, Named, Statuses, Where, task_filter
+from asyncjman.model.selection import Selection, TaskFilter
 from asyncjman.render.jobs import Details
 
 
@@ -31,6 +33,8 @@ def list_command(
         typer.Option("--names", "-n", metavar="NAME", help="Only jobs of this name; repeatable."),
     ] = None,
     status: Statuses = None,
+    cause: Causes = None,
+    where: Where = None,
     print_array_jobs: Annotated[
         bool, typer.Option("--print-array-jobs", "-a", help="Also each task of an array.")
     ] = False,
@@ -50,17 +54,30 @@ def list_command(
     import asyncio
 
     globals_: Globals = context.obj
-    selection = named.selection(globals_, names, status, derived_names=True)
-    details = Details(times=print_times, dependencies=print_dependencies, long=long, tasks=print_array_jobs)
+    with_tasks = print_array_jobs or bool(cause) or bool(where)
+    wanted = task_filter(status if with_tasks else None, cause)
+    selection = named.selection(
+        globals_, names, None if with_tasks else status, derived_names=True, having=wanted.having
+    )
+    details = Details(times=print_times, dependencies=print_dependencies, long=long, tasks=with_tasks)
+    query = _Query(selection, parse_where(where), wanted)
     if as_json:
-        asyncio.run(_print_json(globals_, selection, with_tasks=print_array_jobs))
+        asyncio.run(_print_json(globals_, query, with_tasks=with_tasks))
     elif ids_only:
-        asyncio.run(_print_ids(globals_, selection))
+        asyncio.run(_print_ids(globals_, query))
     else:
-        asyncio.run(_print_table(globals_, selection, details))
+        asyncio.run(_print_table(globals_, query, details))
 
 
-async def _print_table(globals_: Globals, selection: Selection, details: Details) -> None:
+class _Query(NamedTuple):
+    """Which jobs and tasks are meant."""
+
+    selection: Selection
+    where: Mapping[str, str]
+    wanted: TaskFilter
+
+
+async def _print_table(globals_: Globals, query: _Query, details: Details) -> None:
     from asyncjman.render.jobs import JobTable
     from asyncjman.render.table import terminal_width
     from asyncjman.render.text import use_color
@@ -69,30 +86,36 @@ async def _print_table(globals_: Globals, selection: Selection, details: Details
         await refresh(manager, globals_)
         if details.times and not globals_.local:
             await manager.look_up_usage()
-        selection = await manager.resolve(selection)
+        selection = await manager.narrowed(query.selection, query.where)
         jobs = [job async for job in manager.select(selection)]
         if not jobs:
-            return say_none(globals_, selection)
+            return say_none(globals_, query.selection)
         table = JobTable(jobs, details, time.time(), terminal_width(), use_color())
         for line in table.head():
             print(line)
         for job in jobs:
-            print(table.job(job))
             only = selection.tasks.get(job.id, ())
-            if job.spec.array and (details.tasks or only):
-                async for task in manager.tasks(job, only):
-                    print(table.task(job, task))
+            pending = [table.job(job)]
+            if query.wanted or (job.spec.array and (details.tasks or only)):
+                if not query.wanted:
+                    print(pending.pop())
+                async for task in manager.tasks(job, only, query.wanted or None):
+                    if pending:  # a job is shown where a task of it is
+                        print(pending.pop())
+                    if job.spec.array:
+                        print(table.task(job, task))
+            else:
+                print(pending.pop())
 
 
-async def _print_ids(globals_: Globals, selection: Selection) -> None:
-
+async def _print_ids(globals_: Globals, query: _Query) -> None:
     async with opened(globals_, asks="briefly") as manager:
         await refresh(manager, globals_)
-        async for job in manager.select(selection):
+        async for job in manager.select(await manager.narrowed(query.selection, query.where)):
             print(job.id)
 
 
-async def _print_json(globals_: Globals, selection: Selection, *, with_tasks: bool) -> None:
+async def _print_json(globals_: Globals, query: _Query, *, with_tasks: bool) -> None:
     """Print job after job, and task after task: a million of them don't fill the memory."""
     import sys
 
@@ -101,7 +124,7 @@ async def _print_json(globals_: Globals, selection: Selection, *, with_tasks: bo
     write = sys.stdout.write
     async with opened(globals_, asks="briefly") as manager:
         await refresh(manager, globals_)
-        selection = await manager.resolve(selection)
+        selection = await manager.narrowed(query.selection, query.where)
         write("[")
         separator = "\n"
         async for job in manager.select(selection):
@@ -112,7 +135,7 @@ async def _print_json(globals_: Globals, selection: Selection, *, with_tasks: bo
             else:
                 del shown["tasks"]
                 before = separator + dumps(shown)[:-1] + ', "tasks": [\n  '
-                async for task in manager.tasks(job, only):
+                async for task in manager.tasks(job, only, query.wanted or None):
                     parameters = job.spec.parameters(task.task_id)
                     logs = manager.logs(job, task.task_id)
                     write(before + dumps(task_object(task, logs, parameters)))

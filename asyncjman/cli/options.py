@@ -12,17 +12,33 @@ from asyncjman.cli.globals import Globals
 from asyncjman.model.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from asyncjman.model.selection import Selection
+    from asyncjman.model.selection import Selection, TaskFilter
 
 Statuses = Annotated[
     list[Status] | None, typer.Option("--status", "-s", help="Only jobs of this status; repeatable.")
+]
+Causes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cause",
+        metavar="CAUSES",
+        help="Only tasks that failed so: exit, signal, timeout, memory, node, launch, vanished.",
+    ),
 ]
 Where = Annotated[
     list[str] | None, typer.Option(metavar="NAME=VALUE", help="Only tasks with this parameter.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="As a JSON array of objects.")]
+
+
+def task_filter(statuses: Iterable[Status] | None, causes: Sequence[str] | None) -> TaskFilter:
+    """Return which tasks are meant. Raises UsageError for a word that is no cause."""
+    from asyncjman.model.retry import parse_causes
+    from asyncjman.model.selection import TaskFilter
+
+    return TaskFilter(frozenset(statuses or ()), parse_causes(causes) if causes else frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +64,12 @@ class Named:
         statuses: Iterable[Status] | None = None,
         *,
         derived_names: bool = False,
+        having: Iterable[Status] = (),
     ) -> Selection:
         """Return the jobs that are meant; see ``Globals.selection``."""
-        return globals_.selection(self.ids, self.job_ids, names, statuses, derived_names=derived_names)
+        return globals_.selection(
+            self.ids, self.job_ids, names, statuses, derived_names=derived_names, having=having
+        )
 
     def whole_jobs(self, globals_: Globals, command: str, *, derived_names: bool = False) -> Selection:
         """Return the jobs that are meant. Raises BadSelection where single tasks are named."""

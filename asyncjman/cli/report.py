@@ -21,8 +21,9 @@ import typer
 
 from asyncjman.cli.context import opened, parse_where, refresh, say, say_none
 from asyncjman.cli.globals import Globals
-from asyncjman.cli.options import AsJson, Named, Statuses, Tasks, Where
+from asyncjman.cli.options import AsJson, Causes, Named, Statuses, Tasks, Where, task_filter
 from asyncjman.model.job import Job, Task
+from asyncjman.model.selection import TaskFilter
 from asyncjman.model.status import FINISHED, Status
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def report_command(
     array: Tasks,
     name: Annotated[str | None, typer.Option("--name", "-n", help="Only jobs of this name.")] = None,
     status: Statuses = None,
+    cause: Causes = None,
     errors_only: Annotated[
         bool, typer.Option("--errors-only", "-e", help="Only error logs, of what failed or wrote some.")
     ] = False,
@@ -54,31 +56,28 @@ def report_command(
     import asyncio
     import sys
 
-    from asyncjman.api.ids import where_tasks
     from asyncjman.render.report import JsonReport, TextReport, follow_logs
 
     globals_: Globals = context.obj
-    selection = named.selection(globals_, [name] if name else None, status, derived_names=True)
+    wanted = task_filter(status, cause)
+    selection = named.selection(globals_, [name] if name else None, derived_names=True, having=wanted.having)
     task_ids = array.ids()
     raw = raw or not sys.stdout.isatty()
 
     async def report() -> None:
         async with opened(globals_, asks="briefly") as manager:
             await refresh(manager, globals_)
-            chosen = await manager.resolve(selection, task_ids)
+            chosen = await manager.narrowed(selection, parse_where(where), task_ids)
             if follow:
                 await follow_logs(manager.follow(chosen), raw=raw)
                 return
             jobs, tasks = [job async for job in manager.select(chosen)], chosen.tasks
             if selection.is_all:
                 jobs = [job for job in jobs if job.status in FINISHED]
-            if where:
-                jobs, found = where_tasks(jobs, parse_where(where))
-                tasks = {jobs[0].id: found}
             printer = JsonReport() if as_json else TextReport(raw=raw)
             shown = 0
             for job in jobs:
-                async for latest in _tasks(manager, job, tasks.get(job.id, ())):
+                async for latest in _tasks(manager, job, tasks.get(job.id, ()), wanted):
                     task = await manager.attempt(latest, attempt) if attempt else latest
                     if task is None:
                         continue
@@ -102,10 +101,12 @@ def report_command(
     asyncio.run(report())
 
 
-async def _tasks(manager: JobManager, job: Job, only: Sequence[int]) -> AsyncIterator[Task]:
+async def _tasks(
+    manager: JobManager, job: Job, only: Sequence[int], wanted: TaskFilter
+) -> AsyncIterator[Task]:
     """Yield the tasks that are asked for; without a choice those that have something to show."""
-    async for task in manager.tasks(job, only):
-        if only or task.started_at is not None or task.reason or job.spec.array is None:
+    async for task in manager.tasks(job, only, wanted or None):
+        if only or wanted or task.started_at is not None or task.reason or job.spec.array is None:
             yield task
 
 

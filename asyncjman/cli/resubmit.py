@@ -9,6 +9,7 @@ Examples:
   jman resubmit --clean -s 3     job 3 whole, its logs deleted
   jman resubmit 3 --to sge       the same job, on the cluster
   jman resubmit 3 --where lr=0.1 the tasks with this parameter
+  jman resubmit --cause timeout --timeout 4h
   jman resubmit -j 3 -o python train.py --epochs 20
 """
 
@@ -21,7 +22,8 @@ import typer
 
 from asyncjman.cli.context import opened, parse_where, refresh, say, say_none
 from asyncjman.cli.globals import Globals
-from asyncjman.cli.options import Named, Resources, Where
+from asyncjman.cli.options import Causes, Named, Resources, Where, task_filter
+from asyncjman.cli.resubmit_options import Changed
 from asyncjman.errors import UsageError
 from asyncjman.model.selection import Selection
 from asyncjman.model.status import FINISHED, Status
@@ -55,6 +57,8 @@ def resubmit_command(
         typer.Option("--to", metavar="ENGINE", help="Move the jobs to this engine: local, or a cluster."),
     ] = None,
     resources: Resources,
+    changed: Changed,
+    cause: Causes = None,
     where: Where = None,
     overwrite_command: Annotated[
         bool,
@@ -86,7 +90,8 @@ def resubmit_command(
                 clean=clean and not keep_logs,
                 command=command,
                 to=to,
-                changes=resources.asked(),
+                changes=changed.changes(resources.asked()),
+                wanted=task_filter(None, cause) or None,
             )
             outcome = await manager.resubmit(
                 selection, request, running_too=running_jobs, where=parse_where(where)

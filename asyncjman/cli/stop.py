@@ -7,6 +7,7 @@ cluster does not confirm is told (exit 3).
 Examples:
   jman stop 3           stop job 3
   jman stop 3.7-9       stop three tasks of it
+  jman stop 4 --where lr=0.1
   jman stop train @     stop what was submitted with --name train, and the latest job
   jman stop --force 3   also where the jman execute that runs it does not answer: it is dead, or hangs
 """
@@ -14,14 +15,14 @@ Examples:
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asyncjman.cli.context import opened, say, say_none
+from asyncjman.cli.context import opened, parse_where, say, say_none
 from asyncjman.cli.globals import Globals
-from asyncjman.cli.options import Named, Tasks
+from asyncjman.cli.options import Named, Tasks, Where
 from asyncjman.errors import EXIT_DONE, EXIT_ENVIRONMENT, EnvironmentProblem
 from asyncjman.model.selection import Selection
 from asyncjman.model.status import FINISHED
@@ -34,6 +35,7 @@ def stop_command(
     context: typer.Context,
     named: Named,
     array: Tasks,
+    where: Where = None,
     force: Annotated[
         bool,
         typer.Option(
@@ -45,15 +47,22 @@ def stop_command(
 
     globals_: Globals = context.obj
     selection = named.selection(globals_)
-    return asyncio.run(_stop(globals_, selection, array.ids(), force=force))
+    return asyncio.run(_stop(globals_, selection, array.ids(), parse_where(where), force=force))
 
 
-async def _stop(globals_: Globals, selection: Selection, task_ids: Sequence[int], *, force: bool) -> int:
+async def _stop(
+    globals_: Globals,
+    selection: Selection,
+    task_ids: Sequence[int],
+    where: Mapping[str, str],
+    *,
+    force: bool,
+) -> int:
 
     selected = asked = left = 0
     problems: list[EnvironmentProblem] = []
     async with opened(globals_, asks="once") as manager:
-        for part, tasks in (await manager.resolve(selection, task_ids)).parts():
+        for part, tasks in (await manager.narrowed(selection, where, task_ids)).parts():
             jobs = [job async for job in manager.select(part)]
             selected += len(jobs)
             try:

@@ -104,6 +104,15 @@ class Parts:
         return Sweep.parse(self.sweep, paired=self.paired) if self.sweep else None
 
 
+def retry_policy(count: int, causes: Sequence[str] | None, delay: str) -> Retry:
+    """Return when a task is tried again. Raises UsageError for what makes no sense."""
+    from asyncjman.model.duration import parse_duration
+    from asyncjman.model.failure import Cause
+    from asyncjman.model.retry import Retry, parse_causes
+
+    return Retry(count, parse_causes(causes) if causes else frozenset(Cause), parse_duration(delay))
+
+
 @dataclass(frozen=True, slots=True)
 class Attempts:
     """When a task is tried again, and when it is given up."""
@@ -123,12 +132,7 @@ class Attempts:
 
     def policy(self) -> Retry | None:
         """Return when a task is tried again; None: never."""
-        from asyncjman.model.duration import parse_duration
-        from asyncjman.model.failure import Cause
-        from asyncjman.model.retry import Retry, parse_causes
-
-        causes = parse_causes(self.retry_on) if self.retry_on else frozenset(Cause)
-        return Retry(self.retry, causes, parse_duration(self.retry_delay)) if self.retry else None
+        return retry_policy(self.retry, self.retry_on, self.retry_delay) if self.retry else None
 
     def time_limit(self) -> float | None:
         """Return the seconds that an attempt may take."""

@@ -5,24 +5,32 @@ Examples:
   jman why 3          job 3
   jman why 3.7        one task of it
   jman why 'train*'   all jobs with such a name
+  jman why 3 -s failure --where lr=0.1
 """
 
 from __future__ import annotations
 
 import typer
 
-from asyncjman.cli.context import opened, refresh, say_none
+from asyncjman.cli.context import opened, parse_where, refresh, say_none
 from asyncjman.cli.globals import Globals
-from asyncjman.cli.options import Named
+from asyncjman.cli.options import Causes, Named, Statuses, Where, task_filter
 
 
-def why_command(context: typer.Context, named: Named) -> None:
+def why_command(
+    context: typer.Context,
+    named: Named,
+    status: Statuses = None,
+    cause: Causes = None,
+    where: Where = None,
+) -> None:
     import asyncio
 
     from asyncjman.render.text import arguments, colored, printable, use_color
 
     globals_: Globals = context.obj
-    selection = named.selection(globals_, derived_names=True)
+    wanted = task_filter(status, cause)
+    selection = named.selection(globals_, derived_names=True, having=wanted.having)
 
     async def why() -> None:
         color = use_color()
@@ -30,9 +38,9 @@ def why_command(context: typer.Context, named: Named) -> None:
             await refresh(manager, globals_)
             if not globals_.local:
                 await manager.look_up_usage()
-            chosen = await manager.resolve(selection)
+            chosen = await manager.narrowed(selection, parse_where(where))
             jobs = [job async for job in manager.select(chosen)]
-            async for job, lines in manager.why(jobs, chosen):
+            async for job, lines in manager.why(jobs, chosen, wanted or None):
                 status = colored(job.status, job.status) if color else str(job.status)
                 note = f" ({job.engine_state})" if job.engine_state else ""
                 grid = f" (grid {job.native_id})" if job.native_id else ""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from asyncjman.model.failure import Cause, is_among
 from asyncjman.model.ids import Word
+from asyncjman.model.job import Task
 from asyncjman.model.status import Status
 
 
@@ -23,6 +25,9 @@ class Selection:
     """Of these jobs only these tasks."""
     names: tuple[str, ...] = ()
     statuses: frozenset[Status] = frozenset()
+    """Jobs in one of these."""
+    having: frozenset[Status] = frozenset()
+    """Jobs with a task in one of these."""
     engine: str | None = None
 
     def parts(self) -> list[tuple[Selection, Sequence[int]]]:
@@ -37,7 +42,34 @@ class Selection:
 
     @property
     def is_all(self) -> bool:
-        return not (self.ids or self.words or self.names or self.statuses)
+        return not (self.ids or self.words or self.names or self.statuses or self.having)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFilter:
+    """Which tasks of jobs are meant; what is empty doesn't narrow it."""
+
+    statuses: frozenset[Status] = frozenset()
+    causes: frozenset[Cause] = frozenset()
+    """Those that failed because of one of these."""
+
+    def __bool__(self) -> bool:
+        return bool(self.statuses or self.causes)
+
+    @property
+    def having(self) -> frozenset[Status]:
+        """Return the statuses of which a job must have a task."""
+        return frozenset({Status.FAILURE}) if self.causes else self.statuses
+
+    def matches(self, task: Task) -> bool:
+        """Tell whether a task is meant."""
+        if self.statuses and task.status not in self.statuses:
+            return False
+        if not self.causes:
+            return True
+        if task.status is not Status.FAILURE or task.cause is None:
+            return False
+        return is_among(self.causes, task.cause, task.signal)
 
 
 def ranges_of(ids: Iterable[int]) -> tuple[range, ...]:

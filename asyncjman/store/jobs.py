@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -54,26 +54,12 @@ async def set_dependencies(tx: Transaction, job_id: int, dependencies: Iterable[
     )
 
 
-async def update_command(
-    tx: Transaction, job_id: int, command: Sequence[str], interpreter: Sequence[str]
-) -> None:
+async def replace_spec(tx: Transaction, job_id: int, spec: JobSpec) -> None:
+    """Store what is asked for from now on; other processes notice it. The dependencies stay."""
     await tx.execute(
-        "UPDATE job SET command = ?, interpreter = ? WHERE id = ?",
-        (json.dumps(list(command)), json.dumps(list(interpreter)), job_id),
-    )
-
-
-async def move(tx: Transaction, job_id: int, *, engine: str, queue: str, log_dir: str | None) -> None:
-    """Have a job run on another engine from now on."""
-    await tx.execute(
-        f"UPDATE job SET engine = ?, queue = ?, log_dir = ?, revision = {REVISION} WHERE id = ?",
-        (engine, queue, text(log_dir), job_id),
-    )
-
-
-async def update_resources(tx: Transaction, job_id: int, queue: str, resources: Mapping[str, Any]) -> None:
-    await tx.execute(
-        "UPDATE job SET queue = ?, resources = ? WHERE id = ?", (queue, json.dumps(dict(resources)), job_id)
+        f"UPDATE job SET ({SPEC_COLUMNS}) = ({', '.join('?' * len(SPEC_COLUMNS.split(', ')))}), "
+        f"revision = {REVISION} WHERE id = ?",
+        (*spec_values(spec), job_id),
     )
 
 
@@ -133,7 +119,9 @@ async def select(
             )
             found = await _jobs_of(view, rows, unreadable_too=unreadable_too)
         for job in found:
-            if not selection.statuses or job.status in selection.statuses:
+            if selection.statuses and job.status not in selection.statuses:
+                continue
+            if not selection.having or any(job.counts.get(status) for status in selection.having):
                 yield job
         if len(rows) < _BATCH:
             return

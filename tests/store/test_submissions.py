@@ -115,7 +115,7 @@ async def test_what_is_held_on_a_cluster_is_not_sent_again(database: Database) -
         assert await intents.insert(tx, token="cd" * 7, **values) is None
         await submissions.deactivate(tx, [1])
         assert await intents.insert(tx, token="cd" * 7, **values) is not None
-        await jobs.move(tx, 1, engine="local", queue="", log_dir=None)
+        await jobs.replace_spec(tx, 1, spec_of())
         await submissions.deactivate(tx, [1])
         assert await intents.insert(tx, token="ef" * 7, **values) is None, "it was moved"
 
