@@ -11,6 +11,7 @@
     |       +-- DamagedDatabase
     |           +-- UnreadableJob    a value of one job makes no sense
     |       +-- NotOwner             it belongs to somebody else, or others may have written it
+    +-- WaitedInVain           124   jobs did not end in the time that was given
     +-- JobDeleted               3   a job is no more
     +-- JobFailed                1   a job ended, and not with success
         +-- CallFailed               a function job gave back neither value nor exception
@@ -21,6 +22,7 @@ Exit codes of ``jman``, in one place:
     1    a job failed (``execute``, ``wait``)
     2    usage
     3    environment (database, files, machine)
+    124  a time limit of the command itself (``wait --timeout``); nothing was stopped
     130  interrupted
 """
 
@@ -32,6 +34,7 @@ EXIT_DONE = 0
 EXIT_JOB_FAILED = 1
 EXIT_USAGE = 2
 EXIT_ENVIRONMENT = 3
+EXIT_TIMEOUT = 124
 EXIT_INTERRUPTED = 130
 
 
@@ -101,6 +104,12 @@ class UnreadableJob(DamagedDatabase):
 
 class NotOwner(DatabaseProblem):
     """The database is somebody else's, or others may have written it: it can only be read."""
+
+
+class WaitedInVain(JmanError):
+    """Jobs did not end in the time that somebody waits; nothing was stopped."""
+
+    exit_code = EXIT_TIMEOUT
 
 
 class JobDeleted(JmanError):

@@ -171,14 +171,16 @@ class JobReader:
     ) -> AsyncIterator[tuple[Job, list[str]]]:
         """Yield for each job the lines that say why it is as it is; ``selection`` may name tasks.
 
-        ``wanted``: of tasks that ended only these.
+        ``wanted``: of tasks that ended only such, and only jobs that have some.
         """
         from asyncjman.api.evidence import gather
         from asyncjman.api.why import explain
 
         evidence = await gather(self.session, selected)
         for job in selected:
-            yield job, await explain(self.session, job, evidence, selection.tasks.get(job.id, ()), wanted)
+            lines = await explain(self.session, job, evidence, selection.tasks.get(job.id, ()), wanted)
+            if lines or not wanted:
+                yield job, lines
 
     def doctor(self) -> AsyncIterator[Finding]:
         """Yield what was found of all that is needed here."""

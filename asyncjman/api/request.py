@@ -29,7 +29,7 @@ from asyncjman.model.job import LOCAL, JobSpec
 from asyncjman.model.paths import absolute
 from asyncjman.model.resources import checked
 from asyncjman.model.retry import Retry
-from asyncjman.model.sweep import Sweep
+from asyncjman.model.sweep import Sweep, mistyped
 from asyncjman.settings import Settings, extra_options
 from asyncjman.system.logs import refuse_foreign_link
 from asyncjman.system.program import resolve
@@ -108,6 +108,8 @@ class JobRequest:
         sweep = sweep_of(self.sweep)
         array = _array_of(text_of(self.array, "array"), sweep)
         check = flag_of(self.check, "check") and not _has_field(command[0], sweep)
+        if sweep is not None and self.check:
+            _refuse_mistyped(command, sweep)
         interpreter, words = resolve(tuple(command), folder, check=check)
         queue = text_of(self.queue, "queue")
         spec = JobSpec(
@@ -202,6 +204,14 @@ def array_of_sweep(sweep: Sweep, array: str | None) -> ArraySpec:
     if array is not None and not array.startswith("%"):
         raise UsageError("a sweep makes its own array: give only how many at a time, as in --array %4")
     return ArraySpec.parse(f"1-{len(sweep)}{array or ''}")
+
+
+def _refuse_mistyped(command: Sequence[str], sweep: Sweep) -> None:
+    if found := mistyped(command, [name for name, _ in sweep.columns]):
+        word, name = found
+        raise UsageError(
+            f"the sweep has no {{{word}}}, but {{{name}}}: mistyped? (--no-check submits it all the same)"
+        )
 
 
 def _has_field(word: str, sweep: Sweep | None) -> bool:

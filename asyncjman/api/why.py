@@ -36,9 +36,11 @@ async def explain(
 ) -> list[str]:
     """Return lines that say why a job is as it is: evidence first, advice where there is some.
 
-    ``only``: of the tasks that ended these alone; of those that have not, how they are. ``wanted``: of the
-    tasks that ended only such.
+    ``only``: of the tasks that ended these alone; of those that have not, how they are. ``wanted``: such
+    tasks alone, which may be none.
     """
+    if wanted:
+        return await _failures(session, job, only, wanted)
     lines = await _dependencies(session, job)
     if job.status is Status.SUCCESS:
         lines.append("all of it succeeded")
@@ -47,7 +49,7 @@ async def explain(
     elif job.status not in FINISHED:
         lines += _on_cluster(session, job, evidence)
     if job.status in UNSUCCESSFUL or job.counts.get(Status.FAILURE):
-        lines += await _failures(session, job, only, wanted)
+        lines += await _failures(session, job, only)
     for task in [task async for task in tasks.select(session.database, job, only)] if only else ():
         if task.status not in UNSUCCESSFUL:
             lines.append(f"{job.id}.{task.task_id} is {task.status}")
@@ -97,7 +99,9 @@ def _on_cluster(session: Session, job: Job, evidence: Evidence) -> list[str]:
     return lines
 
 
-async def _failures(session: Session, job: Job, only: Sequence[int], wanted: TaskFilter | None) -> list[str]:
+async def _failures(
+    session: Session, job: Job, only: Sequence[int], wanted: TaskFilter | None = None
+) -> list[str]:
     lines: list[str] = []
     count = 0
     async for task in tasks.select(session.database, job, only, wanted):
@@ -126,7 +130,8 @@ def _limits(session: Session, job: Job, task: Task) -> list[str]:
 
 def _failure(session: Session, job: Job, task: Task) -> list[str]:
     name = f"{job.id}.{task.task_id}" if task.task_id else f"{job.id}"
-    what = [f"{name} {task.status}: {task.reason or 'no reason is known'}"]
+    given = " ".join(f"{name}={value}" for name, value in job.spec.parameters(task.task_id).items())
+    what = [f"{name} {task.status}: {task.reason or 'no reason is known'}", *([given] if given else [])]
     host = task.host or "some host"
     if task.started_at is not None and task.cause in (Cause.VANISHED, Cause.NODE):
         what.append(f"it was on {host}; when it ended is not known")

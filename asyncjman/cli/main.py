@@ -41,7 +41,7 @@ them. job:7 and grid:7 tell ours and the cluster's numbers apart, name:7 is a na
 an error, and nothing is done.
 
 Exit codes: 0 done; 1 a job failed (execute, wait); 2 usage; 3 environment (database, files,
-machine); 130 interrupted.
+machine); 124 wait --timeout; 130 interrupted.
 """
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 # everything from the first word of the user's command on belongs to that command

@@ -47,6 +47,9 @@ def report_command(
     attempt: Annotated[
         int | None, typer.Option("--attempt", min=1, metavar="N", help="Logs of an earlier attempt.")
     ] = None,
+    tail: Annotated[
+        int | None, typer.Option("--tail", min=1, metavar="N", help="Only the last N lines of each log.")
+    ] = None,
     where: Where = None,
     raw: Annotated[
         bool, typer.Option("--raw", help="Print control characters as they are, also to a terminal.")
@@ -74,7 +77,7 @@ def report_command(
             jobs, tasks = [job async for job in manager.select(chosen)], chosen.tasks
             if selection.is_all:
                 jobs = [job for job in jobs if job.status in FINISHED]
-            printer = JsonReport() if as_json else TextReport(raw=raw)
+            printer = JsonReport() if as_json else TextReport(raw=raw, tail=tail)
             shown = 0
             for job in jobs:
                 async for latest in _tasks(manager, job, tasks.get(job.id, ()), wanted):

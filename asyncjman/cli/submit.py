@@ -143,4 +143,5 @@ def _print(jobs: list[Job], shown: Shown) -> None:
         return
     verb = "Would submit" if shown.dry_run else "Submitted"
     for job in jobs:
-        print(job.id if shown.print_id else f"{verb} {job_line(job, time.time())}")
+        size = f" [{job.task_count} tasks]" if job.spec.array else ""
+        print(job.id if shown.print_id else f"{verb} {job_line(job, time.time())}{size}")

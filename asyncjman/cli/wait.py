@@ -3,7 +3,7 @@
 \b
 Examples:
   jman wait                       all jobs
-  jman wait 3-5 --timeout 3600    three jobs, for an hour at most (exit 3 then)
+  jman wait 3-5 --timeout 1h      three jobs, for an hour at most (exit 124 then; nothing is stopped)
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import typer
 from asyncjman.cli.context import opened, refresh, say, say_none
 from asyncjman.cli.globals import Globals
 from asyncjman.cli.options import Named
-from asyncjman.errors import EXIT_DONE, EXIT_JOB_FAILED, EnvironmentProblem
+from asyncjman.errors import EXIT_DONE, EXIT_JOB_FAILED, WaitedInVain
 
 if TYPE_CHECKING:
     from asyncjman.model.job import Job
@@ -26,7 +26,7 @@ def wait_command(
     context: typer.Context,
     named: Named,
     timeout: Annotated[
-        float | None, typer.Option("--timeout", min=0, metavar="SECONDS", help="Give up after so long.")
+        str | None, typer.Option("--timeout", metavar="TIME", help="Give up after so long: 90, 30m, 2h.")
     ] = None,
 ) -> int:
     import asyncio
@@ -38,10 +38,11 @@ def wait_command(
     globals_: Globals = context.obj
     selection = named.whole_jobs(globals_, "wait", derived_names=True)
 
+    seconds = None if timeout is None else _seconds(timeout)
     begun = time.monotonic()
 
     async def wait() -> int:
-        async with opened(globals_, within=timeout) as manager:
+        async with opened(globals_, within=seconds) as manager:
             await refresh(manager, globals_)
             selected = [job async for job in manager.select(selection)]
             if not selected:
@@ -55,10 +56,10 @@ def wait_command(
             elif local and not await manager.has_runner():
                 say(f"job {format_ids(local)} waits for a jman --local execute")
             try:
-                left = None if timeout is None else max(0.0, begun + timeout - time.monotonic())
+                left = None if seconds is None else max(0.0, begun + seconds - time.monotonic())
                 ended = await manager.wait_for(selection, left, say)
             except TimeoutError:
-                raise EnvironmentProblem(f"not all jobs ended within {timeout:g} s") from None
+                raise WaitedInVain(f"not all jobs ended within {seconds:g} s; nothing was stopped") from None
             bad = [job for job in ended if job.status is not Status.SUCCESS]
             for job in bad:
                 reason = f" ({job.reason})" if job.reason else ""
@@ -68,6 +69,16 @@ def wait_command(
             return EXIT_JOB_FAILED if bad else EXIT_DONE
 
     return asyncio.run(wait())
+
+
+def _seconds(timeout: str) -> float:
+    from asyncjman.errors import UsageError
+    from asyncjman.model.duration import parse_duration
+
+    try:
+        return parse_duration(timeout)
+    except UsageError as error:
+        raise UsageError(f"--timeout: {error}") from None
 
 
 def _how_many(job: Job) -> str:

@@ -118,6 +118,32 @@ def fill(words: Iterable[str], values: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(re.sub(_FIELD, value, word, flags=re.ASCII) for word in words)
 
 
+def mistyped(words: Iterable[str], names: Iterable[str]) -> tuple[str, str] | None:
+    """Return a ``{word}`` that is one edit away from a parameter's name, and that name; None: there is none.
+
+    ``${word}`` is the shell's own, and names of one letter are near to everything.
+
+    >>> mistyped(["--lr={lrr}", "awk '{print}'", "${LR}"], ["lr", "seed"])
+    ('lrr', 'lr')
+    """
+    known = set(names)
+    for word in words:
+        for field in re.finditer(rf"(?<!\$){_FIELD}", word, re.ASCII):
+            near = [name for name in known if min(len(name), len(field[1])) > 1 and _is_near(field[1], name)]
+            if field[1] not in known and near:
+                return field[1], near[0]
+    return None
+
+
+def _is_near(one: str, other: str) -> bool:
+    """Tell whether a letter was left out, added, or replaced."""
+    short, long = sorted((one, other), key=len)
+    if len(long) - len(short) > 1:
+        return False
+    same = next((i for i, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
+    return short[same + (len(short) == len(long)) :] == long[same + 1 :]
+
+
 def _distinct(items: Iterable[str]) -> list[str]:
     found = list(items)
     names = [item.partition("=")[0] for item in found]

@@ -12,11 +12,11 @@ from asyncjman.model.status import Status
 from asyncjman.render.objects import dumps, moment, task_object
 from asyncjman.render.outlet import Outlet, Room
 from asyncjman.render.text import (
-    arguments,
     colored,
     duration,
     printable,
     short_path,
+    task_arguments,
     use_color,
 )
 
@@ -243,7 +243,8 @@ def failure_lines(failures: Sequence[Failed], *, color: bool) -> list[str]:
         task = failed.task
         word = colored("failure", Status.FAILURE) if color else "failure"
         reason = printable(task.reason or "")
-        lines.append(f"{word} {label(task.job_id, task.task_id, '')}: {reason}  {arguments(failed.job)}")
+        given = task_arguments(failed.job, task.task_id)
+        lines.append(f"{word} {label(task.job_id, task.task_id, '')}: {reason}  {given}")
         if failed.log:
             lines.append(f"  {short_path(failed.log)}{'' if failed.tail else ' (empty)'}")
         lines += [f"  | {printable(line[:_MAX_LINE].expandtabs())}" for line in failed.tail]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import BinaryIO
 
 from asyncjman.model.job import Job, Task
 from asyncjman.render.objects import dumps, task_object
-from asyncjman.render.text import arguments, colored, printable, short_path, use_color
+from asyncjman.render.text import colored, printable, short_path, task_arguments, use_color
 
 _CHUNK = 1 << 16
 
@@ -18,17 +19,38 @@ def task_label(task: Task) -> str:
     return f"{task.job_id}.{task.task_id}" if task.task_id else str(task.job_id)
 
 
-class TextReport:
-    """Prints logs; control characters raw only where ``raw`` says so."""
+def seek_last_lines(file: BinaryIO, count: int) -> None:
+    """Go to the beginning of the last ``count`` lines of a file."""
+    at = file.seek(0, 2)
+    found = 0
+    first = True
+    while at > 0:
+        size = min(_CHUNK, at)
+        at -= size
+        file.seek(at)
+        chunk = file.read(size)
+        end = len(chunk) - 1 if first and chunk.endswith(b"\n") else len(chunk)  # the last line's own end
+        first = False
+        while (end := chunk.rfind(b"\n", 0, end)) >= 0:
+            found += 1
+            if found == count:
+                file.seek(at + end + 1)
+                return
+    file.seek(0)
 
-    def __init__(self, *, raw: bool) -> None:
+
+class TextReport:
+    """Prints logs, of each the last ``tail`` lines; control characters raw only where ``raw`` says so."""
+
+    def __init__(self, *, raw: bool, tail: int | None = None) -> None:
         self._raw = raw
+        self._tail = tail
         self._color = use_color()
 
     def task(self, job: Job, task: Task, output: str | None, errors: str | None) -> None:
         status = colored(task.status, task.status) if self._color else task.status
         reason = f" ({printable(task.reason)})" if task.reason else ""
-        print(f"{task_label(task)} {status}{reason}: {arguments(job)}")
+        print(f"{task_label(task)} {status}{reason}: {task_arguments(job, task.task_id)}")
         if job.spec.log_dir is None:
             print("  no log files: it writes to the terminal (submit with --log-dir to have some)")
         if task.started_at is None:
@@ -43,6 +65,8 @@ class TextReport:
     def _log(self, title: str, path: str) -> None:
         try:
             with Path(path).open("rb") as file:
+                if self._tail is not None:
+                    seek_last_lines(file, self._tail)
                 first = file.read(_CHUNK)
                 print(f"  {title} {short_path(path)}{'' if first else ' (empty)'}")
                 sys.stdout.flush()

@@ -113,6 +113,16 @@ def short_path(path: str) -> str:
         return printable(path)
 
 
+def task_arguments(job: Job, task_id: int) -> str:
+    """Write what tells a task from the others of its job: its parameters, or its line of a command file."""
+    parameters = job.spec.parameters(task_id) if task_id else {}
+    if not parameters:
+        return arguments(job)
+    if parameters.keys() == {"command"}:
+        return printable(parameters["command"])
+    return command_line(f"{name}={value}" for name, value in parameters.items())
+
+
 def job_line(job: Job, now: float) -> str:
     """Write a job in one line: ``1 @local (0 seconds ago) -S /usr/bin/python3 myscript.py``.
 

@@ -24,7 +24,7 @@ def test_ids_start_from_one_and_grow(jman: Jman) -> None:
 
 
 def test_without_local_there_must_be_a_cluster(jman: Jman, tmp_path: Path) -> None:
-    jman.variables["PATH"] = str(tmp_path)
+    jman.variables |= {"PATH": str(tmp_path), "JMAN_CLUSTER": "auto"}
     done = jman("submit", "--no-check", "true", code=3)
     assert "no batch system is here" in done.err
 
@@ -139,7 +139,7 @@ def test_repeat(jman: Jman, option: str) -> None:
 @pytest.mark.parametrize("option", ["-z", "--dry-run"])
 def test_dry_run(jman: Jman, option: str) -> None:
     done = jman("--local", "submit", option, "-t", "3", "true")
-    assert done.out == "Would submit 1 @local (0 seconds ago) true\n"
+    assert done.out == "Would submit 1 @local (0 seconds ago) true [3 tasks]\n"
     assert list(jman.folder.iterdir()) == []
 
 

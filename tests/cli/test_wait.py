@@ -29,7 +29,7 @@ def test_job_ids(jman: Jman, words: list[str]) -> None:
 def test_timeout(jman: Jman) -> None:
     jman.submit("true")
     began = time.monotonic()
-    done = jman("wait", "--timeout", "0.2", code=3)
+    done = jman("wait", "--timeout", "0.2", code=124)
     assert time.monotonic() - began < 10
     assert "0.2 s" in done.err
     assert "execute" in done.err, "nobody runs it: that is said"

@@ -106,7 +106,9 @@ class Jman:
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         unwanted = ("JMAN_", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "PYTEST_", "GIT_")
         kept = {key: value for key, value in os.environ.items() if not key.startswith(unwanted)}
-        return {**kept, "TERM": "xterm", "LC_ALL": "C.UTF-8", **self.variables, **(more or {})}
+        # whatever this machine has: its cluster, or clusters, are none of a test's
+        usual = {"TERM": "xterm", "LC_ALL": "C.UTF-8", "JMAN_CLUSTER": "sge"}
+        return {**kept, **usual, **self.variables, **(more or {})}
 
     def __call__(
         self,

@@ -86,7 +86,7 @@ class Prepared:
         assert shown["list --ids-only"].lines == ["1", "2", "3", "4", "5", "6"]
         states = [job["status"] for job in shown["list --json"].json()]
         assert states == ["queued", "queued", "success", "waiting", "submitted", "executing"]
-        done = self.jman("wait", "--timeout", "0.3", code=3)
+        done = self.jman("wait", "--timeout", "0.3", code=124)
         assert why in done.err and "only the owner's jman runs it, or polls the cluster" in done.err
         assert self.jman("wait", "3").code == 0
         complete = {"_JMAN_COMPLETE": "complete_bash", "COMP_WORDS": "jman list ", "COMP_CWORD": "2"}

@@ -34,7 +34,7 @@ def test_a_suspended_execute_is_alive(jman: Jman, impatient: None) -> None:
     jman.submit("sh", "-c", GATED)
     process = suspended_execute(jman)
     assert jman("list").err == ""
-    assert "waits for" not in jman("wait", "--timeout", "0.1", code=3).err
+    assert "waits for" not in jman("wait", "--timeout", "0.1", code=124).err
     other = jman.start("--local", "execute")
     error = jman("stop", code=3).err
     assert error == (
@@ -155,7 +155,7 @@ def test_stop_force_frees_what_can_not_be_proven(jman: Jman, impatient: None) ->
     with closing(sqlite3.connect(jman.database)) as connection, connection:
         connection.execute("UPDATE runner SET boot = 'another', host = 'another'")
     assert "if it is dead: jman stop --force 1" in jman("list").err
-    assert "waits for" not in jman("wait", "--timeout", "0.1", code=3).err
+    assert "waits for" not in jman("wait", "--timeout", "0.1", code=124).err
     error = jman("stop", code=3).err
     assert f"the jman execute (pid {process.pid} on another) that runs it does not answer" in error
     assert "jman stop --force 1" in error

@@ -51,7 +51,7 @@ def test_the_spool_folder_is_missing_on_the_node(grid: Grid) -> None:
     assert "can't chdir" in why
     assert "missing on the node" in why
     assert f"qmod -cj {native_id}" in why
-    waited = grid("wait", "--timeout", "0.1", code=3)
+    waited = grid("wait", "--timeout", "0.1", code=124)
     assert "job 1 is in error on the cluster" in waited.err
     grid("stop")
     assert grid.status() == {1: "stopped"}
