@@ -1,8 +1,8 @@
 """The protocol that every engine speaks.
 
 The scheduler decides what may start, and hands an engine a ``LaunchRequest`` (``engines.launch``). The engine
-reports neutral ``Observation``s (``engines.observation``). It never reads the database: ``Watched`` carries what
-its conclusions need. Layers above import all of this from here, and nothing else of an engine.
+reports neutral ``Observation``s (``engines.observation``). It never reads the database: ``Watched`` carries
+what its conclusions need. Layers above import all of this from here, and nothing else of an engine.
 """
 
 from __future__ import annotations
