@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from asyncjman.engines.base import LaunchRequest, Observation, Purpose, Saw, Watched
-from asyncjman.engines.cluster import records
+from asyncjman.engines.cluster import compacted, records
 from asyncjman.engines.cluster.records import Record, RecordKind
 from asyncjman.model.array import ArraySpec
 from asyncjman.system.logs import refuse_foreign_link
@@ -48,7 +48,7 @@ class Spool:
             records.secure(Path(folder), found)
 
     def tidy(self, ends: Iterable[Observation]) -> None:
-        """Fold records away whose ends are stored, and write down the ends that left none. Raises OSError.
+        """Compact the records whose ends are stored, and write down the ends that left none. Raises OSError.
 
         A record that comes late for a task that was given up is still to be read.
         """
@@ -62,14 +62,14 @@ class Spool:
                 if record.attempt == end.ref.attempt:
                     found.append(record)
                     del left[record.task_id]
-            records.fold(Path(folder), found)
+            compacted.compact(Path(folder), found)
             silent = [
                 (one.ref.task_id, one.saw is Saw.ENDED and one.cause is None, one.ref.attempt)
                 for one in left.values()
                 if one.ref is not None
             ]
             if silent:
-                records.note(Path(folder), silent)
+                compacted.note(Path(folder), silent)
 
 
 def _by_folder(ends: Iterable[Observation], folders: dict[str, str]) -> dict[str, list[Observation]]:
@@ -87,9 +87,9 @@ def clear_records(request: LaunchRequest) -> None:
         return
     if isinstance(request.tasks, ArraySpec):
         # a task that ran while it was stopped may have left something, and so may one that never ran
-        records.clear(folder, None)
+        compacted.clear(folder, None)
     else:
-        records.clear(folder, [one.task_id for one in request.tasks])
+        compacted.clear(folder, [one.task_id for one in request.tasks])
 
 
 def write_script(path: Path, text: bytes) -> None:
