@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 
-from asyncjman.engines.base import Watched
+from asyncjman.engines.base import Purpose, Watched
+from asyncjman.engines.cluster.dialect import Row
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import PLAIN_TASK
 from asyncjman.model.status import FINISHED, Status
@@ -28,6 +29,33 @@ def members(one: Watched) -> Iterable[int]:
     if one.tasks:
         return [task_id for task_id in one.tasks if one.array is None or task_id in one.array]
     return one.array if one.array is not None else (PLAIN_TASK,)
+
+
+def task_ids_of(watched: Watched, row: Row) -> Iterable[int]:
+    """Yield the tasks that a row is about, but for those that were deleted from the job."""
+    numbers: Iterable[int] = (1 if watched.tasks else PLAIN_TASK,)
+    if row.numbers:
+        numbers = (number for one in row.numbers for number in one)
+    for number in numbers:
+        if watched.tasks and not 0 < number <= len(watched.tasks):
+            continue
+        task_id = task_id_of(watched.tasks, number)
+        if is_member(watched, task_id):
+            yield task_id
+
+
+def is_member(watched: Watched, task_id: int) -> bool:
+    """Tell whether a task is this launch's: neither deleted, nor a later launch's, nor to be sent again."""
+    row = watched.rows.get(task_id)
+    if task_id in watched.elsewhere or (row is not None and row.status is Status.SUBMITTED):
+        return False
+    if watched.tasks and task_id not in watched.tasks:
+        return False
+    if watched.array is None:
+        return task_id == PLAIN_TASK
+    if row is not None and row.attempt > 1 and not watched.tasks and watched.purpose is Purpose.STATE:
+        return False
+    return task_id in watched.array
 
 
 def statuses_of(one: Watched) -> Set[Status]:

@@ -6,11 +6,11 @@ its exit status, and times that are no whole seconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from asyncjman.engines.base import Observation, Ref, Saw, TaskRow
+from asyncjman.engines.base import Observation, Ref, Saw, TaskRow, Watched
 from asyncjman.engines.cluster.dialect import Row
+from asyncjman.engines.cluster.recorded import ended_of
 from asyncjman.engines.cluster.records import Record, RecordKind
 from asyncjman.model.failure import Cause
 
@@ -52,17 +52,14 @@ def is_for_queue(record: Record, row: Row | None, *, answered: bool, now: float,
     return row.end is not None or now - record.time < min(QUEUE_SECONDS, grace)
 
 
-def end_of(one: Listed, ref: Ref, of_record: Callable[[Record], Observation]) -> Observation | None:
-    """Return how a task ended; None where its record is still waited for.
-
-    ``of_record`` says how it ended by the record alone.
-    """
+def end_of(one: Listed, ref: Ref, watched: Watched) -> Observation | None:
+    """Return how a task ended; None where its record is still waited for."""
     end = one.row.end
     assert end is not None
     record = one.record
     ended = record if record is not None and record.kind is RecordKind.EXIT else None
     if ended is not None and (ended.skipped_by is not None or not _decides(end)):
-        return replace(of_record(ended), native_id=None)
+        return replace(ended_of(watched, ended), native_id=None)
     if ended is None and not _decides(end) and one.now - end.at < min(RECORD_SECONDS, one.grace):
         return None
     started = _started(one, end)
