@@ -2,7 +2,7 @@
 
 It holds a line of task id, exit status (or ``failed``, ``skipped``) and attempt for each; the last line on a
 task counts. Scripts of jobs that depend on this one read it, too. Lines are appended, and only ``clear``
-writes the file anew, without the tasks that run again: so it has as many lines as there are tasks, or a few more.
+writes the file anew, without the tasks that run again: so it has hardly more lines than there are tasks.
 Whoever writes holds a lock on it (flock(2)).
 """
 
