@@ -78,10 +78,10 @@ class Abandoned(NamedTuple):
     token: str
     """Each of its processes carries it."""
     since: float | None
-    """When it started, in seconds since the start of this machine; None where that counts no more."""
+    """When it started, in seconds since the start of this machine; None where that start is over."""
     inherited: str | None
-    """The file that its tasks inherited, and that nobody else ever writes, as DEVICE:INODE; None where that
-    is not sure. The caller sees to it that no other file gets this number meanwhile."""
+    """The file that its tasks inherited and no other process writes: DEVICE:INODE, or None where that is
+    not sure. The caller sees to it that no other file gets this number meanwhile."""
 
 
 class Finding(NamedTuple):
@@ -168,8 +168,8 @@ class Engine(Protocol):
     ) -> int:
         """End what runs of another runner's tasks (all, or these), without ``end`` only count it.
 
-        Returns how many processes that were. Nothing else is ever signalled: what can't be told for sure
-        to be of these tasks is left alone. Raises EnvironmentProblem where they don't end.
+        Returns how many processes that were. Nothing else is ever signalled: what is not
+        certain to be of these tasks is left alone. Raises EnvironmentProblem where they don't end.
         """
 
     async def end_remains(self) -> None:

@@ -94,7 +94,7 @@ class Why(Enum):
 
 
 class LaunchFailed(NamedTuple):
-    """The engine doesn't have it, or nobody knows."""
+    """The engine doesn't have it, or that is not known."""
 
     why: Why
     words: str

@@ -46,7 +46,7 @@ class Watched:
     job_id: int
     created_at: float
     maker_is_dead: bool
-    """Whether it is proven that nobody is at work on the intent any more."""
+    """Whether it is proven that no process carries out the intent any more."""
     array: ArraySpec | None
     tasks: tuple[int, ...]
     """Our task ids by the engine's numbers 1, 2, 3…; empty where these are the task ids."""
@@ -59,7 +59,7 @@ class Watched:
     elsewhere: frozenset[int] = frozenset()
     """Tasks that a later launch is about."""
     stop: frozenset[int] = frozenset()
-    """Tasks that somebody asked to stop."""
+    """Tasks that a user asked to stop."""
     folder: str
     engine_state: str | None = None
     purpose: Purpose = Purpose.STATE
@@ -73,7 +73,7 @@ class Saw(Enum):
     SENT = "sent"
     """The engine has the launch: ``native_id`` tells as what."""
     NOT_SENT = "not sent"
-    """The engine does not have it, and nobody is still sending it."""
+    """The engine does not have it, and no process is still sending it."""
     PENDING = "pending"
     HELD = "held"
     """It waits there for other jobs."""
@@ -84,7 +84,7 @@ class Saw(Enum):
     SKIPPED = "skipped"
     """It ended without a start: what it waited for forbade it."""
     STOPPED = "stopped"
-    """It ended, or will never start, because somebody asked for it."""
+    """It ended, or will never start, because a user asked for it."""
     USAGE = "usage"
     """It ended before; this adds what it used."""
 

@@ -169,7 +169,7 @@ class Reader:
         return int(rows[0][0]), self._commits
 
     async def renew(self) -> None:
-        """Look at the file once more, where what is read is a copy of it."""
+        """Check the file once more, where what is read is a copy of it."""
         if self._copied is None or self._streams or self._lock.locked():
             return
         mark, seconds = self._copied
@@ -246,7 +246,7 @@ class Database(Reader):
     async def remove_if(self, empty_sql: str) -> bool:
         """Delete the file when ``empty_sql`` gives 0 and no other process has it open.
 
-        Other processes that wait for the lock meanwhile find that their file is gone, and start
+        Other processes that wait for the lock meanwhile find that their file was deleted, and start
         over with a new one.
         """
         if self._in_memory:

@@ -125,7 +125,7 @@ def _open_copy(path: Path, found: Found) -> sqlite3.Connection:
 
 
 def _open_own(path: Path, found: Found) -> sqlite3.Connection | None:
-    """Open a file of this user's; None where it is to be looked at once more.
+    """Open a file of this user's; None where it is to be judged once more.
 
     That is so where it was deleted meanwhile, and where it turns out to be a copy of another database.
     """
@@ -163,7 +163,7 @@ def _open_own(path: Path, found: Found) -> sqlite3.Connection | None:
             raise
         if found.identity == identity(path):
             return connection
-        connection.close()  # deleted by another process meanwhile: what we opened is no more
+        connection.close()  # deleted by another process meanwhile: its path leads elsewhere now
         return None
 
 
@@ -256,7 +256,7 @@ def translated(path: Path) -> Iterator[None]:
             raise damaged(path) from error
         if str(error) == "database is locked":
             raise DatabaseProblem(f"database {path}: {locked(path, BUSY_SECONDS)}") from error
-        # no room for the memory that processes share is told as another error
+        # no room for the memory that processes share is reported as another error
         full = getattr(error, "sqlite_errorname", "") == "SQLITE_IOERR_SHMSIZE"
         words = "database or disk is full" if full else str(error)
         raise DatabaseProblem(f"database {path}: {_ADVICE.get(words, words)}") from error

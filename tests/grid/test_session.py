@@ -70,7 +70,7 @@ def test_dependencies_are_shown(grid: Grid) -> None:
     assert job["dependencies"] == [{"id": 1, "kind": "ok"}]
     assert (job["status"], job["grid_state"]) == ("waiting", "held")
     assert "waits for job 1 to succeed" in grid("why", 2).out
-    assert f"held on the grid by {first}" in grid("why", 2).out
+    assert f"held on the cluster by {first}" in grid("why", 2).out
     grid("delete")
 
 

@@ -115,7 +115,7 @@ def test_an_administrator_deletes_it(grid: Grid, running: bool) -> None:
         )
     else:
         assert (job["signal"], job["exit_status"]) == (None, None)
-        assert job["reason"].startswith("vanished from the grid")
+        assert job["reason"].startswith("vanished from the cluster")
     assert job["reason"] in grid("why").out
     assert "exited" not in grid("wait", code=1).out
 

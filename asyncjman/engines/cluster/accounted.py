@@ -42,17 +42,17 @@ def usage_of(
     left: dict[tuple[int, int], list[tuple[Ref, float]]] = {}
     for ref, start in dict.fromkeys(pair for one in watched for pair in one.ran):
         left.setdefault((ref.job_id, ref.task_id), []).append((ref, start))
-    found = []
+    used = []
     for (native_id, number), record in sorted(accounting.items(), key=lambda item: item[1].started_at or 0.0):
         one = launches.get(native_id)
         if one is None or one.token != record.token:
             continue  # another job that was given the same number
-        some = left.get((one.job_id, task_id_of(one.tasks, number)), [])
-        ran = next((pair for pair in some if _is_of(record, pair[1])), None)
+        attempts = left.get((one.job_id, task_id_of(one.tasks, number)), [])
+        ran = next((pair for pair in attempts if _is_of(record, pair[1])), None)
         if ran is not None:
-            some.remove(ran)
-            found.append(Observation(one.token, ran[0], Saw.USAGE, record.at, usage=record.usage))
-    return found
+            attempts.remove(ran)
+            used.append(Observation(one.token, ran[0], Saw.USAGE, record.at, usage=record.usage))
+    return used
 
 
 def _is_of(record: Observation, start: float) -> bool:

@@ -71,7 +71,7 @@ def clear(folder: Path, task_ids: Iterable[int] | None) -> None:
     for task_id in wanted:
         for kind in RecordKind:
             (folder / f"{kind}.{task_id}").unlink(missing_ok=True)
-    make_durable([], [folder])  # a former success that came back after a power loss would let go what waits
+    make_durable([], [folder])  # a former success that a power loss restores would start what waits
     if not (folder / COMPACTED).exists():
         return
     with _locked(folder) as descriptor:
@@ -92,9 +92,9 @@ def _code(record: Record) -> str:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[int]:
-    """Open the file of compacted ends, to append to it, while nobody else writes it; give its descriptor.
+    """Open the file of compacted ends to append, while no other process writes it; give its descriptor.
 
-    Where files can't be locked, nobody is waited for.
+    Where files can't be locked, there is no wait.
     """
     path = folder / COMPACTED
     while True:

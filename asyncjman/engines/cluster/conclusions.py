@@ -20,7 +20,7 @@ from asyncjman.engines.cluster.records import Record, RecordKind
 from asyncjman.model.failure import Cause
 from asyncjman.model.status import FINISHED, Status
 
-VANISHED = "vanished from the grid"
+VANISHED = "vanished from the cluster"
 ASK_ACCOUNTING_SECONDS = 5.0
 YOUNG_SECONDS = 20.0
 """A job may be unknown to the queue for a moment after it was submitted."""
@@ -58,16 +58,18 @@ class Conclusions:
 
 
 def conclude(view: View) -> Conclusions:
-    """Conclude what a launch, or an intent, has come to."""
-    found = Conclusions()
+    """Conclude what became of a launch, or of an intent."""
+    conclusions = Conclusions()
     watched = view.watched
     if watched.purpose is Purpose.LATE:
-        found.seen = [ended_of(watched, one) for one in _latest(view).values() if _is_late_end(watched, one)]
+        conclusions.seen = [
+            ended_of(watched, one) for one in _latest(view).values() if _is_late_end(watched, one)
+        ]
     elif watched.native_id is None:
-        found.seen = _of_intent(view)
+        conclusions.seen = _of_intent(view)
     else:
-        _of_launch(view, found)
-    return found
+        _of_launch(view, conclusions)
+    return conclusions
 
 
 def _of_intent(view: View) -> list[Observation]:
@@ -75,10 +77,10 @@ def _of_intent(view: View) -> list[Observation]:
 
     What an earlier launch left of these tasks was cleared before the intent was stored.
     """
-    one = view.watched
+    watched = view.watched
     native_id = next((row.native_id for row in view.rows or ()), None)
     if native_id is None:
-        own = set(members(one)) if one.tasks else None
+        own = set(members(watched)) if watched.tasks else None
         native_id = next(
             (
                 record.native_id
@@ -88,21 +90,21 @@ def _of_intent(view: View) -> list[Observation]:
             None,
         )
     if native_id is not None:
-        return [Observation(one.token, None, Saw.SENT, view.now, native_id=native_id)]
-    if view.rows is not None and one.maker_is_dead:
-        return [Observation(one.token, None, Saw.NOT_SENT, view.now)]
+        return [Observation(watched.token, None, Saw.SENT, view.now, native_id=native_id)]
+    if view.rows is not None and watched.maker_is_dead:
+        return [Observation(watched.token, None, Saw.NOT_SENT, view.now)]
     return []
 
 
-def _of_launch(view: View, found: Conclusions) -> None:
-    ended = _from_records(view, found)
+def _of_launch(view: View, conclusions: Conclusions) -> None:
+    ended = _from_records(view, conclusions)
     if view.rows is None:
         return
-    listed, engine_state = _from_queue(view, found, ended)
-    _judge_missing(view, found, ended | listed)
+    listed, engine_state = _from_queue(view, conclusions, ended)
+    _judge_missing(view, conclusions, ended | listed)
     if engine_state != view.watched.engine_state:
         state = Observation(view.watched.token, None, Saw.SENT, view.now, engine_state=engine_state)
-        found.seen.append(state)
+        conclusions.seen.append(state)
 
 
 def _latest(view: View) -> dict[int, Record]:
@@ -125,7 +127,7 @@ def _is_by(watched: Watched, record: Record) -> bool:
     return not watched.native_id or record.native_id in (None, watched.native_id)
 
 
-def _from_records(view: View, found: Conclusions) -> set[int]:
+def _from_records(view: View, conclusions: Conclusions) -> set[int]:
     """Take in what the job script wrote; return the tasks that it says have ended."""
     listed = {i: row for row in view.rows or () for i in task_ids_of(view.watched, row)}
     ended: set[int] = set()
@@ -135,11 +137,11 @@ def _from_records(view: View, found: Conclusions) -> set[int]:
             continue
         if record.kind is RecordKind.EXIT and not _is_for_queue(view, record, line):
             ended.add(task_id)
-            found.seen.append(ended_of(view.watched, record))
+            conclusions.seen.append(ended_of(view.watched, record))
         elif line is not None and (line.saw in _PENDING or line.end is not None):
             continue  # what the queue says waits there, waits again where it had started before
         elif row is None or row.status is not Status.EXECUTING or row.started_at is None:
-            found.seen.append(started_of(view.watched, record, row))
+            conclusions.seen.append(started_of(view.watched, record, row))
     return ended
 
 
@@ -163,12 +165,12 @@ def _is_late_end(watched: Watched, record: Record) -> bool:
     return row is not None and record.kind is RecordKind.EXIT and row.attempt == record.attempt
 
 
-def _from_queue(view: View, found: Conclusions, ended: set[int]) -> tuple[set[int], str | None]:
+def _from_queue(view: View, conclusions: Conclusions, ended: set[int]) -> tuple[set[int], str | None]:
     """Take in what the queue lists; return the tasks that it lists, and what it says beyond our status."""
     watched = view.watched
     engine_state: str | None = None
     listed: set[int] = set()
-    told = {one.ref.task_id for one in found.seen if one.ref is not None}
+    reported = {one.ref.task_id for one in conclusions.seen if one.ref is not None}
     pending: list[Saw] = []
     latest = _latest(view) if any(row.end is not None for row in view.rows or ()) else {}
     for row in view.rows or ():
@@ -176,25 +178,27 @@ def _from_queue(view: View, found: Conclusions, ended: set[int]) -> tuple[set[in
             engine_state = row.engine_state
         for task_id in task_ids_of(watched, row):
             listed.add(task_id)
-            if task_id in ended or task_id in told or task_id in watched.ended:
+            if task_id in ended or task_id in reported or task_id in watched.ended:
                 continue
             known = watched.rows.get(task_id)
             if row.end is not None:
-                found.seen += _ended_there(view, task_id, row, latest.get(task_id))
+                conclusions.seen += _ended_there(view, task_id, row, latest.get(task_id))
             elif row.saw is None:
                 if known is not None and known.missing_since is not None:
-                    found.seen.append(_there_again(view, task_id, known))
+                    conclusions.seen.append(_there_again(view, task_id, known))
             elif row.saw is Saw.RUNNING:
                 if known is None or known.status is not Status.EXECUTING or known.missing_since is not None:
-                    found.seen.append(_running(view, task_id, row, known))
+                    conclusions.seen.append(_running(view, task_id, row, known))
             else:
                 pending.append(row.saw)
                 if known is not None:
                     ref = Ref(watched.job_id, task_id, known.attempt)
-                    found.seen.append(Observation(watched.token, ref, row.saw, view.now, reason=row.reason))
+                    conclusions.seen.append(
+                        Observation(watched.token, ref, row.saw, view.now, reason=row.reason)
+                    )
     if pending and not watched.tasks and watched.default not in FINISHED:
         common = max(_PENDING, key=pending.count)
-        found.seen.append(Observation(watched.token, None, common, view.now))
+        conclusions.seen.append(Observation(watched.token, None, common, view.now))
     return listed, engine_state
 
 
@@ -221,7 +225,7 @@ def _ended_there(view: View, task_id: int, row: Row, record: Record | None) -> l
 
 
 def _there_again(view: View, task_id: int, known: TaskRow) -> Observation:
-    """Say that a task was never gone, which is all that an unknown state says."""
+    """Say that a task never left the queue, which is all that an unknown state says."""
     states = {Status.EXECUTING: Saw.RUNNING, Status.WAITING: Saw.HELD}
     saw = states.get(known.status, Saw.PENDING)
     ref = Ref(view.watched.job_id, task_id, known.attempt)
@@ -241,10 +245,10 @@ def _running(view: View, task_id: int, row: Row, known: TaskRow | None) -> Obser
     )
 
 
-def _judge_missing(view: View, found: Conclusions, known_of: set[int]) -> None:
+def _judge_missing(view: View, conclusions: Conclusions, known_of: set[int]) -> None:
     """Decide on tasks that the queue doesn't list and no record says have ended."""
     watched = view.watched
-    told = {one.ref.task_id: one for one in found.seen if one.ref is not None}
+    reported = {one.ref.task_id: one for one in conclusions.seen if one.ref is not None}
     young = view.now - watched.created_at < min(YOUNG_SECONDS, view.grace)
     for task_id in members(watched):
         if task_id in known_of or task_id in watched.ended or not is_member(watched, task_id):
@@ -253,16 +257,16 @@ def _judge_missing(view: View, found: Conclusions, known_of: set[int]) -> None:
         if row is None and watched.default in FINISHED:
             continue
         row = row or TaskRow(1, watched.default, None, None)
-        if (start := told.get(task_id)) is not None:
+        if (start := reported.get(task_id)) is not None:
             row = row._replace(started_at=start.started_at)
         ref = Ref(watched.job_id, task_id, row.attempt)
         if task_id in watched.stop:
-            found.seen.append(_over(view, ref, row, Saw.STOPPED, "stopped"))
+            conclusions.seen.append(_over(view, ref, row, Saw.STOPPED, "stopped"))
         elif not young:
-            _judge_one(view, found, ref, row)
+            _judge_one(view, conclusions, ref, row)
 
 
-def _judge_one(view: View, found: Conclusions, ref: Ref, row: TaskRow) -> None:
+def _judge_one(view: View, conclusions: Conclusions, ref: Ref, row: TaskRow) -> None:
     watched, since = view.watched, row.missing_since
     assert watched.native_id is not None
     key = (watched.native_id, number_of(watched.tasks, ref.task_id))
@@ -270,9 +274,11 @@ def _judge_one(view: View, found: Conclusions, ref: Ref, row: TaskRow) -> None:
     if accounted is not None and accounted.token != watched.token:
         accounted = None  # another job that was given the same number
     if since is None:
-        found.seen.append(Observation(watched.token, ref, Saw.MISSING, view.now, missing_since=view.now))
+        conclusions.seen.append(
+            Observation(watched.token, ref, Saw.MISSING, view.now, missing_since=view.now)
+        )
     elif accounted is not None:
-        found.seen.append(end_by_accounting(accounted, ref, row, since))
+        conclusions.seen.append(end_by_accounting(accounted, ref, row, since))
     elif view.now - since >= view.grace and view.accounting is not None:
         why = (
             ": neither a record nor accounting tells why"
@@ -282,9 +288,9 @@ def _judge_one(view: View, found: Conclusions, ref: Ref, row: TaskRow) -> None:
         ended = _over(view, ref, row, Saw.ENDED, VANISHED + why)
         ended.cause = Cause.VANISHED
         ended.missing_since = since
-        found.seen.append(ended)
+        conclusions.seen.append(ended)
     elif view.now - since >= min(ASK_ACCOUNTING_SECONDS, view.grace):
-        found.ask_accounting = True
+        conclusions.ask_accounting = True
 
 
 def _over(view: View, ref: Ref, row: TaskRow, saw: Saw, reason: str) -> Observation:

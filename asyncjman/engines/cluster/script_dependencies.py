@@ -67,7 +67,7 @@ jman_need() {
   jman_left=$5 jman_pause=1
   while :; do
     [ -z "$jman_signal" ] || jman_fail "stopped before it started"
-    ls "$2" >/dev/null 2>&1 # a fresh look at a folder of NFS
+    ls "$2" >/dev/null 2>&1 # has NFS read the folder anew
     jman_seen=$(LC_ALL=C awk "$jman_awk" "$2" "$3")
     case $jman_seen in ok|failed|skipped) break;; esac
     [ "$jman_left" -gt 0 ] || break

@@ -32,37 +32,37 @@ class Spool:
         self._read = {folder: list(records.scan(folder)) for folder in {one.folder for one in watched}}
         self._late = {one.token: one.folder for one in watched}
 
-    def records_of(self, one: Watched) -> Sequence[Record]:
+    def records_of(self, watched: Watched) -> Sequence[Record]:
         """Return what was read of the tasks of a launch."""
-        found = self._read.get(one.folder, [])
-        if not one.tasks:
-            return found
-        own = set(one.tasks)
-        return [record for record in found if record.task_id in own]
+        read = self._read.get(watched.folder, [])
+        if not watched.tasks:
+            return read
+        own = set(watched.tasks)
+        return [record for record in read if record.task_id in own]
 
     def secure(self, ends: Iterable[Observation]) -> None:
         """Have the records on the disk from which ends were concluded. Raises OSError."""
-        for folder, some in _by_folder(ends, self._late).items():
-            keys = {(one.ref.task_id, one.ref.attempt) for one in some if one.ref is not None}
-            found = [one for one in self._read.get(folder, ()) if (one.task_id, one.attempt) in keys]
-            records.secure(Path(folder), found)
+        for folder, folder_ends in _by_folder(ends, self._late).items():
+            keys = {(one.ref.task_id, one.ref.attempt) for one in folder_ends if one.ref is not None}
+            ended = [one for one in self._read.get(folder, ()) if (one.task_id, one.attempt) in keys]
+            records.secure(Path(folder), ended)
 
     def tidy(self, ends: Iterable[Observation]) -> None:
         """Compact the records whose ends are stored, and write down the ends that left none. Raises OSError.
 
         A record that comes late for a task that was given up is still to be read.
         """
-        for folder, some in _by_folder(ends, self._folders).items():
-            left = {one.ref.task_id: one for one in some if one.ref is not None}
-            found = []
+        for folder, folder_ends in _by_folder(ends, self._folders).items():
+            left = {one.ref.task_id: one for one in folder_ends if one.ref is not None}
+            ended = []
             for record in self._read.get(folder, ()):
                 end = left.get(record.task_id)
                 if end is None or end.ref is None or record.kind is not RecordKind.EXIT:
                     continue
                 if record.attempt == end.ref.attempt:
-                    found.append(record)
+                    ended.append(record)
                     del left[record.task_id]
-            compacted.compact(Path(folder), found)
+            compacted.compact(Path(folder), ended)
             silent = [
                 (one.ref.task_id, one.saw is Saw.ENDED and one.cause is None, one.ref.attempt)
                 for one in left.values()
@@ -95,7 +95,7 @@ def clear_records(request: LaunchRequest) -> None:
 def write_script(path: Path, text: bytes) -> None:
     """Write a script, which nothing must be in the place of."""
     refuse_foreign_link(str(path.parents[2]), str(path))
-    path.parent.parent.mkdir(mode=0o755, exist_ok=True)  # whatever the umask: nobody else may write there
+    path.parent.parent.mkdir(mode=0o755, exist_ok=True)  # whatever the umask: others must not write there
     path.parent.mkdir(mode=0o755, exist_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
         file.write(text)

@@ -39,7 +39,7 @@ from asyncjman.system.tool import Completed
 QUEUES_SECONDS = 10.0
 """Which queues there are is asked before a job is sent, and should be known at once."""
 MAX_ARRAY = 75000
-"""What a cell allows where nobody changed it (sge_conf(5), max_aj_tasks)."""
+"""What a cell allows by default (sge_conf(5), max_aj_tasks)."""
 
 
 class SgeDialect:
@@ -76,8 +76,8 @@ class SgeDialect:
         if not set(queues_in(resources.queue)) <= set(self._rules.default_queues):
             known = yield from self._known_queues()
         numbers = _numbers(request)
-        per_task = {one for some in request.after if some.per_task for one in some.native_ids}
-        hold = {one for some in request.after if not some.per_task for one in some.native_ids}
+        per_task = {one for after in request.after if after.per_task for one in after.native_ids}
+        hold = {one for after in request.after if not after.per_task for one in after.native_ids}
         submission = commands.Submission(
             name=job_name(request.job_id, request.token, display_name(request.spec)),
             work_dir=request.folder,
@@ -223,5 +223,5 @@ def row_of(entry: QueueEntry) -> Row:
         engine_state=note_of(entry.state_codes),
         at=entry.started_at,
         host=entry.host,
-        reason="in error state on the grid (jman why tells more)" if is_error(entry.state_codes) else None,
+        reason="in error state on the cluster (jman why tells more)" if is_error(entry.state_codes) else None,
     )

@@ -29,11 +29,11 @@ def fault_of(done: Completed) -> Fault:
     if done.exit_status == 0:
         return Fault.LASTING
     words = (done.stderr.strip() or done.stdout).lower()
-    found = Fault.LASTING
+    fault = Fault.LASTING
     if any(one in words for one in _AMBIGUOUS):
-        found |= Fault.AMBIGUOUS
+        fault |= Fault.AMBIGUOUS
     if any(one in words for one in _LIMIT) or done.exit_status == _LIMIT_STATUS:
-        found |= Fault.PASSING | Fault.LIMIT
+        fault |= Fault.PASSING | Fault.LIMIT
     if any(one in words for one in _PASSING) and not any(one in words for one in _LASTING):
-        found |= Fault.PASSING
-    return found
+        fault |= Fault.PASSING
+    return fault

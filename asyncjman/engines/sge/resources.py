@@ -1,4 +1,4 @@
-"""What a job needs of the grid, as options of qsub."""
+"""What a job asks for, as options of qsub."""
 
 from __future__ import annotations
 
@@ -58,32 +58,32 @@ def options(
     Raises UsageError for options that would take a job out of our hands.
     """
     rules = rules or ResourceRules()
-    found = [*_checked(rules.prepend)]
+    words = [*_checked(rules.prepend)]
     asked = queues_in(resources.queue)
     own_queue = not set(asked) <= set(rules.default_queues)
     if own_queue:
-        found += [_queue_option(asked, rules, queues), ",".join(asked)]
+        words += [_queue_option(asked, rules, queues), ",".join(asked)]
     elif set(asked) <= set(queues or ()) and rules.queue_option is QueueOption.NAME:
-        found += ["-q", ",".join(asked)]
+        words += ["-q", ",".join(asked)]
     gpu = set(asked) <= set(rules.gpu_queues)
     memory = memory_of(resources.memory) if resources.memory else None
     slots = resources.slots
     if memory and (not gpu or slots):
         number, unit = memory
-        found += ["-l", f"{rules.memory_resource}={number * (slots or 1)}{unit}"]
+        words += ["-l", f"{rules.memory_resource}={number * (slots or 1)}{unit}"]
     if memory and own_queue and not gpu and rules.memory_limit:
-        found += ["-l", f"{rules.memory_limit}={memory[0]}{memory[1]}"]
+        words += ["-l", f"{rules.memory_limit}={memory[0]}{memory[1]}"]
     if gpu_memory := resources.gpu_memory or (_gpu_memory(memory) if gpu and memory else None):
-        found += ["-l", f"{rules.gpu_resource}={gpu_memory}"]
+        words += ["-l", f"{rules.gpu_resource}={gpu_memory}"]
     if resources.io_big:
-        found += ["-l", rules.io_big_resource]
+        words += ["-l", rules.io_big_resource]
     if resources.time:
-        found += ["-l", f"{rules.time_resource}={resources.time}"]
+        words += ["-l", f"{rules.time_resource}={resources.time}"]
     if resources.hostname:
-        found += ["-l", f"hostname={resources.hostname}"]
+        words += ["-l", f"hostname={resources.hostname}"]
     if slots:
-        found += ["-pe", rules.parallel_environment, str(slots)]
-    return (*found, *_checked((*resources.site_extra, *resources.extra)))
+        words += ["-pe", rules.parallel_environment, str(slots)]
+    return (*words, *_checked((*resources.site_extra, *resources.extra)))
 
 
 def unknown_queue(words: str) -> str | None:

@@ -18,13 +18,13 @@ def check(site: Call[Site], wanted: Sequence[str]) -> Plan[Sequence[Finding]]:
     except CommandFailed as error:
         words = "does not answer" if error.transient else "refuses to answer"
         return [Finding("slurmctld", words, error.words)]
-    found = [Finding("slurmctld", "answers"), _memory(facts)]
+    findings = [Finding("slurmctld", "answers"), _memory(facts)]
     try:
         names: Sequence[str] = yield Call(tuple(commands.partitions()), parse_partitions)
     except CommandFailed as error:
-        found.append(Finding("partition", "the cluster does not say now which there are", str(error)))
+        findings.append(Finding("partition", "the cluster does not say now which there are", str(error)))
     else:
-        found.append(_partition(names, wanted))
+        findings.append(_partition(names, wanted))
     call = Call(tuple(commands.test_only()), lambda done: done, checked=False)
     try:
         done: Completed = yield call
@@ -32,8 +32,8 @@ def check(site: Call[Site], wanted: Sequence[str]) -> Plan[Sequence[Finding]]:
     except CommandFailed as error:
         refusal = str(error)
     if refusal:
-        return [*found, Finding("submission", "refused", refusal)]
-    return [*found, Finding("submission", "this host and user may submit")]
+        return [*findings, Finding("submission", "refused", refusal)]
+    return [*findings, Finding("submission", "this host and user may submit")]
 
 
 def parse_partitions(done: Completed) -> Sequence[str]:

@@ -39,7 +39,7 @@ class SlurmDialect:
         native_id="SLURM_JOB_ID",
         array_id="SLURM_ARRAY_JOB_ID",
         restart="SLURM_RESTART_COUNT",
-        # its limits are minutes, and it looks every half minute or so
+        # its limits are minutes, and it checks them every 30 seconds or so
         keeps_time=True,
     )
     queue_decides = True

@@ -29,7 +29,7 @@ _AMBIGUOUS = (
     "zero bytes were transmitted",
     "transport endpoint is not connected",
 )
-# the site takes no more jobs (MaxJobCount), or no more of this user (MaxSubmitJobs of an account or a QOS)
+# a limit of jobs: of the site (MaxJobCount), or of this user (MaxSubmitJobs of an account or a QOS)
 _LIMIT = ("resource temporarily unavailable", "maxsubmitjob", "maxjobcount")
 
 
@@ -38,11 +38,11 @@ def fault_of(done: Completed) -> Fault:
     if done.exit_status == 0:
         return Fault.LASTING
     words = (done.stderr.strip() or done.stdout).lower()
-    found = Fault.LASTING
+    fault = Fault.LASTING
     if any(one in words for one in _AMBIGUOUS):
-        found |= Fault.AMBIGUOUS | Fault.PASSING
+        fault |= Fault.AMBIGUOUS | Fault.PASSING
     if any(one in words for one in _LIMIT):
-        found |= Fault.PASSING | Fault.LIMIT
+        fault |= Fault.PASSING | Fault.LIMIT
     if any(one in words for one in _PASSING):
-        found |= Fault.PASSING
-    return found
+        fault |= Fault.PASSING
+    return fault

@@ -70,33 +70,33 @@ def options(
     """
     rules = rules or Rules()
     asked = asked_of(resources)
-    found = [*_checked(rules.prepend)]
+    words = [*_checked(rules.prepend)]
     if named := [one.strip() for one in queue.split(",") if one.strip() not in ("", *rules.default_queues)]:
-        found.append(f"--partition={','.join(named)}")
+        words.append(f"--partition={','.join(named)}")
     if asked.slots > 1 or resources.get("slots"):
-        found += ["--nodes=1", "--ntasks=1", f"--cpus-per-task={asked.slots}"]
+        words += ["--nodes=1", "--ntasks=1", f"--cpus-per-task={asked.slots}"]
     if asked.memory:
         per_node = rules.memory_option is MemoryOption.PER_NODE
-        found.append(f"{rules.memory_option}={_size(asked.memory * (asked.slots if per_node else 1))}")
-    found += _of_gpus(resources, rules)
+        words.append(f"{rules.memory_option}={_size(asked.memory * (asked.slots if per_node else 1))}")
+    words += _of_gpus(resources, rules)
     limits = [one for one in (asked.seconds, limit) if one is not None]
     if limits:
-        found.append(f"--time={_clock(min(limits))}")
+        words.append(f"--time={_clock(min(limits))}")
     if host := resources.get("hostname"):
-        found.append(f"--nodelist={host}")
+        words.append(f"--nodelist={host}")
     if resources.get("io_big"):
-        found.append(_needed(rules.io_big_option, "--io-big", "io-big-option"))
-    return (*found, *_checked(tuple(resources.get("extra") or ())))
+        words.append(_needed(rules.io_big_option, "--io-big", "io-big-option"))
+    return (*words, *_checked(tuple(resources.get("extra") or ())))
 
 
 def _of_gpus(resources: Mapping[str, Any], rules: Rules) -> list[str]:
-    found = []
+    words = []
     if gpus := resources.get("gpus"):
-        found.append(rules.gpu_option.replace("{}", str(gpus)))
+        words.append(rules.gpu_option.replace("{}", str(gpus)))
     if memory := resources.get("gpu_memory"):
         option = _needed(rules.gpu_memory_option, "memory of a GPU", "gpu-memory-option")
-        found.append(option.replace("{}", str(memory)))
-    return found
+        words.append(option.replace("{}", str(memory)))
+    return words
 
 
 def _needed(option: str, what: str, rule: str) -> str:
