@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 
-from asyncjman.engines.base import Purpose, Watched
+from asyncjman.engines.base import LaunchRequest, Purpose, Watched
 from asyncjman.engines.cluster.dialect import Row
+from asyncjman.errors import UsageError
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import PLAIN_TASK
 from asyncjman.model.status import FINISHED, Status
@@ -42,6 +43,18 @@ def task_ids_of(watched: Watched, row: Row) -> Iterable[int]:
         task_id = task_id_of(watched.tasks, number)
         if is_member(watched, task_id):
             yield task_id
+
+
+def one_range(request: LaunchRequest) -> range | None:
+    """Return the cluster's numbers of a launch's tasks; None for a job with no array.
+
+    Raises UsageError for an array of several ranges, which goes as chosen tasks.
+    """
+    if isinstance(request.tasks, ArraySpec):
+        if len(request.tasks.ranges) != 1:
+            raise UsageError(f"one range of tasks is launched at a time, not {request.tasks}")
+        return request.tasks.ranges[0]
+    return range(1, len(request.tasks) + 1) if request.spec.array is not None else None
 
 
 def is_member(watched: Watched, task_id: int) -> bool:

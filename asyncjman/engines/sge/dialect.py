@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from asyncjman.engines.base import Evidence, Finding, LaunchRequest, Watched
+from asyncjman.engines.cluster.checks import check_submission
 from asyncjman.engines.cluster.dialect import (
     Accounting,
     Call,
@@ -18,6 +19,7 @@ from asyncjman.engines.cluster.dialect import (
     Site,
 )
 from asyncjman.engines.cluster.names import job_name, pattern_of, token_in
+from asyncjman.engines.cluster.numbers import one_range
 from asyncjman.engines.cluster.process import CommandFailed
 from asyncjman.engines.sge import commands
 from asyncjman.engines.sge.ends import accounting_of
@@ -30,7 +32,6 @@ from asyncjman.engines.sge.qstat import QueueEntry, parse_qstat
 from asyncjman.engines.sge.resources import make_rules, options, unknown_queue
 from asyncjman.engines.sge.states import is_error, note_of, saw_of
 from asyncjman.errors import EnvironmentProblem, UsageError
-from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import JobSpec, Usage
 from asyncjman.model.resources import Resources, make_resources, queues_in
 from asyncjman.system.logs import display_name
@@ -75,7 +76,7 @@ class SgeDialect:
         known: Collection[str] = ()
         if not set(queues_in(resources.queue)) <= set(self._rules.default_queues):
             known = yield from self._known_queues()
-        numbers = _numbers(request)
+        numbers = one_range(request)
         per_task = {one for after in request.after if after.per_task for one in after.native_ids}
         hold = {one for after in request.after if not after.per_task for one in after.native_ids}
         submission = commands.Submission(
@@ -149,15 +150,8 @@ class SgeDialect:
             found.append(Finding("queue", "the cluster does not say now which there are", str(error)))
         else:
             found.append(self._queue_finding(queues))
-        call = Call(tuple(commands.qsub_anything("qsub")), lambda done: done, checked=False)
-        try:
-            done: Completed = yield call
-            refusal = (done.stderr or done.stdout).strip() if done.exit_status else ""
-        except CommandFailed as error:
-            refusal = str(error)
-        if refusal:
-            return [*found, Finding("submission", "refused", refusal)]
-        return [*found, Finding("submission", "this host and user may submit")]
+        found.append((yield from check_submission(commands.qsub_anything("qsub"))))
+        return found
 
     def _queue_finding(self, queues: Collection[str]) -> Finding:
         missing = [one for one in queues_in(self._queue) if one not in queues]
@@ -194,15 +188,6 @@ def _asked(spec: JobSpec) -> Resources:
     if resources.time and (time is None or time <= spec.timeout):
         return resources
     return replace(resources, time=str(math.ceil(spec.timeout)))
-
-
-def _numbers(request: LaunchRequest) -> range | None:
-    """Return the cluster's numbers of the tasks: one range, for it takes no other."""
-    if isinstance(request.tasks, ArraySpec):
-        if len(request.tasks.ranges) != 1:
-            raise UsageError(f"Grid Engine takes one range of tasks, not {request.tasks}")
-        return request.tasks.ranges[0]
-    return range(1, len(request.tasks) + 1) if request.spec.array is not None else None
 
 
 def _queue_names(done: Completed) -> Sequence[str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 from typing import Any
 
+from asyncjman.engines.cluster.rules import rules_from
 from asyncjman.errors import UsageError
 from asyncjman.model.resources import Resources, memory_of, queues_in
 
@@ -149,21 +150,4 @@ def _checked(words: tuple[str, ...]) -> tuple[str, ...]:
 
 def make_rules(values: Mapping[str, Any]) -> ResourceRules:
     """Build a site's rules from its settings. Raises UsageError for one that makes no sense."""
-    known = {one.name for one in fields(ResourceRules)}
-    if unknown := values.keys() - known:
-        raise UsageError(
-            f"no setting [resources] {', '.join(sorted(unknown))}: there are {', '.join(sorted(known))}"
-        )
-    changed: dict[str, Any] = {}
-    for key, value in values.items():
-        words = value if isinstance(getattr(ResourceRules(), key), tuple) else [value]
-        if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
-            kind = "a text" if words is not value else "a list of texts"
-            raise UsageError(f"[resources] {key.replace('_', '-')} must be {kind}")
-        changed[key] = tuple(value) if words is value else value
-    if "queue_option" in changed:
-        try:
-            changed["queue_option"] = QueueOption(changed["queue_option"])
-        except ValueError:
-            raise UsageError("[resources] queue-option is auto, -l or -q") from None
-    return ResourceRules(**changed)
+    return rules_from(ResourceRules, values, "[resources]")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from asyncjman.engines.cluster.rules import rules_from
 from asyncjman.errors import UsageError
 
 _MEMORY = re.compile(r"(\d{1,15})([kKmMgGtT]?)[bB]?", re.ASCII)
@@ -195,26 +196,4 @@ _NOT_CUT = frozenset({"export-file", "wait-all-nodes", "cluster-constraint", "ex
 
 def make_rules(values: Mapping[str, Any]) -> Rules:
     """Build a site's rules from its settings. Raises UsageError for one that makes no sense."""
-    where = "[resources.slurm]"
-    if not isinstance(values, Mapping):
-        raise UsageError(f"{where} must be a table")
-    values = {key.replace("-", "_"): value for key, value in values.items()}
-    known = {one.name for one in fields(Rules)}
-    if unknown := values.keys() - known:
-        raise UsageError(
-            f"no setting {where} {', '.join(sorted(unknown))}: there are {', '.join(sorted(known))}"
-        )
-    changed: dict[str, Any] = {}
-    for key, value in values.items():
-        is_list = isinstance(getattr(Rules(), key), tuple)
-        words: Sequence[Any] = value if is_list else [value]
-        if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
-            kind = "a list of texts" if is_list else "a text"
-            raise UsageError(f"{where} {key.replace('_', '-')} must be {kind}")
-        changed[key] = tuple(words) if is_list else value
-    if "memory_option" in changed:
-        try:
-            changed["memory_option"] = MemoryOption(changed["memory_option"])
-        except ValueError:
-            raise UsageError(f"{where} memory-option is --mem-per-cpu or --mem") from None
-    return Rules(**changed)
+    return rules_from(Rules, values, "[resources.slurm]")
