@@ -33,7 +33,7 @@ def test_a_cluster_on_path_is_left_alone(tmp_path: Path) -> None:
         (tmp_path / name).write_text(f'#!/bin/sh\necho {name} "$@" >> {calls}\nexit 1\n')
         (tmp_path / name).chmod(0o755)
     done = run_pytest(
-        *("tests/grid", "tests/engines/sge", "-m", "sge"),
+        *("tests/cli/sge", "tests/engines/sge", "-m", "sge"),
         env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "CELLS": "", "CI": "true"},
     )
     assert done.returncode == 0, done.stdout

@@ -1,65 +1,51 @@
-"""The protocol that every engine speaks: what it is asked for, and what it reports.
+"""The protocol that every engine speaks.
 
-The scheduler decides what may start, and hands an engine a ``LaunchRequest``. The engine reports neutral
-``Observation``s. It never reads the database: ``Watched`` carries what its conclusions need.
+The scheduler decides what may start, and hands an engine a ``LaunchRequest`` (``engines.launch``). The engine
+reports neutral ``Observation``s (``engines.observation``). It never reads the database: ``Watched`` carries
+what its conclusions need. Layers above import all of this from here, and nothing else of an engine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import NamedTuple, Protocol
 
-from asyncjman.model.array import ArraySpec
-from asyncjman.model.failure import Cause
+from asyncjman.engines.launch import After, Launched, LaunchFailed, LaunchRequest, Lease, Ref, Why
+from asyncjman.engines.observation import IN_ERROR, Observation, Poll, Purpose, Saw, TaskRow, Watched
 from asyncjman.model.graph import Kind
 from asyncjman.model.job import JobSpec, Usage
-from asyncjman.model.status import Status
+
+__all__ = [
+    "IN_ERROR",
+    "Abandoned",
+    "After",
+    "Capabilities",
+    "Engine",
+    "Evidence",
+    "Finding",
+    "LaunchFailed",
+    "LaunchRequest",
+    "Launched",
+    "Lease",
+    "Observation",
+    "Output",
+    "Poll",
+    "Preview",
+    "Purpose",
+    "Ref",
+    "Saw",
+    "Target",
+    "TaskRow",
+    "Watched",
+    "Why",
+]
 
 Output = Callable[[int, bytes], object]
 """Takes what tasks without log files write: 1 (standard output) or 2 (standard error), and whole lines.
 
 Where it returns a future, there is no room for more until that is done: tasks that write wait.
 """
-
-IN_ERROR = "error"
-"""The ``engine_state`` of what only a person can help."""
-
-
-class Ref(NamedTuple):
-    """One attempt at a task."""
-
-    job_id: int
-    task_id: int
-    attempt: int
-
-
-class Lease(NamedTuple):
-    """What an engine has set aside for one attempt."""
-
-    cpus: int = 1
-    devices: tuple[str, ...] = ()
-    locks: tuple[int, ...] = ()
-    """File descriptors that the task inherits: what they lock is free when its last process has ended."""
-
-
-class After(NamedTuple):
-    """A dependency that the engine holds a launch for: the scheduler could not wait for it."""
-
-    native_ids: tuple[str, ...]
-    kind: Kind
-    per_task: bool
-    """Whether task i waits for task i."""
-    folder: str
-    """Where the records of the job that is waited for are, absolute."""
-    tasks: ArraySpec | None
-    """The array of the job that is waited for; None where it has one task."""
-    job_id: int = 0
-    stop_on_failure: bool = False
-    """Whether a failure of it counts, whatever the kind."""
-    whole: bool = False
-    """Whether the one native id stands for all of the job: how that ends, the job ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,170 +59,6 @@ class Capabilities:
     """How many tasks one launch may have."""
     holds: frozenset[Kind] = frozenset()
     """The kinds of dependencies for which it can hold a launch."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaunchRequest:
-    """What is to be started, or queued, in one call: it gets one native id. Paths are absolute."""
-
-    token: str
-    """Tells it from any other launch; its processes, or its name on the cluster, carry it."""
-    job_id: int
-    spec: JobSpec
-    tasks: ArraySpec | tuple[Ref, ...]
-    """A whole array that nothing of has run, or chosen attempts: the engine's number n means tasks[n - 1]."""
-    at_once: int | None = None
-    """How many of its tasks may run at a time."""
-    after: tuple[After, ...] = ()
-    not_before: float | None = None
-    """When it may start, in seconds since 1970; None: at once."""
-    time_limit: float | None = None
-    """Seconds that each attempt may take."""
-    lease: Lease | None = None
-    folder: str
-    """The job's spool folder, for scripts and records."""
-    logs: str | None
-    """What the paths of its log files begin with; None: output goes to the console."""
-    retry_for: float = 0.0
-    """Seconds for which an engine that can't take it at this moment is asked again."""
-
-
-class Launched(NamedTuple):
-    """The engine has it."""
-
-    native_id: str
-    at: float
-    """Seconds since 1970."""
-
-
-class Why(Enum):
-    """Why a launch failed."""
-
-    REFUSED = "refused"
-    """It can never run as it is."""
-    LATER = "later"
-    """The engine can't take it at this moment: there is no process left, or no answer."""
-    LIMIT = "limit"
-    """A limit of the site is reached: it can be taken when others have ended."""
-    AMBIGUOUS = "ambiguous"
-    """It may have been taken: a later poll finds it by its token."""
-
-
-class LaunchFailed(NamedTuple):
-    """The engine doesn't have it, or nobody knows."""
-
-    why: Why
-    words: str
-    exit_status: int | None = None
-    """What a shell says of a command that it can't start: 126 or 127."""
-    of_request: bool = False
-    """Whether what was asked for makes no sense, as it stands: a usage error."""
-
-
-class TaskRow(NamedTuple):
-    """What the store knows of a task."""
-
-    attempt: int
-    status: Status
-    started_at: float | None
-    missing_since: float | None
-
-
-class Purpose(Enum):
-    """What a launch is watched for."""
-
-    STATE = "state"
-    LATE = "late"
-    """Its ends were never proven: only a record that comes late tells more."""
-    USAGE = "usage"
-    """All of it ended; only what it used is asked for."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
-    """What the store knows of a launch: conclusions need it, and engines can't read it."""
-
-    token: str
-    native_id: str | None
-    """None for an intent: whether the engine has it is to be found out."""
-    job_id: int
-    created_at: float
-    maker_is_dead: bool
-    """Whether it is proven that nobody is at work on the intent any more."""
-    array: ArraySpec | None
-    tasks: tuple[int, ...]
-    """Our task ids by the engine's numbers 1, 2, 3…; empty where these are the task ids."""
-    default: Status
-    """The status of tasks that have no row."""
-    rows: Mapping[int, TaskRow]
-    """Of unfinished tasks that have one; where it is LATE, of those whose end is not proven."""
-    ended: frozenset[int]
-    """Tasks whose end is known."""
-    elsewhere: frozenset[int] = frozenset()
-    """Tasks that a later launch is about."""
-    stop: frozenset[int] = frozenset()
-    """Tasks that somebody asked to stop."""
-    folder: str
-    engine_state: str | None = None
-    purpose: Purpose = Purpose.STATE
-    ran: tuple[tuple[Ref, float], ...] = ()
-    """Attempts, each with its start, of which USAGE is asked for."""
-
-
-class Saw(Enum):
-    """What an engine may see of a task."""
-
-    SENT = "sent"
-    """The engine has the launch: ``native_id`` tells as what."""
-    NOT_SENT = "not sent"
-    """The engine does not have it, and nobody is still sending it."""
-    PENDING = "pending"
-    HELD = "held"
-    """It waits there for other jobs."""
-    RUNNING = "running"
-    MISSING = "missing"
-    """The engine doesn't know it, and nothing tells how it ended: one absence proves nothing."""
-    ENDED = "ended"
-    SKIPPED = "skipped"
-    """It ended without a start: what it waited for forbade it."""
-    STOPPED = "stopped"
-    """It ended, or will never start, because somebody asked for it."""
-    USAGE = "usage"
-    """It ended before; this adds what it used."""
-
-
-@dataclass(slots=True)
-class Observation:
-    """What an engine saw; times in seconds since 1970. Not frozen: it is made for each task."""
-
-    token: str
-    ref: Ref | None
-    """None: of the launch, or of all its tasks that have no row."""
-    saw: Saw
-    at: float
-    started_at: float | None = None
-    exit_status: int | None = None
-    signal: int | None = None
-    cause: Cause | None = None
-    """Why it failed; None where it did not, or did not end."""
-    reason: str | None = None
-    host: str | None = None
-    native_id: str | None = None
-    usage: Usage | None = None
-    engine_state: str | None = None
-    """What the engine says beyond our status, as in error, suspended."""
-    missing_since: float | None = None
-    """Set where the end is not proven: a record that comes late corrects it."""
-
-
-class Poll(NamedTuple):
-    """What a poll gave."""
-
-    seen: Sequence[Observation]
-    answered: bool = True
-    """Whether the engine said how its tasks are; if not, nothing was concluded from its silence."""
-    words: str = ""
-    """Why it did not answer."""
 
 
 class Target(NamedTuple):
@@ -256,10 +78,10 @@ class Abandoned(NamedTuple):
     token: str
     """Each of its processes carries it."""
     since: float | None
-    """When it started, in seconds since the start of this machine; None where that counts no more."""
+    """When it started, in seconds since the start of this machine; None where that start is over."""
     inherited: str | None
-    """The file that its tasks inherited, and that nobody else ever writes, as DEVICE:INODE; None where that
-    is not sure. The caller sees to it that no other file gets this number meanwhile."""
+    """The file that its tasks inherited and no other process writes: DEVICE:INODE, or None where that is
+    not sure. The caller sees to it that no other file gets this number meanwhile."""
 
 
 class Finding(NamedTuple):
@@ -346,8 +168,8 @@ class Engine(Protocol):
     ) -> int:
         """End what runs of another runner's tasks (all, or these), without ``end`` only count it.
 
-        Returns how many processes that were. Nothing else is ever signalled: what can't be told for sure
-        to be of these tasks is left alone. Raises EnvironmentProblem where they don't end.
+        Returns how many processes that were. Nothing else is ever signalled: what is not
+        certain to be of these tasks is left alone. Raises EnvironmentProblem where they don't end.
         """
 
     async def end_remains(self) -> None:

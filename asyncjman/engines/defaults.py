@@ -21,7 +21,7 @@ class Defaults:
     """An engine that refuses nothing, has no capacity of its own, and keeps nothing to tell of what was."""
 
     async def close(self) -> None:
-        """There is nothing to let go of."""
+        """There is nothing to release."""
 
     def refuse(self, spec: JobSpec) -> str | None:
         return None
@@ -44,7 +44,7 @@ class Defaults:
         return 0
 
     async def end_remains(self) -> None:
-        """What tasks leave is the engine's, or nobody's."""
+        """What tasks leave running is the engine's matter, or does not exist."""
 
     async def explain(self, watched: Sequence[Watched]) -> Sequence[Evidence]:
         return ()

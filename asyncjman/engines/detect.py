@@ -1,4 +1,4 @@
-"""Which batch system a machine has, by the commands on its PATH. Pure, but for the look at PATH itself."""
+"""Which batch system a machine has, by the commands on its PATH. Pure, but for reading PATH."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ OWNER = Authority()
 def judge(path: Path) -> Authority:
     """Tell what this user may do with a database file that is there.
 
-    Raises DatabaseProblem for one that nobody should open: with two names, two write-ahead logs would be
+    Raises DatabaseProblem for one that must not be opened: with two names, two write-ahead logs would be
     made for it, and SQLite would wait for ever for a pipe in place of a side file.
     """
     me = os.geteuid()

@@ -15,8 +15,8 @@ async def to_completion(
 ) -> T:
     """Run ``work`` to its end; a cancellation that comes meanwhile is raised afterwards.
 
-    A BEGIN or COMMIT that nobody waits for would leave the connection in a state that nobody knows.
-    ``undo`` is given what nobody takes any more.
+    A BEGIN or COMMIT that is not waited for would leave the connection in an unknown state.
+    ``undo`` is given a result that has no taker any more.
     """
     task = asyncio.ensure_future(work)
     try:

@@ -1,9 +1,9 @@
 """Connections of SQLite to a database file of this user's.
 
-In a folder where others may make files, somebody could put a journal or a write-ahead log of theirs beside
+In a folder where others may make files, another user could put a journal or a write-ahead log beside
 the database in the moment that it is opened, and SQLite would carry it over into the database. There a
 connection that can't write goes first: while it holds its lock no journal is played back, and what is open is
-looked at before anything is written.
+checked before anything is written.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ def connect(real: Path, retry_for: float) -> sqlite3.Connection:
 
 @contextmanager
 def no_journal_of_others(path: Path) -> Iterator[None]:
-    """Let nobody put a journal beside a database that has no write-ahead log any more.
+    """Let no other user put a journal beside a database that has no write-ahead log any more.
 
-    Raises DatabaseProblem where somebody was faster: it must not be read again then.
+    Raises DatabaseProblem where one was faster: it must not be read again then.
     """
     real = real_path(path)
     if not others_may_add(real.parent):
@@ -75,7 +75,7 @@ def prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
         connection.execute("PRAGMA foreign_keys = ON")
         # what was committed survives a power loss; EXTRA: also where a commit is the unlinking of a journal
         connection.execute("PRAGMA synchronous = EXTRA")
-        # a database that somebody else made runs nothing
+        # a database that another user made runs nothing
         connection.execute("PRAGMA trusted_schema = OFF")
     except BaseException:
         connection.close()
@@ -97,7 +97,7 @@ def _open(real: Path, mode: str, retry_for: float) -> sqlite3.Connection:
 
 @contextmanager
 def _guard(real: Path, retry_for: float) -> Iterator[bool]:
-    """Hold a lock that lets nobody play a journal back; give False where one of ours is to be played back."""
+    """Hold a lock that keeps journals from being played back; give False where one of ours must be."""
     made = _occupy(real) if real.stat().st_size else []
     guard = _open(real, "ro", retry_for)
     try:
@@ -120,7 +120,7 @@ def _guard(real: Path, retry_for: float) -> Iterator[bool]:
 
 
 def _occupy(real: Path) -> list[str]:
-    """Make side files where there are none, so that nobody else can; empty ones are as good as none."""
+    """Make side files where there are none, so that no other user can; empty ones are as good as none."""
     made = []
     for suffix in ("-wal", "-shm"):
         with suppress(FileExistsError):

@@ -2,7 +2,7 @@
 
 SQLite would make files beside a database to read it, and, as root, give them to its owner, whatever they lead
 to by then; and it would play back any journal that lies there. So the files are copied as they are, by
-descriptors of the very files that were looked at, and SQLite sees the copy alone.
+descriptors of the very files that were checked, and SQLite sees the copy alone.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _copy(real: Path, copy: Path) -> bool:
     with ExitStack() as stack:
         database = stack.enter_context(_reading(real))
         if database is None:
-            return False  # it was deleted, and is missing at the next look
+            return False  # it was deleted, and is missing at the next check
         known = os.fstat(database.fileno())
         if 0 <= SYSTEM.time() - known.st_mtime < _FRESH_SECONDS:
             return False

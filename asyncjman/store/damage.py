@@ -1,4 +1,4 @@
-"""Whether a database file is damaged: asked when something went wrong that nobody foresaw."""
+"""Whether a database file is damaged: asked when something unforeseen went wrong."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ async def _check_types(database: Reader) -> None:
         if kind not in _TYPES:
             raise DamagedDatabase
         name = _quoted(column)
-        odd = f"typeof({name}) NOT IN {_TYPES[kind]}"
+        invalid = f"typeof({name}) NOT IN {_TYPES[kind]}"
         if column.endswith(("_at", "_since", "_contact", "_started")):
-            odd += f" OR {name} NOT BETWEEN 0 AND {_LATEST}"
+            invalid += f" OR {name} NOT BETWEEN 0 AND {_LATEST}"
         job_id = _quoted(with_job[table]) if table in with_job else "NULL"
-        for found in await database.fetch(f"SELECT {job_id} FROM {_quoted(table)} WHERE {odd} LIMIT 1"):
+        for found in await database.fetch(f"SELECT {job_id} FROM {_quoted(table)} WHERE {invalid} LIMIT 1"):
             number = found[0] if isinstance(found[0], int) else None
             raise UnreadableJob(f"{column} in {table} makes no sense", number)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,16 @@ from asyncjman.runtime import SYSTEM, Runtime
 from asyncjman.store import copying, home
 from asyncjman.store.authority import OWNER, Authority
 from asyncjman.store.completion import to_completion
-from asyncjman.store.connecting import Identity, no_journal_of_others
+from asyncjman.store.connecting import Identity
+from asyncjman.store.file import identity
 from asyncjman.store.folderlock import deleting
 from asyncjman.store.home import Home
-from asyncjman.store.opening import BUSY_SECONDS, Opened, identity, open_connection, scalar, translated
+from asyncjman.store.opening import Opened, open_connection, translated
+from asyncjman.store.removing import remove_file
+from asyncjman.store.transaction import Transaction, View
 from asyncjman.suspension import unsuspended
+
+__all__ = ["CHANGE_SECONDS", "Database", "Reader", "Transaction", "View"]
 
 CHANGE_SECONDS = 0.2
 """How soon a change that another process makes is noticed."""
@@ -164,7 +169,7 @@ class Reader:
         return int(rows[0][0]), self._commits
 
     async def renew(self) -> None:
-        """Look at the file once more, where what is read is a copy of it."""
+        """Check the file once more, where what is read is a copy of it."""
         if self._copied is None or self._streams or self._lock.locked():
             return
         mark, seconds = self._copied
@@ -241,38 +246,19 @@ class Database(Reader):
     async def remove_if(self, empty_sql: str) -> bool:
         """Delete the file when ``empty_sql`` gives 0 and no other process has it open.
 
-        Other processes that wait for the lock meanwhile find that their file is gone, and start
+        Other processes that wait for the lock meanwhile find that their file was deleted, and start
         over with a new one.
         """
         if self._in_memory:
             return False
         async with self._lock:
             with unsuspended(), deleting(self.path.parent) as alone:
-                return alone and await to_completion(self._remove_if(empty_sql))
-
-    async def _remove_if(self, empty_sql: str) -> bool:
-        await self._allow_writing()
-        connection = self._connection
-        try:
-            if await scalar(connection, empty_sql):
-                return False  # and the write-ahead log stays on
-            # leaves WAL only when no other connection exists, and takes the side files along
-            await connection.execute_fetchall("PRAGMA busy_timeout = 0")
-            await connection.execute_fetchall("PRAGMA journal_mode = DELETE")
-            with no_journal_of_others(self.path):
-                await connection.execute("BEGIN EXCLUSIVE")
-                mode = await scalar(connection, "PRAGMA journal_mode")
-                left = await scalar(connection, empty_sql)
-                removable = not left and mode == "delete" and identity(self.path) == self._identity
-                if removable:
-                    self.path.unlink()
-                await connection.execute("ROLLBACK")
-                return removable
-        except (sqlite3.OperationalError, OSError):
-            await self._roll_back()
-            return False
-        finally:
-            await connection.execute_fetchall(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+                if not alone:
+                    return False
+                await self._allow_writing()
+                return await to_completion(
+                    remove_file(self._connection, self.path, self._identity, empty_sql)
+                )
 
     async def _begin(self) -> None:
         while True:
@@ -320,38 +306,6 @@ class Database(Reader):
         if not quiet:
             self._commits += 1
             self._committed.set()
-
-
-class View:
-    """What may be read of one state of the file."""
-
-    def __init__(self, path: Path, connection: aiosqlite.Connection, runtime: Runtime = SYSTEM) -> None:
-        self.path = path
-        self._connection = connection
-        self.runtime = runtime
-        self.changes_before = connection.total_changes
-        self.committed = False
-        """Whether it is on the disk: it may be although whoever waited for that was cancelled."""
-
-    async def fetch(self, sql: str, parameters: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
-        with translated(self.path):
-            # aiosqlite names fewer iterables than it takes
-            return list(await self._connection.execute_fetchall(sql, parameters))  # type: ignore[arg-type]
-
-
-class Transaction(View):
-    """What may be done while the write lock is held."""
-
-    async def execute(self, sql: str, parameters: Iterable[Any] = ()) -> int:
-        """Run one statement; return the row id of the last row that was inserted."""
-        with translated(self.path):
-            async with self._connection.execute(sql, parameters) as cursor:
-                return cursor.lastrowid or 0
-
-    async def execute_many(self, sql: str, rows: Sequence[Iterable[Any]]) -> None:
-        if rows:
-            with translated(self.path):
-                await self._connection.executemany(sql, rows)
 
 
 async def _open(path: Path, *, create: bool) -> Opened:

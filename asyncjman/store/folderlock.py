@@ -23,7 +23,8 @@ _PAUSE_SECONDS = 0.01
 def opening(folder: Path, retry_for: float) -> Iterator[None]:
     """Hold off the deleting of databases in a folder.
 
-    Raises DatabaseProblem where somebody holds it for ``retry_for`` seconds: whoever may read a folder can.
+    Raises DatabaseProblem where another process holds the lock for ``retry_for`` seconds, which needs no
+    more than permission to read the folder.
     """
     descriptor = _descriptor(folder)
     deadline = SYSTEM.monotonic() + retry_for
@@ -59,9 +60,9 @@ def _descriptor(folder: Path) -> int | None:
 
 
 def _lock(descriptor: int, kind: int) -> bool:
-    """Lock a folder (flock(2)); tell whether nobody is in the way.
+    """Lock a folder (flock(2)); tell whether no other process holds it.
 
-    Where folders can't be locked, nobody is.
+    Where folders can't be locked, none does.
     """
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)

@@ -92,7 +92,7 @@ async def _add_rows(tx: Transaction, job_id: int, task_ids: Sequence[int], statu
 
 
 async def drop(tx: Transaction, submission_id: int) -> None:
-    """Forget an intent that came to nothing, unless it was carried out since somebody looked."""
+    """Forget an intent that was not carried out, unless it was meanwhile."""
     await tx.execute("DELETE FROM submission WHERE id = ? AND native_id IS NULL", (submission_id,))
 
 

@@ -15,18 +15,15 @@ from asyncjman.model.selection import Selection
 from asyncjman.model.status import Status
 from asyncjman.store.database import Reader, Transaction, View
 from asyncjman.store.rows import (
-    SPEC_COLUMNS,
     TASK_COLUMNS,
     dependency_of,
     job_of,
-    spec_of,
-    spec_values,
     status_of,
     task_of,
     text,
-    unreadable_spec,
     untext,
 )
+from asyncjman.store.spec_rows import SPEC_COLUMNS, spec_of, spec_values, unreadable_spec
 
 _BATCH = 500
 _SPEAKER_COLUMNS = ", ".join(f"task.{column}" for column in TASK_COLUMNS.split(", "))

@@ -90,8 +90,8 @@ def _apply(connection: sqlite3.Connection, version: int, scripts: dict[int, str]
     return version
 
 
-def _run(connection: sqlite3.Connection, some: Iterator[str] | list[str]) -> None:
-    for statement in some:
+def _run(connection: sqlite3.Connection, statements: Iterator[str] | list[str]) -> None:
+    for statement in statements:
         connection.execute(statement)
 
 

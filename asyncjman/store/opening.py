@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from asyncjman.store import copying, home, schema
 from asyncjman.store.authority import OWNER, Authority, judge
 from asyncjman.store.connecting import Identity, connect, in_memory
 from asyncjman.store.copying import Copy, Mark
+from asyncjman.store.file import identity, is_missing, make
 from asyncjman.store.filesystem import is_network
 from asyncjman.store.folderlock import opening
 from asyncjman.store.home import Home
@@ -30,9 +30,6 @@ from asyncjman.store.migrate import APPLICATION_ID, latest_version, migrate
 
 BUSY_SECONDS = 30.0
 
-_MODE = 0o644
-"""Of a new file, as far as the umask lets: only its owner may write a database."""
-_LEAST_BYTES = 512  # the smallest page there is
 _GRIDTK_TABLES = {"Job", "ArrayJob"}
 _CHUNK = 64
 """How many rows aiosqlite hands over at a time, which is its own default."""
@@ -91,13 +88,13 @@ async def connection_of(connector: Callable[[], sqlite3.Connection]) -> aiosqlit
 def open_file(path: Path, *, create: bool, found: Found) -> sqlite3.Connection:
     """Open the file, as ``open_connection`` does, and note in ``found`` what it is."""
     while True:
-        if _is_missing(path):
+        if is_missing(path):
             if not create:
                 found.identity, found.authority = None, OWNER
                 connection = in_memory()
                 migrate(connection)
                 return connection
-            if not _make(path):
+            if not make(path):
                 continue  # another process was faster
         try:
             found.authority = judge(path)
@@ -128,7 +125,7 @@ def _open_copy(path: Path, found: Found) -> sqlite3.Connection:
 
 
 def _open_own(path: Path, found: Found) -> sqlite3.Connection | None:
-    """Open a file of this user's; None where it is to be looked at once more.
+    """Open a file of this user's; None where it is to be judged once more.
 
     That is so where it was deleted meanwhile, and where it turns out to be a copy of another database.
     """
@@ -166,65 +163,13 @@ def _open_own(path: Path, found: Found) -> sqlite3.Connection | None:
             raise
         if found.identity == identity(path):
             return connection
-        connection.close()  # deleted by another process meanwhile: what we opened is no more
+        connection.close()  # deleted by another process meanwhile: its path leads elsewhere now
         return None
-
-
-def identity(path: Path) -> Identity | None:
-    """Return which file a path leads to, None where there is none."""
-    try:
-        found = os.stat(path)  # noqa: PTH116 - on the hot path, half the time of Path.stat
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 async def scalar(connection: aiosqlite.Connection, sql: str) -> Any:
     """Return the one value of a query."""
     return next(iter(await connection.execute_fetchall(sql)))[0]
-
-
-def _is_missing(path: Path) -> bool:
-    """Tell whether there is nothing there yet; raise DatabaseProblem where nothing can be."""
-    try:
-        found = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        if path.is_symlink():
-            raise DatabaseProblem(
-                f"the database {path} is a symbolic link to nothing: remove it, "
-                "or name another file with --database"
-            ) from None
-        if not path.parent.is_dir():
-            raise DatabaseProblem(f"the folder of the database {path} does not exist") from None
-        return True
-    except OSError as error:
-        raise DatabaseProblem(f"can't read the database {path}: {error.strerror}") from error
-    if stat.S_ISDIR(found.st_mode):
-        raise DatabaseProblem(f"the database {path} is a folder: name a file with --database")
-    if not stat.S_ISREG(found.st_mode):
-        raise DatabaseProblem(f"the database {path} is no file: name one with --database")
-    if 0 < found.st_size < _LEAST_BYTES:
-        # SQLite would take it for an empty one, and write it over
-        raise DatabaseProblem(f"{path} is not a database: name another file with --database")
-    if not os.access(path, os.R_OK):
-        raise DatabaseProblem(f"can't read the database {path}: Permission denied")
-    return False
-
-
-def _make(path: Path) -> bool:
-    """Make an empty file; tell whether it is new."""
-    try:
-        try:
-            # makes it without opening it: another thread's connection may have locks on it by the time
-            # that a descriptor would be closed
-            os.mknod(path, stat.S_IFREG | _MODE)
-        except (AttributeError, PermissionError):  # not everywhere, or for root only
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE))
-    except FileExistsError:
-        return False
-    except OSError as error:
-        raise DatabaseProblem(f"can't make the database {path}: {error.strerror}") from error
-    return True
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> int:
@@ -311,7 +256,7 @@ def translated(path: Path) -> Iterator[None]:
             raise damaged(path) from error
         if str(error) == "database is locked":
             raise DatabaseProblem(f"database {path}: {locked(path, BUSY_SECONDS)}") from error
-        # no room for the memory that processes share is told as another error
+        # no room for the memory that processes share is reported as another error
         full = getattr(error, "sqlite_errorname", "") == "SQLITE_IOERR_SHMSIZE"
         words = "database or disk is full" if full else str(error)
         raise DatabaseProblem(f"database {path}: {_ADVICE.get(words, words)}") from error

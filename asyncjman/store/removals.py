@@ -1,4 +1,4 @@
-"""Files that are to be removed: stored with what makes them so, and forgotten once they are gone."""
+"""Files that are to be removed: stored with what makes them so, and until they are removed."""
 
 from __future__ import annotations
 
@@ -111,9 +111,9 @@ async def logs_of(source: Reader | Transaction, job_ids: Iterable[int]) -> list[
     return [one for row in rows if isinstance(one := _of(row), Logs)]
 
 
-async def done(tx: Transaction, some: Sequence[Logs | Spool]) -> None:
+async def done(tx: Transaction, removed: Sequence[Logs | Spool]) -> None:
     """Forget what was removed."""
-    await tx.execute_many("DELETE FROM removal WHERE id = ?", [(one.id,) for one in some])
+    await tx.execute_many("DELETE FROM removal WHERE id = ?", [(one.id,) for one in removed])
 
 
 async def database_too(source: Reader | Transaction) -> bool:

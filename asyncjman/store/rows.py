@@ -1,12 +1,11 @@
-"""Rows to model and back."""
+"""Tasks, jobs and single values: rows to model and back."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from asyncjman.errors import UnreadableJob, UsageError
 from asyncjman.model.failure import Cause
@@ -16,16 +15,9 @@ from asyncjman.model.status import Status, roll_up
 
 if TYPE_CHECKING:
     from asyncjman.model.array import ArraySpec
-    from asyncjman.model.retry import Retry
-    from asyncjman.model.sweep import Sweep
 
-T = TypeVar("T")
 _MAX_SHOWN = 60
 
-SPEC_COLUMNS = (
-    "engine, queue, name, array, stop_on_failure, command, interpreter, exec_dir, log_dir, "
-    "environment, git_commit, git_dirty, sweep, retry, timeout, token, resources"
-)
 TASK_COLUMNS = (
     "job_id, task_id, status, attempt, exit_status, signal, reason, host, started_at, finished_at, "
     "cpu_seconds, peak_memory_bytes, cause"
@@ -52,11 +44,12 @@ _TASK_TYPES: Sequence[type | tuple[type, ...]] = (
 )
 
 
-_ODD = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, UsageError)
+INVALID = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, UsageError)
 """What reading a value that makes no sense ends in."""
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Return a value for a message: short, and in ASCII."""
     text = ascii(value)
     return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "..."
 
@@ -66,7 +59,7 @@ def status_of(word: str, job_id: int | None = None) -> Status:
     try:
         return Status(word)
     except ValueError as error:
-        raise UnreadableJob(f"status is {_shown(word)}", job_id) from error
+        raise UnreadableJob(f"status is {shown(word)}", job_id) from error
 
 
 def dependency_of(on_job: int, kind: str, job_id: int | None = None) -> Dependency:
@@ -74,13 +67,13 @@ def dependency_of(on_job: int, kind: str, job_id: int | None = None) -> Dependen
     try:
         return Dependency(on_job, Kind(kind))
     except ValueError as error:
-        raise UnreadableJob(f"the kind of a dependency is {_shown(kind)}", job_id) from error
+        raise UnreadableJob(f"the kind of a dependency is {shown(kind)}", job_id) from error
 
 
 def token_of(word: str, job_id: int | None = None, *, spec: bool = False) -> str:
     """Return a token from its column: it is part of paths, and must lead nowhere else."""
     if not isinstance(word, str) or not re.fullmatch(r"[0-9a-f]*", word, re.ASCII):
-        raise UnreadableJob(f"token is {_shown(word)}", job_id, spec=spec)
+        raise UnreadableJob(f"token is {shown(word)}", job_id, spec=spec)
     return word
 
 
@@ -99,135 +92,19 @@ def untext(value: str | bytes | None) -> str | None:
     return os.fsdecode(value) if isinstance(value, bytes) else value
 
 
-def spec_values(spec: JobSpec) -> tuple[Any, ...]:
-    """Return the values of ``SPEC_COLUMNS``."""
-    return (
-        spec.engine,
-        spec.queue,
-        text(spec.name),
-        str(spec.array) if spec.array else None,
-        spec.stop_on_failure,
-        json.dumps(spec.command),
-        json.dumps(spec.interpreter),
-        text(spec.exec_dir),
-        text(spec.log_dir),
-        json.dumps(dict(spec.environment)),
-        spec.git_commit,
-        spec.git_dirty,
-        spec.sweep.dumps() if spec.sweep else None,
-        spec.retry.dumps() if spec.retry else None,
-        spec.timeout,
-        spec.token,
-        json.dumps(dict(spec.resources)) if spec.resources else None,
-    )
-
-
-def spec_of(
-    values: Sequence[Any], dependencies: tuple[Dependency, ...] = (), job_id: int | None = None
-) -> JobSpec:
-    """Build a spec from the values of ``SPEC_COLUMNS``."""
-    engine, queue, name, array, stop_on_failure, command, interpreter, exec_dir, log_dir = values[:9]
-    environment, git_commit, git_dirty, sweep, retry, timeout, token, resources = values[9:]
-
-    def read(column: str, function: Callable[[Any], T], value: Any) -> T:
-        try:
-            return function(value)
-        except _ODD as error:
-            raise UnreadableJob(f"{column} is {_shown(value)}", job_id, spec=True) from error
-
-    return JobSpec(
-        engine=read("engine", _known, engine),
-        queue=read("queue", _text, queue),
-        name=read("name", _text, name),
-        array=read("array", _array_of, array) if array else None,
-        stop_on_failure=bool(stop_on_failure),
-        command=read("command", _words, command),
-        interpreter=read("interpreter", _words, interpreter),
-        exec_dir=read("exec_dir", _text, exec_dir),
-        log_dir=read("log_dir", _text, log_dir) if log_dir is not None else None,
-        environment=read("environment", _variables, environment),
-        dependencies=dependencies,
-        git_commit=git_commit,
-        git_dirty=None if git_dirty is None else bool(git_dirty),
-        sweep=read("sweep", _sweep_of, sweep) if sweep else None,
-        retry=read("retry", _retry_of, retry) if retry else None,
-        timeout=read("timeout", _seconds, timeout) if timeout is not None else None,
-        token=token_of(token, job_id, spec=True),
-        resources=read("resources", lambda value: dict(json.loads(value)), resources) if resources else {},
-    )
-
-
-def unreadable_spec(values: Sequence[Any], task_count: int, dependencies: tuple[Dependency, ...]) -> JobSpec:
-    """Return a spec that stands for one that can't be read: enough to stop and delete the job."""
-    engine, token = values[0], values[15]
-    return JobSpec(
-        engine=engine if isinstance(engine, str) else "local",
-        queue="?",
-        command=("?",),
-        exec_dir="/",
-        array=_array_of(f"1-{task_count}") if task_count > 1 else None,
-        dependencies=dependencies,
-        token=token if isinstance(token, str) and re.fullmatch(r"[0-9a-f]*", token, re.ASCII) else "",
-    )
-
-
-def _text(value: str | bytes | None) -> str:
-    found = untext(value) or ""
-    if not isinstance(found, str):
-        raise TypeError("no text")
-    return found
-
-
-def _known(value: str) -> str:
-    if not isinstance(value, str):
-        raise TypeError("no text")
-    return value
-
-
-def _words(value: str) -> tuple[str, ...]:
-    words = tuple(json.loads(value))
-    if not all(isinstance(word, str) for word in words):
-        raise TypeError("a word that is no text")
-    return words
-
-
-def _variables(value: str) -> dict[str, str]:
-    variables = dict(json.loads(value))
-    if not all(isinstance(one, str) for pair in variables.items() for one in pair):
-        raise TypeError("a variable that is no text")
-    return variables
-
-
-def _seconds(value: float) -> float:
-    from asyncjman.model.duration import seconds_of
-
-    return seconds_of(value, "timeout")
-
-
 def array_of(value: str | None, job_id: int) -> ArraySpec | None:
     """Return the array of a job from its column."""
     try:
-        return _array_of(value) if value else None
-    except _ODD as error:
-        raise UnreadableJob(f"array is {_shown(value)}", job_id, spec=True) from error
+        return parsed_array(value) if value else None
+    except INVALID as error:
+        raise UnreadableJob(f"array is {shown(value)}", job_id, spec=True) from error
 
 
-def _array_of(value: str) -> ArraySpec:
+def parsed_array(value: str) -> ArraySpec:
+    """Return an array from its column. Raises one of ``INVALID``."""
     from asyncjman.model.array import ArraySpec
 
     return ArraySpec.parse(value)
-
-
-def _sweep_of(value: str) -> Sweep:
-    from asyncjman.model.sweep import Sweep
-
-    return Sweep.loads(value)
-
-
-def _retry_of(value: str) -> Retry:
-    from asyncjman.model.retry import Retry
-
-    return Retry.loads(value)
 
 
 def task_of(values: Sequence[Any]) -> Task:
@@ -235,7 +112,7 @@ def task_of(values: Sequence[Any]) -> Task:
     status = status_of(values[2], values[0])
     for name, value, kind in zip(_TASK_NAMES, values, _TASK_TYPES, strict=True):
         if not isinstance(value, kind):
-            raise UnreadableJob(f"{name} of its task {values[1]} is {_shown(value)}", values[0])
+            raise UnreadableJob(f"{name} of its task {values[1]} is {shown(value)}", values[0])
     if status is Status.SUCCESS and values[4] not in (0, None):
         raise UnreadableJob(f"its task {values[1]} is a success with exit status {values[4]}", values[0])
     return Task(
@@ -259,7 +136,7 @@ def _cause_of(values: Sequence[Any]) -> Cause | None:
     try:
         return Cause(values[12]) if values[12] is not None else None
     except ValueError as error:
-        raise UnreadableJob(f"cause of its task {values[1]} is {_shown(values[12])}", values[0]) from error
+        raise UnreadableJob(f"cause of its task {values[1]} is {shown(values[12])}", values[0]) from error
 
 
 def task_values(task: Task) -> tuple[Any, ...]:
@@ -294,14 +171,14 @@ def job_of(
     """
     job_id, submitted_at, started_at, finished_at, default_status, task_count = head
     if task_count != (len(spec.array) if spec.array else 1):
-        raise UnreadableJob(f"task_count is {_shown(task_count)}, and its array {spec.array}", job_id)
+        raise UnreadableJob(f"task_count is {shown(task_count)}, and its array {spec.array}", job_id)
     for name, moment in (
         ("submitted_at", submitted_at),
         ("started_at", started_at),
         ("finished_at", finished_at),
     ):
         if not isinstance(moment, float) and (moment is not None or name == "submitted_at"):
-            raise UnreadableJob(f"{name} is {_shown(moment)}", job_id)
+            raise UnreadableJob(f"{name} is {shown(moment)}", job_id)
     counts = {status: count for status, (count, _, _) in status_count.items() if count}
     left = task_count - sum(counts.values())
     if left < 0 or min(counts.values(), default=0) < 0:

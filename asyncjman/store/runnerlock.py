@@ -53,14 +53,14 @@ class LockNames:
     @classmethod
     def of(cls, database: Path, database_token: str, runner_token: str) -> LockNames:
         """``database`` may be a symbolic link: the files are beside what it leads to."""
-        odd = not runner_token.isalnum()  # made up, it could lead anywhere
-        return cls(database.resolve().parent, f"{_prefix(database_token)}{'' if odd else runner_token}")
+        is_name = runner_token.isalnum()  # one that was made up could lead anywhere
+        return cls(database.resolve().parent, f"{_prefix(database_token)}{runner_token if is_name else ''}")
 
     def path(self, kind: str) -> Path:
         return self.folder / f"{self.name}{kind}"
 
     def remove(self) -> None:
-        """Delete the files; the runner's row is gone by then."""
+        """Delete the files; the runner's row is deleted by then."""
         for kind in (LOCK, TASKS):
             with suppress(OSError):
                 self.path(kind).unlink()
@@ -125,7 +125,7 @@ def held(path: Path) -> Iterator[None]:
 
 
 def is_held(path: Path) -> bool:
-    """Tell whether somebody is known to hold the lock of a file that only they can have made."""
+    """Tell whether a process is known to hold the lock of a file that only it can have made."""
     with suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | _FLAGS)
         try:
@@ -138,7 +138,7 @@ def is_held(path: Path) -> bool:
 
 
 def state_of(path: Path, recorded: str | None, *, same_boot: bool) -> State:
-    """Tell whether somebody holds the lock that was ``recorded`` with this file.
+    """Tell whether a process holds the lock that was ``recorded`` with this file.
 
     The number of a device may change when the machine starts anew.
     """
@@ -152,7 +152,7 @@ def state_of(path: Path, recorded: str | None, *, same_boot: bool) -> State:
         found = _identity(os.fstat(descriptor))
         if found != recorded and (same_boot or found.split(":")[1:] != recorded.split(":")[1:]):
             return State.UNKNOWN
-        # shared, so that two who look at once don't see each other
+        # shared, so that two checks at once don't see each other
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return State.HELD
@@ -194,7 +194,7 @@ def inherited_file(path: Path, recorded: str | None) -> str | None:
 
 
 def remove_strays(database: Path, database_token: str, known: Iterable[str] = ()) -> None:
-    """Delete lock files that no row of a runner tells of, and that nobody holds.
+    """Delete lock files that no row of a runner names, and that no process holds.
 
     They are of runners that were killed in the moment before their row was written, or after it was
     deleted. ``known`` are the tokens of the runners that have a row.
@@ -227,7 +227,7 @@ def _take(path: Path) -> int | None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.close(descriptor)  # somebody clears strays away
+            os.close(descriptor)  # another process deletes stray files
             continue
         except OSError:  # no locks here
             os.close(descriptor)
@@ -252,8 +252,8 @@ def _moved_up(descriptor: int) -> int:
 
 
 def _leads_to(path: Path, descriptor: int) -> bool:
-    found, mine = path.lstat(), os.fstat(descriptor)
-    return stat.S_ISREG(mine.st_mode) and (found.st_dev, found.st_ino) == (mine.st_dev, mine.st_ino)
+    found, own = path.lstat(), os.fstat(descriptor)
+    return stat.S_ISREG(own.st_mode) and (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)
 
 
 def _identity(found: os.stat_result) -> str:

@@ -76,11 +76,11 @@ async def not_succeeded(
     source: Reader | Transaction, engine: str, only: Iterable[int] | None = None
 ) -> list[int]:
     """Return the jobs of an engine (of ``only`` these) that are no success, or not yet; in order."""
-    some = "" if only is None else " AND job.id IN (SELECT value FROM json_each(?))"
+    of_jobs = "" if only is None else " AND job.id IN (SELECT value FROM json_each(?))"
     rows = await source.fetch(
         "SELECT job.id FROM job LEFT JOIN status_count AS good "
         "ON good.job_id = job.id AND good.status = 'success' "
-        f"WHERE engine = ?{some} AND task_count > coalesce(good.count, 0) ORDER BY job.id",
+        f"WHERE engine = ?{of_jobs} AND task_count > coalesce(good.count, 0) ORDER BY job.id",
         (engine, *([] if only is None else [json.dumps(list(only))])),
     )
     return [row[0] for row in rows]
@@ -140,4 +140,4 @@ async def dependencies(
         (json.dumps(list(job_ids)),),
     ):
         found[job_id].append(dependency_of(on_job, kind, job_id))
-    return {job_id: tuple(some) for job_id, some in found.items()}
+    return {job_id: tuple(of_jobs) for job_id, of_jobs in found.items()}

@@ -1,6 +1,6 @@
 """Whether a database has the tables, indexes and triggers that asyncjman makes, and nothing else.
 
-A trigger or a view that somebody put in would be carried out with our own statements.
+A trigger or a view that others put in would be carried out with our own statements.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from asyncjman.errors import DatabaseProblem
 from asyncjman.store.migrate import migrate
 
 _OBJECTS = "SELECT type, name, sql FROM sqlite_master"
-LATEST = "8f4e0bff5bd85ba94977f0c5c914b4b62844c3a6bf414dad4feed52444a8860c"
+LATEST = "e8da4896f3d4a509d94f88e931cefd4adecab67e9e8102f321af573ebba303bd"
 """The digest of the latest version: to make that version and compare takes ten times as long."""
 _STATISTICS = "sqlite_stat"
 """So begin the names of the tables that ANALYZE makes; only SQLite writes them."""
@@ -41,8 +41,8 @@ def verify(connection: sqlite3.Connection, path: Path, version: int) -> None:
     wanted = _made_by_us(version)
     if found == wanted:
         return
-    if odd := found.keys() - wanted.keys():
-        kind, name = min(odd, key=lambda key: (key[1].startswith("sqlite_"), key))
+    if unknown := found.keys() - wanted.keys():
+        kind, name = min(unknown, key=lambda key: (key[1].startswith("sqlite_"), key))
         what = f"it has {'an' if kind == 'index' else 'a'} {kind} {name!r} that asyncjman did not make"
     elif missing := wanted.keys() - found.keys():
         kind, name = min(missing)

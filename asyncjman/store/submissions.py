@@ -42,7 +42,7 @@ class TaskStates:
     """Those that have one, and since when they are missing on the cluster."""
     finished: set[int] = field(default_factory=set)
     to_stop: set[int] = field(default_factory=set)
-    """Those of the unfinished that somebody asked to stop."""
+    """Those of the unfinished that a user asked to stop."""
 
 
 _COLUMNS = "id, job_id, engine, token, created_at, host, pid, native_id, task_map, engine_state"
@@ -203,9 +203,9 @@ async def put_tasks(tx: Transaction, rows: Sequence[tuple[Task, float | None]]) 
 
 async def do_not_stop(tx: Transaction, job_ids: Iterable[int], task_ids: Sequence[int]) -> None:
     """Take back that these jobs, or only these tasks of them, are to stop."""
-    some = " AND task_id IN (SELECT value FROM json_each(?))" if task_ids else ""
+    of_tasks = " AND task_id IN (SELECT value FROM json_each(?))" if task_ids else ""
     await tx.execute(
-        f"UPDATE task SET stop = NULL WHERE job_id IN (SELECT value FROM json_each(?)){some}",
+        f"UPDATE task SET stop = NULL WHERE job_id IN (SELECT value FROM json_each(?)){of_tasks}",
         (json.dumps(list(job_ids)), *([json.dumps(list(task_ids))] if task_ids else [])),
     )
 
@@ -220,7 +220,7 @@ async def set_default_status(tx: Transaction, job_id: int, status: Status) -> No
 
 
 async def unaccounted(source: Reader | Transaction) -> list[Submission]:
-    """Return the submissions that are over, and whose tasks' usage was not looked up yet."""
+    """Return the submissions that are over, and whose tasks' usage was not asked for yet."""
     rows = await source.fetch(
         f"SELECT {_COLUMNS} FROM submission WHERE active = 0 AND accounted = 0 AND native_id IS NOT NULL"
     )
@@ -230,12 +230,12 @@ async def unaccounted(source: Reader | Transaction) -> list[Submission]:
 async def ended_attempts(source: Reader | Transaction, job_ids: Iterable[int]) -> list[Task]:
     """Return the attempts of jobs that ran and ended; the first ones first."""
     ids = json.dumps(list(job_ids))
-    some = (
+    of_tasks = (
         "WHERE job_id IN (SELECT value FROM json_each(?)) "
         "AND started_at IS NOT NULL AND finished_at IS NOT NULL"
     )
     rows = await source.fetch(
-        f"SELECT {TASK_COLUMNS} FROM attempt {some} UNION ALL SELECT {TASK_COLUMNS} FROM task {some} "
+        f"SELECT {TASK_COLUMNS} FROM attempt {of_tasks} UNION ALL SELECT {TASK_COLUMNS} FROM task {of_tasks} "
         "ORDER BY attempt",
         (ids, ids),
     )
@@ -260,7 +260,7 @@ async def put_usage(tx: Transaction, rows: Sequence[tuple[float | None, int | No
 
 
 async def set_accounted(tx: Transaction, submission_ids: Iterable[int]) -> None:
-    """Say that the usage of these submissions' tasks need not be looked up again."""
+    """Say that the usage of these submissions' tasks need not be asked for again."""
     await tx.execute_many(
         "UPDATE submission SET accounted = 1 WHERE id = ?", [(one,) for one in submission_ids]
     )
@@ -276,7 +276,7 @@ async def answered(tx: Transaction, engine: str, now: float) -> None:
 
 
 async def last_contact(source: Reader | Transaction) -> float | None:
-    """Return since when an engine with open jobs has not answered, in seconds since 1970; None: nobody knows.
+    """Return since when an engine with open jobs has not answered, in seconds since 1970; None: unknown.
 
     Of several, the one that was silent for longest.
     """

@@ -1,6 +1,6 @@
 """Making a database one's own: copied, or written by others before.
 
-What is in it goes into a new file: nobody has that open, under another name or for writing. Nothing of it
+What is in it goes into a new file: no process has that open, under another name or for writing. Nothing of it
 runs by itself afterwards, for it is not known who asked for it.
 """
 
@@ -61,7 +61,7 @@ async def take_over(reader: Reader) -> list[int]:
 
 
 async def _stop_all(tx: Transaction) -> list[int]:
-    """Have nothing run, sent, followed, looked up or removed by itself; return the jobs that were open."""
+    """Have nothing run, sent, polled, accounted or removed by itself; return the jobs that were open."""
     now = tx.runtime.time()
     unfinished = await schedule.open_jobs(tx)
     for job_id in unfinished:

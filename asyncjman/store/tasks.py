@@ -39,10 +39,10 @@ async def to_stop(database: Reader, runner: int) -> list[tuple[int, int]]:
 
 async def unfinished_of(database: Reader, job_id: int, task_ids: Sequence[int] = ()) -> int:
     """Return how many tasks of a job (all, or only ``task_ids``) a runner holds."""
-    some = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
+    of_tasks = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
     rows = await database.fetch(
         "SELECT count(*) FROM task WHERE job_id = ? AND finished_at IS NULL "
-        f"AND status IN ('queued', 'executing'){some}",
+        f"AND status IN ('queued', 'executing'){of_tasks}",
         (job_id, *([json.dumps(list(task_ids))] if task_ids else [])),
     )
     return int(rows[0][0])
@@ -51,7 +51,7 @@ async def unfinished_of(database: Reader, job_id: int, task_ids: Sequence[int] =
 async def default_status(source: Reader | View, job_id: int) -> tuple[Status, str | None] | None:
     """Return the status of those tasks that have no row of their own, and the array as it is now.
 
-    None where the job is no more.
+    None where the job was deleted.
     """
     rows = await source.fetch("SELECT default_status, array FROM job WHERE id = ?", (job_id,))
     return (status_of(rows[0][0], job_id), rows[0][1]) if rows else None
@@ -96,7 +96,7 @@ async def unsuccessful(source: Reader | Transaction, job_id: int, task_ids: Iter
 
 
 async def unclaimable(source: Reader | Transaction, job_id: int, *, queued_too: bool = True) -> set[int]:
-    """Return the tasks of a job that somebody holds, or that ended: by a row, or with all that have none.
+    """Return the tasks of a job that are claimed, or that ended: by a row, or with all that have none.
 
     ``queued_too``: whether what is held and has not started counts.
     """
@@ -129,10 +129,10 @@ async def ended_in(
     tx: Transaction, job_id: int, statuses: Iterable[Status], task_ids: Sequence[int] = ()
 ) -> list[tuple[int, int]]:
     """Return (task id, attempt) of the tasks (all, or of ``task_ids``) that are in one of ``statuses``."""
-    some = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
+    of_tasks = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
     rows = await tx.fetch(
         "SELECT task_id, attempt FROM task WHERE job_id = ? "
-        f"AND status IN (SELECT value FROM json_each(?)){some}",
+        f"AND status IN (SELECT value FROM json_each(?)){of_tasks}",
         (job_id, json.dumps(list(statuses)), *([json.dumps(list(task_ids))] if task_ids else [])),
     )
     return [(row[0], row[1]) for row in rows]
@@ -180,9 +180,10 @@ async def latest_attempts(
 
     ``task_ids``: only these; (): all.
     """
-    some = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
+    of_tasks = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
     rows = await tx.fetch(
-        f"SELECT task_id, attempt FROM task WHERE job_id = ? AND task_id > ?{some} ORDER BY task_id LIMIT ?",
+        f"SELECT task_id, attempt FROM task WHERE job_id = ? AND task_id > ?{of_tasks} "
+        "ORDER BY task_id LIMIT ?",
         (job_id, after, *([json.dumps(list(task_ids))] if task_ids else []), limit),
     )
     return [(row[0], row[1]) for row in rows]

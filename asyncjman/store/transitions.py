@@ -24,7 +24,7 @@ UNCLAIMED = (
     "WHERE dependency.job_id = task.job_id AND other.finished_at IS NULL) "
     "THEN 'waiting' ELSE 'submitted' END)"
 )
-"""The status of a task that nobody holds and that is to run."""
+"""The status of a task that no runner holds and that is to run."""
 _HELD = "job_id = ? AND task_id = ? AND attempt = ? AND runner IS ?"
 _BLANK = (
     "runner = NULL, pid = NULL, stop = NULL, exit_status = NULL, signal = NULL, reason = NULL, host = NULL, "
@@ -106,17 +106,17 @@ async def end(tx: Transaction, runner: int | None, tasks: Sequence[Task]) -> Non
 async def retry(tx: Transaction, runner: int | None, ended: Sequence[Task]) -> None:
     """Store attempts that failed, in order, whose tasks are tried again by the same runner."""
     values = ", ".join("?" * len(TASK_COLUMNS.split(",")))
-    for some in _one_of_each(ended):
+    for group in _one_of_each(ended):
         await tx.execute_many(
             f"INSERT OR REPLACE INTO attempt ({TASK_COLUMNS}) SELECT {values} WHERE EXISTS "
             f"(SELECT 1 FROM task WHERE {_HELD} AND status IN ('queued', 'executing'))",
-            [(*task_values(task), task.job_id, task.task_id, task.attempt, runner) for task in some],
+            [(*task_values(task), task.job_id, task.task_id, task.attempt, runner) for task in group],
         )
         await tx.execute_many(
             "UPDATE task SET status = 'queued', attempt = attempt + 1, "
             "started_at = NULL, pid = NULL, host = NULL "
             f"WHERE {_HELD} AND status IN ('queued', 'executing')",
-            [(task.job_id, task.task_id, task.attempt, runner) for task in some],
+            [(task.job_id, task.task_id, task.attempt, runner) for task in group],
         )
 
 
@@ -136,7 +136,7 @@ def _one_of_each(attempts: Sequence[Task]) -> list[list[Task]]:
 async def release(
     tx: Transaction, runner: int | None, claims: Sequence[tuple[int, int]], now: float
 ) -> set[int]:
-    """Release (job id, task id) that a runner has claimed and not started; those that somebody asked it to
+    """Release (job id, task id) that a runner has claimed and not started; those that a user asked it to
     stop are stopped. Returns the jobs of which something was stopped.
     """
     if not claims:
@@ -195,7 +195,7 @@ async def set_ready(tx: Transaction, job_ids: Sequence[int]) -> None:
 
 
 async def set_waiting(tx: Transaction, job_ids: Iterable[int]) -> None:
-    """Say that what nobody has claimed of these jobs waits: a job that they depend on is open again."""
+    """Say that the unclaimed tasks of these jobs wait: a job that they depend on is open again."""
     rows = [(job_id,) for job_id in job_ids]
     await tx.execute_many(
         f"UPDATE job SET default_status = 'waiting', revision = {REVISION} "
@@ -219,17 +219,17 @@ async def end_unstarted(
     *,
     queued_too: bool = False,
 ) -> None:
-    """Set tasks that nobody has claimed to stopped or skipped: all, or only ``task_ids``.
+    """Set unclaimed tasks to stopped or skipped: all, or only ``task_ids``.
 
     ``queued_too``: also those that are queued. On a cluster these have been deleted there; from a runner
     they are taken away, and it finds out before it starts them.
     """
     states = UNSTARTED if queued_too else CLAIMABLE
-    some = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
+    of_tasks = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
     values = [] if not task_ids else [json.dumps(list(task_ids))]
     await tx.execute(
         "UPDATE task SET status = ?, reason = ?, finished_at = ?, runner = NULL, stop = NULL "
-        f"WHERE job_id = ? AND finished_at IS NULL AND status IN {states}{some}",
+        f"WHERE job_id = ? AND finished_at IS NULL AND status IN {states}{of_tasks}",
         (status, reason, now, job_id, *values),
     )
     if task_ids:
@@ -269,7 +269,7 @@ async def end_all(tx: Transaction, job_id: int, status: Status, reason: str, now
 
 
 async def _still_there(tx: Transaction, job_id: int, task_ids: Sequence[int]) -> list[int]:
-    """Return those of the tasks that are in their job's array: others were deleted since somebody looked."""
+    """Return those of the tasks that are in their job's array: others were deleted since they were read."""
     from asyncjman.model.array import ArraySpec
 
     rows = await tx.fetch("SELECT array FROM job WHERE id = ?", (job_id,))
@@ -281,18 +281,18 @@ async def _still_there(tx: Transaction, job_id: int, task_ids: Sequence[int]) ->
 
 async def ask_to_stop(tx: Transaction, job_id: int, task_ids: Sequence[int] = ()) -> int:
     """Ask the runners of a job's tasks (all, or only ``task_ids``) to stop them; return how many."""
-    some = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
+    of_tasks = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
     values = [] if not task_ids else [json.dumps(list(task_ids))]
     rows = await tx.fetch(
         "UPDATE task SET stop = 1 WHERE job_id = ? AND finished_at IS NULL "
-        f"AND status IN ('queued', 'executing'){some} RETURNING task_id",
+        f"AND status IN ('queued', 'executing'){of_tasks} RETURNING task_id",
         (job_id, *values),
     )
     return len(rows)
 
 
 async def withdraw(tx: Transaction, job_id: int, task_ids: Sequence[int], reason: str, now: float) -> None:
-    """Have those of the tasks that had started end as stopped: the engine was told to end all of them.
+    """Have those of the tasks that had started end as stopped: the engine was asked to end all of them.
 
     All of them are to be reset then: that keeps an attempt only if it started.
     """
@@ -320,10 +320,10 @@ async def reset(
     anew.
     """
     wanted = (json.dumps(list(statuses)),)
-    some = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
+    of_tasks = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
     values = (job_id, *wanted, *([json.dumps(list(task_ids))] if task_ids else []))
     first = "" if retry else ", first_attempt = attempt + (started_at IS NOT NULL)"
-    which = f"job_id = ? AND status IN (SELECT value FROM json_each(?)){some}"
+    which = f"job_id = ? AND status IN (SELECT value FROM json_each(?)){of_tasks}"
     await tx.execute(
         f"INSERT OR REPLACE INTO attempt ({TASK_COLUMNS}) SELECT {TASK_COLUMNS} FROM task "
         f"WHERE {which} AND started_at IS NOT NULL",

@@ -1,4 +1,4 @@
-"""The variables that each task sees, the same on every executor."""
+"""The variables that each task sees, the same on every engine."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A repository may come from anybody, and its configuration names programs: one that watches files
 (``core.fsmonitor``), filters of files' contents, hooks, programs that fetch what is missing. None of them is
-run: what names one is overridden, and where that can't be done, nobody looks at the files.
+run: what names one is overridden, and where that can't be done, the files are not checked.
 """
 
 from __future__ import annotations

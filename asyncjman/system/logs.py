@@ -67,7 +67,7 @@ def refuse_foreign_link(exec_dir: str, log: str) -> None:
     """Raise OSError where another user's symbolic link leads to a file's folder: it may lead anywhere.
 
     Links of this user and of root are followed, and so are those on the way to ``exec_dir``. Of a folder
-    elsewhere only the last name is looked at: the user wrote its whole path.
+    elsewhere only the last name is checked: the user wrote its whole path.
     """
     folder = log.rpartition("/")[0]
     start, parts = folder.rpartition("/")[0], [folder.rpartition("/")[2]]
@@ -125,5 +125,5 @@ def remove_spool(database: Path, token: str) -> None:
         return
     if token and not folder.is_symlink():
         shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):  # not empty; or gone, as a command did this that was killed then
+        with suppress(OSError):  # not empty; or removed before, by a command that was killed then
             folder.parent.rmdir()

@@ -105,3 +105,60 @@ def test_exit_codes_are_in_the_readme_and_the_help(jman: Jman) -> None:
     for text in (README.read_text("utf-8"), jman("--help").out):
         for one in wanted:
             assert one in " ".join(text.split())
+
+
+FOLDER = README.parent
+PAGES = [README, *sorted((FOLDER / "docs").glob("*.md"))]
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of the headings of a page, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        other = page.parent / path if path else page
+        assert other.exists(), target
+        assert not anchor or anchor in anchors(other), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_are_named_are_there(page: Path) -> None:
+    """Tests by their names, with folders or not; files of the package by their paths in it."""
+    tests = list((FOLDER / "tests").rglob("test_*.py"))
+    names = {path.stem for path in tests}
+    names |= {
+        name
+        for path in tests
+        for name in re.findall(r"^(?:async )?def (test_\w+)", path.read_text("utf-8"), re.M)
+    }
+    text = page.read_text("utf-8")
+    assert set(re.findall(r"\b(test_\w+)\b", text)) - names == set()
+    for path in re.findall(r"`((?:\w+/)+\w+\.(?:py|sql))`", text):
+        assert any((FOLDER / start / path).exists() for start in ("", "asyncjman", "tests")), path
+
+
+def test_files_of_the_scheduler_are_in_the_design() -> None:
+    text = (FOLDER / "docs" / "design.md").read_text("utf-8")
+    table = text[text.index("## The scheduler, file by file") : text.index("## The schema")]
+    named = {
+        name for row in re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE) for name in re.findall(r"\w+", row)
+    }
+    files = {path.stem for path in (FOLDER / "asyncjman" / "scheduler").glob("[a-z]*.py")}
+    assert named == files
+
+
+def test_tables_are_in_the_design() -> None:
+    sql = (FOLDER / "asyncjman" / "store" / "sql" / "initial.sql").read_text("utf-8")
+    text = (FOLDER / "docs" / "design.md").read_text("utf-8")
+    table = text[text.index("## The schema") : text.index("## Arrays are sparse")]
+    named = {
+        name for row in re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE) for name in re.findall(r"\w+", row)
+    }
+    assert named == set(re.findall(r"^CREATE TABLE (\w+)", sql, re.MULTILINE))

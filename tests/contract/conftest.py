@@ -11,12 +11,12 @@ import pytest
 from asyncjman.engines import registry
 from tests.cells.sge import sge_cell, wait_until
 from tests.cells.slurm import slurm, slurm_cell
+from tests.cli.sge.conftest import sge
 from tests.cli.tools import Jman
 from tests.contract import shells
 from tests.faults.tools import kill_left_in
-from tests.grid.conftest import grid
 
-__all__ = ["grid", "sge_cell", "slurm", "slurm_cell"]
+__all__ = ["sge", "sge_cell", "slurm", "slurm_cell"]
 
 
 class Engine:
@@ -48,7 +48,7 @@ class Here(Engine):
         super().start()
 
 
-CELLS = {"sge": "grid", "slurm": "slurm"}
+CELLS = ("sge", "slurm")
 """The fixtures of real clusters."""
 
 
@@ -59,7 +59,7 @@ def engine(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Engine]:
     if request.param in CELLS:
-        yield Engine(request.getfixturevalue(CELLS[request.param]))
+        yield Engine(request.getfixturevalue(request.param))
         return
     jman: Jman = request.getfixturevalue("jman")
     if request.param == "local":

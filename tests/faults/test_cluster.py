@@ -1,6 +1,6 @@
 """A cluster that does wrong, without a cluster: its commands are programs of ours (``cell``).
 
-What can be made to happen on a real cell is in ``tests/grid/test_faults.py``.
+What can be made to happen on a real cell is in ``tests/cli/sge/test_faults.py``.
 """
 
 from __future__ import annotations

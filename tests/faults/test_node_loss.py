@@ -1,7 +1,7 @@
 """What accounting says of a job that left no record: whose fault it was, and what is not known then.
 
 The codes and their texts are those of sge_status(5); 19 was recorded when a shepherd was killed
-(tests/grid/test_states.py does it on a real cell).
+(tests/cli/sge/test_states.py does it on a real cell).
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ PARTS = {
     # these count seconds: nothing else runs then
     "alone": ["tests/faults", "-m", "not beside"],
     "API": ["tests/api/test_cancelling.py", "tests/faults/test_cancelled_submit.py"],
-    "cluster": ["tests/grid/test_faults.py"],
+    "cluster": ["tests/cli/sge/test_faults.py"],
     # on all processors
     "simulation": ["tests/simulation", "-m", "beside"],
     # the long ones first: each has a processor to itself, or nearly

@@ -14,7 +14,7 @@ from unittest.mock import patch
 import pytest
 
 from asyncjman.engines.base import LaunchRequest, Ref, Saw, TaskRow
-from asyncjman.engines.cluster import conclusions, script
+from asyncjman.engines.cluster import conclusions, script, script_records
 from asyncjman.engines.cluster.conclusions import VANISHED, Conclusions, View
 from asyncjman.engines.cluster.engine import ClusterEngine
 from asyncjman.model.failure import Cause
@@ -86,9 +86,8 @@ async def _nothing_to_do(*_: Any, **__: Any) -> bool:
 
 
 def _skips_end_with_0() -> AbstractContextManager[Any]:
-    return patch.object(
-        script, "_FUNCTIONS", script._FUNCTIONS.replace(f"exit {script.SKIPPED_STATUS}", "exit 0")
-    )
+    changed = script_records.FUNCTIONS.replace(f"exit {script_records.SKIPPED_STATUS}", "exit 0")
+    return patch.object(script, "FUNCTIONS", changed)
 
 
 PLANTED: dict[str, tuple[str, Patch, Plan]] = {

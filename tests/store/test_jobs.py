@@ -14,8 +14,8 @@ from asyncjman.model.selection import Selection
 from asyncjman.model.status import Status
 from asyncjman.store import jobs, schedule
 from asyncjman.store.database import Database
-from asyncjman.store.rows import spec_of as spec_of_row
-from asyncjman.store.rows import spec_values
+from asyncjman.store.spec_rows import spec_of as spec_of_row
+from asyncjman.store.spec_rows import spec_values
 from tests.making import HOSTILE, add_jobs, spec_of
 
 SPECS = st.builds(

@@ -7,21 +7,20 @@ nothing. Accounting decides then, and after a grace the task counts as failed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from asyncjman.engines.base import IN_ERROR, Observation, Purpose, Ref, Saw, TaskRow, Watched
+from asyncjman.engines.cluster.accounted import end_by_accounting
 from asyncjman.engines.cluster.dialect import Accounting, Row
-from asyncjman.engines.cluster.numbers import members, number_of, task_id_of
+from asyncjman.engines.cluster.numbers import is_member, members, number_of, task_ids_of
 from asyncjman.engines.cluster.queue_ends import Listed, end_of, is_for_queue, is_stale
+from asyncjman.engines.cluster.recorded import ended_of, started_of
 from asyncjman.engines.cluster.records import Record, RecordKind
-from asyncjman.engines.cluster.script import SKIPPED_STATUS
 from asyncjman.model.failure import Cause
-from asyncjman.model.job import PLAIN_TASK
-from asyncjman.model.signals import signal_name
 from asyncjman.model.status import FINISHED, Status
 
-VANISHED = "vanished from the grid"
+VANISHED = "vanished from the cluster"
 ASK_ACCOUNTING_SECONDS = 5.0
 YOUNG_SECONDS = 20.0
 """A job may be unknown to the queue for a moment after it was submitted."""
@@ -59,16 +58,18 @@ class Conclusions:
 
 
 def conclude(view: View) -> Conclusions:
-    """Conclude what a launch, or an intent, has come to."""
-    found = Conclusions()
+    """Conclude what became of a launch, or of an intent."""
+    conclusions = Conclusions()
     watched = view.watched
     if watched.purpose is Purpose.LATE:
-        found.seen = [_ended(view, one) for one in _latest(view).values() if _is_late_end(watched, one)]
+        conclusions.seen = [
+            ended_of(watched, one) for one in _latest(view).values() if _is_late_end(watched, one)
+        ]
     elif watched.native_id is None:
-        found.seen = _of_intent(view)
+        conclusions.seen = _of_intent(view)
     else:
-        _of_launch(view, found)
-    return found
+        _of_launch(view, conclusions)
+    return conclusions
 
 
 def _of_intent(view: View) -> list[Observation]:
@@ -76,10 +77,10 @@ def _of_intent(view: View) -> list[Observation]:
 
     What an earlier launch left of these tasks was cleared before the intent was stored.
     """
-    one = view.watched
+    watched = view.watched
     native_id = next((row.native_id for row in view.rows or ()), None)
     if native_id is None:
-        own = set(members(one)) if one.tasks else None
+        own = set(members(watched)) if watched.tasks else None
         native_id = next(
             (
                 record.native_id
@@ -89,28 +90,28 @@ def _of_intent(view: View) -> list[Observation]:
             None,
         )
     if native_id is not None:
-        return [Observation(one.token, None, Saw.SENT, view.now, native_id=native_id)]
-    if view.rows is not None and one.maker_is_dead:
-        return [Observation(one.token, None, Saw.NOT_SENT, view.now)]
+        return [Observation(watched.token, None, Saw.SENT, view.now, native_id=native_id)]
+    if view.rows is not None and watched.maker_is_dead:
+        return [Observation(watched.token, None, Saw.NOT_SENT, view.now)]
     return []
 
 
-def _of_launch(view: View, found: Conclusions) -> None:
-    ended = _from_records(view, found)
+def _of_launch(view: View, conclusions: Conclusions) -> None:
+    ended = _from_records(view, conclusions)
     if view.rows is None:
         return
-    listed, engine_state = _from_queue(view, found, ended)
-    _judge_missing(view, found, ended | listed)
+    listed, engine_state = _from_queue(view, conclusions, ended)
+    _judge_missing(view, conclusions, ended | listed)
     if engine_state != view.watched.engine_state:
         state = Observation(view.watched.token, None, Saw.SENT, view.now, engine_state=engine_state)
-        found.seen.append(state)
+        conclusions.seen.append(state)
 
 
 def _latest(view: View) -> dict[int, Record]:
     """Return the record that counts of each task: of the latest attempt, and there of its end."""
     latest: dict[int, Record] = {}
     for record in view.records:
-        if not _is_member(view.watched, record.task_id) or not _is_by(view.watched, record):
+        if not is_member(view.watched, record.task_id) or not _is_by(view.watched, record):
             continue
         known = latest.get(record.task_id)
         if known is None or (record.attempt, record.kind is RecordKind.EXIT) > (
@@ -126,9 +127,9 @@ def _is_by(watched: Watched, record: Record) -> bool:
     return not watched.native_id or record.native_id in (None, watched.native_id)
 
 
-def _from_records(view: View, found: Conclusions) -> set[int]:
+def _from_records(view: View, conclusions: Conclusions) -> set[int]:
     """Take in what the job script wrote; return the tasks that it says have ended."""
-    listed = {i: row for row in view.rows or () for i in _task_ids(view.watched, row)}
+    listed = {i: row for row in view.rows or () for i in task_ids_of(view.watched, row)}
     ended: set[int] = set()
     for task_id, record in _latest(view).items():
         row, line = view.watched.rows.get(task_id), listed.get(task_id)
@@ -136,11 +137,11 @@ def _from_records(view: View, found: Conclusions) -> set[int]:
             continue
         if record.kind is RecordKind.EXIT and not _is_for_queue(view, record, line):
             ended.add(task_id)
-            found.seen.append(_ended(view, record))
+            conclusions.seen.append(ended_of(view.watched, record))
         elif line is not None and (line.saw in _PENDING or line.end is not None):
             continue  # what the queue says waits there, waits again where it had started before
         elif row is None or row.status is not Status.EXECUTING or row.started_at is None:
-            found.seen.append(_started(view, record, row))
+            conclusions.seen.append(started_of(view.watched, record, row))
     return ended
 
 
@@ -164,76 +165,40 @@ def _is_late_end(watched: Watched, record: Record) -> bool:
     return row is not None and record.kind is RecordKind.EXIT and row.attempt == record.attempt
 
 
-def _started(view: View, record: Record, row: TaskRow | None) -> Observation:
-    return Observation(
-        view.watched.token,
-        Ref(view.watched.job_id, record.task_id, record.attempt),
-        Saw.RUNNING,
-        record.time,
-        started_at=record.started_at or record.time,
-        host=record.host,
-        missing_since=row.missing_since if row else None,
-    )
-
-
-def _ended(view: View, record: Record) -> Observation:
-    saw, reason, cause = Saw.ENDED, record.reason, None
-    if record.skipped_by is not None:
-        saw = Saw.SKIPPED
-    elif record.task_id in view.watched.stop and record.exit_status != 0:
-        saw, reason = Saw.STOPPED, "stopped"
-    elif record.exit_status != 0:
-        cause = record.cause or (Cause.EXIT if record.signal is None else Cause.SIGNAL)
-        if reason is None:
-            reason = f"exit status {record.exit_status}"
-            if record.signal is not None:
-                reason += f", as after {signal_name(record.signal)}"
-    return Observation(
-        view.watched.token,
-        Ref(view.watched.job_id, record.task_id, record.attempt),
-        saw,
-        record.time,
-        started_at=None if saw is Saw.SKIPPED else record.started_at or record.time,
-        exit_status=record.exit_status,
-        signal=record.signal,
-        cause=cause,
-        reason=reason,
-        host=record.host,
-    )
-
-
-def _from_queue(view: View, found: Conclusions, ended: set[int]) -> tuple[set[int], str | None]:
+def _from_queue(view: View, conclusions: Conclusions, ended: set[int]) -> tuple[set[int], str | None]:
     """Take in what the queue lists; return the tasks that it lists, and what it says beyond our status."""
     watched = view.watched
     engine_state: str | None = None
     listed: set[int] = set()
-    told = {one.ref.task_id for one in found.seen if one.ref is not None}
+    reported = {one.ref.task_id for one in conclusions.seen if one.ref is not None}
     pending: list[Saw] = []
     latest = _latest(view) if any(row.end is not None for row in view.rows or ()) else {}
     for row in view.rows or ():
         if row.engine_state and engine_state != IN_ERROR:
             engine_state = row.engine_state
-        for task_id in _task_ids(watched, row):
+        for task_id in task_ids_of(watched, row):
             listed.add(task_id)
-            if task_id in ended or task_id in told or task_id in watched.ended:
+            if task_id in ended or task_id in reported or task_id in watched.ended:
                 continue
             known = watched.rows.get(task_id)
             if row.end is not None:
-                found.seen += _ended_there(view, task_id, row, latest.get(task_id))
+                conclusions.seen += _ended_there(view, task_id, row, latest.get(task_id))
             elif row.saw is None:
                 if known is not None and known.missing_since is not None:
-                    found.seen.append(_there_again(view, task_id, known))
+                    conclusions.seen.append(_there_again(view, task_id, known))
             elif row.saw is Saw.RUNNING:
                 if known is None or known.status is not Status.EXECUTING or known.missing_since is not None:
-                    found.seen.append(_running(view, task_id, row, known))
+                    conclusions.seen.append(_running(view, task_id, row, known))
             else:
                 pending.append(row.saw)
                 if known is not None:
                     ref = Ref(watched.job_id, task_id, known.attempt)
-                    found.seen.append(Observation(watched.token, ref, row.saw, view.now, reason=row.reason))
+                    conclusions.seen.append(
+                        Observation(watched.token, ref, row.saw, view.now, reason=row.reason)
+                    )
     if pending and not watched.tasks and watched.default not in FINISHED:
         common = max(_PENDING, key=pending.count)
-        found.seen.append(Observation(watched.token, None, common, view.now))
+        conclusions.seen.append(Observation(watched.token, None, common, view.now))
     return listed, engine_state
 
 
@@ -255,12 +220,12 @@ def _ended_there(view: View, task_id: int, row: Row, record: Record | None) -> l
         is_stopped=task_id in view.watched.stop,
     )
     ref = Ref(view.watched.job_id, task_id, known.attempt if known else 1)
-    ended = end_of(listed, ref, lambda one: _ended(view, one))
+    ended = end_of(listed, ref, view.watched)
     return [ended] if ended is not None else []
 
 
 def _there_again(view: View, task_id: int, known: TaskRow) -> Observation:
-    """Say that a task was never gone, which is all that an unknown state says."""
+    """Say that a task never left the queue, which is all that an unknown state says."""
     states = {Status.EXECUTING: Saw.RUNNING, Status.WAITING: Saw.HELD}
     saw = states.get(known.status, Saw.PENDING)
     ref = Ref(view.watched.job_id, task_id, known.attempt)
@@ -280,28 +245,28 @@ def _running(view: View, task_id: int, row: Row, known: TaskRow | None) -> Obser
     )
 
 
-def _judge_missing(view: View, found: Conclusions, known_of: set[int]) -> None:
+def _judge_missing(view: View, conclusions: Conclusions, known_of: set[int]) -> None:
     """Decide on tasks that the queue doesn't list and no record says have ended."""
     watched = view.watched
-    told = {one.ref.task_id: one for one in found.seen if one.ref is not None}
+    reported = {one.ref.task_id: one for one in conclusions.seen if one.ref is not None}
     young = view.now - watched.created_at < min(YOUNG_SECONDS, view.grace)
     for task_id in members(watched):
-        if task_id in known_of or task_id in watched.ended or not _is_member(watched, task_id):
+        if task_id in known_of or task_id in watched.ended or not is_member(watched, task_id):
             continue
         row = watched.rows.get(task_id)
         if row is None and watched.default in FINISHED:
             continue
         row = row or TaskRow(1, watched.default, None, None)
-        if (start := told.get(task_id)) is not None:
+        if (start := reported.get(task_id)) is not None:
             row = row._replace(started_at=start.started_at)
         ref = Ref(watched.job_id, task_id, row.attempt)
         if task_id in watched.stop:
-            found.seen.append(_over(view, ref, row, Saw.STOPPED, "stopped"))
+            conclusions.seen.append(_over(view, ref, row, Saw.STOPPED, "stopped"))
         elif not young:
-            _judge_one(view, found, ref, row)
+            _judge_one(view, conclusions, ref, row)
 
 
-def _judge_one(view: View, found: Conclusions, ref: Ref, row: TaskRow) -> None:
+def _judge_one(view: View, conclusions: Conclusions, ref: Ref, row: TaskRow) -> None:
     watched, since = view.watched, row.missing_since
     assert watched.native_id is not None
     key = (watched.native_id, number_of(watched.tasks, ref.task_id))
@@ -309,9 +274,11 @@ def _judge_one(view: View, found: Conclusions, ref: Ref, row: TaskRow) -> None:
     if accounted is not None and accounted.token != watched.token:
         accounted = None  # another job that was given the same number
     if since is None:
-        found.seen.append(Observation(watched.token, ref, Saw.MISSING, view.now, missing_since=view.now))
+        conclusions.seen.append(
+            Observation(watched.token, ref, Saw.MISSING, view.now, missing_since=view.now)
+        )
     elif accounted is not None:
-        found.seen.append(from_accounting(accounted, ref, row, since))
+        conclusions.seen.append(end_by_accounting(accounted, ref, row, since))
     elif view.now - since >= view.grace and view.accounting is not None:
         why = (
             ": neither a record nor accounting tells why"
@@ -321,90 +288,10 @@ def _judge_one(view: View, found: Conclusions, ref: Ref, row: TaskRow) -> None:
         ended = _over(view, ref, row, Saw.ENDED, VANISHED + why)
         ended.cause = Cause.VANISHED
         ended.missing_since = since
-        found.seen.append(ended)
+        conclusions.seen.append(ended)
     elif view.now - since >= min(ASK_ACCOUNTING_SECONDS, view.grace):
-        found.ask_accounting = True
-
-
-def from_accounting(accounted: Observation, ref: Ref, row: TaskRow, since: float) -> Observation:
-    """Return an end as accounting tells it; the program's own record is missing."""
-    ended = replace(accounted, ref=ref, started_at=row.started_at or accounted.started_at)
-    if accounted.cause is Cause.NODE:
-        # it may live on, and its record corrects this; it counts as an attempt also where it came no
-        # further than to its node
-        ended.started_at = ended.started_at or since
-        ended.at, ended.missing_since, ended.usage = since, since, None
-    elif not ended.at:
-        ended.at = since
-    if accounted.exit_status == SKIPPED_STATUS:
-        ended.missing_since = since  # it may have been skipped: its record tells, if it comes
-    # accounting has whole seconds: what ends in the second in which it started ends after it
-    ended.at = max(ended.at, ended.started_at or 0.0)
-    return ended
+        conclusions.ask_accounting = True
 
 
 def _over(view: View, ref: Ref, row: TaskRow, saw: Saw, reason: str) -> Observation:
     return Observation(view.watched.token, ref, saw, view.now, started_at=row.started_at, reason=reason)
-
-
-def _task_ids(watched: Watched, row: Row) -> Iterable[int]:
-    """Yield the tasks that a row is about, but for those that were deleted from the job."""
-    numbers: Iterable[int] = (1 if watched.tasks else PLAIN_TASK,)
-    if row.numbers:
-        numbers = (number for one in row.numbers for number in one)
-    for number in numbers:
-        if watched.tasks and not 0 < number <= len(watched.tasks):
-            continue
-        task_id = task_id_of(watched.tasks, number)
-        if _is_member(watched, task_id):
-            yield task_id
-
-
-def _is_member(watched: Watched, task_id: int) -> bool:
-    row = watched.rows.get(task_id)
-    # a task that is to be sent again, or was, is no more this launch's
-    if task_id in watched.elsewhere or (row is not None and row.status is Status.SUBMITTED):
-        return False
-    if watched.tasks and task_id not in watched.tasks:
-        return False
-    if watched.array is None:
-        return task_id == PLAIN_TASK
-    if row is not None and row.attempt > 1 and not watched.tasks and watched.purpose is Purpose.STATE:
-        return False
-    return task_id in watched.array
-
-
-def usage_of(
-    watched: Sequence[Watched], accounting: Mapping[tuple[str, int], Observation]
-) -> list[Observation]:
-    """Return what attempts used that ended before: each record of accounting is of one of them.
-
-    In their order: one attempt may start in the second in which the one before ended.
-    """
-    launches = {one.native_id: one for one in watched}
-    left: dict[tuple[int, int], list[tuple[Ref, float]]] = {}
-    for ref, start in dict.fromkeys(pair for one in watched for pair in one.ran):
-        left.setdefault((ref.job_id, ref.task_id), []).append((ref, start))
-    found = []
-    for (native_id, number), record in sorted(accounting.items(), key=lambda item: item[1].started_at or 0.0):
-        one = launches.get(native_id)
-        if one is None or one.token != record.token:
-            continue  # another job that was given the same number
-        some = left.get((one.job_id, task_id_of(one.tasks, number)), [])
-        ran = next((pair for pair in some if _is_of(record, pair[1])), None)
-        if ran is not None:
-            some.remove(ran)
-            found.append(Observation(one.token, ran[0], Saw.USAGE, record.at, usage=record.usage))
-    return found
-
-
-SLACK_SECONDS = 1.0
-"""Accounting has whole seconds."""
-
-
-def _is_of(record: Observation, start: float) -> bool:
-    """Tell whether an attempt started in the time that a record is about, both by the node's clock."""
-    if record.started_at is None:
-        return False
-    end = record.at if record.at else float("inf")
-    return record.started_at - SLACK_SECONDS <= start <= end + SLACK_SECONDS

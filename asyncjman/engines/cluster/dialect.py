@@ -52,9 +52,9 @@ class Call(Generic[T]):
     checked: bool = True
     """Whether any other exit status than 0 is a failure."""
     repeatable: bool = True
-    """Whether it may be made again where nobody knows what came of it."""
+    """Whether it may be made again where its result is not known."""
     patient: bool = False
-    """Whether a fault that passes is waited for, where it is not to be carried out by and by."""
+    """Whether a fault that passes is waited for, where it is not carried out later by another poll."""
     whole: bool = False
     """Whether it has all of ``timeout``, however little time its caller has: broken off, it may be carried
     out all the same."""
@@ -153,7 +153,7 @@ class Dialect(Protocol):
     queue_decides: bool
     """Whether an end that the queue lists outranks a record's exit status."""
     appears_within: float
-    """Seconds until a submission that was broken off, with nobody left at it, is in the queue; 0: at once."""
+    """Seconds until a submission whose process was killed is in the queue; 0: at once."""
 
     def fault(self, done: Completed) -> Fault:
         """Tell what kind of failure it is that a command ended with."""

@@ -27,7 +27,8 @@ from asyncjman.engines.base import (
 )
 from asyncjman.engines.budget import Budget
 from asyncjman.engines.cluster import process
-from asyncjman.engines.cluster.conclusions import Conclusions, View, conclude, usage_of
+from asyncjman.engines.cluster.accounted import usage_of
+from asyncjman.engines.cluster.conclusions import Conclusions, View, conclude
 from asyncjman.engines.cluster.dialect import Accounting, Dialect, Fault, Row, Site
 from asyncjman.engines.cluster.listed import by_token, is_there, numbers_of, user
 from asyncjman.engines.cluster.process import CommandFailed, Commands

@@ -1,11 +1,13 @@
-"""The cluster's numbers of tasks, and ours; what is watched, told from each other."""
+"""The cluster's numbers of tasks, and ours; which tasks belong to which launch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 
-from asyncjman.engines.base import Watched
+from asyncjman.engines.base import LaunchRequest, Purpose, Watched
+from asyncjman.engines.cluster.dialect import Row
+from asyncjman.errors import UsageError
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import PLAIN_TASK
 from asyncjman.model.status import FINISHED, Status
@@ -23,41 +25,80 @@ def number_of(tasks: Sequence[int], task_id: int) -> int:
     return tasks.index(task_id) + 1
 
 
-def members(one: Watched) -> Iterable[int]:
+def members(watched: Watched) -> Iterable[int]:
     """Return the task ids of a launch, but for those that were deleted from the job."""
-    if one.tasks:
-        return [task_id for task_id in one.tasks if one.array is None or task_id in one.array]
-    return one.array if one.array is not None else (PLAIN_TASK,)
+    if watched.tasks:
+        return [task_id for task_id in watched.tasks if watched.array is None or task_id in watched.array]
+    return watched.array if watched.array is not None else (PLAIN_TASK,)
 
 
-def statuses_of(one: Watched) -> Set[Status]:
+def task_ids_of(watched: Watched, row: Row) -> Iterable[int]:
+    """Yield the tasks that a row is about, but for those that were deleted from the job."""
+    numbers: Iterable[int] = (1 if watched.tasks else PLAIN_TASK,)
+    if row.numbers:
+        numbers = (number for one in row.numbers for number in one)
+    for number in numbers:
+        if watched.tasks and not 0 < number <= len(watched.tasks):
+            continue
+        task_id = task_id_of(watched.tasks, number)
+        if is_member(watched, task_id):
+            yield task_id
+
+
+def one_range(request: LaunchRequest) -> range | None:
+    """Return the cluster's numbers of a launch's tasks; None for a job with no array.
+
+    Raises UsageError for an array of several ranges, which goes as chosen tasks.
+    """
+    if isinstance(request.tasks, ArraySpec):
+        if len(request.tasks.ranges) != 1:
+            raise UsageError(f"one range of tasks is launched at a time, not {request.tasks}")
+        return request.tasks.ranges[0]
+    return range(1, len(request.tasks) + 1) if request.spec.array is not None else None
+
+
+def is_member(watched: Watched, task_id: int) -> bool:
+    """Tell whether a task is this launch's: neither deleted, nor a later launch's, nor to be sent again."""
+    row = watched.rows.get(task_id)
+    if task_id in watched.elsewhere or (row is not None and row.status is Status.SUBMITTED):
+        return False
+    if watched.tasks and task_id not in watched.tasks:
+        return False
+    if watched.array is None:
+        return task_id == PLAIN_TASK
+    if row is not None and row.attempt > 1 and not watched.tasks and watched.purpose is Purpose.STATE:
+        return False
+    return task_id in watched.array
+
+
+def statuses_of(watched: Watched) -> Set[Status]:
     """Return the statuses that unfinished tasks of a launch have."""
-    found = {
+    statuses = {
         row.status
-        for task_id, row in one.rows.items()
-        if (not one.tasks or task_id in one.tasks) and task_id not in one.elsewhere
+        for task_id, row in watched.rows.items()
+        if (not watched.tasks or task_id in watched.tasks) and task_id not in watched.elsewhere
     }
-    if one.default not in FINISHED and _has_untouched(one):
-        found.add(one.default)
-    return found - FINISHED
+    if watched.default not in FINISHED and _has_untouched(watched):
+        statuses.add(watched.default)
+    return statuses - FINISHED
 
 
-def _has_untouched(one: Watched) -> bool:
-    if one.tasks:
-        return any(task_id not in one.rows and task_id not in one.ended for task_id in one.tasks)
-    count = len(one.array) if one.array is not None else 1
-    return count > len(one.rows) + len(one.ended)
+def _has_untouched(watched: Watched) -> bool:
+    if watched.tasks:
+        return any(task_id not in watched.rows and task_id not in watched.ended for task_id in watched.tasks)
+    count = len(watched.array) if watched.array is not None else 1
+    return count > len(watched.rows) + len(watched.ended)
 
 
 def ranges_of(numbers: Iterable[int]) -> list[range]:
     """Return numbers as few ranges."""
-    found: list[range] = []
+    ranges: list[range] = []
     for number in sorted(numbers):
-        if found and found[-1].stop == number:
-            found[-1] = range(found[-1].start, number + 1)
+        if ranges and ranges[-1].stop == number:
+            ranges[-1] = range(ranges[-1].start, number + 1)
         else:
-            found.append(range(number, number + 1))
-    return found
+            ranges.append(range(number, number + 1))
+    return ranges
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +117,14 @@ class Run:
 
 def runs_of(task_map: Sequence[tuple[int, int]], array: ArraySpec) -> list[Run]:
     """Return (task id, attempt) by the cluster's numbers 1, 2, 3… as few runs."""
-    found: list[Run] = []
+    runs: list[Run] = []
     for number, (task_id, attempt) in enumerate(task_map, 1):
         at = array.index(task_id)
-        if found and (longer := _longer(found[-1], number, task_id, at, attempt)):
-            found[-1] = longer
+        if runs and (longer := _longer(runs[-1], number, task_id, at, attempt)):
+            runs[-1] = longer
         else:
-            found.append(Run(number, 1, task_id, 0, at - number, attempt))
-    return found
+            runs.append(Run(number, 1, task_id, 0, at - number, attempt))
+    return runs
 
 
 def _longer(run: Run, number: int, task_id: int, at: int, attempt: int) -> Run | None:

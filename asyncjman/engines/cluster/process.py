@@ -1,4 +1,4 @@
-"""The only caller of cluster commands: with a time limit, and with patience for faults that pass."""
+"""The only caller of cluster commands: with a time limit, and again where a fault passes."""
 
 from __future__ import annotations
 
@@ -219,7 +219,7 @@ class Commands:
     async def carry_out(
         self, plan: Plan[T], *, retry_for: float | None = None, within: float = math.inf
     ) -> T:
-        """Make the calls of a plan; what fails is told to the plan. Raises CommandFailed."""
+        """Make the calls of a plan; the plan is notified of what fails. Raises CommandFailed."""
         try:
             call = next(plan)
             while True:
@@ -242,5 +242,5 @@ def _words(completed: Completed) -> str:
 
 
 def _seconds(amount: float) -> str:
-    """Write seconds without what nobody wants to know: what is left of 10 is 9.9973."""
+    """Write seconds without meaningless digits: what is left of 10 is 9.9973."""
     return f"{amount:.2g}" if amount < 10 else f"{amount:.0f}"

@@ -6,11 +6,11 @@ its exit status, and times that are no whole seconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from asyncjman.engines.base import Observation, Ref, Saw, TaskRow
+from asyncjman.engines.base import Observation, Ref, Saw, TaskRow, Watched
 from asyncjman.engines.cluster.dialect import Row
+from asyncjman.engines.cluster.recorded import ended_of
 from asyncjman.engines.cluster.records import Record, RecordKind
 from asyncjman.model.failure import Cause
 
@@ -32,7 +32,7 @@ class Listed:
     created_at: float
     grace: float
     is_stopped: bool
-    """Whether somebody asked us to stop it."""
+    """Whether a user asked to stop it."""
 
 
 def is_stale(record: Record, row: Row | None) -> bool:
@@ -52,39 +52,36 @@ def is_for_queue(record: Record, row: Row | None, *, answered: bool, now: float,
     return row.end is not None or now - record.time < min(QUEUE_SECONDS, grace)
 
 
-def end_of(one: Listed, ref: Ref, of_record: Callable[[Record], Observation]) -> Observation | None:
-    """Return how a task ended; None where its record is still waited for.
-
-    ``of_record`` says how it ended by the record alone.
-    """
-    end = one.row.end
+def end_of(listed: Listed, ref: Ref, watched: Watched) -> Observation | None:
+    """Return how a task ended; None where its record is still waited for."""
+    end = listed.row.end
     assert end is not None
-    record = one.record
+    record = listed.record
     ended = record if record is not None and record.kind is RecordKind.EXIT else None
     if ended is not None and (ended.skipped_by is not None or not _decides(end)):
-        return replace(of_record(ended), native_id=None)
-    if ended is None and not _decides(end) and one.now - end.at < min(RECORD_SECONDS, one.grace):
+        return replace(ended_of(watched, ended), native_id=None)
+    if ended is None and not _decides(end) and listed.now - end.at < min(RECORD_SECONDS, listed.grace):
         return None
-    started = _started(one, end)
-    found = replace(end, ref=ref, native_id=None, started_at=started, at=max(end.at, started or 0.0))
+    started = _started(listed, end)
+    seen = replace(end, ref=ref, native_id=None, started_at=started, at=max(end.at, started or 0.0))
     if ended is not None:
-        found.at, found.host = ended.time, ended.host or end.host
-        found.exit_status, found.signal = ended.exit_status, ended.signal
-    if found.saw is Saw.STOPPED and one.is_stopped:
-        found.reason = "stopped"
-    return found
+        seen.at, seen.host = ended.time, ended.host or end.host
+        seen.exit_status, seen.signal = ended.exit_status, ended.signal
+    if seen.saw is Saw.STOPPED and listed.is_stopped:
+        seen.reason = "stopped"
+    return seen
 
 
 def _decides(end: Observation) -> bool:
     return end.saw is not Saw.ENDED or end.cause in _DECIDED_BY_QUEUE
 
 
-def _started(one: Listed, end: Observation) -> float | None:
+def _started(listed: Listed, end: Observation) -> float | None:
     if end.saw is Saw.SKIPPED:
         return None
-    if one.record is not None:
-        return one.record.started_at or one.record.time
-    if one.known is not None and one.known.started_at is not None:
-        return one.known.started_at
+    if listed.record is not None:
+        return listed.record.started_at or listed.record.time
+    if listed.known is not None and listed.known.started_at is not None:
+        return listed.known.started_at
     # the queue says it in whole seconds, which may be before it was submitted
-    return None if end.started_at is None else max(end.started_at, one.created_at)
+    return None if end.started_at is None else max(end.started_at, listed.created_at)

@@ -1,22 +1,16 @@
 """The record files that job scripts write: one when a task starts, one when it ends.
 
 ``start.TASK`` and ``exit.TASK`` in the job's record folder, put there by rename, hold lines of a
-word and its value and close with ``end``. ``folded`` holds what many of them said, once the
-caller has stored it: a line of task id, exit status (or ``failed``, ``skipped``) and attempt for
-each; the last line on a task counts. Scripts of jobs that depend on this one look there too. Lines
-are appended, and only ``clear`` writes the file anew, without the tasks that run again: so it has as
-many lines as there are tasks, or a few more. Whoever writes holds a lock on it (flock(2)).
+word and its value and close with ``end``.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import re
 import signal
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -25,9 +19,7 @@ from asyncjman.model.failure import Cause
 from asyncjman.model.status import Status
 from asyncjman.system.durable import make_durable
 
-FOLDED = "folded"
 _NAME = re.compile(r"(start|exit)\.(\d{1,10})", re.ASCII)
-_LINE = re.compile(r"(\d{1,10}) \S+ \d+\n", re.ASCII)
 _MAX_BYTES = 65536
 _SIGNAL_BASES = (128, 256)
 """What shells add to a signal's number: 128, and ksh93 256."""
@@ -153,31 +145,6 @@ def scan(folder: str | os.PathLike[str]) -> Iterator[Record]:
             yield record
 
 
-def fold(folder: Path, records: Iterable[Record]) -> int:
-    """Put the ends of tasks into one file and delete their record files; return how many went.
-
-    To be called once they are stored. A file that was written anew since it was read stays.
-
-    Raises OSError where the folder can't be written; nothing is lost then.
-    """
-    ends = sorted((one for one in records if one.kind is RecordKind.EXIT), key=lambda one: one.task_id)
-    if not ends:
-        return 0
-    _append(folder, (f"{one.task_id} {_code(one)} {one.attempt}\n" for one in ends))
-    gone = 0
-    for one in ends:
-        path = f"{folder}/{one.file_name}"
-        with suppress(OSError):
-            state = os.stat(path)  # noqa: PTH116 - there may be very many
-            if (state.st_ino, state.st_mtime_ns) == one.stamp:
-                # the start first: an end without a start says all, a start without an end does not
-                with suppress(FileNotFoundError):
-                    os.unlink(f"{folder}/start.{one.task_id}")  # noqa: PTH108
-                os.unlink(path)  # noqa: PTH108
-                gone += 1
-    return gone
-
-
 def secure(folder: Path, records: Iterable[Record]) -> None:
     """Have the records of ends on the disk: before it is stored what they say.
 
@@ -186,40 +153,6 @@ def secure(folder: Path, records: Iterable[Record]) -> None:
     files = [folder / one.file_name for one in records if one.kind is RecordKind.EXIT]
     if files:
         make_durable(files, [folder])
-
-
-def note(folder: Path, ends: Iterable[tuple[int, bool, int]]) -> None:
-    """Write down (task id, success, attempt) of tasks that ended without a record of their own.
-
-    The scripts of jobs that depend on them need not wait for one then. Raises OSError where the
-    folder can't be written.
-    """
-    _append(
-        folder,
-        (f"{task_id} {'0' if success else 'failed'} {attempt}\n" for task_id, success, attempt in ends),
-    )
-
-
-def clear(folder: Path, task_ids: Iterable[int] | None) -> None:
-    """Forget tasks that are to run again, folded ones too, before they are submitted; None: all of them.
-
-    Raises OSError where the folder can't be written.
-    """
-    wanted = {one.task_id for one in scan(folder)} if task_ids is None else set(task_ids)
-    for task_id in wanted:
-        for kind in RecordKind:
-            (folder / f"{kind}.{task_id}").unlink(missing_ok=True)
-    make_durable([], [folder])  # a former success that came back after a power loss would let go what waits
-    if not (folder / FOLDED).exists():
-        return
-    with _locked(folder) as descriptor:
-        with open(descriptor, encoding="ascii", errors="replace", closefd=False) as stream:
-            lines = stream.readlines()
-        left = {int(match[1]): line for line in lines if (match := _LINE.fullmatch(line))}
-        if task_ids is None:
-            wanted |= left.keys()
-        if not wanted.isdisjoint(left):
-            _replace(folder, [line for task_id, line in sorted(left.items()) if task_id not in wanted])
 
 
 def _load(folder: str, name: str, kind: RecordKind) -> Record | None:
@@ -242,61 +175,6 @@ def _load(folder: str, name: str, kind: RecordKind) -> Record | None:
         stamp=(state.st_ino, state.st_mtime_ns),
     )
     return record if record is not None and record.file_name == name else None
-
-
-def _code(record: Record) -> str:
-    if record.skipped_by is not None:
-        return "skipped"
-    return "failed" if record.exit_status is None else str(record.exit_status)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[int]:
-    """Open the folded file, to append to it, while nobody else writes it; give its descriptor.
-
-    Where files can't be locked, nobody is waited for.
-    """
-    path = folder / FOLDED
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
-            with suppress(OSError):
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if _is_at(descriptor, path):  # else another process has put a new file there
-                yield descriptor
-                return
-        finally:
-            os.close(descriptor)
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-def _append(folder: Path, lines: Iterable[str]) -> None:
-    data = "".join(lines).encode("ascii")
-    with _locked(folder) as descriptor:
-        size = os.fstat(descriptor).st_size
-        if size and os.pread(descriptor, 1, size - 1) != b"\n":
-            data = b"\n" + data  # a write before was cut off
-        if os.write(descriptor, data) != len(data):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / FOLDED))
-        os.fsync(descriptor)
-    if not size:
-        make_durable([], [folder])  # the entry of a file that is new
-
-
-def _replace(folder: Path, lines: Iterable[str]) -> None:
-    temporary = folder / f".{FOLDED}.{os.getpid()}"
-    with temporary.open("w", encoding="ascii") as stream:
-        stream.writelines(lines)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(folder / FOLDED)
-    make_durable([], [folder])
 
 
 def _integer(text: str | None) -> int | None:

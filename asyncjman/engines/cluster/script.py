@@ -18,37 +18,14 @@ from shlex import quote
 from asyncjman.engines.base import LaunchRequest
 from asyncjman.engines.cluster.dialect import ScriptRules
 from asyncjman.engines.cluster.numbers import Run, runs_of
+from asyncjman.engines.cluster.script_dependencies import Predecessor, dependency_part
+from asyncjman.engines.cluster.script_records import FUNCTIONS
 from asyncjman.engines.cluster.time_limit import end_part, watch_part
 from asyncjman.errors import UsageError
 from asyncjman.model.array import ArraySpec
-from asyncjman.model.graph import Kind
 from asyncjman.model.job import PLAIN_TASK
 from asyncjman.model.sweep import Sweep, fill
 from asyncjman.system.logs import display_name, earlier_log, logs_from
-
-MISSING_SECONDS = 120
-"""How long a record of a job that ended may take to be seen on another node (NFS)."""
-
-ANY_MISSING_SECONDS = 10
-"""The same for a dependency that asks for no success: a task killed leaves no record at all."""
-
-
-SKIPPED_STATUS = 112
-"""How a script ends that did not run its command: accounting says 0 of a command that succeeded alone."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Predecessor:
-    """A job that had not ended when the one that waits for it was submitted.
-
-    ``records`` is its record folder; ``tasks`` what ArraySpec.ranges says, empty for a job with no array.
-    """
-
-    job_id: int
-    records: str
-    kind: Kind
-    tasks: tuple[range, ...] = ()
-    stop_on_failure: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +103,8 @@ def text_of(script: Script) -> bytes:
         f"jman_job={script.job_id}\njman_records={quote(script.records)}",
         _task_part(script),
         _native_part(script),
-        _FUNCTIONS,
-        _dependency_part(script),
+        FUNCTIONS,
+        dependency_part(script.predecessors),
         _log_part(script),
         _command_part(script),
         _end_part(script.rules),
@@ -167,123 +144,6 @@ def _run_part(run: Run) -> str:
     task, index = f"{run.task_id} + jman_number * {run.step}", f"{run.index} + jman_number"
     found = f"jman_task=$(({task})) jman_index=$(({index})) jman_attempt={run.attempt}"
     return f'[ -n "$jman_task" ] || [ "$jman_number" -gt {last} ] || {{ {found}; }}'
-
-
-_FUNCTIONS = r"""
-jman_signal=
-trap 'jman_signal=TERM' TERM
-trap 'jman_signal=USR1' USR1
-trap 'jman_signal=USR2' USR2
-trap 'jman_signal=XCPU' XCPU
-jman_now() {
-  jman_time=$(date +%s.%N 2>/dev/null)
-  case $jman_time in ''|*[!0-9.]*) jman_time=$(date +%s);; esac
-}
-jman_record() {
-  jman_now
-  jman_tries=0
-  until printf '%s\n' 'jman 1' "job $jman_job" "task $jman_task" "attempt $jman_attempt" \
-      "grid $jman_native" "host $jman_host" "restart $jman_restart" "time $jman_time" "$2" end \
-      > "$jman_records/.$1.$jman_task.$$" &&
-      mv -f "$jman_records/.$1.$jman_task.$$" "$jman_records/$1.$jman_task"; do
-    jman_tries=$((jman_tries + 1))
-    [ "$jman_tries" -lt 5 ] || return 1
-    sleep 2
-  done
-} 2>/dev/null
-jman_fail() {
-  jman_record exit "started ${jman_started:-}
-signal $jman_signal
-reason $1"
-  exit 1
-}
-jman_skip() {
-  jman_record exit "skipped $1
-reason skipped because of job $1$2"
-  exit SKIPPED
-}
-jman_host=${HOSTNAME:-$(uname -n)}
-mkdir -p "$jman_records" 2>/dev/null
-# a cluster that lost what it knew starts again what has ended: never what has succeeded, and nothing where
-# it counts how often it starts a task anew on purpose
-jman_has() { [ -e "$jman_records/$1" ] && grep -qx "$2" "$jman_records/$1" 2>/dev/null; }
-jman_ended() {
-  jman_has "exit.$jman_task" "attempt $jman_attempt" && jman_has "exit.$jman_task" "$1" &&
-    jman_has "exit.$jman_task" end
-}
-if jman_has folded "$jman_task 0 $jman_attempt" || jman_ended 'exit_status 0'; then exit 0; fi
-if [ "$jman_restart" = 0 ] && jman_has folded "$jman_task [^ ]* $jman_attempt"; then exit 1; fi
-if [ "$jman_restart" != unknown ] && jman_ended "restart $jman_restart"; then exit 1; fi
-# what an earlier run of this task left, where the cluster started it again
-rm -f "$jman_records/exit.$jman_task"
-""".strip().replace("SKIPPED", str(SKIPPED_STATUS))
-
-# prints ok, failed, skipped or missing; files are read by one process, however many tasks there are
-_LOOK = """
-BEGIN {
-  folder = ARGV[1]; n = split(ARGV[2], items, ","); missing = 0; skipped = 0
-  while ((getline line < (folder "/folded")) > 0) if (split(line, w, " ") > 2) seen[w[1]] = w[2]
-  for (i = 1; i <= n; i++) {
-    split(items[i], r, ":")
-    for (t = r[1] + 0; t <= r[2] + 0; t += r[3]) {
-      code = (t in seen) ? seen[t] : ""
-      file = folder "/exit." t; fresh = ""; whole = 0
-      while ((getline line < file) > 0) {
-        split(line, w, " ")
-        if (w[1] == "exit_status") fresh = w[2]
-        else if (w[1] == "skipped") fresh = "skipped"
-        else if (w[1] == "reason" && fresh == "") fresh = "failed"
-        else if (w[1] == "end") whole = 1
-      }
-      close(file)
-      if (whole) code = fresh
-      if (code == "") missing = 1
-      else if (code == "skipped") skipped = 1
-      else if (code != "0") { print "failed"; exit }
-    }
-  }
-  print (skipped ? "skipped" : missing ? "missing" : "ok")
-}
-""".strip()
-
-_NEED = r"""
-jman_need() {
-  jman_left=$5 jman_pause=1
-  while :; do
-    [ -z "$jman_signal" ] || jman_fail "stopped before it started"
-    ls "$2" >/dev/null 2>&1 # a fresh look at a folder of NFS
-    jman_seen=$(LC_ALL=C awk "$jman_look" "$2" "$3")
-    case $jman_seen in ok|failed|skipped) break;; esac
-    [ "$jman_left" -gt 0 ] || break
-    sleep "$jman_pause"
-    jman_left=$((jman_left - jman_pause))
-    [ "$jman_pause" -ge 8 ] || jman_pause=$((jman_pause * 2))
-  done
-  case $4.$jman_seen in
-    ok.ok|notok.failed|any.ok|any.failed) ;;
-    ok.failed) jman_skip "$1" ", which failed";;
-    notok.ok) jman_skip "$1" ", which succeeded";;
-    *.skipped) jman_skip "$1" ", which was skipped";;
-    ok.*) jman_skip "$1" ", whose result is not known";;
-  esac
-}
-""".strip()
-
-
-def _dependency_part(script: Script) -> str:
-    if not script.predecessors:
-        return ""
-    lines = [f"jman_look={quote(_LOOK)}", _NEED]
-    for one in script.predecessors:
-        if one.kind is Kind.CORR:
-            tasks, kind = '"$jman_task:$jman_task:1"', "ok"
-        else:
-            ranges = one.tasks or (range(PLAIN_TASK, PLAIN_TASK + 1),)
-            tasks = quote(",".join(f"{r[0]}:{r[-1]}:{r.step}" for r in ranges))
-            kind = "ok" if one.kind is Kind.ANY and one.stop_on_failure else one.kind.value
-        retry_for = ANY_MISSING_SECONDS if kind == "any" else MISSING_SECONDS
-        lines.append(f"jman_need {one.job_id} {quote(one.records)} {tasks} {kind} {retry_for}")
-    return "\n".join(lines)
 
 
 def _log_part(script: Script) -> str:

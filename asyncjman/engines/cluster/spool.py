@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from asyncjman.engines.base import LaunchRequest, Observation, Purpose, Saw, Watched
-from asyncjman.engines.cluster import records
+from asyncjman.engines.cluster import compacted, records
 from asyncjman.engines.cluster.records import Record, RecordKind
 from asyncjman.model.array import ArraySpec
 from asyncjman.system.logs import refuse_foreign_link
@@ -32,44 +32,44 @@ class Spool:
         self._read = {folder: list(records.scan(folder)) for folder in {one.folder for one in watched}}
         self._late = {one.token: one.folder for one in watched}
 
-    def records_of(self, one: Watched) -> Sequence[Record]:
+    def records_of(self, watched: Watched) -> Sequence[Record]:
         """Return what was read of the tasks of a launch."""
-        found = self._read.get(one.folder, [])
-        if not one.tasks:
-            return found
-        own = set(one.tasks)
-        return [record for record in found if record.task_id in own]
+        read = self._read.get(watched.folder, [])
+        if not watched.tasks:
+            return read
+        own = set(watched.tasks)
+        return [record for record in read if record.task_id in own]
 
     def secure(self, ends: Iterable[Observation]) -> None:
         """Have the records on the disk from which ends were concluded. Raises OSError."""
-        for folder, some in _by_folder(ends, self._late).items():
-            keys = {(one.ref.task_id, one.ref.attempt) for one in some if one.ref is not None}
-            found = [one for one in self._read.get(folder, ()) if (one.task_id, one.attempt) in keys]
-            records.secure(Path(folder), found)
+        for folder, folder_ends in _by_folder(ends, self._late).items():
+            keys = {(one.ref.task_id, one.ref.attempt) for one in folder_ends if one.ref is not None}
+            ended = [one for one in self._read.get(folder, ()) if (one.task_id, one.attempt) in keys]
+            records.secure(Path(folder), ended)
 
     def tidy(self, ends: Iterable[Observation]) -> None:
-        """Fold records away whose ends are stored, and write down the ends that left none. Raises OSError.
+        """Compact the records whose ends are stored, and write down the ends that left none. Raises OSError.
 
         A record that comes late for a task that was given up is still to be read.
         """
-        for folder, some in _by_folder(ends, self._folders).items():
-            left = {one.ref.task_id: one for one in some if one.ref is not None}
-            found = []
+        for folder, folder_ends in _by_folder(ends, self._folders).items():
+            left = {one.ref.task_id: one for one in folder_ends if one.ref is not None}
+            ended = []
             for record in self._read.get(folder, ()):
                 end = left.get(record.task_id)
                 if end is None or end.ref is None or record.kind is not RecordKind.EXIT:
                     continue
                 if record.attempt == end.ref.attempt:
-                    found.append(record)
+                    ended.append(record)
                     del left[record.task_id]
-            records.fold(Path(folder), found)
+            compacted.compact(Path(folder), ended)
             silent = [
                 (one.ref.task_id, one.saw is Saw.ENDED and one.cause is None, one.ref.attempt)
                 for one in left.values()
                 if one.ref is not None
             ]
             if silent:
-                records.note(Path(folder), silent)
+                compacted.note(Path(folder), silent)
 
 
 def _by_folder(ends: Iterable[Observation], folders: dict[str, str]) -> dict[str, list[Observation]]:
@@ -87,15 +87,15 @@ def clear_records(request: LaunchRequest) -> None:
         return
     if isinstance(request.tasks, ArraySpec):
         # a task that ran while it was stopped may have left something, and so may one that never ran
-        records.clear(folder, None)
+        compacted.clear(folder, None)
     else:
-        records.clear(folder, [one.task_id for one in request.tasks])
+        compacted.clear(folder, [one.task_id for one in request.tasks])
 
 
 def write_script(path: Path, text: bytes) -> None:
     """Write a script, which nothing must be in the place of."""
     refuse_foreign_link(str(path.parents[2]), str(path))
-    path.parent.parent.mkdir(mode=0o755, exist_ok=True)  # whatever the umask: nobody else may write there
+    path.parent.parent.mkdir(mode=0o755, exist_ok=True)  # whatever the umask: others must not write there
     path.parent.mkdir(mode=0o755, exist_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
         file.write(text)

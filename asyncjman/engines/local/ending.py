@@ -16,9 +16,9 @@ TERM_SECONDS = 5.0
 _TICK_SECONDS = 0.02
 _SEARCH_SECONDS = 0.5
 _EMPTY_SEARCHES = 2
-"""What forks while it is looked for may be missed once."""
+"""A search may miss once what forks meanwhile."""
 GIVE_UP_SECONDS = 10.0
-"""How long what was killed may take to be gone: a process that is stuck in the kernel holds nobody up."""
+"""How long what was killed may take to end: a process that is stuck in the kernel is not waited for."""
 
 
 @dataclass(slots=True, eq=False)
@@ -29,7 +29,7 @@ class _Asked:
     group: int
     """Its process group; 0 once nothing is in it: the number may be another one's by then."""
     task: str | None
-    """The mark of its processes; None: those of all tasks that nobody asks for by name."""
+    """The mark of its processes; None: those of all tasks that are not asked for by name."""
     deadline: float
     """When it is killed."""
     reaped: bool
@@ -47,7 +47,7 @@ class _Asked:
 
 
 class Endings:
-    """The tasks of one runner that were asked to end; ``on_gone(key)`` is called when all of one is gone."""
+    """The tasks of a runner that were asked to end; ``on_gone(key)``: that one has no process left."""
 
     def __init__(self, token: str, on_gone: Callable[[int], None]) -> None:
         self._token = token

@@ -188,7 +188,7 @@ class LocalEngine(Defaults):
         except FileNotFoundError:
             if logs is None:
                 raise
-            # somebody may have removed the log folder meanwhile
+            # the log folder may have been removed meanwhile
             make_room(command.exec_dir, logs, attempt, set())
             return spawn(command, streams, environment, inherited)
 

@@ -18,7 +18,7 @@ _PAUSE_SECONDS = 0.02
 async def find(runner: Abandoned, refs: Collection[Ref] | None = None) -> list[Marked]:
     """Return what runs of a runner's tasks (all, or these): by its token, or the file that they inherited.
 
-    A number in the database proves nothing: somebody may have written it there to have a process ended.
+    A number in the database proves nothing: it may have been written there to have a process ended.
     """
     found = await asyncio.to_thread(marked, runner.token, runner.since, runner.inherited)
     if refs is None:
@@ -30,7 +30,7 @@ async def find(runner: Abandoned, refs: Collection[Ref] | None = None) -> list[M
 async def end(runner: Abandoned, refs: Collection[Ref] | None = None) -> int:
     """End what runs of a runner's tasks (all, or these); return how many processes that were.
 
-    One that forks while it is looked for may leave a child whose number was passed already: two looks in
+    One that forks during the search may leave a child whose number was passed already: two looks in
     a row must find nothing. Raises EnvironmentProblem where they don't end.
     """
     ended = empty = 0

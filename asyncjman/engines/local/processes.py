@@ -1,4 +1,4 @@
-"""The processes of tasks, wherever they have gone: found by the marks that they carry.
+"""The processes of tasks, whatever session they are in: found by the marks that they carry.
 
 A process that called setsid(2) is in no group of its task any more, but it has its environment; where that
 was wiped, it may still have the lock file open that it inherited. What is signalled carries a mark in the
@@ -81,7 +81,7 @@ class Marked:
 def marked(token: str, since: float | None = None, lock: str | None = None) -> list[Marked]:
     """Return what runs of what a runner started, ``since`` then at the earliest (as ``Marked.started``).
 
-    ``lock``: the file, as DEVICE:INODE, that tasks of this runner inherit, and nobody else ever writes.
+    ``lock``: the file, as DEVICE:INODE, that tasks of this runner inherit, and no other process ever writes.
     """
     if not is_token(token):
         return []
@@ -126,7 +126,7 @@ def _found_in(folder: str, pid: int, token: str, lock: str | None) -> Marked | N
 
 
 def _writes(folder: str, lock: str) -> bool:
-    """Tell whether a process has a file open to write it; who only looks at a lock reads it."""
+    """Tell whether a process has a file open to write it; who only checks a lock reads it."""
     with suppress(OSError):
         for number in os.listdir(f"{folder}/fd"):  # noqa: PTH208
             with suppress(OSError):

@@ -24,7 +24,7 @@ SPARE_DESCRIPTORS = 16
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a process ended; neither exit status nor signal where nobody can know any more."""
+    """How a process ended; neither exit status nor signal where that can not be known any more."""
 
     exit_status: int | None = None
     signal: int | None = None

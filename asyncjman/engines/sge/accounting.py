@@ -103,7 +103,7 @@ def parse_qacct(text: str) -> list[AccountingRecord]:
 
 
 def latest(records: list[AccountingRecord]) -> dict[tuple[int, int], AccountingRecord]:
-    """Return the last record of each (grid id, task id)."""
+    """Return the last record of each (native id, task id)."""
     return {(one.native_id, one.task_id): one for one in records}
 
 

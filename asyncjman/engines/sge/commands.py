@@ -30,9 +30,9 @@ class Submission:
     """Grid Engine takes one range with a step, from 1 on."""
     throttle: int | None = None
     hold: tuple[int | str, ...] = ()
-    """Grid ids of the jobs to wait for; those that Grid Engine doesn't know any more, it ignores."""
+    """Native ids of the jobs to wait for; those that Grid Engine doesn't know any more, it ignores."""
     hold_per_task: tuple[int | str, ...] = ()
-    """Grid ids of arrays with the same range: task i waits for task i."""
+    """Native ids of arrays with the same range: task i waits for task i."""
     not_before: float | None = None
     """When it may start, in seconds since 1970; qsub is given the next whole second, in local time."""
     options: tuple[str, ...] = ()
@@ -44,10 +44,10 @@ def qsub(program: str, submission: Submission) -> list[str]:
 
     ``-b y -shell n`` runs ``/bin/sh SCRIPT`` with no login shell before it, and hands the
     arguments over unchanged. The colon before a path keeps it whole where it has colons of its
-    own. ``-r n``: what ran once is not run again by the grid. The options come last, so that they win
+    own. ``-r n``: what ran once is not run again by the cluster. The options come last, so that they win
     (but for the start of a retry).
 
-    Raises UsageError for a path with a comma or a newline: qsub can't be told of it.
+    Raises UsageError for a path with a comma or a newline: qsub has no way to quote it.
     """
     one = submission
     for path in (one.work_dir, one.script, one.stdout, one.stderr):
@@ -79,7 +79,7 @@ def qstat(program: str, user: str) -> list[str]:
 
 
 def qstat_jobs(program: str, native_ids: Iterable[int | str]) -> list[str]:
-    """Return the command that tells of jobs in detail, by grid ids or name patterns."""
+    """Return the command that describes jobs in detail, by native ids or name patterns."""
     return [program, "-j", ",".join(_some(native_ids))]
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from asyncjman.engines.base import Evidence, Finding, LaunchRequest, Watched
+from asyncjman.engines.cluster.checks import check_submission
 from asyncjman.engines.cluster.dialect import (
     Accounting,
     Call,
@@ -18,6 +19,7 @@ from asyncjman.engines.cluster.dialect import (
     Site,
 )
 from asyncjman.engines.cluster.names import job_name, pattern_of, token_in
+from asyncjman.engines.cluster.numbers import one_range
 from asyncjman.engines.cluster.process import CommandFailed
 from asyncjman.engines.sge import commands
 from asyncjman.engines.sge.ends import accounting_of
@@ -30,7 +32,6 @@ from asyncjman.engines.sge.qstat import QueueEntry, parse_qstat
 from asyncjman.engines.sge.resources import make_rules, options, unknown_queue
 from asyncjman.engines.sge.states import is_error, note_of, saw_of
 from asyncjman.errors import EnvironmentProblem, UsageError
-from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import JobSpec, Usage
 from asyncjman.model.resources import Resources, make_resources, queues_in
 from asyncjman.system.logs import display_name
@@ -39,7 +40,7 @@ from asyncjman.system.tool import Completed
 QUEUES_SECONDS = 10.0
 """Which queues there are is asked before a job is sent, and should be known at once."""
 MAX_ARRAY = 75000
-"""What a cell allows where nobody changed it (sge_conf(5), max_aj_tasks)."""
+"""What a cell allows by default (sge_conf(5), max_aj_tasks)."""
 
 
 class SgeDialect:
@@ -75,9 +76,9 @@ class SgeDialect:
         known: Collection[str] = ()
         if not set(queues_in(resources.queue)) <= set(self._rules.default_queues):
             known = yield from self._known_queues()
-        numbers = _numbers(request)
-        per_task = {one for some in request.after if some.per_task for one in some.native_ids}
-        hold = {one for some in request.after if not some.per_task for one in some.native_ids}
+        numbers = one_range(request)
+        per_task = {one for after in request.after if after.per_task for one in after.native_ids}
+        hold = {one for after in request.after if not after.per_task for one in after.native_ids}
         submission = commands.Submission(
             name=job_name(request.job_id, request.token, display_name(request.spec)),
             work_dir=request.folder,
@@ -149,15 +150,8 @@ class SgeDialect:
             found.append(Finding("queue", "the cluster does not say now which there are", str(error)))
         else:
             found.append(self._queue_finding(queues))
-        call = Call(tuple(commands.qsub_anything("qsub")), lambda done: done, checked=False)
-        try:
-            done: Completed = yield call
-            refusal = (done.stderr or done.stdout).strip() if done.exit_status else ""
-        except CommandFailed as error:
-            refusal = str(error)
-        if refusal:
-            return [*found, Finding("submission", "refused", refusal)]
-        return [*found, Finding("submission", "this host and user may submit")]
+        found.append((yield from check_submission(commands.qsub_anything("qsub"))))
+        return found
 
     def _queue_finding(self, queues: Collection[str]) -> Finding:
         missing = [one for one in queues_in(self._queue) if one not in queues]
@@ -196,15 +190,6 @@ def _asked(spec: JobSpec) -> Resources:
     return replace(resources, time=str(math.ceil(spec.timeout)))
 
 
-def _numbers(request: LaunchRequest) -> range | None:
-    """Return the cluster's numbers of the tasks: one range, for it takes no other."""
-    if isinstance(request.tasks, ArraySpec):
-        if len(request.tasks.ranges) != 1:
-            raise UsageError(f"Grid Engine takes one range of tasks, not {request.tasks}")
-        return request.tasks.ranges[0]
-    return range(1, len(request.tasks) + 1) if request.spec.array is not None else None
-
-
 def _queue_names(done: Completed) -> Sequence[str]:
     return done.stdout.split() if done.exit_status == 0 else ()
 
@@ -223,5 +208,5 @@ def row_of(entry: QueueEntry) -> Row:
         engine_state=note_of(entry.state_codes),
         at=entry.started_at,
         host=entry.host,
-        reason="in error state on the grid (jman why tells more)" if is_error(entry.state_codes) else None,
+        reason="in error state on the cluster (jman why tells more)" if is_error(entry.state_codes) else None,
     )

@@ -75,7 +75,7 @@ def _reason(record: AccountingRecord) -> str:
         case Failed.NO:
             return f"exit status {record.exit_status}"
     if record.own_exit_status is not None:
-        return f"exit status {record.exit_status} (and the grid says: {record.failure})"
+        return f"exit status {record.exit_status} (and the cluster says: {record.failure})"
     if record.kind is Failed.OTHER:
-        return f"failed on the grid: {record.failure}"
+        return f"failed on the cluster: {record.failure}"
     return f"{LOST}: {record.failure}"

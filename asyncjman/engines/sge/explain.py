@@ -26,7 +26,7 @@ _MAX_TASKS = 5
 _PENDING = {Status.QUEUED, Status.WAITING}
 _NOTES = {
     "suspended": "suspended: somebody with the right to (qmod -usj) can let it go on",
-    "suspended with its queue": "suspended with its queue, which an administrator can let go on",
+    "suspended with its queue": "suspended with its queue, which an administrator can resume",
     "suspended by a load threshold": "suspended while its host has too much to do",
     "being deleted": "being deleted on the cluster, as soon as its host says so",
 }
@@ -132,7 +132,7 @@ def _lines(one: Watched, answers: Answers, now: float) -> list[str]:
     if detail.not_before and Status.QUEUED in statuses and (start is None or start > now):
         lines.append(f"starts not before {detail.not_before}")
     if detail.hold:
-        lines.append(f"held on the grid by {', '.join(map(str, detail.hold))}")
+        lines.append(f"held on the cluster by {', '.join(map(str, detail.hold))}")
     never = why_never(answers.ever.get(one.native_id), answers.now.get(one.native_id), detail.resources)
     if never:
         lines += never

@@ -40,7 +40,7 @@ def judge(
 ) -> list[str]:
     """Say which limits an attempt that failed came up against, and what it used of them.
 
-    A limit of memory that was not reached is told too: to ask for more than it at once leaves no trace.
+    A limit of memory that was not reached is named too: a request for more than that at once leaves no trace.
     """
     words = []
     for key, limit in limits.items():

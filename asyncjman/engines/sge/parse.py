@@ -31,9 +31,9 @@ _TERSE = re.compile(r"(\d{1,10})(?:\.\d{1,10}-\d{1,10}:\d{1,10})?", re.ASCII)
 
 
 def parse_qsub(stdout: str) -> int:
-    """Return the grid id from the output of ``qsub -terse``, which a site may have put lines before.
+    """Return the native id from the output of ``qsub -terse``, which a site may have put lines before.
 
-    Raises ParseError where there is none. Look at qsub's exit status first.
+    Raises ParseError where there is none. Check qsub's exit status first.
     """
     for line in reversed(stdout.splitlines()):
         if match := _TERSE.fullmatch(line.strip()):

@@ -1,4 +1,4 @@
-"""``qstat -xml``: which jobs the grid has, and how they stand."""
+"""``qstat -xml``: which jobs the cluster has, and their states."""
 
 from __future__ import annotations
 

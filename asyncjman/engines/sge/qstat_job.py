@@ -17,7 +17,7 @@ class JobDetail:
     """What qstat -j says of one job.
 
     ``error_reasons`` are by task id (a plain job's is 1, Grid Engine's own number for it),
-    ``resources`` as requested with ``-l``, ``hold`` the grid ids of the jobs it still waits for.
+    ``resources`` as requested with ``-l``, ``hold`` the native ids of the jobs it still waits for.
     """
 
     native_id: int
@@ -37,7 +37,7 @@ class JobDetail:
 
 
 def parse_qstat_j(text: str) -> list[JobDetail]:
-    """Read the text of ``qstat -j ID,ID``; jobs that the grid doesn't know are not mentioned.
+    """Read the text of ``qstat -j ID,ID``; jobs that the cluster doesn't know are not mentioned.
 
     The text form, for its XML is not always well-formed. Raises ParseError where no job is in it.
     """

@@ -1,14 +1,15 @@
-"""What a job needs of the grid, as options of qsub."""
+"""What a job asks for, as options of qsub."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 from typing import Any
 
+from asyncjman.engines.cluster.rules import rules_from
 from asyncjman.errors import UsageError
 from asyncjman.model.resources import Resources, memory_of, queues_in
 
@@ -58,32 +59,32 @@ def options(
     Raises UsageError for options that would take a job out of our hands.
     """
     rules = rules or ResourceRules()
-    found = [*_checked(rules.prepend)]
+    words = [*_checked(rules.prepend)]
     asked = queues_in(resources.queue)
     own_queue = not set(asked) <= set(rules.default_queues)
     if own_queue:
-        found += [_queue_option(asked, rules, queues), ",".join(asked)]
+        words += [_queue_option(asked, rules, queues), ",".join(asked)]
     elif set(asked) <= set(queues or ()) and rules.queue_option is QueueOption.NAME:
-        found += ["-q", ",".join(asked)]
+        words += ["-q", ",".join(asked)]
     gpu = set(asked) <= set(rules.gpu_queues)
     memory = memory_of(resources.memory) if resources.memory else None
     slots = resources.slots
     if memory and (not gpu or slots):
         number, unit = memory
-        found += ["-l", f"{rules.memory_resource}={number * (slots or 1)}{unit}"]
+        words += ["-l", f"{rules.memory_resource}={number * (slots or 1)}{unit}"]
     if memory and own_queue and not gpu and rules.memory_limit:
-        found += ["-l", f"{rules.memory_limit}={memory[0]}{memory[1]}"]
+        words += ["-l", f"{rules.memory_limit}={memory[0]}{memory[1]}"]
     if gpu_memory := resources.gpu_memory or (_gpu_memory(memory) if gpu and memory else None):
-        found += ["-l", f"{rules.gpu_resource}={gpu_memory}"]
+        words += ["-l", f"{rules.gpu_resource}={gpu_memory}"]
     if resources.io_big:
-        found += ["-l", rules.io_big_resource]
+        words += ["-l", rules.io_big_resource]
     if resources.time:
-        found += ["-l", f"{rules.time_resource}={resources.time}"]
+        words += ["-l", f"{rules.time_resource}={resources.time}"]
     if resources.hostname:
-        found += ["-l", f"hostname={resources.hostname}"]
+        words += ["-l", f"hostname={resources.hostname}"]
     if slots:
-        found += ["-pe", rules.parallel_environment, str(slots)]
-    return (*found, *_checked((*resources.site_extra, *resources.extra)))
+        words += ["-pe", rules.parallel_environment, str(slots)]
+    return (*words, *_checked((*resources.site_extra, *resources.extra)))
 
 
 def unknown_queue(words: str) -> str | None:
@@ -149,21 +150,4 @@ def _checked(words: tuple[str, ...]) -> tuple[str, ...]:
 
 def make_rules(values: Mapping[str, Any]) -> ResourceRules:
     """Build a site's rules from its settings. Raises UsageError for one that makes no sense."""
-    known = {one.name for one in fields(ResourceRules)}
-    if unknown := values.keys() - known:
-        raise UsageError(
-            f"no setting [resources] {', '.join(sorted(unknown))}: there are {', '.join(sorted(known))}"
-        )
-    changed: dict[str, Any] = {}
-    for key, value in values.items():
-        words = value if isinstance(getattr(ResourceRules(), key), tuple) else [value]
-        if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
-            kind = "a text" if words is not value else "a list of texts"
-            raise UsageError(f"[resources] {key.replace('_', '-')} must be {kind}")
-        changed[key] = tuple(value) if words is value else value
-    if "queue_option" in changed:
-        try:
-            changed["queue_option"] = QueueOption(changed["queue_option"])
-        except ValueError:
-            raise UsageError("[resources] queue-option is auto, -l or -q") from None
-    return ResourceRules(**changed)
+    return rules_from(ResourceRules, values, "[resources]")

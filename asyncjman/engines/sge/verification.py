@@ -3,7 +3,7 @@
 Measured on Son of Grid Engine 8.1.9. ``-w v`` takes all hosts for empty; what is no fixed amount of a host
 (``mem_free``) it calls an unknown resource, although it is a common one, and it says nothing of it where a
 parallel environment is asked for. ``-w p`` takes the hosts as they are now: slots that are in use count as
-missing. Neither looks at jobs that run, or are held by a person.
+missing. Neither checks jobs that run, or are held by a person.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from asyncjman.engines.base import Finding
+from asyncjman.engines.cluster.checks import check_submission
 from asyncjman.engines.cluster.dialect import Call, Plan, Site
 from asyncjman.engines.cluster.process import CommandFailed
 from asyncjman.engines.slurm import commands
@@ -18,22 +19,15 @@ def check(site: Call[Site], wanted: Sequence[str]) -> Plan[Sequence[Finding]]:
     except CommandFailed as error:
         words = "does not answer" if error.transient else "refuses to answer"
         return [Finding("slurmctld", words, error.words)]
-    found = [Finding("slurmctld", "answers"), _memory(facts)]
+    findings = [Finding("slurmctld", "answers"), _memory(facts)]
     try:
         names: Sequence[str] = yield Call(tuple(commands.partitions()), parse_partitions)
     except CommandFailed as error:
-        found.append(Finding("partition", "the cluster does not say now which there are", str(error)))
+        findings.append(Finding("partition", "the cluster does not say now which there are", str(error)))
     else:
-        found.append(_partition(names, wanted))
-    call = Call(tuple(commands.test_only()), lambda done: done, checked=False)
-    try:
-        done: Completed = yield call
-        refusal = (done.stderr or done.stdout).strip() if done.exit_status else ""
-    except CommandFailed as error:
-        refusal = str(error)
-    if refusal:
-        return [*found, Finding("submission", "refused", refusal)]
-    return [*found, Finding("submission", "this host and user may submit")]
+        findings.append(_partition(names, wanted))
+    findings.append((yield from check_submission(commands.test_only())))
+    return findings
 
 
 def parse_partitions(done: Completed) -> Sequence[str]:

@@ -106,7 +106,7 @@ def scancel(targets: Iterable[tuple[str, Sequence[range]]]) -> list[str]:
 
 
 def sacct(native_ids: Sequence[str]) -> list[str]:
-    """Return the command that asks accounting; with ``--jobs`` it looks back as far as it can."""
+    """Return the command that asks accounting; with ``--jobs`` it goes back as far as it can."""
     if not native_ids:
         raise ValueError("no job is named")
     fields = ",".join(ACCOUNTING_FIELDS)

@@ -7,6 +7,7 @@ from typing import Any
 
 from asyncjman.engines.base import After, Evidence, Finding, LaunchRequest, Watched
 from asyncjman.engines.cluster.dialect import Accounting, Call, Fault, Plan, Row, ScriptRules, Site
+from asyncjman.engines.cluster.numbers import one_range
 from asyncjman.engines.slurm import commands
 from asyncjman.engines.slurm.check import check
 from asyncjman.engines.slurm.explain import evidence
@@ -19,7 +20,6 @@ from asyncjman.engines.slurm.sbatch import parse_sbatch
 from asyncjman.engines.slurm.site import parse_config
 from asyncjman.engines.slurm.squeue import parse_squeue, parse_waiting
 from asyncjman.errors import UsageError
-from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Kind
 from asyncjman.model.job import JobSpec, Usage
 from asyncjman.system.logs import display_name
@@ -39,7 +39,7 @@ class SlurmDialect:
         native_id="SLURM_JOB_ID",
         array_id="SLURM_ARRAY_JOB_ID",
         restart="SLURM_RESTART_COUNT",
-        # its limits are minutes, and it looks every half minute or so
+        # its limits are minutes, and it checks them every 30 seconds or so
         keeps_time=True,
     )
     queue_decides = True
@@ -65,7 +65,7 @@ class SlurmDialect:
 
     def submission(self, request: LaunchRequest, script: str) -> Plan[Call[str]]:
         yield from ()
-        numbers = _numbers(request)
+        numbers = one_range(request)
         submission = commands.Submission(
             token=request.token,
             name=display_name(request.spec),
@@ -122,15 +122,6 @@ class SlurmDialect:
 
     def _options(self, spec: JobSpec) -> tuple[str, ...]:
         return options(spec.queue, spec.resources, spec.timeout, self._rules)
-
-
-def _numbers(request: LaunchRequest) -> range | None:
-    """Return the cluster's numbers of the tasks."""
-    if isinstance(request.tasks, ArraySpec):
-        if len(request.tasks.ranges) != 1:
-            raise UsageError(f"one range of tasks is launched at a time, not {request.tasks}")
-        return request.tasks.ranges[0]
-    return range(1, len(request.tasks) + 1) if request.spec.array is not None else None
 
 
 def _kind(one: After) -> str:

@@ -11,7 +11,7 @@ from asyncjman.engines.slurm.squeue import Waiting
 from asyncjman.engines.slurm.states import NEVER
 
 _REASONS = {
-    "None": "the scheduler has not looked at it yet",
+    "None": "the scheduler has not considered it yet",
     "Priority": "jobs of higher priority come first",
     "Resources": "waits for free CPUs, memory or nodes",
     "Dependency": "waits there for another job",

@@ -3,46 +3,36 @@
 from __future__ import annotations
 
 from asyncjman.engines.cluster.dialect import Fault
+from asyncjman.engines.cluster.faults import FaultWords, fault_by
 from asyncjman.system.tool import Completed
 
-_PASSING = (
-    "unable to contact slurm controller",
-    "socket timed out",
-    "connection refused",
-    "connection timed out",
-    "communication connection failure",
-    "communication receive failure",
-    "communication send failure",
-    "message receive failure",
-    "message send failure",
-    "zero bytes were transmitted",
-    "standby mode",
-    "slurmctld is not responding",
-    "munged communication error",
-    'failed to access "/run/munge',
-    "temporarily unable to accept job",
-)
-# the request went out and no answer came: it may have been carried out
 _AMBIGUOUS = (
     "socket timed out",
     "receive failure",
     "zero bytes were transmitted",
     "transport endpoint is not connected",
 )
-# the site takes no more jobs (MaxJobCount), or no more of this user (MaxSubmitJobs of an account or a QOS)
-_LIMIT = ("resource temporarily unavailable", "maxsubmitjob", "maxjobcount")
+_WORDS = FaultWords(
+    passing=(
+        *_AMBIGUOUS,
+        "unable to contact slurm controller",
+        "connection refused",
+        "connection timed out",
+        "communication connection failure",
+        "communication send failure",
+        "message send failure",
+        "standby mode",
+        "slurmctld is not responding",
+        "munged communication error",
+        'failed to access "/run/munge',
+        "temporarily unable to accept job",
+    ),
+    ambiguous=_AMBIGUOUS,
+    # of the site (MaxJobCount), or of this user (MaxSubmitJobs of an account or a QOS)
+    limit=("resource temporarily unavailable", "maxsubmitjob", "maxjobcount"),
+)
 
 
 def fault_of(done: Completed) -> Fault:
     """Return the kind of a failure; LASTING for a command that did not fail, too."""
-    if done.exit_status == 0:
-        return Fault.LASTING
-    words = (done.stderr.strip() or done.stdout).lower()
-    found = Fault.LASTING
-    if any(one in words for one in _AMBIGUOUS):
-        found |= Fault.AMBIGUOUS | Fault.PASSING
-    if any(one in words for one in _LIMIT):
-        found |= Fault.PASSING | Fault.LIMIT
-    if any(one in words for one in _PASSING):
-        found |= Fault.PASSING
-    return found
+    return fault_by(_WORDS, done)

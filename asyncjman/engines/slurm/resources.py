@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from asyncjman.engines.cluster.rules import rules_from
 from asyncjman.errors import UsageError
 
 _MEMORY = re.compile(r"(\d{1,15})([kKmMgGtT]?)[bB]?", re.ASCII)
@@ -70,33 +71,33 @@ def options(
     """
     rules = rules or Rules()
     asked = asked_of(resources)
-    found = [*_checked(rules.prepend)]
+    words = [*_checked(rules.prepend)]
     if named := [one.strip() for one in queue.split(",") if one.strip() not in ("", *rules.default_queues)]:
-        found.append(f"--partition={','.join(named)}")
+        words.append(f"--partition={','.join(named)}")
     if asked.slots > 1 or resources.get("slots"):
-        found += ["--nodes=1", "--ntasks=1", f"--cpus-per-task={asked.slots}"]
+        words += ["--nodes=1", "--ntasks=1", f"--cpus-per-task={asked.slots}"]
     if asked.memory:
         per_node = rules.memory_option is MemoryOption.PER_NODE
-        found.append(f"{rules.memory_option}={_size(asked.memory * (asked.slots if per_node else 1))}")
-    found += _of_gpus(resources, rules)
+        words.append(f"{rules.memory_option}={_size(asked.memory * (asked.slots if per_node else 1))}")
+    words += _of_gpus(resources, rules)
     limits = [one for one in (asked.seconds, limit) if one is not None]
     if limits:
-        found.append(f"--time={_clock(min(limits))}")
+        words.append(f"--time={_clock(min(limits))}")
     if host := resources.get("hostname"):
-        found.append(f"--nodelist={host}")
+        words.append(f"--nodelist={host}")
     if resources.get("io_big"):
-        found.append(_needed(rules.io_big_option, "--io-big", "io-big-option"))
-    return (*found, *_checked(tuple(resources.get("extra") or ())))
+        words.append(_needed(rules.io_big_option, "--io-big", "io-big-option"))
+    return (*words, *_checked(tuple(resources.get("extra") or ())))
 
 
 def _of_gpus(resources: Mapping[str, Any], rules: Rules) -> list[str]:
-    found = []
+    words = []
     if gpus := resources.get("gpus"):
-        found.append(rules.gpu_option.replace("{}", str(gpus)))
+        words.append(rules.gpu_option.replace("{}", str(gpus)))
     if memory := resources.get("gpu_memory"):
         option = _needed(rules.gpu_memory_option, "memory of a GPU", "gpu-memory-option")
-        found.append(option.replace("{}", str(memory)))
-    return found
+        words.append(option.replace("{}", str(memory)))
+    return words
 
 
 def _needed(option: str, what: str, rule: str) -> str:
@@ -195,26 +196,4 @@ _NOT_CUT = frozenset({"export-file", "wait-all-nodes", "cluster-constraint", "ex
 
 def make_rules(values: Mapping[str, Any]) -> Rules:
     """Build a site's rules from its settings. Raises UsageError for one that makes no sense."""
-    where = "[resources.slurm]"
-    if not isinstance(values, Mapping):
-        raise UsageError(f"{where} must be a table")
-    values = {key.replace("-", "_"): value for key, value in values.items()}
-    known = {one.name for one in fields(Rules)}
-    if unknown := values.keys() - known:
-        raise UsageError(
-            f"no setting {where} {', '.join(sorted(unknown))}: there are {', '.join(sorted(known))}"
-        )
-    changed: dict[str, Any] = {}
-    for key, value in values.items():
-        is_list = isinstance(getattr(Rules(), key), tuple)
-        words: Sequence[Any] = value if is_list else [value]
-        if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
-            kind = "a list of texts" if is_list else "a text"
-            raise UsageError(f"{where} {key.replace('_', '-')} must be {kind}")
-        changed[key] = tuple(words) if is_list else value
-    if "memory_option" in changed:
-        try:
-            changed["memory_option"] = MemoryOption(changed["memory_option"])
-        except ValueError:
-            raise UsageError(f"{where} memory-option is --mem-per-cpu or --mem") from None
-    return Rules(**changed)
+    return rules_from(Rules, values, "[resources.slurm]")

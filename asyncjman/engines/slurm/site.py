@@ -9,7 +9,7 @@ from asyncjman.system.tool import Completed
 
 _LINE = re.compile(r"(\w+)\s*=\s*(.*)")
 MAX_ARRAY = 1000
-"""The highest number of a task where nobody changed MaxArraySize."""
+"""The highest number of a task where MaxArraySize is the default."""
 
 
 def parse_config(done: Completed) -> Site:

@@ -83,7 +83,7 @@ def _row(fields: Sequence[str]) -> Row:
     code = _CODE.fullmatch(exit_code)
     if code is None or not restart.isdecimal():
         raise ParseError(f"squeue's output can't be read: {'|'.join(fields)!r}")
-    # the tasks of an array that have not started are told the reasons of those that have, too
+    # the tasks of an array that have not started are listed with the reasons of those that have, too
     reason = reason.partition(",")[0].strip()
     token = token_in(comment)
     started = time_of(start)

@@ -48,7 +48,7 @@ NEVER = {
     "JobHeldAdmin": "held by the administrators",
     "DependencyNeverSatisfied": "what it waits for did not end as it must",
 }
-"""Reasons that last until somebody acts."""
+"""Reasons that last until a person acts."""
 
 
 def saw_of(state: str, reason: str) -> Saw | None:

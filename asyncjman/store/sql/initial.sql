@@ -106,10 +106,10 @@ CREATE TABLE task (
     attempt           INTEGER NOT NULL,
     -- from which attempt on its retries count: a resubmission gives it all of them anew
     first_attempt     INTEGER NOT NULL DEFAULT 1,
-    -- who claimed it; no reference: runners that ended are gone
+    -- who claimed it; no reference: the rows of runners that ended are deleted
     runner            INTEGER,
     pid               INTEGER,
-    -- 1: somebody asked to stop it
+    -- 1: a user asked to stop it
     stop              INTEGER,
     exit_status       INTEGER,
     signal            INTEGER,
@@ -159,7 +159,7 @@ CREATE TABLE submission (
     -- the process that makes it
     host         TEXT NOT NULL,
     pid          INTEGER NOT NULL,
-    -- the engine's own number; NULL: nobody knows as yet whether it was taken
+    -- the engine's own number; NULL: it is not known yet whether it was taken
     native_id    TEXT,
     -- the task ids that the engine's numbers 1, 2, 3... stand for, as JSON; NULL: they are the task ids
     task_map     TEXT,
@@ -181,7 +181,7 @@ CREATE TABLE removal (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     -- logs: those of the tasks below; spool: the folder for the files of a job; database: the file itself
     kind        TEXT NOT NULL CHECK (kind IN ('logs', 'spool', 'database')),
-    -- no reference: a job that was deleted is gone
+    -- no reference: the row of a deleted job is not there
     job_id      INTEGER NOT NULL,
     -- where the job was to run, and the beginning of the paths of its logs
     exec_dir    TEXT,
@@ -227,8 +227,8 @@ END;
 
 -- Values that make no sense can't be stored. The views say what that is; the triggers refuse it, and what
 -- got in all the same is found by the views. One view for what was asked for, one for how it stands: a job
--- that was invalid before this was refused can still be stopped or deleted. Of JSON only the outer form is looked
--- at: SQLite's functions for it are not to be used in a schema that isn't trusted.
+-- that was invalid before this was refused can still be stopped or deleted. Of JSON only the outer form is
+-- checked: SQLite's functions for it are not to be used in a schema that isn't trusted.
 CREATE VIEW invalid_job AS SELECT id AS job_id, CASE
     WHEN typeof(engine) <> 'text' THEN 'engine'
     WHEN typeof(queue) NOT IN ('text', 'blob') THEN 'queue'
@@ -282,7 +282,7 @@ CREATE TRIGGER state_refused AFTER UPDATE OF default_status, next_index, task_co
     WHEN EXISTS (SELECT 1 FROM invalid_state WHERE job_id = new.id AND what IS NOT NULL) BEGIN
     SELECT RAISE(ABORT, 'a value of a job makes no sense');
 END;
--- Of tasks there are very many: their rows are looked at without a view.
+-- Of tasks there are very many: their rows are checked without a view.
 CREATE TRIGGER task_refused AFTER INSERT ON task WHEN
     NOT (new.task_id >= 0 AND typeof(new.task_id) = 'integer' AND new.status IN ('submitted', 'waiting',
         'queued', 'executing', 'success', 'failure', 'stopped', 'skipped')

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from asyncjman.engines.base import Observation, Saw, TaskRow, Watched
 from asyncjman.engines.cluster.conclusions import VANISHED, View, conclude
 from asyncjman.engines.cluster.records import Record, RecordKind
-from asyncjman.engines.cluster.script import SKIPPED_STATUS
+from asyncjman.engines.cluster.script_records import SKIPPED_STATUS
 from asyncjman.engines.sge.accounting import AccountingRecord
 from asyncjman.engines.sge.dialect import row_of as row_of_entry
 from asyncjman.engines.sge.ends import end_of

@@ -1,4 +1,4 @@
-"""Record files: read in one pass, tolerant, folded away without loss."""
+"""Record files: read in one pass, tolerant, compacted without loss."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncjman.engines.cluster import records
+from asyncjman.engines.cluster import compacted, records
 from asyncjman.engines.cluster.records import RecordKind, parse_record
 from asyncjman.model.status import Status
 
@@ -62,29 +62,29 @@ def test_scan_reads_what_is_a_record_and_nothing_else(tmp_path: Path) -> None:
     assert list(records.scan(tmp_path / "gone")) == []
 
 
-def test_folding_deletes_what_was_read_and_keeps_what_is_newer(tmp_path: Path) -> None:
+def test_compacting_deletes_what_was_read_and_keeps_what_is_newer(tmp_path: Path) -> None:
     for task_id in range(1, 6):
         write(tmp_path, task_id, task_id % 2)
     read = list(records.scan(tmp_path))
     later = tmp_path / "new"
     later.write_text(TEXT.format(task=5, status=7))
     later.replace(tmp_path / "exit.5")
-    assert records.fold(tmp_path, read) == 4
+    assert compacted.compact(tmp_path, read) == 4
     assert sorted(one.name for one in tmp_path.iterdir()) == ["exit.5", "folded", "start.5"]
     assert (tmp_path / "folded").read_text() == "1 1 2\n2 0 2\n3 1 2\n4 0 2\n5 1 2\n"
-    records.clear(tmp_path, [2, 5])
+    compacted.clear(tmp_path, [2, 5])
     assert sorted(one.name for one in tmp_path.iterdir()) == ["folded"]
     assert (tmp_path / "folded").read_text() == "1 1 2\n3 1 2\n4 0 2\n"
-    assert records.fold(tmp_path, []) == 0
+    assert compacted.compact(tmp_path, []) == 0
 
 
 def test_no_line_is_lost_where_several_write_at_once(tmp_path: Path) -> None:
     def work(start: int) -> None:
         for task_id in range(start, start + 40, 2):
             write(tmp_path, task_id)
-            records.fold(tmp_path, [one for one in records.scan(tmp_path) if one.task_id == task_id])
-            records.note(tmp_path, [(task_id + 1, False, 1), (9000, True, 1)])
-            records.clear(tmp_path, [9000])
+            compacted.compact(tmp_path, [one for one in records.scan(tmp_path) if one.task_id == task_id])
+            compacted.note(tmp_path, [(task_id + 1, False, 1), (9000, True, 1)])
+            compacted.clear(tmp_path, [9000])
 
     with ThreadPoolExecutor(8) as pool:
         for done in [pool.submit(work, start * 100) for start in range(8)]:
@@ -97,31 +97,31 @@ def test_no_line_is_lost_where_several_write_at_once(tmp_path: Path) -> None:
     assert lines == {str(n): line for n, line in wanted.items()}
 
 
-def test_folding_appends_and_clearing_shortens(tmp_path: Path) -> None:
+def test_compacting_appends_and_clearing_shortens(tmp_path: Path) -> None:
     folded = tmp_path / "folded"
-    records.note(tmp_path, [(1, False, 1), (2, True, 1)])
+    compacted.note(tmp_path, [(1, False, 1), (2, True, 1)])
     before = folded.stat().st_ino
-    records.note(tmp_path, [(1, True, 2)])
+    compacted.note(tmp_path, [(1, True, 2)])
     assert (folded.read_text(), folded.stat().st_ino) == ("1 failed 1\n2 0 1\n1 0 2\n", before)
-    records.clear(tmp_path, [3])
+    compacted.clear(tmp_path, [3])
     assert folded.stat().st_ino == before
-    records.clear(tmp_path, [2])
+    compacted.clear(tmp_path, [2])
     assert folded.read_text() == "1 0 2\n"
 
 
 def test_a_line_that_was_cut_off_spoils_no_other(tmp_path: Path) -> None:
     folded = tmp_path / "folded"
     folded.write_text("1 0 1\n23 0")
-    records.note(tmp_path, [(3, True, 1)])
+    compacted.note(tmp_path, [(3, True, 1)])
     assert folded.read_text() == "1 0 1\n23 0\n3 0 1\n"
-    records.clear(tmp_path, [1])
+    compacted.clear(tmp_path, [1])
     assert folded.read_text() == "3 0 1\n"
 
 
 def test_all_of_them_are_forgotten(tmp_path: Path) -> None:
     """A job script runs nothing whose end is noted: also not where it was stopped before it started."""
-    records.note(tmp_path, [(1, False, 1), (2, True, 1)])
+    compacted.note(tmp_path, [(1, False, 1), (2, True, 1)])
     (tmp_path / "start.3").write_text("jman 1\njob 7\ntask 3\nattempt 1\nend\n")
-    records.clear(tmp_path, None)
-    assert (tmp_path / records.FOLDED).read_text() == ""
+    compacted.clear(tmp_path, None)
+    assert (tmp_path / compacted.COMPACTED).read_text() == ""
     assert not (tmp_path / "start.3").exists()

@@ -17,10 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asyncjman.engines.base import LaunchRequest, Ref
-from asyncjman.engines.cluster import records
+from asyncjman.engines.cluster import compacted, records
 from asyncjman.engines.cluster.dialect import ScriptRules
 from asyncjman.engines.cluster.records import Record, RecordKind
-from asyncjman.engines.cluster.script import SKIPPED_STATUS, Predecessor, Script, script_of, text_of
+from asyncjman.engines.cluster.script import Script, script_of, text_of
+from asyncjman.engines.cluster.script_dependencies import Predecessor
+from asyncjman.engines.cluster.script_records import SKIPPED_STATUS
 from asyncjman.engines.sge.dialect import SgeDialect
 from asyncjman.errors import UsageError
 from asyncjman.model.array import ArraySpec
@@ -299,15 +301,15 @@ def test_each_task_waits_for_its_own_where_asked(tmp_path: Path) -> None:
     assert the_end(tmp_path, 2).status is Status.SKIPPED
 
 
-def test_a_big_array_that_was_folded_is_looked_at_quickly(tmp_path: Path) -> None:
+def test_a_big_array_that_was_compacted_is_looked_at_quickly(tmp_path: Path) -> None:
     before = predecessor(tmp_path, Kind.OK, {3: OK}, "1-50000:2")
     folder = Path(before.records)
-    (folder / records.FOLDED).write_text(
+    (folder / compacted.COMPACTED).write_text(
         "".join(f"{task} {int(task == 3)} 1\n" for task in range(1, 50000, 2))
     )
     begin = time.monotonic()
     run_script(make(tmp_path, "true", predecessors=(before,)), tmp_path)
-    assert the_end(tmp_path).status is Status.SUCCESS  # a record file is newer than what was folded
+    assert the_end(tmp_path).status is Status.SUCCESS  # a record file is newer than what was compacted
     assert time.monotonic() - begin < 10
 
 
@@ -324,14 +326,14 @@ def test_a_late_record_is_waited_for(tmp_path: Path) -> None:
     assert the_end(tmp_path).status is Status.SUCCESS
 
 
-def test_a_folded_line_that_is_cut_off_says_nothing(tmp_path: Path) -> None:
+def test_a_compacted_line_that_is_cut_off_says_nothing(tmp_path: Path) -> None:
     before = predecessor(tmp_path, Kind.OK, {}, "1-2")
-    folded = Path(before.records, records.FOLDED)
+    folded = Path(before.records, compacted.COMPACTED)
     folded.write_text("1 0 1\n2 13")
     (tmp_path / "job.sh").write_bytes(text_of(make(tmp_path, "true", predecessors=(before,))))
     with subprocess.Popen(["/bin/sh", tmp_path / "job.sh"]) as process:
         wait_until(lambda: (tmp_path / "records").exists())
-        records.note(folded.parent, [(2, True, 1)])
+        compacted.note(folded.parent, [(2, True, 1)])
         assert process.wait(20) == 0
     assert the_end(tmp_path).status is Status.SUCCESS
 
@@ -355,9 +357,9 @@ def test_what_no_process_can_be_given_is_refused(tmp_path: Path, bad: dict[str, 
 COUNTS = ScriptRules(restart="RESTARTS")
 
 
-@pytest.mark.parametrize("is_folded", [False, True])
+@pytest.mark.parametrize("is_compacted", [False, True])
 @pytest.mark.parametrize("rules", [SgeDialect.script, COUNTS], ids=["plain", "counts"])
-def test_what_has_ended_is_not_run_again(tmp_path: Path, rules: ScriptRules, is_folded: bool) -> None:
+def test_what_has_ended_is_not_run_again(tmp_path: Path, rules: ScriptRules, is_compacted: bool) -> None:
     """A controller of Slurm that was killed starts again what it had not written down as started."""
     script = make(tmp_path, "sh", "-c", 'echo x >> ran; [ "$JMAN_ATTEMPT" != 2 ]', rules=rules)
 
@@ -365,13 +367,13 @@ def test_what_has_ended_is_not_run_again(tmp_path: Path, rules: ScriptRules, is_
         status = run_script(replace(script, attempt=attempt), tmp_path, env={"RESTARTS": str(restarts)})
         assert status == (attempt == 2)
         assert len((tmp_path / "ran").read_text().split()) == count
-        if is_folded:
-            records.fold(tmp_path / "records", records.scan(tmp_path / "records"))
+        if is_compacted:
+            compacted.compact(tmp_path / "records", records.scan(tmp_path / "records"))
 
     run_it(1, 1)
     run_it(1, 1)
     run_it(1, 1, restarts=1)
     run_it(2, 2)
     run_it(2, 3, restarts=1)  # what failed may be started anew on purpose
-    run_it(2, 3 if rules is COUNTS else 4, restarts=0 if is_folded else 1)
+    run_it(2, 3 if rules is COUNTS else 4, restarts=0 if is_compacted else 1)
     run_it(3, 4 if rules is COUNTS else 5)

@@ -16,7 +16,8 @@ from asyncjman.engines.cluster import records
 from asyncjman.engines.cluster.names import job_name
 from asyncjman.engines.cluster.process import CommandFailed, run
 from asyncjman.engines.cluster.records import Record, RecordKind
-from asyncjman.engines.cluster.script import Predecessor, Script, text_of
+from asyncjman.engines.cluster.script import Script, text_of
+from asyncjman.engines.cluster.script_dependencies import Predecessor
 from asyncjman.engines.sge import commands, resources
 from asyncjman.engines.sge.dialect import SgeDialect
 from asyncjman.engines.sge.faults import fault_of

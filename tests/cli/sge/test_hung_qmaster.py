@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.cells.sge import Cell, wait_until
-from tests.grid.conftest import Grid
+from tests.cli.sge.conftest import SgeJman
 
 pytestmark = pytest.mark.sge
 
@@ -15,28 +15,28 @@ SLACK_SECONDS = 4.0
 """For the start of Python, and all else, on a busy machine."""
 
 
-def timed(grid: Grid, *words: str | int, code: int | None = 0) -> tuple[float, str]:
+def timed(sge: SgeJman, *words: str | int, code: int | None = 0) -> tuple[float, str]:
     """Run a command as a process; return how many seconds it took, and its errors."""
     begun = time.monotonic()
-    done = grid.fresh(*words, code=code)
+    done = sge.fresh(*words, code=code)
     return time.monotonic() - begun, done.err
 
 
 @pytest.fixture
-def jobs(grid: Grid) -> Grid:
+def jobs(sge: SgeJman) -> SgeJman:
     """One that ended, one that runs, one that is held."""
-    grid.grid_job("true")
-    grid("wait")
-    grid.grid_job("sh", "-c", "while [ ! -e go ]; do sleep 0.1; done; exit 3")
-    grid.grid_job("-e", "-h", "-q", "q1d", "-t", "3", "true")
-    wait_until(lambda: grid.status() == {1: "success", 2: "executing", 3: "waiting"})
-    return grid
+    sge.submit_job("true")
+    sge("wait")
+    sge.submit_job("sh", "-c", "while [ ! -e go ]; do sleep 0.1; done; exit 3")
+    sge.submit_job("-e", "-h", "-q", "q1d", "-t", "3", "true")
+    wait_until(lambda: sge.status() == {1: "success", 2: "executing", 3: "waiting"})
+    return sge
 
 
 @pytest.mark.parametrize(
     ("words", "code"), [(["list", "-t"], 0), (["report"], 0), (["why"], 0), (["doctor"], 3)]
 )
-def test_ten_seconds_for_all(jobs: Grid, sge_cell: Cell, words: list[str], code: int) -> None:
+def test_ten_seconds_for_all(jobs: SgeJman, sge_cell: Cell, words: list[str], code: int) -> None:
     with sge_cell.hung():
         seconds, errors = timed(jobs, *words, code=code)
     assert 10 <= seconds < 10 + SLACK_SECONDS
@@ -44,14 +44,14 @@ def test_ten_seconds_for_all(jobs: Grid, sge_cell: Cell, words: list[str], code:
     assert jobs("list").err == ""
 
 
-def test_wait_ends_in_time(jobs: Grid, sge_cell: Cell) -> None:
+def test_wait_ends_in_time(jobs: SgeJman, sge_cell: Cell) -> None:
     with sge_cell.hung():
         seconds, errors = timed(jobs, "wait", "--timeout", "10", code=124)
     assert 10 <= seconds < 10 + SLACK_SECONDS
     assert "not all jobs ended within 10 s" in errors
 
 
-def test_an_end_is_seen_meanwhile(jobs: Grid, sge_cell: Cell) -> None:
+def test_an_end_is_seen_meanwhile(jobs: SgeJman, sge_cell: Cell) -> None:
     with sge_cell.hung():
         (jobs.folder / "go").touch()
         wait_until(lambda: list(jobs.spool.glob("*/exit.0")))
@@ -59,7 +59,7 @@ def test_an_end_is_seen_meanwhile(jobs: Grid, sge_cell: Cell) -> None:
         assert jobs.job(2)["exit_status"] == 3
 
 
-def test_nothing_is_told_to_be_stopped(jobs: Grid, sge_cell: Cell) -> None:
+def test_nothing_is_told_to_be_stopped(jobs: SgeJman, sge_cell: Cell) -> None:
     with sge_cell.hung():
         seconds, errors = timed(jobs, "stop", code=3)
     assert seconds < 30 + SLACK_SECONDS
@@ -69,7 +69,7 @@ def test_nothing_is_told_to_be_stopped(jobs: Grid, sge_cell: Cell) -> None:
     wait_until(lambda: not jobs.entries())  # it takes up where it was, with the end of job 1 as well
 
 
-def test_a_submission_is_in_doubt_and_then_found(jobs: Grid, sge_cell: Cell) -> None:
+def test_a_submission_is_in_doubt_and_then_found(jobs: SgeJman, sge_cell: Cell) -> None:
     with sge_cell.hung():
         seconds, errors = timed(jobs, "submit", "--", "sh", "-c", "echo x >> ran", code=3)
     assert seconds < 30 + SLACK_SECONDS

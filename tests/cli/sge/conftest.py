@@ -20,7 +20,7 @@ from asyncjman.engines.sge.qstat import QueueEntry
 from tests.cells.sge import Cell, sge_cell, wait_until
 from tests.cli.tools import Jman, Result
 
-__all__ = ["grid", "sge_cell", "watched", "wide_queue"]
+__all__ = ["sge", "sge_cell", "watched", "wide_queue"]
 
 # what a watched command does is read from a file beside it at each call: MODE, and COUNT calls so far
 _WATCHED = r"""#!/bin/sh
@@ -69,7 +69,7 @@ class Watched:
 
 
 @dataclass
-class Grid(Jman):
+class SgeJman(Jman):
     """``jman`` in a folder, and what the cell says of its jobs."""
 
     cell: Cell | None = None
@@ -92,7 +92,7 @@ class Grid(Jman):
 
     @property
     def token(self) -> str:
-        """Return what is in the names of all jobs of this database on the grid."""
+        """Return what is in the names of all jobs of this database on the sge."""
         return str(self.sql("SELECT token FROM meta")[0][0])
 
     @property
@@ -104,8 +104,8 @@ class Grid(Jman):
         assert self.cell is not None
         return [one for one in self.cell.qstat() if f"_{self.token}" in one.name]
 
-    def grid_job(self, *words: str | int) -> int:
-        """Submit to the grid; return the grid id."""
+    def submit_job(self, *words: str | int) -> int:
+        """Submit to the cell; return the native id."""
         native_id = self("submit", "--json", *words).json()["grid_id"]
         assert isinstance(native_id, int)
         return native_id
@@ -127,7 +127,7 @@ class Grid(Jman):
 
 
 @pytest.fixture
-def grid(sge_cell: Cell, tmp_path: Path) -> Iterator[Grid]:
+def sge(sge_cell: Cell, tmp_path: Path) -> Iterator[SgeJman]:
     """Run the command in an empty folder; its jobs are deleted from the cell after the test."""
     folder = tmp_path / "work"
     folder.mkdir()
@@ -138,14 +138,14 @@ def grid(sge_cell: Cell, tmp_path: Path) -> Iterator[Grid]:
         "JMAN_POLL_INTERVAL_MAX": "1",
     }
     variables |= {"XDG_CONFIG_HOME": str(tmp_path), **sge_cell.variables}
-    command = Grid(folder, variables, cell=sge_cell)
+    command = SgeJman(folder, variables, cell=sge_cell)
     yield command
     command.close()
 
 
 @pytest.fixture
-def watched(grid: Grid, sge_cell: Cell, tmp_path: Path) -> Watched:
-    """Put watched commands before the real ones on the PATH of ``grid``."""
+def watched(sge: SgeJman, sge_cell: Cell, tmp_path: Path) -> Watched:
+    """Put watched commands before the real ones on the PATH of ``sge``."""
     folder = tmp_path / "bin"
     folder.mkdir()
     environment = "\n".join(
@@ -156,7 +156,7 @@ def watched(grid: Grid, sge_cell: Cell, tmp_path: Path) -> Watched:
         text = _WATCHED.format(folder=shlex.quote(str(folder)), name=name, real=real, environment=environment)
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
-    grid.variables["PATH"] = f"{folder}:{grid.environment()['PATH']}"
+    sge.variables["PATH"] = f"{folder}:{sge.environment()['PATH']}"
     return Watched(folder)
 
 
