@@ -20,7 +20,7 @@ from asyncjman.api.checks import (
     variables_of,
     words_of,
 )
-from asyncjman.engines.registry import cluster_of
+from asyncjman.engines.registry import cluster_of, default_queue
 from asyncjman.errors import EnvironmentProblem, UsageError
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.duration import Duration, time_limit_of
@@ -162,7 +162,7 @@ def placed(spec: JobSpec, engine: str, settings: Settings) -> JobSpec:
     return replace(
         spec,
         engine=engine,
-        queue=resources.get("queue") or settings.queue,
+        queue=resources.get("queue") or default_queue(engine, settings),
         log_dir=spec.log_dir or settings.log_dir,
         resources=resources,
     )

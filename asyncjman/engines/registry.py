@@ -15,7 +15,18 @@ from asyncjman.settings import Settings
 if TYPE_CHECKING:
     from asyncjman.engines.cluster.dialect import Dialect
 
-__all__ = ["ENGINES", "LOCAL", "Budget", "Context", "Factory", "Host", "check", "cluster_of", "make"]
+__all__ = [
+    "ENGINES",
+    "LOCAL",
+    "Budget",
+    "Context",
+    "Factory",
+    "Host",
+    "check",
+    "cluster_of",
+    "default_queue",
+    "make",
+]
 
 
 class Clock(Protocol):
@@ -75,7 +86,7 @@ def _sge(context: Context) -> Engine:
     from asyncjman.engines.sge.dialect import SgeDialect
 
     rules = {name: value for name, value in context.settings.resources.items() if name not in ENGINES}
-    return _cluster(SgeDialect(rules, context.settings.queue), context)
+    return _cluster(SgeDialect(rules, default_queue("sge", context.settings)), context)
 
 
 def _slurm(context: Context) -> Engine:
@@ -98,6 +109,14 @@ def _cluster(dialect: Dialect, context: Context) -> Engine:
 
 LOCAL = "local"
 ENGINES: dict[str, Factory] = {LOCAL: _local, "sge": _sge, "slurm": _slurm}
+
+
+_QUEUES = {"sge": "all.q"}
+
+
+def default_queue(name: str, settings: Settings) -> str:
+    """Return the queue of jobs that ask for none on an engine."""
+    return settings.queue or _QUEUES.get(name, "default")
 
 
 def cluster_of(asked: str) -> str:

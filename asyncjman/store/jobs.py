@@ -232,8 +232,10 @@ async def _jobs_of(source: View, rows: Sequence[Sequence[Any]], *, unreadable_to
         )
     }
     sent: dict[int, list[tuple[str | None, str | None, int]]] = defaultdict(list)
+    # what another engine had of a job that was moved says nothing of how it is now
     for job_id, *columns in await source.fetch(
-        f"SELECT job_id, native_id, engine_state, active FROM submission WHERE job_id {in_ids} ORDER BY id",
+        "SELECT job_id, native_id, engine_state, active FROM submission JOIN job ON job.id = job_id "
+        f"AND job.engine = submission.engine WHERE job_id {in_ids} ORDER BY submission.id",
         ids,
     ):
         sent[job_id].append((columns[0], columns[1], columns[2]))
