@@ -77,6 +77,10 @@ class AccountingRecord:
         return self.exit_status if self.exit_status or self.failed == 0 else None
 
 
+_NOTHING_YET = "no jobs running since startup"
+"""What qacct prints, with exit status 1, of a cell in which no job has ended so far."""
+
+
 def parse_qacct(text: str) -> list[AccountingRecord]:
     """Read the records that qacct prints, in their order; none where it found none.
 
@@ -86,6 +90,8 @@ def parse_qacct(text: str) -> list[AccountingRecord]:
 
     Raises ParseError where the text is not qacct's.
     """
+    if text.strip() == _NOTHING_YET:
+        return []
     lines = text.split("\n")[:-1]
     if not any(map(_RULE.match, lines)) and text.strip():
         raise ParseError("qacct's output can't be read")

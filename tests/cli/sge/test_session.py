@@ -22,7 +22,9 @@ def test_the_tutorial_session(sge: SgeJman) -> None:
     )
     assert submitted, first
     array = sge("submit", "-t", "10", "-n", "array", "sh", "-c", "echo $SGE_TASK_ID").out
-    assert re.fullmatch(r"Submitted \d+ @all\.q \(\d seconds? ago\) sh -c 'echo \$SGE_TASK_ID'\n", array)
+    assert re.fullmatch(
+        r"Submitted \d+ @all\.q \(\d seconds? ago\) sh -c 'echo \$SGE_TASK_ID' \[10 tasks\]\n", array
+    )
     after = sge("submit", "-n", "after", "--dependencies", 1, 2, "--", "sh", "-c", "echo last").out
     third = re.match(r"Submitted (\d+) ", after)
     assert third

@@ -226,6 +226,10 @@ def test_a_record_that_is_cut_off_is_left_out() -> None:
     assert parse_qacct(text[: text.index("137") + 2])[1:] == []
 
 
+def test_qacct_of_a_cell_in_which_no_job_has_ended() -> None:
+    assert parse_qacct("no jobs running since startup\n") == []
+
+
 def test_qacct_that_found_nothing() -> None:
     assert parse_qacct("ACCOUNT   WALLCLOCK\n" + "=" * 120 + "\n") == []
     assert parse_qacct("") == []
