@@ -15,7 +15,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -43,7 +43,7 @@ def normalize(argv: list[str]) -> tuple[str | None, list[str]]:
     return name, command_line.normalize(argv, options_of(name) if name else {})
 
 
-def wait_until(condition: Callable[[], T], timeout: float = 20.0, what: str = "") -> T:
+def wait_until(condition: Callable[[], T], timeout: float = 60.0, what: str = "") -> T:
     """Return what ``condition`` returns once that is true; else fail with what it returned last."""
     deadline = time.monotonic() + timeout
     while True:
@@ -156,6 +156,18 @@ class Jman:
             )
         self.started.append(process)
         return process
+
+    def piped(self, *words: str, command: Sequence[str] = COMMAND) -> subprocess.Popen[str]:
+        """Start it with its output in pipes; whoever starts it also ends it."""
+        return subprocess.Popen(
+            [*command, *words],
+            cwd=self.folder,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def output_of(self, process: subprocess.Popen[bytes]) -> str:
         """Return standard output and error so far of what `start` started."""

@@ -29,29 +29,12 @@ from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Kind
 from asyncjman.model.job import JobSpec
 from asyncjman.model.status import Status
-from tests.cells.sge import wait_until
+from tests.cli.tools import wait_until
+from tests.making import ALL_BYTES, HOSTILE_WORDS
 
 SHELLS = [
     shell for shell in (["dash"], ["bash", "--posix"], ["busybox", "sh"], ["ksh"]) if shutil.which(shell[0])
 ]
-ALL_BYTES = os.fsdecode(bytes(range(1, 256)))
-HOSTILE = (
-    "",
-    " ",
-    "a b",
-    "'",
-    '"',
-    "$HOME",
-    "`id`",
-    "*",
-    "\n",
-    "a\nb\n",
-    "\\n",
-    "-n",
-    "é",
-    "\udcff\udc80",
-    ALL_BYTES,
-)
 DUMP = (
     "import os, sys; w = os.write; [w(1, os.fsencode(one) + b'\\0') for one in sys.argv[1:]]; "
     "w(1, b'\\1\\0'); [w(1, k + b'=' + v + b'\\0') for k, v in os.environb.items()]"
@@ -94,12 +77,12 @@ def the_end(folder: Path, task_id: int = 0) -> Record:
 def test_arguments_and_variables_arrive_as_they_are(tmp_path: Path, shell: list[str]) -> None:
     folder = tmp_path / "a b'c\"$d\n\u00e9\udcff"
     folder.mkdir()
-    environment = {f"V{number}": value for number, value in enumerate(HOSTILE)}
+    environment = {f"V{number}": value for number, value in enumerate(HOSTILE_WORDS)}
     environment |= {"a.b": ALL_BYTES, "UID": "7", "IFS": "x", "jman_task": "own", "PPID": "1"}
-    script = make(folder, sys.executable, "-c", DUMP, *HOSTILE, "x" * 120_000, environment=environment)
+    script = make(folder, sys.executable, "-c", DUMP, *HOSTILE_WORDS, "x" * 120_000, environment=environment)
     assert run_script(script, folder, shell, {"TMP": "/var/tmp"}) == 0
     argv, _, env = (folder / "logs" / "x.o42").read_bytes().partition(b"\1\0")
-    assert argv.split(b"\0")[:-1] == [*map(os.fsencode, HOSTILE), b"x" * 120_000]
+    assert argv.split(b"\0")[:-1] == [*map(os.fsencode, HOSTILE_WORDS), b"x" * 120_000]
     seen = dict(one.partition(b"=")[::2] for one in env.split(b"\0"))
     for key, value in environment.items():
         assert seen[os.fsencode(key)] == os.fsencode(value), key
