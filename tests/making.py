@@ -93,6 +93,10 @@ def make_older(path: Path, version: int) -> None:
 
 FILE_NAMES = st.binary(max_size=20).map(lambda some: os.fsdecode(some.replace(b"\0", b"")))
 """What the kernel takes for a file name or an argument, as Python shows it: surrogates and all."""
-HOSTILE = FILE_NAMES | st.sampled_from(
-    ["", " ", "\n", "a\nb", "'", '"', "$HOME", "\udcff", "ä", "\U0001f600", "--help"]
+ALL_BYTES = os.fsdecode(bytes(range(1, 256)))
+HOSTILE_WORDS = (
+    *("", " ", "a b", "\n", "a\nb\n", "a,b", "'", '"', "\\", "\\n", "*", "$HOME", "`id`"),
+    *("-n", "-q", "--help", "#$ -q x", "é", "\U0001f600", "\udcff\udc80", ALL_BYTES),
 )
+"""Arguments that something on the way to a command may take for its own."""
+HOSTILE = FILE_NAMES | st.sampled_from(HOSTILE_WORDS)

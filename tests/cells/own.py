@@ -15,19 +15,18 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
+
+from tests.cells.daemons import NoCell, OwnDaemons, free_ports
 
 PROGRAMS = Path("/usr/lib/gridengine")
 SHARED = Path("/usr/share/gridengine")
 MASTER = "localhost"
 QUEUES = {"all.q": 4, "q1d": 2}
 """Their slots."""
-START_SECONDS = 60.0
 _PACKAGES = ("gridengine-common", "gridengine-client", "gridengine-master", "gridengine-exec")
 _GID_RANGE = 128
 _PARALLEL_ENVIRONMENT = {
@@ -44,10 +43,6 @@ _PARALLEL_ENVIRONMENT = {
     "accounting_summary": "FALSE",
     "qsort_args": "NONE",
 }
-
-
-class NoCell(Exception):
-    """No cell can be brought up here; says why."""
 
 
 def install() -> None:
@@ -94,22 +89,20 @@ def _name_this_host() -> None:
             ) from error
 
 
-class OwnCell:
+class OwnCell(OwnDaemons):
     """The daemons of a cell, and the folder that all of it is in; gone with the process that made it."""
 
+    programs = PROGRAMS
+
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="jman-cell-"))
-        self.folder.chmod(0o755)
-        master, execution = _free_ports()
-        self.variables: dict[str, str] = {
+        super().__init__("jman-cell-")
+        master, execution = free_ports()
+        self.variables |= {
             "SGE_ROOT": str(self.folder),
             "SGE_CELL": "cell",
             "SGE_QMASTER_PORT": str(master),
             "SGE_EXECD_PORT": str(execution),
         }
-        words = [sys.executable, "-m", "tests.cells.guard", str(self.folder)]
-        root = Path(__file__).parents[2]
-        self._guard = subprocess.Popen(words, cwd=root, stdin=subprocess.PIPE, start_new_session=True)
         try:
             self._write_files(master)
             self.start_qmaster()
@@ -118,12 +111,6 @@ class OwnCell:
         except BaseException:
             self.close()
             raise
-
-    def close(self) -> None:
-        """End all of it."""
-        assert self._guard.stdin is not None
-        self._guard.stdin.close()
-        self._guard.wait()
 
     # -- daemons -----------------------------------------------------------------------------------
 
@@ -138,8 +125,8 @@ class OwnCell:
         return int((self.folder / "execd" / MASTER / "execd.pid").read_text())
 
     def start_qmaster(self) -> None:
-        self._start("sge_qmaster")
-        self._await("the qmaster answers", lambda: self.tool("qconf", "-sh", check=False)[0] == 0)
+        self.start("sge_qmaster")
+        self.wait_for("the qmaster answers", lambda: self.tool("qconf", "-sh", check=False)[0] == 0)
 
     def stop_qmaster(self) -> None:
         """End the qmaster as an administrator does; killed, it would lose records of accounting."""
@@ -152,39 +139,21 @@ class OwnCell:
             except psutil.NoSuchProcess:
                 return True
 
-        self._await("the qmaster ends", is_gone)
+        self.wait_for("the qmaster ends", is_gone)
 
     def start_execd(self) -> None:
-        self._start("sge_execd")
-        self._await("the queues are ready", self._queues_are_ready)
-
-    def _start(self, program: str) -> None:
-        # jobs inherit the daemon's environment: only what must be is in it
-        plain = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/", "LANG": "C.UTF-8"}
-        done = subprocess.run(
-            [PROGRAMS / program], env={**plain, **self.variables}, cwd="/", capture_output=True, text=True
-        )
-        if done.returncode != 0:
-            raise NoCell(f"{program} does not start: {(done.stderr or done.stdout).strip()[-500:]}")
+        self.start("sge_execd")
+        self.wait_for("the queues are ready", self._queues_are_ready)
 
     def _queues_are_ready(self) -> bool:
         status, text = self.tool("qstat", "-f", check=False)
         lines = [line.split() for line in text.splitlines() if f"@{MASTER}" in line]
         return status == 0 and len(lines) == len(QUEUES) and all(len(words) == 5 for words in lines)
 
-    def _await(self, what: str, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while not condition():
-            if time.monotonic() > deadline:
-                raise NoCell(f"not within {START_SECONDS:g} s: {what}\n{self._messages()}")
-            time.sleep(0.1)
-
-    def _messages(self) -> str:
-        """Return the last of what the daemons wrote."""
-        found = sorted(self.folder.glob("*/messages")) + sorted(self.folder.glob("execd/*/messages"))
-        return "\n".join(one.read_text(errors="replace")[-500:] for one in found)
-
     # -- configuration -----------------------------------------------------------------------------
+
+    def logs(self) -> list[Path]:
+        return sorted(self.folder.glob("*/messages")) + sorted(self.folder.glob("execd/*/messages"))
 
     def tool(self, name: str, *words: str, check: bool = True) -> tuple[int, str]:
         """Run one of the cell's commands; return its exit status, and what it said."""
@@ -287,13 +256,6 @@ def _changed(text: str, values: Mapping[str, str]) -> str:
         text, count = line.subn(f"{key} {value}", text)  # no value has a backslash
         assert count == 1, f"{count} times {key}"
     return text
-
-
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as other:
-        for each in (one, other):
-            each.bind(("", 0))
-        return one.getsockname()[1], other.getsockname()[1]
 
 
 def main() -> None:

@@ -13,15 +13,11 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from tests.cells.own import NoCell, _free_ports
+from tests.cells.daemons import NoCell, OwnDaemons, free_ports
 
-START_SECONDS = 60.0
 PACKAGES = ("slurmctld", "slurmd", "slurm-client")
 _DAEMONS = Path("/usr/sbin")
 _CONFIGURATION = """
@@ -89,35 +85,27 @@ def install() -> None:
             policy.unlink()
 
 
-class OwnSlurm:
+class OwnSlurm(OwnDaemons):
     """The daemons of a cluster, and the folder that all of it is in; gone with the process that made it.
 
     ``age``: seconds after which the controller forgets a job that has ended.
     """
 
+    programs = _DAEMONS
+
     def __init__(self, age: int = 300) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="jman-slurm-"))
-        self.folder.chmod(0o755)
+        super().__init__("jman-slurm-")
         self.configuration = self.folder / "slurm.conf"
-        self.variables: dict[str, str] = {"SLURM_CONF": str(self.configuration)}
+        self.variables |= {"SLURM_CONF": str(self.configuration)}
         self.host = os.uname().nodename.partition(".")[0][:63]
-        words = [sys.executable, "-m", "tests.cells.guard", str(self.folder)]
-        root = Path(__file__).parents[2]
-        self._guard = subprocess.Popen(words, cwd=root, stdin=subprocess.PIPE, start_new_session=True)
         try:
             self._write_files(age)
             self.start_controller()
-            self._start("slurmd")
-            self._await("the node is ready", self._node_is_ready)
+            self.start("slurmd")
+            self.wait_for("the node is ready", self._node_is_ready)
         except BaseException:
             self.close()
             raise
-
-    def close(self) -> None:
-        """End all of it."""
-        assert self._guard.stdin is not None
-        self._guard.stdin.close()
-        self._guard.wait()
 
     @property
     def controller(self) -> int:
@@ -125,8 +113,8 @@ class OwnSlurm:
         return int((self.folder / "slurmctld.pid").read_text())
 
     def start_controller(self) -> None:
-        self._start("slurmctld")
-        self._await("the controller answers", lambda: "is UP" in self.tool("scontrol", "ping"))
+        self.start("slurmctld")
+        self.wait_for("the controller answers", lambda: "is UP" in self.tool("scontrol", "ping"))
 
     def stop_controller(self) -> None:
         """End slurmctld as an administrator does; killed, it forgets the last seconds, and uses ids again."""
@@ -139,7 +127,10 @@ class OwnSlurm:
                 return False
             return True
 
-        self._await("the controller ends", is_gone)
+        self.wait_for("the controller ends", is_gone)
+
+    def logs(self) -> list[Path]:
+        return sorted(self.folder.glob("*.log"))
 
     def tool(self, name: str, *words: str) -> str:
         """Run one of the commands; return what it said."""
@@ -153,15 +144,6 @@ class OwnSlurm:
         )
         return done.stdout + done.stderr
 
-    def _start(self, program: str) -> None:
-        # the controller's commands find their configuration by it, and the guard what is to be ended
-        plain = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/", "LANG": "C.UTF-8"}
-        done = subprocess.run(
-            [_DAEMONS / program], env={**plain, **self.variables}, cwd="/", capture_output=True, text=True
-        )
-        if done.returncode != 0:
-            raise NoCell(f"{program} does not start: {(done.stderr or done.stdout).strip()[-500:]}")
-
     def _node_is_ready(self) -> bool:
         states = set(self.tool("sinfo", "--noheader", "--Node", "--format=%t").split())
         return bool(states) and states <= {"idle", "mix", "alloc", "comp"}
@@ -170,7 +152,7 @@ class OwnSlurm:
         _give_another_address()
         for name in ("ctld", "d"):
             (self.folder / name).mkdir()
-        controller, node = _free_ports()
+        controller, node = free_ports()
         text = _CONFIGURATION.format(
             host=self.host,
             controller=controller,
@@ -182,14 +164,6 @@ class OwnSlurm:
         self.configuration.write_text(text)
         # without this slurmd looks for mounted cgroups, and ends where it finds none; they are not used
         (self.folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
-
-    def _await(self, what: str, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while not condition():
-            if time.monotonic() > deadline:
-                logs = "\n".join(one.read_text(errors="replace")[-1000:] for one in self.folder.glob("*.log"))
-                raise NoCell(f"not within {START_SECONDS:g} s: {what}\n{logs}")
-            time.sleep(0.1)
 
 
 def _give_another_address() -> None:

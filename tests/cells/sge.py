@@ -9,8 +9,7 @@ import asyncio
 import getpass
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -23,21 +22,12 @@ from asyncjman.engines.sge import commands
 from asyncjman.engines.sge.faults import fault_of
 from asyncjman.engines.sge.parse import QueueEntry, parse_qstat, parse_qsub
 from asyncjman.engines.sge.programs import PROGRAMS
-from tests.cells.own import NoCell, OwnCell, install
+from tests.cells.daemons import NoCell
+from tests.cells.own import OwnCell, install
+from tests.cli.tools import wait_until
 
 WITHOUT = "needs a Grid Engine cell: make test CELLS=1 brings one of its own up"
 _T = TypeVar("_T")
-
-
-def wait_until(look: Callable[[], _T], seconds: float = 60.0) -> _T:
-    """Return the first true value of ``look``; fail with what it last said."""
-    deadline = time.monotonic() + seconds
-    while True:
-        if seen := look():
-            return seen
-        if time.monotonic() > deadline:
-            pytest.fail(f"not within {seconds:g} s; last seen: {seen!r}")
-        time.sleep(0.05)
 
 
 @dataclass

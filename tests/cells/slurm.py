@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cells.own import NoCell
+from tests.cells.daemons import NoCell
 from tests.cells.own_slurm import OwnSlurm, install
 from tests.cli.tools import Jman
 

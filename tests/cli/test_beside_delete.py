@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 
 import pytest
 
-from tests.cli.tools import COMMAND, Jman
+from tests.cli.tools import Jman
 
 MUCH = 2500  # tasks of a job: their list is longer than a pipe and all buffers
-
-
-def start(jman: Jman, *words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*COMMAND, *words],
-        cwd=jman.folder,
-        env=jman.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]], ids=["table", "json"])
@@ -32,7 +19,7 @@ def test_a_list_that_is_read_slowly(jman: Jman, form: list[str]) -> None:
         jman.submit("true")
     for job_id in (1, 3, 5):
         jman("stop", job_id, "-a", f"1-{MUCH}")
-    process = start(jman, "list", "-a", *form)
+    process = jman.piped("list", "-a", *form)
     assert process.stdout is not None and process.stderr is not None
     first = process.stdout.readline()
     jman("delete", "3-6")
@@ -61,7 +48,7 @@ def test_all_commands_beside_a_delete(jman: Jman) -> None:
         jobs = len(jman.list())
         assert jobs == 41
         others = [
-            start(jman, "--local", *words)
+            jman.piped("--local", *words)
             for words in (
                 ["list", "-a"],
                 ["list", "-a", "--json"],

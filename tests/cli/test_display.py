@@ -8,7 +8,8 @@ import subprocess
 import pytest
 
 from asyncjman.render.table import cell_width
-from tests.cli.tools import COMMAND, Jman, on_terminal
+from tests.cli.terminal import on_terminal
+from tests.cli.tools import COMMAND, Jman
 
 ESCAPE = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|\].*?(\x07|\x1b\\)|[()].|[=>78])")
 COLOR = re.compile(r"\x1b\[[0-9;]+m")

@@ -39,15 +39,7 @@ def run(jman: Jman, *words: str, stdout: int, stderr: int) -> subprocess.Complet
 
 def read_lines(jman: Jman, count: int, *words: str) -> tuple[int, str]:
     """Read some lines and leave, as head(1) does; return the exit code and what was on standard error."""
-    process = subprocess.Popen(
-        [*COMMAND, *words],
-        cwd=jman.folder,
-        env=jman.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = jman.piped(*words)
     assert process.stdout is not None and process.stderr is not None
     for _ in range(count):
         assert process.stdout.readline()

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.cli.tools import COMMAND, Jman, on_terminal, wait_until
+from tests.cli.terminal import on_terminal
+from tests.cli.tools import COMMAND, Jman, wait_until
 
 # a task that leaves processes on its pipe that write for ever
 LEAVES_WRITERS = ("sh", "-c", "echo $$ > started; yes & yes & sleep 0.5")

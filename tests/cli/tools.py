@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import io
 import json
 import os
-import pty
 import re
-import select
-import struct
 import subprocess
 import sys
-import termios
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -43,7 +38,7 @@ def normalize(argv: list[str]) -> tuple[str | None, list[str]]:
     return name, command_line.normalize(argv, options_of(name) if name else {})
 
 
-def wait_until(condition: Callable[[], T], timeout: float = 20.0, what: str = "") -> T:
+def wait_until(condition: Callable[[], T], timeout: float = 60.0, what: str = "") -> T:
     """Return what ``condition`` returns once that is true; else fail with what it returned last."""
     deadline = time.monotonic() + timeout
     while True:
@@ -120,7 +115,7 @@ class Jman:
         """Run it to its end, in this process, which is fast; it must end with ``code`` (None: with any)."""
         with _in_place_of_this(cwd or self.folder, self.environment(env)) as (out, err):
             ended = run([os.fsdecode(word) for word in self._words(words)])
-            result = Result(ended, _text(out.getvalue()), _text(err.getvalue()))
+            result = Result(ended, text_of(out.getvalue()), text_of(err.getvalue()))
         return _checked(result, words, code)
 
     def fresh(
@@ -138,7 +133,7 @@ class Jman:
             capture_output=True,
             timeout=TIMEOUT,
         )
-        return _checked(Result(done.returncode, _text(done.stdout), _text(done.stderr)), words, code)
+        return _checked(Result(done.returncode, text_of(done.stdout), text_of(done.stderr)), words, code)
 
     def start(
         self, *words: str | bytes | int, env: Mapping[str, str] | None = None
@@ -159,10 +154,22 @@ class Jman:
         self.started.append(process)
         return process
 
+    def piped(self, *words: str, command: Sequence[str] = COMMAND) -> subprocess.Popen[str]:
+        """Start it with its output in pipes; whoever starts it also ends it."""
+        return subprocess.Popen(
+            [*command, *words],
+            cwd=self.folder,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
     def output_of(self, process: subprocess.Popen[bytes]) -> str:
         """Return standard output and error so far of what `start` started."""
         number = self.started.index(process)
-        return _text((self.folder.parent / f"{self.folder.name}.out{number}").read_bytes())
+        return text_of((self.folder.parent / f"{self.folder.name}.out{number}").read_bytes())
 
     def submit(self, *words: str | bytes | int) -> dict[str, Any]:
         """Submit a local job; return its JSON object."""
@@ -225,74 +232,8 @@ def _in_place_of_this(folder: Path, variables: Mapping[str, str]) -> Iterator[tu
             os.environ.update(environment)
 
 
-def _text(data: bytes) -> str:
+def text_of(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
-
-
-class Terminal:
-    """A program on a terminal of its own."""
-
-    def __init__(
-        self, words: list[str], folder: Path, env: Mapping[str, str], columns: int = 80, rows: int = 24
-    ) -> None:
-        self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", _TAKE_TERMINAL, *words],
-            cwd=folder,
-            env=dict(env),
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            start_new_session=True,
-        )
-        os.close(slave)
-        self._data = b""
-
-    def type(self, data: bytes) -> None:
-        os.write(self._master, data)
-
-    def read_until(self, wanted: bytes, timeout: float = 20.0) -> str:
-        """Return all the output so far, once ``wanted`` is in it."""
-        deadline = time.monotonic() + timeout
-        while wanted not in self._data:
-            left = deadline - time.monotonic()
-            assert left > 0 and self._read(left), f"no {wanted!r} on the terminal, but {self._data!r}"
-        return _text(self._data)
-
-    def finish(self, timeout: float = TIMEOUT) -> tuple[int, str]:
-        """Return exit code and all the output, carriage returns of the terminal's taken away."""
-        deadline = time.monotonic() + timeout
-        try:
-            while self._read(deadline - time.monotonic()):
-                pass
-            return self.process.wait(max(deadline - time.monotonic(), 1)), _text(
-                self._data.replace(b"\r\n", b"\n")
-            )
-        finally:
-            if self.process.poll() is None:
-                self.process.kill()
-                self.process.wait()
-            os.close(self._master)
-
-    def _read(self, timeout: float) -> bool:
-        if timeout <= 0 or not select.select([self._master], [], [], timeout)[0]:
-            return False
-        try:
-            data = os.read(self._master, 65536)
-        except OSError:  # Linux says EIO when the other side was closed
-            return False
-        self._data += data
-        return bool(data)
-
-
-_TAKE_TERMINAL = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"  # noqa: E501
-
-
-def on_terminal(
-    jman: Jman, *words: str, columns: int = 80, rows: int = 24, env: Mapping[str, str] | None = None
-) -> Terminal:
-    return Terminal([*COMMAND, *words], jman.folder, jman.environment(env), columns, rows)
 
 
 # a task's program: waits until that many files of a name exist, so that it ends only beside others

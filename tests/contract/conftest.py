@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from asyncjman.engines import registry
-from tests.cells.sge import sge_cell, wait_until
+from tests.cells.sge import sge_cell
 from tests.cells.slurm import slurm, slurm_cell
 from tests.cli.sge.conftest import sge
-from tests.cli.tools import Jman
+from tests.cli.tools import Jman, wait_until
 from tests.contract import shells
 from tests.faults.tools import kill_left_in
 

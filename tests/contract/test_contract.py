@@ -10,26 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cells.sge import wait_until
+from tests.cli.tools import wait_until
 from tests.contract.conftest import Engine
+from tests.making import HOSTILE_WORDS
 
-HOSTILE = [
-    "",
-    " ",
-    "a b",
-    "'",
-    '"',
-    "$HOME",
-    "`x`",
-    "*",
-    "a\nb",
-    "a,b",
-    "\\",
-    "-q",
-    "#$ -q x",
-    "\u00e9",
-    "\udcff",
-]
 DUMP = """
 import os, sys
 with open(os.environ["OUT"], "wb") as out:
@@ -87,15 +71,15 @@ def test_output_goes_to_the_logs(engine: Engine) -> None:
 def test_words_values_and_folders_arrive(engine: Engine, tmp_path: Path) -> None:
     folder = tmp_path / os.fsdecode(b"a b'c\"$d*\n\xc3\xa9\xff")
     folder.mkdir()
-    value = "".join(HOSTILE)
+    value = "".join(HOSTILE_WORDS)
     out = str(tmp_path / "seen")
     submit(
         engine, "-d", str(folder), "-s", f"OUT={out}", "-s", f"VALUE={value}",
-        "--", sys.executable, "-c", DUMP, *HOSTILE,
+        "--", sys.executable, "-c", DUMP, *HOSTILE_WORDS,
     )  # fmt: skip
     assert engine.end()["status"] == "success"
     seen = (tmp_path / "seen").read_bytes().split(b"\0")
-    assert seen == [*map(os.fsencode, HOSTILE), os.fsencode(value), os.fsencode(folder)]
+    assert seen == [*map(os.fsencode, HOSTILE_WORDS), os.fsencode(value), os.fsencode(folder)]
 
 
 def test_a_task_knows_who_it_is(engine: Engine) -> None:

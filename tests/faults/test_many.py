@@ -26,15 +26,7 @@ def test_many_at_once(jman: Jman, figures: Figures, network: bool) -> None:
     processes: list[subprocess.Popen[str]] = []
 
     def start(*more: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [*words, *more],
-            cwd=jman.folder,
-            env=jman.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        process = jman.piped(*more, command=words)
         processes.append(process)
         return process
 

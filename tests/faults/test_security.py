@@ -24,7 +24,8 @@ from asyncjman.engines.cluster.script import Script, text_of
 from asyncjman.engines.sge import commands
 from asyncjman.engines.sge.qstat import parse_qstat
 from asyncjman.errors import EnvironmentProblem, JmanError
-from tests.cli.tools import Jman, on_terminal
+from tests.cli.terminal import on_terminal
+from tests.cli.tools import Jman
 from tests.faults.cell import Cell
 from tests.faults.tools import force, query
 

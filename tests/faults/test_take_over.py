@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.tools import Jman, on_terminal, wait_until
+from tests.cli.terminal import on_terminal
+from tests.cli.tools import Jman, wait_until
 from tests.faults.cell import Cell
 from tests.faults.test_owner import COMMANDS, STRANGER, Prepared, contents, give_away, prepared
 from tests.faults.tools import assert_sound, query

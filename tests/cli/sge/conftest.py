@@ -17,8 +17,8 @@ from asyncjman.engines.cluster.process import run
 from asyncjman.engines.sge import commands
 from asyncjman.engines.sge.programs import PROGRAMS
 from asyncjman.engines.sge.qstat import QueueEntry
-from tests.cells.sge import Cell, sge_cell, wait_until
-from tests.cli.tools import Jman, Result
+from tests.cells.sge import Cell, sge_cell
+from tests.cli.tools import Jman, Result, wait_until
 
 __all__ = ["sge", "sge_cell", "watched", "wide_queue"]
 

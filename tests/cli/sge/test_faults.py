@@ -15,9 +15,8 @@ from asyncjman.engines.cluster import process as command
 from asyncjman.engines.sge import commands
 from asyncjman.engines.sge.parse import parse_qacct
 from asyncjman.scheduler import intents
-from tests.cells.sge import wait_until
 from tests.cli.sge.conftest import SgeJman, Watched
-from tests.cli.tools import COMMAND
+from tests.cli.tools import COMMAND, wait_until
 
 pytestmark = pytest.mark.sge
 

@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from tests.cells.sge import Cell, wait_until
+from tests.cells.sge import Cell
 from tests.cli.sge.conftest import SgeJman
+from tests.cli.tools import wait_until
 
 pytestmark = pytest.mark.sge
 

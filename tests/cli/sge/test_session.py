@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cells.sge import wait_until
 from tests.cli.sge.conftest import SgeJman, Watched
+from tests.cli.tools import wait_until
 
 pytestmark = pytest.mark.sge
 

@@ -11,9 +11,9 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.cells.sge import Cell, wait_until
+from tests.cells.sge import Cell
 from tests.cli.sge.conftest import SgeJman
-from tests.cli.tools import pid_in
+from tests.cli.tools import pid_in, wait_until
 
 pytestmark = pytest.mark.sge
 

@@ -16,7 +16,7 @@ from asyncjman.engines.cluster.dialect import Call, Fault, Programs
 from asyncjman.engines.cluster.process import CommandFailed, Commands, failure, run, run_with_retry
 from asyncjman.engines.sge.faults import fault_of
 from asyncjman.system.tool import Completed
-from tests.cells.sge import wait_until
+from tests.cli.tools import wait_until
 
 DOWN = (
     'error: commlib error: got select error (Connection refused)\nUnable to run job: unable to send '

@@ -13,8 +13,7 @@ from asyncjman.engines.cluster import records, time_limit
 from asyncjman.engines.cluster.records import Record, RecordKind
 from asyncjman.engines.cluster.script import Script, text_of
 from asyncjman.model.failure import Cause
-from tests.cells.sge import wait_until
-from tests.cli.tools import is_alive
+from tests.cli.tools import is_alive, wait_until
 from tests.engines.cluster.test_script import SHELLS, make
 
 pytestmark = pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: str(shell[0]))

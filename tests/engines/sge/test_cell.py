@@ -26,8 +26,10 @@ from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Kind
 from asyncjman.model.resources import Resources
 from asyncjman.model.status import Status
-from tests.cells.sge import Cell, wait_until
-from tests.engines.cluster.test_script import DUMP, HOSTILE
+from tests.cells.sge import Cell
+from tests.cli.tools import wait_until
+from tests.engines.cluster.test_script import DUMP
+from tests.making import HOSTILE_WORDS
 
 pytestmark = pytest.mark.sge
 Submit = Callable[..., int]
@@ -83,8 +85,8 @@ def started(tmp_path: Path, job_id: int, task_id: int = 0) -> Path:
 def test_arguments_variables_and_folders_arrive(submit: Submit, tmp_path: Path) -> None:
     folder = tmp_path / "a b'c\"$d*,\n\u00e9\udcff"
     folder.mkdir()
-    environment = {f"V{number}": value for number, value in enumerate(HOSTILE)} | {"a.b": "x,y\n"}
-    argv = [*HOSTILE, "x" * 120_000]
+    environment = {f"V{number}": value for number, value in enumerate(HOSTILE_WORDS)} | {"a.b": "x,y\n"}
+    argv = [*HOSTILE_WORDS, "x" * 120_000]
     native_id = submit(
         1, sys.executable, "-c", DUMP, *argv, exec_dir=str(folder), environment=environment,
         stdout=f"{folder}/logs/o", stderr=f"{folder}/logs/e",

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.cells.sge import wait_until
 from tests.cells.slurm import Cluster
-from tests.cli.tools import COMMAND, Jman
+from tests.cli.tools import COMMAND, Jman, wait_until
 
 pytestmark = pytest.mark.slurm
 

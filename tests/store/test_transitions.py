@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections import Counter
-from contextlib import suppress
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import Task
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.store import jobs, runners, schedule, tasks, transitions
-from asyncjman.store.database import Database, Transaction
+from asyncjman.store.database import Database
 from asyncjman.store.transitions import Claim
 from tests.making import add_jobs, add_runner, spec_of
 
 
-def _ended(job_id: int, task_id: int, status: Status, *, attempt: int = 1, cpu: float = 0.5) -> Task:
+def ended(job_id: int, task_id: int, status: Status, *, attempt: int = 1, cpu: float = 0.5) -> Task:
     return Task(
         job_id=job_id,
         task_id=task_id,
@@ -69,12 +65,12 @@ async def test_two_runners_that_want_the_same_tasks_share_them(database: Databas
 
 
 @pytest.mark.parametrize("status", [Status.SUCCESS, Status.FAILURE, Status.STOPPED, Status.SKIPPED])
-async def test_what_ended_is_not_taken_up(database: Database, status: Status) -> None:
+async def test_what_ended_is_not_claimed(database: Database, status: Status) -> None:
     await add_jobs(database, spec_of("3"), spec_of())
     runner = await add_runner(database)
     await _claim(database, runner, 1, [1], "1-3")
     async with database.transaction() as tx:
-        await transitions.end(tx, runner, [_ended(1, 1, status)])
+        await transitions.end(tx, runner, [ended(1, 1, status)])
         await transitions.end_unstarted(tx, 2, Status.STOPPED, "stopped", 5.0)
     assert [one.task_id for one in await _claim(database, runner, 1, [1, 2], "1-3")] == [2]
     assert await _claim(database, runner, 2, [0]) == []
@@ -99,7 +95,7 @@ async def test_started_and_finished(database: Database) -> None:
     assert [(one.attempt, one.executing) for one in await runners.held(database, runner)] == [(1, True)]
     async with database.transaction() as tx:
         assert await transitions.close_jobs(tx, [1], 11.0) == []
-        await transitions.end(tx, runner, [_ended(1, 0, Status.FAILURE)])
+        await transitions.end(tx, runner, [ended(1, 0, Status.FAILURE)])
         assert await transitions.close_jobs(tx, [1], 11.0) == [1]
         assert await transitions.close_jobs(tx, [1], 12.0) == []
     job = (await jobs.get(database, [1]))[0]
@@ -110,7 +106,7 @@ async def test_started_and_finished(database: Database) -> None:
         0.5,
         4096,
     )
-    assert await tasks.get(database, 1, 0) == _ended(1, 0, Status.FAILURE)
+    assert await tasks.get(database, 1, 0) == ended(1, 0, Status.FAILURE)
     assert await schedule.open_jobs(database) == []
 
 
@@ -123,15 +119,15 @@ async def test_only_the_holder_of_a_claim_changes_its_task(database: Database) -
     async def try_all(runner: int, attempt: int) -> object:
         async with database.transaction() as tx:
             await transitions.start(tx, runner, [(10.0, 77, "here", 1, 0, attempt)])
-            await transitions.retry(tx, runner, [_ended(1, 0, Status.FAILURE, attempt=attempt)])
-            await transitions.end(tx, runner, [_ended(1, 0, Status.FAILURE, attempt=attempt)])
+            await transitions.retry(tx, runner, [ended(1, 0, Status.FAILURE, attempt=attempt)])
+            await transitions.end(tx, runner, [ended(1, 0, Status.FAILURE, attempt=attempt)])
             await transitions.release(tx, other, [(1, 0)], 12.0)
         return await database.fetch("SELECT status, attempt, runner, started_at FROM task")
 
     assert await try_all(other, 1) == [("queued", 1, mine, None)]
     assert await try_all(mine, 2) == [("queued", 1, mine, None)]
     async with database.transaction() as tx:
-        await transitions.end(tx, mine, [_ended(1, 0, Status.SUCCESS)])
+        await transitions.end(tx, mine, [ended(1, 0, Status.SUCCESS)])
     assert await try_all(mine, 1) == [("success", 1, None, 10.0)]
     assert await tasks.attempts(database, 1, 0) == []
 
@@ -142,7 +138,7 @@ async def test_the_first_failed_task_speaks_for_an_array(database: Database) -> 
     await _claim(database, runner, 1, [1, 2, 3, 4], "1-4")
     async with database.transaction() as tx:
         await transitions.end(
-            tx, runner, [_ended(1, one, Status.SUCCESS if one < 3 else Status.FAILURE) for one in range(1, 5)]
+            tx, runner, [ended(1, one, Status.SUCCESS if one < 3 else Status.FAILURE) for one in range(1, 5)]
         )
     job = (await jobs.get(database, [1]))[0]
     assert (job.exit_status, job.reason) == (3, "exit status 3")
@@ -155,12 +151,10 @@ async def test_attempts_are_kept(database: Database) -> None:
     for attempt in (1, 2, 3):
         assert await _claim(database, runner, 1, [0]) == [Claim(1, 0, attempt, attempt)]
         async with database.transaction() as tx:
-            await transitions.end(tx, runner, [replace(_ended(1, 0, Status.FAILURE), attempt=attempt)])
+            await transitions.end(tx, runner, [replace(ended(1, 0, Status.FAILURE), attempt=attempt)])
             await transitions.close_jobs(tx, [1], 11.0)
             assert await transitions.reset(tx, 1, FINISHED, Status.SUBMITTED, None, 20.0) == 1
-    assert await tasks.attempts(database, 1, 0) == [
-        _ended(1, 0, Status.FAILURE, attempt=n) for n in (1, 2, 3)
-    ]
+    assert await tasks.attempts(database, 1, 0) == [ended(1, 0, Status.FAILURE, attempt=n) for n in (1, 2, 3)]
     now = await tasks.get(database, 1, 0)
     assert now == Task(job_id=1, task_id=0, status=Status.SUBMITTED, attempt=4)
     job = (await jobs.get(database, [1]))[0]
@@ -178,7 +172,7 @@ async def test_reset_of_some_tasks_and_of_those_that_never_ran(database: Databas
     runner = await add_runner(database)
     await _claim(database, runner, 1, [1, 2], "1-6")
     async with database.transaction() as tx:
-        await transitions.end(tx, runner, [_ended(1, 1, Status.SUCCESS), _ended(1, 2, Status.FAILURE)])
+        await transitions.end(tx, runner, [ended(1, 1, Status.SUCCESS), ended(1, 2, Status.FAILURE)])
         await transitions.end_unstarted(tx, 1, Status.STOPPED, "stopped", 5.0)
         assert await transitions.close_jobs(tx, [1], 6.0) == [1]
         not_success = FINISHED - {Status.SUCCESS}
@@ -212,7 +206,7 @@ async def test_stop_of_what_runs_and_of_what_does_not(database: Database) -> Non
     assert [one.task_id for one in await _claim(database, mine, 1, [4, 5], "1-5")] == [5]
 
 
-async def test_give_back(database: Database) -> None:
+async def test_release(database: Database) -> None:
     await add_jobs(database, spec_of("4"))
     dead, alive = await add_runner(database, "dead"), await add_runner(database, "alive")
     await _claim(database, dead, 1, [1, 2, 3], "1-4")
@@ -239,137 +233,3 @@ async def test_give_back(database: Database) -> None:
 
 
 # -- counts ------------------------------------------------------------------------------------------
-
-
-async def _recount(database: Database) -> dict[tuple[int, str], tuple[int, object]]:
-    rows = await database.fetch(
-        "SELECT job_id, status, count(*), coalesce(sum(cpu_seconds), 0) FROM task GROUP BY job_id, status"
-    )
-    return {(row[0], row[1]): (row[2], pytest.approx(row[3], abs=1e-9)) for row in rows}
-
-
-async def _operate(tx: Transaction, chance: random.Random, runner: int) -> None:
-    job_id = chance.choice([1, 2, 3])
-    array = {1: "1-6", 2: None, 3: "2-8:2"}[job_id]
-    spec = ArraySpec.parse(array) if array else None
-    ids = chance.sample(list(spec), 2) if spec else [0]
-    some = chance.sample(sorted(Status), chance.randint(1, 8))
-    match chance.randrange(8):
-        case 0 | 1:
-            await transitions.claim(tx, runner, [(job_id, one, array) for one in ids], [])
-        case 2:
-            await transitions.start(
-                tx,
-                runner,
-                [
-                    (5.0, 9, "h", one.job_id, one.task_id, one.attempt)
-                    for one in await runners.held(tx, runner)
-                ],
-            )
-        case 3 | 4:
-            held = await runners.held(tx, runner)
-            status = chance.choice([Status.SUCCESS, Status.FAILURE, Status.STOPPED])
-            await transitions.end(
-                tx,
-                runner,
-                [
-                    _ended(one.job_id, one.task_id, status, cpu=chance.random(), attempt=one.attempt)
-                    for one in held[:3]
-                ],
-            )
-        case 5:
-            await transitions.reset(
-                tx, job_id, some, Status.SUBMITTED, spec, 9.0, ids if chance.random() < 0.5 else ()
-            )
-        case 6:
-            await transitions.end_unstarted(
-                tx, job_id, Status.SKIPPED, "x", 9.0, ids if chance.random() < 0.5 and spec else ()
-            )
-        case 7:
-            await runners.release(tx, runner, "killed", 9.0)
-    await transitions.close_jobs(tx, [1, 2, 3], 9.0)
-
-
-@settings(max_examples=12)
-@given(seed=st.integers(0, 10**6))
-async def test_tallies_are_a_recount_whatever_happens(seed: int, database: Database) -> None:
-    chance = random.Random(seed)
-    async with database.transaction() as tx:
-        for job_id in await jobs.existing(tx, [range(1, 100)]):
-            await tx.execute("DELETE FROM job WHERE id = ?", (job_id,))
-        await tx.execute("DELETE FROM sqlite_sequence WHERE name = 'job'")
-    assert await add_jobs(database, spec_of("1-6"), spec_of(), spec_of("2-8:2")) == [1, 2, 3]
-    runner = await add_runner(database)
-    for _ in range(25):
-        with suppress(ZeroDivisionError):
-            async with database.transaction() as tx:
-                await _operate(tx, chance, runner)
-                if chance.random() < 0.1:
-                    raise ZeroDivisionError  # rolled back: the status_counts with it
-        status_counts = await database.fetch(
-            "SELECT job_id, status, count, cpu_seconds FROM status_count WHERE count <> 0"
-        )
-        assert {(row[0], row[1]): (row[2], row[3]) for row in status_counts} == await _recount(database)
-        for job in await jobs.get(database, [1, 2, 3]):
-            assert sum(job.counts.values()) == job.task_count
-            unfinished = sum(job.counts.get(status, 0) for status in set(Status) - FINISHED)
-            assert (job.finished_at is not None) == (unfinished == 0)
-
-
-# -- query plans -------------------------------------------------------------------------------------
-
-
-class _Spy:
-    """Notes the SQL that a function sends."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-        self.sent: list[tuple[str, tuple[object, ...]]] = []
-
-    async def fetch(self, sql: str, parameters: object = ()) -> list[tuple[object, ...]]:
-        assert isinstance(parameters, tuple | list)
-        self.sent.append((sql, tuple(parameters)))
-        return await self.database.fetch(sql, parameters) if sql.startswith("SELECT") else []
-
-    async def execute(self, sql: str, parameters: object = ()) -> int:
-        await self.fetch(sql, parameters)
-        return 0
-
-    async def execute_many(self, sql: str, rows: list[tuple[object, ...]]) -> None:
-        for row in rows:
-            await self.fetch(sql, row)
-
-    async def plans(self) -> list[str]:
-        assert self.sent
-        return [
-            f"{row[3]}   <-   {sql}"
-            for sql, values in self.sent
-            for row in await self.database.fetch(f"EXPLAIN QUERY PLAN {sql}", values)
-        ]
-
-
-async def test_no_query_of_the_hot_path_reads_all_tasks(database: Database) -> None:
-    spy = _Spy(database)
-    source: Database = spy  # type: ignore[assignment]
-    tx: Transaction = spy  # type: ignore[assignment]
-    await transitions.claim(tx, 1, [(1, 1, "1-3")], [(1, 1, 2)])
-    await tasks.held_counts(tx, [1])
-    await transitions.start(tx, 1, [(1.0, 1, "h", 1, 1, 1)])
-    await transitions.end(tx, 1, [_ended(1, 1, Status.SUCCESS)])
-    await transitions.release(tx, 1, [(1, 1)], 1.0)
-    await transitions.set_ready(tx, [1])
-    await transitions.close_jobs(tx, [1], 1.0)
-    await tasks.to_stop(source, 1)
-    await tasks.resubmitted(source, 1, 0, 10)
-    await tasks.unfinished_of(source, 1)
-    await transitions.ask_to_stop(tx, 1)
-    await transitions.end_unstarted(tx, 1, Status.STOPPED, "x", 1.0)
-    await jobs.changed_since(source, 5)
-    await jobs.get(source, [1])
-    await jobs.specs(source, [1])
-    await schedule.summaries(source, [1])
-    await schedule.dependencies(source, [1])
-    plans = [plan for plan in await spy.plans() if not plan.startswith("SCAN one")]
-    tables = ("task", "known", "failed", "attempt", "status_count", "dependency", "job", "gone")
-    assert [plan for plan in plans if plan.startswith(tuple(f"SCAN {table} " for table in tables))] == []
-    assert sum("SEARCH task" in plan for plan in plans) >= 8, json.dumps(plans)
