@@ -11,7 +11,18 @@ import pytest
 
 from tests.simulation.builders import FIRST, SECOND, THIRD, again, job, plan
 from tests.simulation.history import Stage, stage
-from tests.simulation.plan import Delete, Execute, Interrupt, Plan, Resubmit, Stop, Suspend, Trouble, Wait
+from tests.simulation.plan import (
+    Delete,
+    Execute,
+    Interrupt,
+    List,
+    Plan,
+    Resubmit,
+    Stop,
+    Suspend,
+    Trouble,
+    Wait,
+)
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +165,18 @@ FOUND |= {
         job(),
         job(4, (FIRST, "any"), on="north"),
         at={0.5: Stop(SECOND, 0.5), 1.0: Execute(1), 2.0: Wait(SECOND, 30.0)},
+    ),
+    "a job that the cluster could not take at first was held for what had ended by then": plan(
+        job(2, on="north"),
+        at={
+            2.9: Trouble("north", "away", 20.0),
+            3.0: job(4, (FIRST, "any"), on="north"),
+            21.0: Wait(FIRST, 1.0),
+            **{21.1 + n / 4: again(FIRST, "everything", dependents=False) for n in range(3)},
+            24.0: Wait(SECOND, 40.0),
+        },
+        failing=0.5,
+        seconds=1.0,
     ),
 }
 
