@@ -21,13 +21,16 @@ async def after_of(database: Database, engine: Engine, job: Job) -> tuple[After,
     waits = [one for one in job.spec.dependencies if one.job_id in others and not others[one.job_id].finished]
     if not {one.kind for one in waits} <= engine.capabilities.holds:
         return None
+    as_a_whole = {one.job_id for one in waits if one.kind is not Kind.CORR}
     sent: dict[int, list[Submission]] = {one.job_id: [] for one in waits}
     for submission in await submissions.active(database, sent):
         sent[submission.job_id].append(submission)
     for job_id, some in sent.items():
         elsewhere = others[job_id].engine != job.spec.engine
+        # a task that was skipped here has left no record for the job script: what follows is decided here
+        skipped = others[job_id].counts.get(Status.SKIPPED) and job_id in as_a_whole
         unsent = others[job_id].counts.get(Status.SUBMITTED) or any(one.native_id is None for one in some)
-        if elsewhere or unsent or not some:
+        if elsewhere or skipped or unsent or not some:
             return None
     known = {one.id: one for one in await jobs.get(database, sent)}
     if any(one.spec.retry is not None for one in known.values()):

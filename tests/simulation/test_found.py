@@ -178,6 +178,16 @@ FOUND |= {
         failing=0.5,
         seconds=1.0,
     ),
+    "a job script waited for the record of a task that was skipped here, and went on without": plan(
+        job(4),
+        at={
+            0.1: Execute(2),
+            3.0: job(4, (FIRST, "corr"), on="north"),
+            3.5: job(3, (SECOND, "any"), on="north"),
+        },
+        failing=0.3,
+        seconds=0.5,
+    ),
 }
 
 
