@@ -188,6 +188,14 @@ FOUND |= {
         failing=0.3,
         seconds=0.5,
     ),
+    "what was skipped and is to run, of a job with a task on the cluster, was taken for held there": plan(
+        job(2),
+        job(4, (FIRST, "ok")),
+        job(4, (SECOND, "corr"), on="south"),
+        at={0.1: Delete(SECOND, 0.7), 0.2: Execute(1), 5.0: List(), 6.0: again(FIRST, "failed")},
+        failing=0.8,
+        seconds=1.0,
+    ),
 }
 
 
