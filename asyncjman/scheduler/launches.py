@@ -14,7 +14,7 @@ from asyncjman.scheduler.holding import after_of
 from asyncjman.scheduler.intents import in_flight, lock_of
 from asyncjman.scheduler.removal import finish_before_all
 from asyncjman.scheduler.resolving import resolve_jobs
-from asyncjman.scheduler.watching import folder_of, situation, unfinished_of
+from asyncjman.scheduler.watching import folder_of, may_run, situation
 from asyncjman.store import intents, submissions, tasks
 from asyncjman.store.database import Database
 from asyncjman.store.runnerlock import held
@@ -281,4 +281,4 @@ def _whole(job: Job, attempt: int, most: int) -> _Plan:
 async def _live(database: Database, job: Job, throttle: int) -> int:
     """Return how many tasks of a job may run at a time by the launches that are there already."""
     found = await situation(database, job.spec.engine, [job.id])
-    return sum(min(throttle, unfinished_of(one)) for one in found.watched)
+    return may_run(found.watched, throttle)

@@ -75,6 +75,7 @@ def test_the_throttle_holds_over_submissions(jman: Jman, cell: Cell) -> None:
     jman("list")
     jman("list")
     assert cell.listed() == [1], "3 tasks, of which 2 may run, are there still"
+    assert "1 task waits here: 2 may run at a time" in jman("why").out
     for task in (2, 3):
         cell.run_script(1, job, task)
     cell.set(1, tasks="4")
@@ -82,6 +83,7 @@ def test_the_throttle_holds_over_submissions(jman: Jman, cell: Cell) -> None:
     jman("list")
     assert cell.listed() == [1, 2]
     assert words_of(cell, "-tc") == ["1"]
+    assert "here" not in jman("why").out
 
 
 def test_all_numbers_of_a_job_are_shown_and_can_be_named(jman: Jman, cell: Cell) -> None:
