@@ -37,12 +37,23 @@ async def send_new(database: Database, engine: Engine, stored: Sequence[Job]) ->
         if isinstance(error, NotLaunched) and error.why is Why.LIMIT:
             parts = in_parts(engine, left[0])
             return "; ".join(filter(None, [parts, _waits(sent, [job.id for job in left], error)]))
-        async with database.transaction() as tx:
-            # another process may have submitted some that wait for these
-            await end_and_resolve(tx, [job.id for job in left])
-            for job in left:
-                await jobs.delete(tx, job.id)
-        raise
+        if await _forget(database, [job.id for job in left]):
+            raise
+        return None
+
+
+async def _forget(database: Database, unsent: Sequence[int]) -> bool:
+    """Delete jobs that an engine does not take; False, and nothing is done, where it has one by now: another
+    process has sent it since.
+    """
+    async with database.transaction() as tx:
+        if await submissions.active(tx, unsent):
+            return False
+        # another process may have submitted some that wait for these
+        await end_and_resolve(tx, unsent)
+        for job_id in unsent:
+            await jobs.delete(tx, job_id)
+    return True
 
 
 async def send_again(
