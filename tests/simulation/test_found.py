@@ -12,6 +12,7 @@ import pytest
 from tests.simulation.builders import FIRST, SECOND, THIRD, again, job, plan
 from tests.simulation.history import Stage, stage
 from tests.simulation.plan import (
+    Crash,
     Delete,
     Execute,
     Interrupt,
@@ -214,3 +215,22 @@ def test_executes_that_wait_for_each_other_are_quiet(place: Stage) -> None:
     busy = plan(job(2, throttle=1), at={0.1: Execute(1), 0.2: Execute(1), 0.3: Execute(1)}, seconds=5.0)
     turns = [place.run(seed, plan=busy).turns for seed in range(10)]
     assert max(turns) < 10_000, "some five hundred turns a second are what looking at the file takes"
+
+
+def test_what_a_killed_process_took_back_is_sent_again(place: Stage) -> None:
+    """It is gone there, nobody stopped it, and what it had to wait for ends before the next poll."""
+    killed = plan(
+        job(),
+        at={
+            0.1: Execute(1),
+            4.0: job(4, (FIRST, "any"), throttle=1, on="north"),
+            6.0: again(FIRST, "everything"),
+            6.5: Crash(0.0, 0),
+            9.0: Execute(1),
+        },
+        seconds=2.0,
+    )
+    results = [place.run(seed, plan=killed, tracing=True) for seed in range(15)]
+    assert sum(one.done["resubmit killed"] for one in results) > 3
+    lost = {one.seed: line for one in results for line in one.trace if ": 2." in line and "failure" in line}
+    assert not lost and not [one.violation for one in results if one.violation]
