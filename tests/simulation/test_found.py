@@ -197,6 +197,13 @@ FOUND |= {
         failing=0.8,
         seconds=1.0,
     ),
+    "what is paired with a job that the cluster has was skipped before that job was": plan(
+        job(3, on="north"),
+        job(3, (FIRST, "corr"), on="north"),
+        job(3, (SECOND, "corr")),
+        at={1.0: Stop(FIRST, None), 1.6: Delete(FIRST, None), 2.5: Execute(1)},
+        seconds=0.7,
+    ),
 }
 
 
