@@ -22,7 +22,7 @@ from asyncjman.model.selection import Selection, TaskFilter
 from asyncjman.model.status import UNSUCCESSFUL, Status
 from asyncjman.scheduler import removal
 from asyncjman.scheduler.reconcile import recover_orphans
-from asyncjman.scheduler.resolving import resolve_jobs
+from asyncjman.scheduler.resolving import resolve_jobs, waiting_status
 from asyncjman.store import jobs, removals, schedule, submissions, tasks, transitions
 from asyncjman.store.database import Database, Transaction
 from asyncjman.system.logs import log_start
@@ -158,7 +158,8 @@ async def resubmit(session: Session, selected: Sequence[Job], request: Resubmiss
         behind = await _skipped_behind(tx, edges, changed)
         if request.dependents:
             for job_id in behind:
-                await transitions.reset(tx, job_id, [Status.SKIPPED], Status.WAITING, None, tx.runtime.time())
+                target = await waiting_status(tx, job_id)
+                await transitions.reset(tx, job_id, [Status.SKIPPED], target, None, tx.runtime.time())
         await resolve_jobs(tx, {*changed, *dependents(edges, changed)})
         now = await schedule.summaries(tx, {*changed, *behind})
     skipped = {job_id for job_id, one in now.items() if one.status is Status.SKIPPED}
@@ -195,9 +196,7 @@ def _refuse_cycle(edges: Mapping[int, Iterable[int]]) -> None:
 
 async def _reset(tx: Transaction, job: Job, request: Resubmission, session: Session) -> bool:
     """Reset the tasks of a job that are meant; tell whether it is to run."""
-    # of a job that has something on a cluster, what waits is held there, and what is to be sent is submitted
-    waits = bool(job.spec.dependencies) and not await submissions.active(tx, [job.id])
-    target = Status.WAITING if waits else Status.SUBMITTED
+    target = await waiting_status(tx, job.id) if job.spec.dependencies else Status.SUBMITTED
     only = request.tasks.get(job.id, ())
     if request.clean:
         ended = await tasks.ended_in(tx, job.id, request.statuses, only)

@@ -10,11 +10,13 @@ from asyncjman.api.logfiles import logs as logs_of
 from asyncjman.api.logfiles import tail
 from asyncjman.api.runners import has_runner
 from asyncjman.api.session import Session
+from asyncjman.engines.base import Watched
 from asyncjman.model.failure import Cause
 from asyncjman.model.graph import Kind
 from asyncjman.model.job import LOCAL, Job, Task, Usage
 from asyncjman.model.selection import TaskFilter
 from asyncjman.model.status import FINISHED, UNSUCCESSFUL, Status
+from asyncjman.scheduler.watching import may_run
 from asyncjman.store import jobs
 
 _TAIL_LINES = 5
@@ -91,12 +93,26 @@ def _on_cluster(session: Session, job: Job, evidence: Evidence) -> list[str]:
         return [f"{what} not been sent to the cluster yet{why}"]
     if evidence.is_anothers:
         return [f"on the cluster as {one.native_id}, which only the owner's jman asks" for one in sent]
+    unsent = _unsent(session, job, sent)
     if evidence.silent is not None:
-        return [f"the cluster does not answer: {evidence.silent}"]
+        return [f"the cluster does not answer: {evidence.silent}", *unsent]
     lines = evidence.lines[job.id]
     if not lines and job.status is Status.EXECUTING:
-        return [f"runs on {job.host or 'the cluster'}"]
-    return lines
+        lines = [f"runs on {job.host or 'the cluster'}"]
+    return [*lines, *unsent]
+
+
+def _unsent(session: Session, job: Job, sent: Sequence[Watched]) -> list[str]:
+    """Say why tasks of an array wait here while the cluster has others of it."""
+    count = job.counts.get(Status.SUBMITTED, 0)
+    if not count or job.spec.array is None:
+        return []
+    what = "1 task waits here" if count == 1 else f"{count} tasks wait here"
+    throttle = job.spec.array.throttle
+    if throttle is not None and may_run(sent, throttle) >= throttle:
+        return [f"{what}: {throttle} may run at a time, and the cluster has as many that have not ended"]
+    why = f": {session.trouble}" if session.trouble is not None else ""
+    return [f"{what} to be sent to the cluster{why}"]
 
 
 async def _failures(

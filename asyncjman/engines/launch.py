@@ -68,8 +68,6 @@ class LaunchRequest:
     """The job's spool folder, for scripts and records."""
     logs: str | None
     """What the paths of its log files begin with; None: output goes to the console."""
-    retry_for: float = 0.0
-    """Seconds for which an engine that can't take it at this moment is asked again."""
 
 
 class Launched(NamedTuple):
@@ -102,3 +100,5 @@ class LaunchFailed(NamedTuple):
     """What a shell says of a command that it can't start: 126 or 127."""
     of_request: bool = False
     """Whether what was asked for makes no sense, as it stands: a usage error."""
+    again: bool = False
+    """Whether it may be taken in a moment: who waits for it asks again, as things stand then."""

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
 from dataclasses import dataclass, replace
 
 from asyncjman.engines.base import After, Engine, Launched, LaunchRequest, Preview, Ref, Why
 from asyncjman.errors import EnvironmentProblem, UsageError
 from asyncjman.model.array import ArraySpec
-from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import PLAIN_TASK, Job, JobSpec
 from asyncjman.model.status import Status
+from asyncjman.scheduler.holding import after_of
 from asyncjman.scheduler.intents import in_flight, lock_of
 from asyncjman.scheduler.removal import finish_before_all
 from asyncjman.scheduler.resolving import resolve_jobs
-from asyncjman.scheduler.watching import folder_of, situation, unfinished_of
-from asyncjman.store import intents, jobs, schedule, submissions, tasks
+from asyncjman.scheduler.watching import folder_of, may_run, situation
+from asyncjman.store import intents, submissions, tasks
 from asyncjman.store.database import Database
 from asyncjman.store.runnerlock import held
-from asyncjman.store.submissions import Submission
 from asyncjman.system.logs import log_start
 
 NOT_STORED = 0
@@ -27,12 +26,18 @@ RETRY_SECONDS = 30.0
 """So long an engine that can't take a job is asked again, where somebody waits for it."""
 
 
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 5.0
+
+
 class NotLaunched(EnvironmentProblem):
     """An engine did not take a job; it is AMBIGUOUS whether it did, maybe."""
 
-    def __init__(self, why: Why, words: str) -> None:
+    def __init__(self, why: Why, words: str, *, again: bool = False) -> None:
+        """``again``: whether it may be taken in a moment."""
         super().__init__(words)
         self.why = why
+        self.again = again
 
     @property
     def ambiguous(self) -> bool:
@@ -53,11 +58,16 @@ async def launch(database: Database, engine: Engine, job: Job, *, retry_for: flo
     except EnvironmentProblem as error:
         raise NotLaunched(Why.LATER, str(error)) from error
     launched: list[Launched] = []
+    pauses = _Pauses(database, retry_for)
     while (plan := await _plan(database, engine, job)) is not None:
-        request = await _request(database, job, plan, retry_for)
+        request = await _request(database, job, plan)
         try:
             answer = await _carry_out(database, engine, job, request)
         except (NotLaunched, UsageError) as error:
+            if isinstance(error, NotLaunched) and error.again and await pauses.passed():
+                # planned anew: what it waits for may have ended, or be open again
+                await _resolve(database, job)
+                continue
             if not launched or (isinstance(error, NotLaunched) and error.ambiguous):
                 raise
             raise NotLaunched(Why.LIMIT, str(error)) from error
@@ -67,6 +77,23 @@ async def launch(database: Database, engine: Engine, job: Job, *, retry_for: flo
         if not plan.more:
             break
     return launched
+
+
+class _Pauses:
+    """The pauses between tries at one launch: they grow, for so many seconds in all."""
+
+    def __init__(self, database: Database, seconds: float) -> None:
+        self._clock = database.runtime.monotonic
+        self._deadline = self._clock() + seconds
+        self._pause = FIRST_PAUSE_SECONDS
+
+    async def passed(self) -> bool:
+        """Wait for the next try; False, at once, where no time is left for one."""
+        if self._clock() + self._pause >= self._deadline:
+            return False
+        await asyncio.sleep(self._pause)
+        self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
+        return True
 
 
 async def _carry_out(database: Database, engine: Engine, job: Job, request: LaunchRequest) -> Launched | None:
@@ -88,7 +115,9 @@ async def _carry_out(database: Database, engine: Engine, job: Job, request: Laun
         if answer.why is not Why.AMBIGUOUS:
             async with database.transaction() as tx:
                 await intents.drop(tx, intent)
-    raise UsageError(answer.words) if answer.of_request else NotLaunched(answer.why, answer.words)
+    if answer.of_request:
+        raise UsageError(answer.words)
+    raise NotLaunched(answer.why, answer.words, again=answer.again)
 
 
 async def _intend(database: Database, engine: Engine, job: Job, request: LaunchRequest) -> int | None:
@@ -134,7 +163,7 @@ async def preview(database: Database, engine: Engine, spec: JobSpec) -> Preview:
         id=NOT_STORED, spec=spec, submitted_at=database.runtime.time(), counts={}, status=Status.SUBMITTED
     )
     plan = _whole(job, 1, engine.capabilities.max_array)
-    after = await _after(database, engine, job) or ()
+    after = await after_of(database, engine, job) or ()
     return await engine.preview(
         _made(database, job, "0" * 14, replace(plan, after=() if plan.more else after))
     )
@@ -153,7 +182,7 @@ class _Plan:
 
 async def _plan(database: Database, engine: Engine, job: Job) -> _Plan | None:
     """Return what of a job is to go now; None where it must wait here first."""
-    after = await _after(database, engine, job)
+    after = await after_of(database, engine, job)
     if after is None:
         return None
     plan = await _tasks(database, job, engine.capabilities.max_array)
@@ -163,10 +192,10 @@ async def _plan(database: Database, engine: Engine, job: Job) -> _Plan | None:
     return replace(plan, after=tuple(one if whole else one._replace(per_task=False) for one in after))
 
 
-async def _request(database: Database, job: Job, plan: _Plan, retry_for: float) -> LaunchRequest:
+async def _request(database: Database, job: Job, plan: _Plan) -> LaunchRequest:
     token = await submissions.database_token(database) + database.runtime.token(3)
     not_before = await _not_before(database, job, plan)
-    return replace(_made(database, job, token, plan), retry_for=retry_for, not_before=not_before)
+    return replace(_made(database, job, token, plan), not_before=not_before)
 
 
 def _made(database: Database, job: Job, token: str, plan: _Plan) -> LaunchRequest:
@@ -180,47 +209,6 @@ def _made(database: Database, job: Job, token: str, plan: _Plan) -> LaunchReques
         time_limit=job.spec.timeout,
         folder=folder_of(database, job),
         logs=log_start(job.spec),
-    )
-
-
-async def _after(database: Database, engine: Engine, job: Job) -> tuple[After, ...] | None:
-    """Return what the engine is to hold a job for; None where it must wait here first."""
-    others = await schedule.summaries(database, [one.job_id for one in job.spec.dependencies])
-    # what was deleted meanwhile is waited for no more
-    waits = [one for one in job.spec.dependencies if one.job_id in others and not others[one.job_id].finished]
-    if not {one.kind for one in waits} <= engine.capabilities.holds:
-        return None
-    sent: dict[int, list[Submission]] = {one.job_id: [] for one in waits}
-    for submission in await submissions.active(database, sent):
-        sent[submission.job_id].append(submission)
-    for job_id, some in sent.items():
-        elsewhere = others[job_id].engine != job.spec.engine
-        unsent = others[job_id].counts.get(Status.SUBMITTED) or any(one.native_id is None for one in some)
-        if elsewhere or unsent or not some:
-            return None
-    known = {one.id: one for one in await jobs.get(database, sent)}
-    if any(one.spec.retry is not None for one in known.values()):
-        return None  # the engine would let it go after the first attempt
-    return tuple(
-        _held_by(database, job, one, known[one.job_id], sent[one.job_id])
-        for one in waits
-        if one.job_id in known
-    )
-
-
-def _held_by(database: Database, job: Job, one: Dependency, other: Job, sent: Sequence[Submission]) -> After:
-    whole = len(sent) == 1 and not sent[0].task_map
-    arrays = (job.spec.array, other.spec.array)
-    same = all(arrays) and len({array.ranges for array in arrays if array}) == 1
-    return After(
-        native_ids=tuple(submission.native_id for submission in sent if submission.native_id is not None),
-        kind=one.kind,
-        per_task=one.kind is Kind.CORR and whole and same,
-        folder=folder_of(database, other),
-        tasks=other.spec.array,
-        job_id=other.id,
-        stop_on_failure=other.spec.stop_on_failure,
-        whole=whole,
     )
 
 
@@ -293,4 +281,4 @@ def _whole(job: Job, attempt: int, most: int) -> _Plan:
 async def _live(database: Database, job: Job, throttle: int) -> int:
     """Return how many tasks of a job may run at a time by the launches that are there already."""
     found = await situation(database, job.spec.engine, [job.id])
-    return sum(min(throttle, unfinished_of(one)) for one in found.watched)
+    return may_run(found.watched, throttle)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from asyncjman.engines.base import IN_ERROR, Observation, Ref, Saw
+from asyncjman.model.failure import Cause
 from asyncjman.model.job import Job, Task
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.resolving import resolve_dependents, unskip
@@ -104,7 +105,7 @@ async def _tasks(tx: Transaction, found: Situation, seen: Iterable[Observation],
     """Store what was seen of single tasks."""
     changed: dict[tuple[int, int], tuple[Task, float | None]] = {}
     for one in seen:
-        if one.ref is None:
+        if one.ref is None or _is_taken_back(found.launches[one.token], one):
             continue
         key = (one.ref.job_id, one.ref.task_id)
         states = found.task_states[one.ref.job_id]
@@ -120,6 +121,12 @@ async def _tasks(tx: Transaction, found: Situation, seen: Iterable[Observation],
     started = [(task.started_at, task.job_id) for task, _ in changed.values() if task.started_at is not None]
     await transitions.mark_jobs_started(tx, started)
     stored.seen.extend(task for task, _ in changed.values())
+
+
+def _is_taken_back(launch: Submission, one: Observation) -> bool:
+    """Tell whether a task is missing because it was taken back: that is still to be stored."""
+    is_gone = one.saw is Saw.MISSING or one.cause is Cause.VANISHED
+    return is_gone and one.ref is not None and one.ref.task_id in launch.taken_back
 
 
 def _task(ref: Ref, status: Status) -> Task:

@@ -23,10 +23,11 @@ async def send_new(database: Database, engine: Engine, stored: Sequence[Job]) ->
     Where a limit of the site is reached, what is left waits here for a later poll: return a line on that.
     Raises NotLaunched, and UsageError for what makes no sense there.
     """
-    left = list(stored)
+    left, sent = list(stored), list[int]()
     try:
         while left:
-            await launch(database, engine, left[0], retry_for=RETRY_SECONDS)
+            if await launch(database, engine, left[0], retry_for=RETRY_SECONDS):
+                sent.append(left[0].id)
             left.pop(0)
         return in_parts(engine, stored[0]) if stored else None
     except (JmanError, OSError) as error:
@@ -35,13 +36,24 @@ async def send_new(database: Database, engine: Engine, stored: Sequence[Job]) ->
             raise NotLaunched(Why.AMBIGUOUS, words) from error
         if isinstance(error, NotLaunched) and error.why is Why.LIMIT:
             parts = in_parts(engine, left[0])
-            return "; ".join(filter(None, [parts, _waits([job.id for job in left], error)]))
-        async with database.transaction() as tx:
-            # another process may have submitted some that wait for these
-            await end_and_resolve(tx, [job.id for job in left])
-            for job in left:
-                await jobs.delete(tx, job.id)
-        raise
+            return "; ".join(filter(None, [parts, _waits(sent, [job.id for job in left], error)]))
+        if await _forget(database, [job.id for job in left]):
+            raise
+        return None
+
+
+async def _forget(database: Database, unsent: Sequence[int]) -> bool:
+    """Delete jobs that an engine does not take; False, and nothing is done, where it has one by now: another
+    process has sent it since.
+    """
+    async with database.transaction() as tx:
+        if await submissions.active(tx, unsent):
+            return False
+        # another process may have submitted some that wait for these
+        await end_and_resolve(tx, unsent)
+        for job_id in unsent:
+            await jobs.delete(tx, job_id)
+    return True
 
 
 async def send_again(
@@ -56,15 +68,17 @@ async def send_again(
     unsent: dict[str, set[int]] = {}
     for name in sorted({job.spec.engine for job in there}):
         unsent[name] = set(await submissions.unsent_jobs(database, name))
+    sent: list[int] = []
     for number, job in enumerate(there):
         if job.id not in unsent[job.spec.engine] and job.status is not Status.WAITING:
             continue
         try:
-            await launch(database, engine_of(job.spec.engine), job, retry_for=RETRY_SECONDS)
+            if await launch(database, engine_of(job.spec.engine), job, retry_for=RETRY_SECONDS):
+                sent.append(job.id)
         except NotLaunched as error:
             if error.why is not Why.LIMIT:
                 raise
-            return _waits([one.id for one in there[number:]], error)
+            return _waits(sent, [one.id for one in there[number:]], error)
     return None
 
 
@@ -79,6 +93,7 @@ async def _poll_dependents(
         await poll(database, engine_of(name))
 
 
-def _waits(job_ids: Sequence[int], error: NotLaunched) -> str:
-    """Say that jobs wait here for a limit of the site."""
-    return f"job {format_ids(job_ids)} waits here, the cluster takes no more now: {error}"
+def _waits(sent: Sequence[int], left: Sequence[int], error: NotLaunched) -> str:
+    """Say what was sent, and that what is left waits here for a limit of the site."""
+    before = f"job {format_ids(sent)} was sent; " if sent else ""
+    return f"{before}job {format_ids(left)} waits here, the cluster takes no more now: {error}"

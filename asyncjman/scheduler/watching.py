@@ -129,6 +129,11 @@ def unfinished_of(one: Watched) -> int:
     return count
 
 
+def may_run(launches: Iterable[Watched], throttle: int) -> int:
+    """Return how many tasks of a job may run at a time by launches that are there."""
+    return sum(min(throttle, unfinished_of(one)) for one in launches)
+
+
 def folder_of(source: Reader, job: Job) -> str:
     """Return the spool folder of a job."""
     return spool_folder(source.path, job.spec.token)

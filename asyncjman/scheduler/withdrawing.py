@@ -55,6 +55,7 @@ async def withdraw(database: Database, engine: Engine, *, budget: float = math.i
     """
     found = await situation(database, engine.name)
     wanted = await _premature(database, engine, found)
+    await _mark(database, found, wanted)
     if not wanted:
         return True
     try:
@@ -75,6 +76,21 @@ async def withdraw(database: Database, engine: Engine, *, budget: float = math.i
         jobs.setdefault(one.watched.job_id, []).append(one)
     done = [await _take_back(database, found, job_id, launches) for job_id, launches in jobs.items()]
     return all(done) and len(gone) == len(wanted)
+
+
+async def _mark(database: Database, found: Situation, wanted: Sequence[_Premature]) -> None:
+    """Store what is about to be taken back: who is killed before that is stored leaves it to the next poll,
+    and what is gone there by then is no loss.
+    """
+    tasks = {one.launch.id: one.tasks for one in wanted}
+    changed = [
+        (tasks.get(one.id, ()), one.id)
+        for one in found.launches.values()
+        if tasks.get(one.id, ()) != one.taken_back
+    ]
+    if changed:
+        async with database.transaction(quiet=True) as tx:
+            await submissions.set_taken_back(tx, changed)
 
 
 async def _cancel(engine: Engine, targets: Sequence[Target], budget: float) -> Set[str]:
@@ -116,6 +132,8 @@ async def _take_back(
             await transitions.reset(tx, job_id, resettable, Status.SUBMITTED, array, now, rows, retry=True)
             if one.is_whole:
                 await submissions.deactivate_one(tx, one.launch.id)
+            else:
+                await submissions.set_taken_back(tx, [((), one.launch.id)])
         await submissions.deactivate(tx, await resolve_jobs(tx, [job_id]))
     return True
 
@@ -132,10 +150,11 @@ async def _premature(database: Database, engine: Engine, found: Situation) -> li
     for watched in found.watched:
         launch = found.launches[watched.token]
         open_now = {one.job_id for one in waits.get(launch.job_id, ()) if one.job_id in unfinished}
-        if launch.native_id is None or not open_now:
+        if launch.native_id is None:
             continue
         held = all(others[i].engine == engine.name and ages[i] < launch.id for i in open_now)
-        tasks = () if held else tuple(_startable(watched))
+        # of what another process began to take back nobody knows how much is there still
+        tasks = tuple(one for one in _startable(watched) if not held or one in launch.taken_back)
         if tasks:
             result.append(_Premature(launch, watched, tasks))
     return result

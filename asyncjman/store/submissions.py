@@ -30,6 +30,8 @@ class Submission:
     task_map: tuple[int, ...]
     """Task ids by the cluster's numbers 1, 2, 3…; empty where these are the task ids."""
     engine_state: str | None
+    taken_back: tuple[int, ...] = ()
+    """Tasks that the engine was, or is about to be, told to end, so that they are sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +47,30 @@ class TaskStates:
     """Those of the unfinished that a user asked to stop."""
 
 
-_COLUMNS = "id, job_id, engine, token, created_at, host, pid, native_id, task_map, engine_state"
+_COLUMNS = "id, job_id, engine, token, created_at, host, pid, native_id, task_map, engine_state, taken_back"
 ANY_UNTOUCHED = "job.task_count > (SELECT coalesce(sum(count), 0) FROM status_count WHERE job_id = job.id)"
 """Whether a task has no row: the job's ``default_status`` says nothing otherwise."""
 
 
 def _of(row: Sequence[Any]) -> Submission:
-    number, job_id, engine, token, created_at, host, pid, native_id, task_map, engine_state = row
-    task_ids = tuple(json.loads(task_map)) if isinstance(task_map, str) else ()
+    number, job_id, engine, token, created_at, host, pid, native_id, task_map, state, taken_back = row
     return Submission(
-        number, job_id, engine, token_of(token), created_at, host, pid, native_id, task_ids, engine_state
+        number,
+        job_id,
+        engine,
+        token_of(token),
+        created_at,
+        host,
+        pid,
+        native_id,
+        _task_ids(task_map),
+        state,
+        _task_ids(taken_back),
     )
+
+
+def _task_ids(text: object) -> tuple[int, ...]:
+    return tuple(json.loads(text)) if isinstance(text, str) else ()
 
 
 async def database_token(source: Reader | Transaction) -> str:
@@ -89,7 +104,7 @@ async def latest(source: Reader | Transaction, job_id: int) -> Submission | None
 async def deactivate(tx: Transaction, job_ids: Iterable[int]) -> None:
     """Say that nothing of these jobs is on the cluster any more."""
     await tx.execute(
-        "UPDATE submission SET active = 0, engine_state = NULL "
+        "UPDATE submission SET active = 0, engine_state = NULL, taken_back = NULL "
         "WHERE job_id IN (SELECT value FROM json_each(?))",
         (json.dumps(list(job_ids)),),
     )
@@ -97,7 +112,18 @@ async def deactivate(tx: Transaction, job_ids: Iterable[int]) -> None:
 
 async def deactivate_one(tx: Transaction, submission_id: int) -> None:
     """Say that nothing of this submission is on the cluster any more."""
-    await tx.execute("UPDATE submission SET active = 0, engine_state = NULL WHERE id = ?", (submission_id,))
+    await tx.execute(
+        "UPDATE submission SET active = 0, engine_state = NULL, taken_back = NULL WHERE id = ?",
+        (submission_id,),
+    )
+
+
+async def set_taken_back(tx: Transaction, rows: Iterable[tuple[Sequence[int], int]]) -> None:
+    """Store (the tasks that are taken back, submission id); none: nothing is any more."""
+    await tx.execute_many(
+        "UPDATE submission SET taken_back = ? WHERE id = ? AND active = 1",
+        [(json.dumps(list(task_ids)) if task_ids else None, number) for task_ids, number in rows],
+    )
 
 
 async def set_engine_states(tx: Transaction, rows: Sequence[tuple[str | None, int]]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from asyncjman.model.job import Task
-from asyncjman.model.status import FINISHED, Status
+from asyncjman.model.status import Status
 from asyncjman.store.database import Reader, Transaction, View
 from asyncjman.store.rows import TASK_COLUMNS, status_of, task_of
 
@@ -102,7 +102,8 @@ async def unclaimable(source: Reader | Transaction, job_id: int, *, queued_too: 
     """
     states = CLAIMABLE if queued_too else UNSTARTED
     rows = await source.fetch("SELECT array, default_status FROM job WHERE id = ?", (job_id,))
-    if rows and rows[0][0] is not None and status_of(rows[0][1]) in FINISHED:
+    free = {Status.SUBMITTED, Status.WAITING} | (set() if queued_too else {Status.QUEUED})
+    if rows and rows[0][0] is not None and status_of(rows[0][1]) not in free:
         from asyncjman.model.array import ArraySpec
 
         claimable = await source.fetch(

@@ -76,6 +76,7 @@ def test_a_limit_between_two_parts(jman: Jman, small: Path) -> None:
     states = [one["status"] for one in jman.list("-a")[0]["tasks"]]
     assert states[6:] == ["submitted"] * 4
     assert "submitted" not in states[:6]
+    assert "4 tasks wait here to be sent to the cluster: " in jman("why").out
     (small / "full").unlink()
     jman("wait", "--timeout", "90")
     assert ran(jman) == [*range(1, 11)]

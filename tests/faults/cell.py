@@ -60,7 +60,8 @@ class Cell:
     def let(self, command: str, fault: str = "", seconds: float = 0) -> None:
         """From now on a command does this: hang, killed, nothing, chatty, third, slow, away, cut, full, deaf.
 
-        A ``deaf`` qdel says that it deletes, and what runs is never gone.
+        A ``full`` qsub takes jobs until ``seconds`` of them are there. A ``deaf`` qdel says that it deletes,
+        and what runs is never gone.
         """
         write(self.folder / f"fault.{command}", [fault, seconds])
 
@@ -312,7 +313,7 @@ def main(name: str, folder: str, *words: str) -> int:
         case "away":
             sys.stderr.write(LOST)
             return 1
-        case "full":
+        case "full" if len(cell.listed()) >= seconds:
             sys.stderr.write(FULL)
             return 25
         case "third":

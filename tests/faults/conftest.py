@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from asyncjman.engines.cluster import process
-from asyncjman.scheduler import intents
+from asyncjman.scheduler import intents, launches, sending
 from asyncjman.system import tool
 from tests.cli.tools import Jman
 from tests.faults.cell import Cell
@@ -58,6 +58,8 @@ def cell(tmp_path: Path, jman: Jman, monkeypatch: pytest.MonkeyPatch) -> Cell:
     monkeypatch.setattr(process, "FIRST_PAUSE_SECONDS", 0.02)
     monkeypatch.setattr(intents, "ORPHAN_SECONDS", 0.1)
     monkeypatch.setattr(process, "RETRY_SECONDS", 0.3)
+    monkeypatch.setattr(sending, "RETRY_SECONDS", 0.3)
+    monkeypatch.setattr(launches, "FIRST_PAUSE_SECONDS", 0.02)
     return cell
 
 

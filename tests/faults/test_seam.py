@@ -56,6 +56,22 @@ def test_a_limit_within_a_repetition(jman: Jman, cell: Cell) -> None:
     assert set(jman.status().values()) == {"success"}
 
 
+def test_a_limit_part_way_through_a_repetition(jman: Jman, cell: Cell) -> None:
+    """Of 6 jobs the cluster takes 4: which were sent and which wait is told, and each runs once."""
+    cell.let("qsub", "full", 4)
+    done = jman("submit", "-r", "6", "--", "sh", "-c", "echo x >> ran")
+    assert done.out.count("Submitted") == 6
+    assert "job 1-4 was sent; job 5,6 waits here" in done.err
+    assert LIMIT in done.err
+    assert cell.listed() == [1, 2, 3, 4]
+    cell.let("qsub")
+    for number in range(1, 7):
+        jman("list")
+        cell.run(number)
+    assert set(jman.status().values()) == {"success"}
+    assert (jman.folder / "ran").read_text() == 6 * "x\n"
+
+
 def test_a_resubmission_waits_for_a_limit(jman: Jman, cell: Cell) -> None:
     jman("submit", "--", "false")
     cell.run(1)
@@ -75,6 +91,7 @@ def test_the_throttle_holds_over_submissions(jman: Jman, cell: Cell) -> None:
     jman("list")
     jman("list")
     assert cell.listed() == [1], "3 tasks, of which 2 may run, are there still"
+    assert "1 task waits here: 2 may run at a time" in jman("why").out
     for task in (2, 3):
         cell.run_script(1, job, task)
     cell.set(1, tasks="4")
@@ -82,6 +99,7 @@ def test_the_throttle_holds_over_submissions(jman: Jman, cell: Cell) -> None:
     jman("list")
     assert cell.listed() == [1, 2]
     assert words_of(cell, "-tc") == ["1"]
+    assert "here" not in jman("why").out
 
 
 def test_all_numbers_of_a_job_are_shown_and_can_be_named(jman: Jman, cell: Cell) -> None:

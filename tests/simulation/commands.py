@@ -55,8 +55,8 @@ class Commands:
         async with self._opened(process) as manager:
             spec = self._spec(wanted, process.runtime.token(8))
             process.world.tell(f"{process.name}: submit {_words(spec)}")
-            (job,) = await manager.submit_spec(spec, {})
-            process.world.tell(f"{process.name}: it is job {job.id}")
+            for job in await manager.submit_spec(spec, {}):  # none: it was deleted meanwhile
+                process.world.tell(f"{process.name}: it is job {job.id}")
 
     def _spec(self, wanted: Submit, token: str) -> JobSpec:
         ids = sorted(self._oracle.view)

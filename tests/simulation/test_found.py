@@ -11,7 +11,19 @@ import pytest
 
 from tests.simulation.builders import FIRST, SECOND, THIRD, again, job, plan
 from tests.simulation.history import Stage, stage
-from tests.simulation.plan import Delete, Execute, Interrupt, Plan, Resubmit, Stop, Suspend, Trouble, Wait
+from tests.simulation.plan import (
+    Crash,
+    Delete,
+    Execute,
+    Interrupt,
+    List,
+    Plan,
+    Resubmit,
+    Stop,
+    Suspend,
+    Trouble,
+    Wait,
+)
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +167,43 @@ FOUND |= {
         job(4, (FIRST, "any"), on="north"),
         at={0.5: Stop(SECOND, 0.5), 1.0: Execute(1), 2.0: Wait(SECOND, 30.0)},
     ),
+    "a job that the cluster could not take at first was held for what had ended by then": plan(
+        job(2, on="north"),
+        at={
+            2.9: Trouble("north", "away", 20.0),
+            3.0: job(4, (FIRST, "any"), on="north"),
+            21.0: Wait(FIRST, 1.0),
+            **{21.1 + n / 4: again(FIRST, "everything", dependents=False) for n in range(3)},
+            24.0: Wait(SECOND, 40.0),
+        },
+        failing=0.5,
+        seconds=1.0,
+    ),
+    "a job script waited for the record of a task that was skipped here, and went on without": plan(
+        job(4),
+        at={
+            0.1: Execute(2),
+            3.0: job(4, (FIRST, "corr"), on="north"),
+            3.5: job(3, (SECOND, "any"), on="north"),
+        },
+        failing=0.3,
+        seconds=0.5,
+    ),
+    "what was skipped and is to run, of a job with a task on the cluster, was taken for held there": plan(
+        job(2),
+        job(4, (FIRST, "ok")),
+        job(4, (SECOND, "corr"), on="south"),
+        at={0.1: Delete(SECOND, 0.7), 0.2: Execute(1), 5.0: List(), 6.0: again(FIRST, "failed")},
+        failing=0.8,
+        seconds=1.0,
+    ),
+    "what is paired with a job that the cluster has was skipped before that job was": plan(
+        job(3, on="north"),
+        job(3, (FIRST, "corr"), on="north"),
+        job(3, (SECOND, "corr")),
+        at={1.0: Stop(FIRST, None), 1.6: Delete(FIRST, None), 2.5: Execute(1)},
+        seconds=0.7,
+    ),
 }
 
 
@@ -173,3 +222,22 @@ def test_executes_that_wait_for_each_other_are_quiet(place: Stage) -> None:
     busy = plan(job(2, throttle=1), at={0.1: Execute(1), 0.2: Execute(1), 0.3: Execute(1)}, seconds=5.0)
     turns = [place.run(seed, plan=busy).turns for seed in range(10)]
     assert max(turns) < 10_000, "some five hundred turns a second are what looking at the file takes"
+
+
+def test_what_a_killed_process_took_back_is_sent_again(place: Stage) -> None:
+    """It is gone there, nobody stopped it, and what it had to wait for ends before the next poll."""
+    killed = plan(
+        job(),
+        at={
+            0.1: Execute(1),
+            4.0: job(4, (FIRST, "any"), throttle=1, on="north"),
+            6.0: again(FIRST, "everything"),
+            6.5: Crash(0.0, 0),
+            9.0: Execute(1),
+        },
+        seconds=2.0,
+    )
+    results = [place.run(seed, plan=killed, tracing=True) for seed in range(15)]
+    assert sum(one.done["resubmit killed"] for one in results) > 3
+    lost = {one.seed: line for one in results for line in one.trace if ": 2." in line and "failure" in line}
+    assert not lost and not [one.violation for one in results if one.violation]

@@ -117,7 +117,7 @@ class ClusterEngine(Defaults):
 
     async def _submit(self, request: LaunchRequest, path: Path) -> Launched | LaunchFailed:
         call = await self._commands.carry_out(self._dialect.submission(request, str(path)), retry_for=0.0)
-        native_id = await self._commands.ask(call, retry_for=min(request.retry_for, process.RETRY_SECONDS))
+        native_id = await self._commands.ask(call, retry_for=0.0)
         return Launched(native_id, self._clock())
 
     async def _failure(self, request: LaunchRequest, error: CommandFailed) -> LaunchFailed:
@@ -126,7 +126,7 @@ class ClusterEngine(Defaults):
         if error.ambiguous:
             return LaunchFailed(Why.AMBIGUOUS, str(error))
         if error.transient:
-            return LaunchFailed(Why.LATER, str(error))
+            return LaunchFailed(Why.LATER, str(error), again=not error.silent)
         with suppress(EnvironmentProblem):
             if better := await self._commands.carry_out(self._dialect.refusal(request, error.words)):
                 return LaunchFailed(Why.REFUSED, better, of_request=True)

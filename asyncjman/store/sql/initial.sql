@@ -163,6 +163,8 @@ CREATE TABLE submission (
     native_id    TEXT,
     -- the task ids that the engine's numbers 1, 2, 3... stand for, as JSON; NULL: they are the task ids
     task_map     TEXT,
+    -- the tasks that are taken back, as JSON: the engine is told to end them, and they are to be sent again
+    taken_back   TEXT,
     -- 1 until all its tasks ended
     active       INTEGER NOT NULL DEFAULT 1,
     -- what the engine says beyond our status: error, suspended, held
