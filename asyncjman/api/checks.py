@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from asyncjman.errors import BadSelection, UsageError
-from asyncjman.model.duration import Duration, seconds_of
 from asyncjman.model.graph import Dependency, Kind
-from asyncjman.model.resources import NAMES
-from asyncjman.model.retry import Retry
-from asyncjman.model.sweep import Sweep
+
+if TYPE_CHECKING:  # loaded for what is given: jman list starts sooner
+    from asyncjman.model.duration import Duration
+    from asyncjman.model.retry import Retry
+    from asyncjman.model.sweep import Sweep
 
 T = TypeVar("T")
 
@@ -72,6 +73,8 @@ def resources_of(resources: Mapping[str, object] | None) -> Mapping[str, object]
         raise UsageError(
             f"resources map names to values, as in {{'memory': '4G'}}, and are not {resources!r}"
         )
+    from asyncjman.model.resources import NAMES
+
     for name in resources:
         if name not in NAMES:
             raise UsageError(f"no resource {name!r}: there are {', '.join(NAMES)}")
@@ -130,7 +133,11 @@ def task_ids_of(task_ids: Sequence[int]) -> Sequence[int]:
 
 
 def sweep_of(sweep: Sweep | Mapping[str, Sequence[object]] | None) -> Sweep | None:
-    if sweep is None or isinstance(sweep, Sweep):
+    if sweep is None:
+        return None
+    from asyncjman.model.sweep import Sweep
+
+    if isinstance(sweep, Sweep):
         return sweep
     if not isinstance(sweep, Mapping):
         raise UsageError(f"a sweep maps parameters to their values, and is not {sweep!r}")
@@ -141,14 +148,22 @@ def sweep_of(sweep: Sweep | Mapping[str, Sequence[object]] | None) -> Sweep | No
 
 
 def retry_of(retry: Retry | int | None) -> Retry | None:
-    if retry is None or isinstance(retry, Retry):
+    if retry is None:
+        return None
+    from asyncjman.model.retry import Retry
+
+    if isinstance(retry, Retry):
         return retry
     return Retry(retry)
 
 
 def timeout_of(timeout: Duration | None) -> float | None:
     """Return the seconds that somebody waits."""
-    return None if timeout is None else seconds_of(timeout, "timeout")
+    if timeout is None:
+        return None
+    from asyncjman.model.duration import seconds_of
+
+    return seconds_of(timeout, "timeout")
 
 
 def _path(value: str | os.PathLike[str], what: str) -> str:

@@ -216,6 +216,10 @@ class JobCommands(JobReader):
 
     async def killed(self) -> list[Recovery]:
         """Return which processes that ran local jobs were killed since somebody looked last."""
+        from asyncjman.store import schedule
+
+        if not self.is_owner or not await schedule.has_runner(self.session.database):
+            return []
         from asyncjman.api.runners import killed
 
         return await killed(self.session)

@@ -123,10 +123,10 @@ class JobManager(JobCommands):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        from asyncjman.api.together import together
-
         try:
             if self._on_exit == "wait" and error is None and self._made is not None:
+                from asyncjman.api.together import together
+
                 await together(self._until_no_more(job_id) for job_id in self._made.requested)
             elif self._on_exit == "stop" and self._sent:
                 left = [job.id for job in await self.read(self._sent)]

@@ -184,20 +184,21 @@ class Session:
 
         Of another user's database nothing is asked: its jobs are in that user's lists alone.
         """
-        from asyncjman.scheduler.polling import poll
-
         if self.is_owner:
             for name in await schedule.clusters(self.database):
+                from asyncjman.scheduler.polling import poll
+
                 polled = await poll(self.writer(), self.engine(name))
                 self.trouble = polled.problem or self.trouble
         return self.trouble
 
     async def look_up_usage(self) -> None:
         """Learn from the engines' accounting what tasks that ended there have used."""
-        from asyncjman.scheduler.usage import look_up_usage
         from asyncjman.store import jobs, submissions
 
         if self.is_owner and (pending := await submissions.unaccounted(self.database)):
+            from asyncjman.scheduler.usage import look_up_usage
+
             found = await jobs.get(self.database, {one.job_id for one in pending})
             for name in sorted({job.spec.engine for job in found} - {LOCAL}):
                 await look_up_usage(self.writer(), self.engine(name))
