@@ -20,7 +20,6 @@ from asyncjman.api.checks import (
     variables_of,
     words_of,
 )
-from asyncjman.engines.registry import cluster_of, default_queue
 from asyncjman.errors import EnvironmentProblem, UsageError
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.duration import Duration, time_limit_of
@@ -33,8 +32,6 @@ from asyncjman.model.sweep import Sweep, mistyped
 from asyncjman.settings import Settings, extra_options
 from asyncjman.system.logs import refuse_foreign_link
 from asyncjman.system.program import resolve
-
-__all__ = ["JobRequest", "Options", "cluster_of", "parse_environment", "placed"]
 
 SITE_EXTRA = "site_extra"
 """The resource that holds the site's own options of the command that submits."""
@@ -157,6 +154,8 @@ def placed(spec: JobSpec, engine: str, settings: Settings) -> JobSpec:
     resources: dict[str, Any] = {name: one for name, one in spec.resources.items() if name != SITE_EXTRA}
     if engine == LOCAL:
         return replace(spec, engine=engine, queue=LOCAL, resources=resources)
+    from asyncjman.engines.registry import default_queue
+
     if words := extra_options(settings, given="extra" in resources):
         resources[SITE_EXTRA] = words
     return replace(
@@ -166,6 +165,13 @@ def placed(spec: JobSpec, engine: str, settings: Settings) -> JobSpec:
         log_dir=spec.log_dir or settings.log_dir,
         resources=resources,
     )
+
+
+def cluster_of(asked: str) -> str:
+    """Return the batch system that a setting means, ``auto`` the one that is here. Raises JmanError."""
+    from asyncjman.engines import registry
+
+    return registry.cluster_of(asked)
 
 
 def parse_environment(items: Sequence[str]) -> dict[str, str]:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from asyncjman.engines.base import Engine, Output
 from asyncjman.engines.budget import Budget
 from asyncjman.errors import UsageError
-from asyncjman.settings import Settings
 
 if TYPE_CHECKING:
     from asyncjman.engines.cluster.dialect import Dialect
+    from asyncjman.settings import Settings
 
 __all__ = [
     "ENGINES",
@@ -62,11 +62,20 @@ class Host:
 class Context:
     """What an engine is made of."""
 
-    settings: Settings
+    given: Settings | None
     runtime: Clock
     budget: Budget
     """The time for all that it asks."""
     host: Host = field(default_factory=Host)
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings that are given, or those of a user who sets nothing."""
+        if self.given is not None:
+            return self.given
+        from asyncjman.settings import Settings  # this machine's engine needs none: commands start sooner
+
+        return Settings()
 
 
 Factory = Callable[[Context], Engine]
@@ -144,5 +153,5 @@ def make(
 
     What isn't given is as a user has it who sets nothing, in no hurry, and runs no tasks.
     """
-    context = Context(settings or Settings(), writer.runtime, budget or Budget(), host or Host())
+    context = Context(settings, writer.runtime, budget or Budget(), host or Host())
     return ENGINES[check(name)](context)

@@ -9,7 +9,6 @@ from asyncjman.errors import EnvironmentProblem
 from asyncjman.model.job import LOCAL, Job
 from asyncjman.model.selection import format_ids
 from asyncjman.model.status import FINISHED, Status
-from asyncjman.scheduler.cancelling import cancel
 from asyncjman.scheduler.liveness import is_numbered_here, is_suspended
 from asyncjman.scheduler.reconcile import forget_unproven, recover_orphans, take_away
 from asyncjman.scheduler.resolving import resolve_dependents
@@ -55,6 +54,8 @@ async def stop_elsewhere(
 ) -> None:
     """Stop open jobs (or only some tasks) whose tasks survive us. Raises EnvironmentProblem."""
     for name in sorted({job.spec.engine for job in some}):
+        from asyncjman.scheduler.cancelling import cancel  # most jobs are of this machine
+
         ids = [job.id for job in some if job.spec.engine == name]
         await cancel(database, engine_of(name), ids, task_ids)
 
