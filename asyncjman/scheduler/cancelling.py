@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Sequence
-from contextlib import suppress
 
 from asyncjman.engines.base import Engine, Ref, Target
 from asyncjman.errors import EnvironmentProblem, JmanError
 from asyncjman.model.selection import format_ids
 from asyncjman.model.status import Status
+from asyncjman.scheduler.givenup import end_given_up
 from asyncjman.scheduler.polling import poll
 from asyncjman.scheduler.resolving import resolve_dependents
 from asyncjman.store import submissions, tasks, transitions
@@ -93,12 +93,9 @@ async def _record(
                 tx, job_id, Status.STOPPED, "stopped", now, task_ids, queued_too=True
             )
         closed = await transitions.close_jobs(tx, job_ids, now)
-        skipped = await resolve_dependents(tx, closed)
-        to_cancel = await submissions.active(tx, skipped)
-        await submissions.deactivate(tx, [*closed, *skipped])
-    if targets := _targets(to_cancel, ()):
-        with suppress(EnvironmentProblem):  # they find out by themselves that they are not to run
-            await engine.cancel(targets, force=False, budget=math.inf)
+        await resolve_dependents(tx, closed)
+        await submissions.deactivate(tx, closed)
+    await end_given_up(database, engine)
     return True
 
 

@@ -145,7 +145,7 @@ async def _resolve(database: Database, job: Job) -> None:
     """Have what a job waits for decide, as it stands now: the engine is not asked to run what is skipped."""
     if job.spec.dependencies:
         async with database.transaction() as tx:
-            await submissions.deactivate(tx, await resolve_jobs(tx, [job.id]))
+            await resolve_jobs(tx, [job.id])
 
 
 def in_parts(engine: Engine, job: Job) -> str | None:

@@ -32,8 +32,6 @@ class Stored:
     """The ends among it."""
     in_error: list[int] = field(default_factory=list)
     """Jobs that only a person can help now."""
-    to_cancel: list[Submission] = field(default_factory=list)
-    """What must not run because of it."""
     intents: bool = False
     """Whether it became known that intents were carried out, or were not."""
 
@@ -123,10 +121,14 @@ async def _tasks(tx: Transaction, found: Situation, seen: Iterable[Observation],
     stored.seen.extend(task for task, _ in changed.values())
 
 
+def is_gone(one: Observation) -> bool:
+    """Tell whether an engine doesn't know a task, and nothing tells how it ended."""
+    return one.saw is Saw.MISSING or one.cause is Cause.VANISHED
+
+
 def _is_taken_back(launch: Submission, one: Observation) -> bool:
     """Tell whether a task is missing because it was taken back: that is still to be stored."""
-    is_gone = one.saw is Saw.MISSING or one.cause is Cause.VANISHED
-    return is_gone and one.ref is not None and one.ref.task_id in launch.taken_back
+    return is_gone(one) and one.ref is not None and one.ref.task_id in launch.taken_back
 
 
 def _task(ref: Ref, status: Status) -> Task:
@@ -162,8 +164,7 @@ async def close(tx: Transaction, touched: Iterable[int], stored: Stored) -> None
     """Close the jobs that ended by it, and skip what must not run because of that."""
     closed = await transitions.close_jobs(tx, touched, tx.runtime.time())
     skipped = await resolve_dependents(tx, closed) if closed else []
-    stored.to_cancel.extend(await submissions.active(tx, skipped))
-    await submissions.deactivate(tx, [*closed, *skipped])
+    await submissions.deactivate(tx, closed)
     stored.ended.extend([*closed, *skipped])
 
 

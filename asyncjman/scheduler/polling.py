@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from asyncjman.engines.base import Engine, Observation, Poll, Purpose, Target, Why
+from asyncjman.engines.base import Engine, Observation, Poll, Purpose, Why
 from asyncjman.errors import EnvironmentProblem, JmanError, UsageError
 from asyncjman.model.job import Job, Task
 from asyncjman.model.status import Status
+from asyncjman.scheduler.givenup import end_given_up
 from asyncjman.scheduler.launches import NotLaunched, launch
 from asyncjman.scheduler.observed import Stored, close, store
 from asyncjman.scheduler.resolving import resolve_dependents
@@ -18,7 +18,6 @@ from asyncjman.scheduler.watching import Situation, add_late, situation
 from asyncjman.scheduler.withdrawing import withdraw
 from asyncjman.store import jobs, submissions, transitions
 from asyncjman.store.database import Database
-from asyncjman.store.submissions import Submission
 
 _ROUNDS = 2
 """What became known of an intent in the first is polled for in the second."""
@@ -48,6 +47,7 @@ class Polled:
 async def poll(database: Database, engine: Engine, *, budget: float = math.inf) -> Polled:
     """Find out what all jobs of an engine are doing: one query, however many there are."""
     result = Polled()
+    observed: list[Observation] = []
     for _ in range(_ROUNDS):
         found = await situation(database, engine.name, intents=database)
         await add_late(database, found, engine.name)
@@ -57,14 +57,17 @@ async def poll(database: Database, engine: Engine, *, budget: float = math.inf) 
             await engine.open()
         seen = await engine.poll(found.watched, budget)
         await _note_answer(database, engine.name, found, result, seen)
+        observed += seen.seen
         stored = await store(database, found, seen.seen)
         result.add(stored)
-        await _after(engine, stored.ends, stored.to_cancel)
+        if stored.ends:
+            await engine.stored(stored.ends)
         if not stored.intents:
             break
     await _resolve_here(database, engine, result)
     if result.answered:
-        await withdraw(database, engine, budget=budget)
+        await end_given_up(database, engine, budget=budget)
+        await withdraw(database, engine, seen=observed, budget=budget)
         await _launch_waiting(database, engine, result)
     return result
 
@@ -76,16 +79,6 @@ async def _note_answer(database: Database, name: str, found: Situation, result: 
     elif any(one.purpose is Purpose.STATE for one in found.watched):
         async with database.transaction(quiet=True) as tx:
             await submissions.answered(tx, name, tx.runtime.time())
-
-
-async def _after(engine: Engine, ends: list[Observation], to_cancel: Iterable[Submission]) -> None:
-    """Let the engine tidy up, and have it end what must not run: that finds out by itself, too."""
-    if ends:
-        await engine.stored(ends)
-    targets = [Target(one.token, one.native_id) for one in to_cancel if one.native_id is not None]
-    if targets:
-        with suppress(EnvironmentProblem):
-            await engine.cancel(targets, force=False, budget=math.inf)
 
 
 async def _resolve_here(database: Database, engine: Engine, result: Polled) -> None:

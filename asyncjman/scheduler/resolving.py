@@ -68,8 +68,8 @@ async def release_stopped(tx: Transaction, claims: Sequence[Held], now: float) -
 async def resolve_dependents(tx: Transaction, changed: Iterable[int]) -> list[int]:
     """Let go, or skip, the jobs that wait for those that changed, as far as that is decided now.
 
-    Returns the jobs that ended by it; what a cluster has of them is to be deleted there. A task that
-    runs there already looks at its dependencies itself.
+    Returns the jobs that ended by it; what a cluster has of them is given up. A task that runs there already
+    looks at its dependencies itself.
     """
     return await resolve_jobs(tx, dependents(await jobs.dependency_edges(tx), changed))
 
@@ -105,7 +105,9 @@ async def resolve_jobs(tx: Transaction, job_ids: Iterable[int], *, queued_too: b
         await transitions.end_unstarted(
             tx, job_id, Status.SKIPPED, reason, now, task_ids, queued_too=queued_too
         )
-    return await transitions.close_jobs(tx, [job_id for job_id, _, _ in decisions.skipped], now)
+    closed = await transitions.close_jobs(tx, [job_id for job_id, _, _ in decisions.skipped], now)
+    await submissions.give_up(tx, closed)
+    return closed
 
 
 async def end_and_resolve(tx: Transaction, job_ids: Sequence[int]) -> None:

@@ -11,11 +11,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from asyncjman.engines.base import Engine, Ref, Target, Watched
+from asyncjman.engines.base import Engine, Observation, Ref, Target, Watched
 from asyncjman.errors import EnvironmentProblem
 from asyncjman.model.job import PLAIN_TASK
 from asyncjman.model.status import FINISHED, Status
-from asyncjman.scheduler.observed import has_array, store
+from asyncjman.scheduler.observed import has_array, is_gone, store
 from asyncjman.scheduler.resolving import resolve_jobs
 from asyncjman.scheduler.watching import Situation, situation
 from asyncjman.store import schedule, submissions, transitions
@@ -48,13 +48,16 @@ class _Premature:
         return Target(self.watched.token, self.launch.native_id or "", refs, self.watched.tasks)
 
 
-async def withdraw(database: Database, engine: Engine, *, budget: float = math.inf) -> bool:
+async def withdraw(
+    database: Database, engine: Engine, *, seen: Iterable[Observation] = (), budget: float = math.inf
+) -> bool:
     """Take back what must not start as its dependencies stand; tell whether nothing of that is left there.
 
+    ``seen`` is what the poll saw a moment ago.
     What is left, because the engine does not answer or is slow, the next poll takes back.
     """
     found = await situation(database, engine.name)
-    wanted = await _premature(database, engine, found)
+    wanted = await _premature(database, engine, found, list(seen))
     await _mark(database, found, wanted)
     if not wanted:
         return True
@@ -64,10 +67,10 @@ async def withdraw(database: Database, engine: Engine, *, budget: float = math.i
         return False
     gone = [one for one in wanted if one.watched.token not in left]
     # one that started, or ended, before it was deleted has left a record
-    seen = await engine.poll([one.watched for one in gone], budget)
-    if not seen.answered:
+    polled = await engine.poll([one.watched for one in gone], budget)
+    if not polled.answered:
         return False
-    stored = await store(database, found, seen.seen)
+    stored = await store(database, found, polled.seen)
     if stored.ends:
         await engine.stored(stored.ends)
     found = await situation(database, engine.name)
@@ -134,14 +137,19 @@ async def _take_back(
                 await submissions.deactivate_one(tx, one.launch.id)
             else:
                 await submissions.set_taken_back(tx, [((), one.launch.id)])
-        await submissions.deactivate(tx, await resolve_jobs(tx, [job_id]))
+        await resolve_jobs(tx, [job_id])
     return True
 
 
 # -- what must not start ------------------------------------------------------------------------------
 
 
-async def _premature(database: Database, engine: Engine, found: Situation) -> list[_Premature]:
+async def _premature(
+    database: Database, engine: Engine, found: Situation, seen: Sequence[Observation]
+) -> list[_Premature]:
+    # a script that is on its node may still look at records: its command has not begun
+    early = {(one.token, one.ref.task_id) for one in seen if one.ref is not None and one.is_unrecorded}
+    gone = {(one.token, one.ref.task_id) for one in seen if one.ref is not None and is_gone(one)}
     waits = await schedule.dependencies(database, found.known)
     others = await schedule.summaries(database, {one.job_id for some in waits.values() for one in some})
     unfinished = {job_id for job_id, one in others.items() if not one.finished}
@@ -153,8 +161,17 @@ async def _premature(database: Database, engine: Engine, found: Situation) -> li
         if launch.native_id is None:
             continue
         held = all(others[i].engine == engine.name and ages[i] < launch.id for i in open_now)
-        # of what another process began to take back nobody knows how much is there still
-        tasks = tuple(one for one in _startable(watched) if not held or one in launch.taken_back)
+        startable = set(_startable(watched))
+        tasks = tuple(
+            one
+            for one in _unfinished(watched)
+            if one not in watched.stop
+            and (
+                (not held and (one in startable or (launch.token, one) in early))
+                # of what another process began to take back nobody knows how much is there still
+                or (one in launch.taken_back and (one in startable or (launch.token, one) in gone))
+            )
+        )
         if tasks:
             result.append(_Premature(launch, watched, tasks))
     return result
@@ -195,8 +212,8 @@ def _unfinished(one: Watched) -> Iterable[int]:
 
 
 def _startable(one: Watched) -> Iterable[int]:
-    """Yield the tasks of a launch that have not started, and that nobody stops."""
+    """Yield the tasks of a launch that have not started."""
     for task_id in _unfinished(one):
         row = one.rows.get(task_id)
-        if (row.status if row is not None else one.default) in _UNSTARTED and task_id not in one.stop:
+        if (row.status if row is not None else one.default) in _UNSTARTED:
             yield task_id

@@ -36,12 +36,13 @@ async def insert(
         "INSERT INTO submission (job_id, engine, token, created_at, host, pid, task_map) "
         "SELECT job.id, job.engine, ?, ?, ?, ?, ? FROM job WHERE job.id = ? AND job.engine = ? "
         "AND job.finished_at IS NULL "
-        "AND NOT EXISTS (SELECT 1 FROM submission WHERE job_id = ? AND active = 1 AND native_id IS NULL) "
+        "AND NOT EXISTS (SELECT 1 FROM submission WHERE job_id = job.id "
+        "AND (active = 1 AND native_id IS NULL OR active = 0 AND taken_back IS NOT NULL)) "
         f"AND (job.default_status IN sendable AND {ANY_UNTOUCHED} "
         "OR EXISTS (SELECT 1 FROM task WHERE job_id = ? AND finished_at IS NULL AND status IN sendable)) "
         "AND NOT EXISTS (SELECT 1 FROM task WHERE job_id = ? AND status NOT IN sendable "
         "AND task_id IN (SELECT value FROM json_each(?))) RETURNING id",
-        (job_id, token, now, host, pid, tasks, job_id, engine, job_id, job_id, job_id, tasks),
+        (job_id, token, now, host, pid, tasks, job_id, engine, job_id, job_id, tasks),
     )
     return rows[0][0] if rows else None
 

@@ -110,6 +110,36 @@ async def deactivate(tx: Transaction, job_ids: Iterable[int]) -> None:
     )
 
 
+async def give_up(tx: Transaction, job_ids: Iterable[int]) -> None:
+    """Say that what a cluster has of these jobs is not wanted any more: they ended here.
+
+    Until it is known to be gone there, nothing else of them is sent: it would be there twice.
+    """
+    await tx.execute(
+        "UPDATE submission SET active = 0, engine_state = NULL, "
+        "taken_back = CASE WHEN native_id IS NOT NULL THEN '[]' END "
+        "WHERE active = 1 AND job_id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(job_ids)),),
+    )
+
+
+async def given_up(source: Reader | Transaction, engine: str) -> list[Submission]:
+    """Return the submissions that are not wanted any more, and may be on a cluster still."""
+    rows = await source.fetch(
+        f"SELECT {_COLUMNS} FROM submission WHERE active = 0 AND taken_back IS NOT NULL AND engine = ?",
+        (engine,),
+    )
+    return [_of(row) for row in rows]
+
+
+async def set_gone(tx: Transaction, submission_ids: Iterable[int]) -> None:
+    """Say that a cluster has nothing of these submissions, which were given up."""
+    await tx.execute_many(
+        "UPDATE submission SET taken_back = NULL WHERE id = ? AND active = 0",
+        [(one,) for one in submission_ids],
+    )
+
+
 async def deactivate_one(tx: Transaction, submission_id: int) -> None:
     """Say that nothing of this submission is on the cluster any more."""
     await tx.execute(

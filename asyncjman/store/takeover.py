@@ -71,7 +71,7 @@ async def _stop_all(tx: Transaction) -> list[int]:
         "UPDATE task SET runner = NULL, pid = NULL, stop = NULL",
         "UPDATE task SET missing_since = NULL WHERE missing_since IS NOT NULL",
         "DELETE FROM runner",
-        "UPDATE submission SET active = 0, engine_state = NULL, accounted = 1",
+        "UPDATE submission SET active = 0, engine_state = NULL, taken_back = NULL, accounted = 1",
         "DELETE FROM removal",
         # another name on the cluster than that of the original, or of the one before
         "UPDATE meta SET token = lower(hex(randomblob(4)))",

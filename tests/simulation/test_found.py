@@ -204,6 +204,19 @@ FOUND |= {
         at={1.0: Stop(FIRST, None), 1.6: Delete(FIRST, None), 2.5: Execute(1)},
         seconds=0.7,
     ),
+    "a job that was skipped here, and is still held there, was sent once more": plan(
+        job(on="north"),
+        job(on="north"),
+        at={
+            1.0: job(3, (FIRST, "ok"), (THIRD, "any"), on="north"),
+            3.0: Stop(FIRST, None),
+            4.9: Trouble("north", "frozen", 50.0),
+            5.5: again(FIRST),
+            5.6: List(),
+            5.8: again(FIRST),
+        },
+        seconds=60.0,
+    ),
 }
 
 
@@ -226,18 +239,21 @@ def test_executes_that_wait_for_each_other_are_quiet(place: Stage) -> None:
 
 def test_what_a_killed_process_took_back_is_sent_again(place: Stage) -> None:
     """It is gone there, nobody stopped it, and what it had to wait for ends before the next poll."""
-    killed = plan(
-        job(),
-        at={
-            0.1: Execute(1),
-            4.0: job(4, (FIRST, "any"), throttle=1, on="north"),
-            6.0: again(FIRST, "everything"),
-            6.5: Crash(0.0, 0),
-            9.0: Execute(1),
-        },
-        seconds=2.0,
-    )
-    results = [place.run(seed, plan=killed, tracing=True) for seed in range(15)]
-    assert sum(one.done["resubmit killed"] for one in results) > 3
-    lost = {one.seed: line for one in results for line in one.trace if ": 2." in line and "failure" in line}
+    results = []
+    for number in range(20):
+        killed = plan(
+            job(),
+            at={
+                0.1: Execute(1),
+                4.0: job(4, (FIRST, "any"), throttle=1, on="north"),
+                6.0: again(FIRST, "everything"),
+                6.3 + 0.02 * number: Crash(0.0, 0),
+                9.0: Execute(1),
+            },
+            seconds=2.0,
+        )
+        results.append(place.run(number, plan=killed, tracing=True))
+    lost = [line for one in results for line in one.trace if ": 2." in line and "queued -> failure" in line]
     assert not lost and not [one.violation for one in results if one.violation]
+    deleting = [one for one in results if any("north deletes" in line for line in one.trace)]
+    assert any(one.done["resubmit killed"] for one in deleting)

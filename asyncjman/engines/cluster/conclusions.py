@@ -242,6 +242,7 @@ def _running(view: View, task_id: int, row: Row, known: TaskRow | None) -> Obser
         view.now,
         started_at=known.started_at if known and known.started_at else start,
         host=row.host,
+        is_unrecorded=known is None or known.status is not Status.EXECUTING,
     )
 
 

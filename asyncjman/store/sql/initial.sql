@@ -163,7 +163,8 @@ CREATE TABLE submission (
     native_id    TEXT,
     -- the task ids that the engine's numbers 1, 2, 3... stand for, as JSON; NULL: they are the task ids
     task_map     TEXT,
-    -- the tasks that are taken back, as JSON: the engine is told to end them, and they are to be sent again
+    -- the tasks that are taken back, as JSON: the engine is told to end them, and they are to be sent again.
+    -- Where it isn't active, not NULL: its job ended here, and the engine may still have it
     taken_back   TEXT,
     -- 1 until all its tasks ended
     active       INTEGER NOT NULL DEFAULT 1,
@@ -173,6 +174,7 @@ CREATE TABLE submission (
     accounted    INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX submission_active ON submission (job_id) WHERE active = 1;
+CREATE INDEX submission_given_up ON submission (job_id) WHERE active = 0 AND taken_back IS NOT NULL;
 CREATE INDEX submission_unaccounted ON submission (job_id) WHERE active = 0 AND accounted = 0;
 CREATE INDEX submission_job ON submission (job_id);
 CREATE INDEX submission_native_id ON submission (CAST(native_id AS INTEGER));
