@@ -111,6 +111,8 @@ class Observation:
     """What the engine says beyond our status, as in error, suspended."""
     missing_since: float | None = None
     """Set where the end is not proven: a record that comes late corrects it."""
+    is_unrecorded: bool = False
+    """Whether it runs by the word of the queue alone: its command may not have begun."""
 
 
 class Poll(NamedTuple):
