@@ -125,7 +125,8 @@ def unfinished_of(one: Watched) -> int:
         row = one.rows.get(task_id)
         left = task_id in one.elsewhere or task_id in one.ended or (row is None and one.default in FINISHED)
         again = row is not None and (row.status is Status.SUBMITTED or (row.attempt > 1 and not one.tasks))
-        count += not left and not again
+        deleted = one.array is not None and task_id not in one.array
+        count += not left and not again and not deleted
     return count
 
 

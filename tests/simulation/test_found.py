@@ -217,6 +217,9 @@ FOUND |= {
         },
         seconds=60.0,
     ),
+    "a task that was deleted counted for the throttle, and the rest of its array was never sent": plan(
+        job(7, throttle=1, on="south"), at={2.0: Delete(FIRST, 0.2)}, seconds=0.5
+    ),
 }
 
 
