@@ -13,15 +13,15 @@ from unittest.mock import patch
 
 import pytest
 
-from asyncjman.engines.base import LaunchRequest, Ref, Saw, TaskRow
+from asyncjman.engines.base import LaunchFailed, LaunchRequest, Ref, Saw, TaskRow, Why
 from asyncjman.engines.cluster import conclusions, script, script_records
 from asyncjman.engines.cluster.conclusions import VANISHED, Conclusions, View
 from asyncjman.engines.cluster.engine import ClusterEngine
 from asyncjman.model.failure import Cause
 from asyncjman.model.graph import Kind
 from asyncjman.scheduler import cancelling, launches, polling, resolving, watching
+from asyncjman.store import submissions
 from tests.simulation.builders import FIRST, SECOND, THIRD, again, job, plan
-from tests.simulation.dialect import SimulatedDialect
 from tests.simulation.history import Stage, stage
 from tests.simulation.plan import Execute, Plan, Stop, Trouble, Wait
 
@@ -61,13 +61,14 @@ def _no_time_limit() -> AbstractContextManager[Any]:
 
 
 def _repeated_launches() -> AbstractContextManager[Any]:
-    real = SimulatedDialect.submission
+    real = ClusterEngine._failure
 
-    def submission(*arguments: Any) -> Any:
-        call = yield from real(*arguments)
-        return replace(call, repeatable=True)
+    async def failure(*arguments: Any) -> LaunchFailed:
+        failed = await real(*arguments)
+        is_ambiguous = failed.why is Why.AMBIGUOUS
+        return failed._replace(why=Why.LATER, again=True) if is_ambiguous else failed
 
-    return patch.object(SimulatedDialect, "submission", submission)
+    return patch.object(ClusterEngine, "_failure", failure)
 
 
 def _without_the_check() -> AbstractContextManager[Any]:
@@ -88,6 +89,11 @@ async def _nothing_to_do(*_: Any, **__: Any) -> bool:
 def _skips_end_with_0() -> AbstractContextManager[Any]:
     changed = script_records.FUNCTIONS.replace(f"exit {script_records.SKIPPED_STATUS}", "exit 0")
     return patch.object(script, "FUNCTIONS", changed)
+
+
+def _nothing_is_active() -> AbstractContextManager[Any]:
+    stand_in = SimpleNamespace(**{**vars(submissions), "active": _none})
+    return patch.object(resolving, "submissions", stand_in)
 
 
 PLANTED: dict[str, tuple[str, Patch, Plan]] = {
@@ -133,7 +139,9 @@ PLANTED: dict[str, tuple[str, Patch, Plan]] = {
     ),
     "jobs that are held on the cluster are let go here": (
         "is launched twice",
-        lambda: patch.object(resolving, "submissions", SimpleNamespace(active=_none, deactivate=_none)),
+        lambda: patch.object(
+            resolving, "submissions", SimpleNamespace(**{**vars(submissions), "active": _none})
+        ),
         plan(
             job(on="north"),
             job(8, on="north"),
