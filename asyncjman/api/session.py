@@ -194,9 +194,9 @@ class Session:
 
     async def look_up_usage(self) -> None:
         """Learn from the engines' accounting what tasks that ended there have used."""
-        from asyncjman.store import jobs, submissions
+        from asyncjman.store import jobs, usage
 
-        if self.is_owner and (pending := await submissions.unaccounted(self.database)):
+        if self.is_owner and (pending := await usage.unaccounted(self.database)):
             from asyncjman.scheduler.usage import look_up_usage
 
             found = await jobs.get(self.database, {one.job_id for one in pending})

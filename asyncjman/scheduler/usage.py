@@ -11,7 +11,7 @@ from asyncjman.errors import EnvironmentProblem
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
 from asyncjman.scheduler.watching import folder_of
-from asyncjman.store import jobs, submissions
+from asyncjman.store import jobs, usage
 from asyncjman.store.database import Database
 
 GIVE_UP_SECONDS = 3600.0
@@ -24,7 +24,7 @@ async def look_up_usage(database: Database, engine: Engine) -> None:
     An engine may know of a task only some seconds after its end; what it doesn't know is asked again.
     """
     known = {}
-    pending = await submissions.unaccounted(database)
+    pending = await usage.unaccounted(database)
     for job in await jobs.get(database, {one.job_id for one in pending}):
         if job.spec.engine == engine.name:
             known[job.id] = job
@@ -32,7 +32,7 @@ async def look_up_usage(database: Database, engine: Engine) -> None:
     if not pending:
         return
     ran: dict[int, list[tuple[Ref, float]]] = defaultdict(list)
-    ended = [one for one in await submissions.ended_attempts(database, known) if one.started_at is not None]
+    ended = [one for one in await usage.ended_attempts(database, known) if one.started_at is not None]
     for task in ended:
         ran[task.job_id].append((Ref(task.job_id, task.task_id, task.attempt), task.started_at or 0.0))
     watched = [
@@ -68,8 +68,8 @@ async def look_up_usage(database: Database, engine: Engine) -> None:
     over = [one.id for one in pending if one.job_id not in _asked_again(database, ended, seen_now)]
     if rows or over:
         async with database.transaction() as tx:
-            await submissions.put_usage(tx, rows)
-            await submissions.set_accounted(tx, over)
+            await usage.put_usage(tx, rows)
+            await usage.set_accounted(tx, over)
 
 
 def _asked_again(database: Database, ended: list[Task], seen: set[Ref | None]) -> set[int]:

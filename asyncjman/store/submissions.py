@@ -47,12 +47,12 @@ class TaskStates:
     """Those of the unfinished that a user asked to stop."""
 
 
-_COLUMNS = "id, job_id, engine, token, created_at, host, pid, native_id, task_map, engine_state, taken_back"
+COLUMNS = "id, job_id, engine, token, created_at, host, pid, native_id, task_map, engine_state, taken_back"
 ANY_UNTOUCHED = "job.task_count > (SELECT coalesce(sum(count), 0) FROM status_count WHERE job_id = job.id)"
 """Whether a task has no row: the job's ``default_status`` says nothing otherwise."""
 
 
-def _of(row: Sequence[Any]) -> Submission:
+def submission_of(row: Sequence[Any]) -> Submission:
     number, job_id, engine, token, created_at, host, pid, native_id, task_map, state, taken_back = row
     return Submission(
         number,
@@ -89,16 +89,16 @@ async def active(
     if engine is not None:
         wanted += " AND engine = ?"
         values.append(engine)
-    rows = await source.fetch(f"SELECT {_COLUMNS} FROM submission WHERE {wanted} ORDER BY id", values)
-    return [_of(row) for row in rows]
+    rows = await source.fetch(f"SELECT {COLUMNS} FROM submission WHERE {wanted} ORDER BY id", values)
+    return [submission_of(row) for row in rows]
 
 
 async def latest(source: Reader | Transaction, job_id: int) -> Submission | None:
     """Return the last submission of a job."""
     rows = await source.fetch(
-        f"SELECT {_COLUMNS} FROM submission WHERE job_id = ? ORDER BY id DESC LIMIT 1", (job_id,)
+        f"SELECT {COLUMNS} FROM submission WHERE job_id = ? ORDER BY id DESC LIMIT 1", (job_id,)
     )
-    return _of(rows[0]) if rows else None
+    return submission_of(rows[0]) if rows else None
 
 
 async def deactivate(tx: Transaction, job_ids: Iterable[int]) -> None:
@@ -126,10 +126,10 @@ async def give_up(tx: Transaction, job_ids: Iterable[int]) -> None:
 async def given_up(source: Reader | Transaction, engine: str) -> list[Submission]:
     """Return the submissions that are not wanted any more, and may be on a cluster still."""
     rows = await source.fetch(
-        f"SELECT {_COLUMNS} FROM submission WHERE active = 0 AND taken_back IS NOT NULL AND engine = ?",
+        f"SELECT {COLUMNS} FROM submission WHERE active = 0 AND taken_back IS NOT NULL AND engine = ?",
         (engine,),
     )
-    return [_of(row) for row in rows]
+    return [submission_of(row) for row in rows]
 
 
 async def set_gone(tx: Transaction, submission_ids: Iterable[int]) -> None:
@@ -272,53 +272,6 @@ async def set_default_status(tx: Transaction, job_id: int, status: Status) -> No
         f"UPDATE job SET default_status = ?, revision = {REVISION} WHERE id = ? "
         "AND default_status IN ('submitted', 'waiting', 'queued', 'executing')",
         (status, job_id),
-    )
-
-
-async def unaccounted(source: Reader | Transaction) -> list[Submission]:
-    """Return the submissions that are over, and whose tasks' usage was not asked for yet."""
-    rows = await source.fetch(
-        f"SELECT {_COLUMNS} FROM submission WHERE active = 0 AND accounted = 0 AND native_id IS NOT NULL"
-    )
-    return [_of(row) for row in rows]
-
-
-async def ended_attempts(source: Reader | Transaction, job_ids: Iterable[int]) -> list[Task]:
-    """Return the attempts of jobs that ran and ended; the first ones first."""
-    ids = json.dumps(list(job_ids))
-    of_tasks = (
-        "WHERE job_id IN (SELECT value FROM json_each(?)) "
-        "AND started_at IS NOT NULL AND finished_at IS NOT NULL"
-    )
-    rows = await source.fetch(
-        f"SELECT {TASK_COLUMNS} FROM attempt {of_tasks} UNION ALL SELECT {TASK_COLUMNS} FROM task {of_tasks} "
-        "ORDER BY attempt",
-        (ids, ids),
-    )
-    return [task_of(row) for row in rows]
-
-
-async def put_usage(tx: Transaction, rows: Sequence[tuple[float | None, int | None, int, int, int]]) -> None:
-    """Store (CPU seconds, peak bytes, job id, task id, attempt) that accounting knows."""
-    for table in ("task", "attempt"):
-        await tx.execute_many(
-            f"UPDATE {table} SET cpu_seconds = ?, peak_memory_bytes = ? "
-            "WHERE job_id = ? AND task_id = ? AND attempt = ? AND cpu_seconds IS NULL",
-            rows,
-        )
-    for job_id in {row[2] for row in rows}:
-        await tx.execute(
-            "UPDATE status_count SET (cpu_seconds, peak_memory_bytes) = ("
-            "SELECT coalesce(sum(cpu_seconds), 0), coalesce(max(peak_memory_bytes), 0) FROM task "
-            "WHERE task.job_id = status_count.job_id AND task.status = status_count.status) WHERE job_id = ?",
-            (job_id,),
-        )
-
-
-async def set_accounted(tx: Transaction, submission_ids: Iterable[int]) -> None:
-    """Say that the usage of these submissions' tasks need not be asked for again."""
-    await tx.execute_many(
-        "UPDATE submission SET accounted = 1 WHERE id = ?", [(one,) for one in submission_ids]
     )
 
 

@@ -1,0 +1,158 @@
+"""Jobs by their handles: found, awaited, run here and submitted again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from asyncjman.api.checks import id_of, timeout_of
+from asyncjman.api.commands import JobCommands, selection_of
+from asyncjman.api.reader import ALL
+from asyncjman.errors import JobDeleted
+from asyncjman.model.job import LOCAL
+from asyncjman.model.selection import Selection, ranges_of
+from asyncjman.model.status import FINISHED, UNSUCCESSFUL
+from asyncjman.store.completion import to_completion
+
+if TYPE_CHECKING:
+    from asyncjman.api.background import Background
+    from asyncjman.api.handle import JobHandle
+    from asyncjman.api.resubmission import Outcome, Resubmission
+    from asyncjman.api.result import JobResult
+    from asyncjman.model.duration import Duration
+    from asyncjman.model.events import Event
+
+
+class JobHandles(JobCommands):
+    """What a program does with jobs that it has handles of."""
+
+    _run: bool
+    """Whether jobs are run here."""
+
+    @property
+    def _background(self) -> Background:
+        """Return what runs jobs and waits for them."""
+        raise NotImplementedError
+
+    async def get(self, job_id: int) -> JobHandle:
+        """Return a job by its id, whoever submitted it. Raises BadSelection where there is none."""
+        return (await self.jobs(Selection(ids=ranges_of([id_of(job_id)]))))[0]
+
+    async def jobs(self, selection: Selection = ALL) -> list[JobHandle]:
+        """Return the jobs that are meant: all, where nothing is said."""
+        from asyncjman.api.handle import JobHandle
+
+        return [JobHandle(self, job) async for job in self.select(selection)]
+
+    async def wait(self, *jobs: JobHandle, timeout: Duration | None = None) -> list[JobResult]:
+        """Wait for the ends of jobs; return their results in order. Raises TimeoutError."""
+        from asyncjman.api.together import together
+
+        async with asyncio.timeout(timeout_of(timeout)):
+            return await together(job.wait() for job in jobs)
+
+    async def as_completed(self, *jobs: JobHandle) -> AsyncGenerator[JobHandle, None]:
+        """Yield the jobs as they end."""
+        from asyncjman.api.together import cancelled
+
+        waits = {asyncio.ensure_future(job.wait()): job for job in jobs}
+        left = set(waits)
+        try:
+            while left:
+                done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+                for one in done:
+                    one.result()
+                    yield waits[one]
+        finally:
+            await cancelled(waits)
+
+    def events(self, *jobs: JobHandle) -> AsyncGenerator[Event, None]:
+        """Yield what happens to jobs, what has happened already first, until all of them ended."""
+        from asyncjman.api.stream import event_stream
+
+        ids = [job.id for job in jobs]
+        return event_stream(self.session.database, self._background.bus, self._until_ended, ids)
+
+    async def until_ended(self, job: JobHandle, timeout: Duration | None = None) -> None:
+        """Wait for a job's end, whoever runs it. Raises TimeoutError after ``timeout`` (seconds, or "2h")."""
+        async with asyncio.timeout(timeout_of(timeout)):
+            await self._until_ended(job.id)
+
+    async def _until_ended(self, job_id: int) -> None:
+        background = self._background
+        told = job_id in background.requested
+        for name in () if told else await self._needed_clusters(job_id):
+            background.follow_cluster(name)
+        try:
+            await background.watcher.until_ended(job_id, background.failure if told else None)
+        except JobDeleted as error:
+            raise background.refused.get(job_id, error) from None
+
+    async def _until_no_more(self, job_id: int) -> None:
+        with suppress(JobDeleted):
+            await self._until_ended(job_id)
+
+    async def _needed_clusters(self, job_id: int) -> list[str]:
+        """Return the clusters that a job of one's own is on, or may wait for."""
+        from asyncjman.store import schedule
+
+        for job in await self.read([job_id]) if self.is_owner else ():
+            if job.spec.engine != LOCAL:
+                return [job.spec.engine]
+            if job.spec.dependencies:
+                return await schedule.clusters(self.session.database)
+        return []
+
+    async def run(self, *jobs: JobHandle) -> None:
+        """Have jobs run here that were not submitted here, and all that they wait for.
+
+        Returns at once. Tasks that another process has in hand stay with it. Jobs that were submitted or
+        resubmitted here need no word. Raises NotOwner.
+        """
+        self.session.writer()
+        self._background.run(job.id for job in jobs)
+
+    async def resubmit(
+        self,
+        which: JobHandle | Selection,
+        request: Resubmission | None = None,
+        *,
+        also_success: bool = False,
+        clean: bool = False,
+        running_too: bool = False,
+        where: Mapping[str, str] | None = None,
+    ) -> Outcome:
+        """Have what did not succeed run once more, in one transaction; with ``also_success`` everything.
+
+        ``clean``: their logs are removed; ``where``: only tasks with these parameters; ``running_too``: what
+        runs is stopped first; ``request`` says all else. Where it is cancelled, that is or isn't so.
+        """
+        from asyncjman.api.resubmission import Resubmission
+
+        if request is None:
+            statuses = FINISHED if also_success else UNSUCCESSFUL
+            request = Resubmission(statuses=statuses, clean=clean)
+        work = self._resubmit(selection_of(which), request, where, running_too=running_too)
+        if isinstance(which, Selection):
+            return await work
+        if which.job.spec.engine == LOCAL:
+            outcome = await to_completion(work)
+        else:  # a cluster may take its time
+            outcome = await self._background.apart(work)
+        await which.refresh()
+        return outcome
+
+    async def _resubmit(
+        self,
+        selection: Selection,
+        request: Resubmission,
+        where: Mapping[str, str] | None,
+        *,
+        running_too: bool,
+    ) -> Outcome:
+        outcome = await self.run_again(selection, request, running_too=running_too, where=where)
+        if self._run:
+            self._background.run(one.job.id for one in outcome.done)
+        return outcome

@@ -1,0 +1,58 @@
+"""What tasks used, where an engine's accounting tells that only later."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+from asyncjman.model.job import Task
+from asyncjman.store.database import Reader, Transaction
+from asyncjman.store.rows import TASK_COLUMNS, task_of
+from asyncjman.store.submissions import COLUMNS, Submission, submission_of
+
+
+async def unaccounted(source: Reader | Transaction) -> list[Submission]:
+    """Return the submissions that are over, and whose tasks' usage was not asked for yet."""
+    rows = await source.fetch(
+        f"SELECT {COLUMNS} FROM submission WHERE active = 0 AND accounted = 0 AND native_id IS NOT NULL"
+    )
+    return [submission_of(row) for row in rows]
+
+
+async def ended_attempts(source: Reader | Transaction, job_ids: Iterable[int]) -> list[Task]:
+    """Return the attempts of jobs that ran and ended; the first ones first."""
+    ids = json.dumps(list(job_ids))
+    of_tasks = (
+        "WHERE job_id IN (SELECT value FROM json_each(?)) "
+        "AND started_at IS NOT NULL AND finished_at IS NOT NULL"
+    )
+    rows = await source.fetch(
+        f"SELECT {TASK_COLUMNS} FROM attempt {of_tasks} UNION ALL SELECT {TASK_COLUMNS} FROM task {of_tasks} "
+        "ORDER BY attempt",
+        (ids, ids),
+    )
+    return [task_of(row) for row in rows]
+
+
+async def put_usage(tx: Transaction, rows: Sequence[tuple[float | None, int | None, int, int, int]]) -> None:
+    """Store (CPU seconds, peak bytes, job id, task id, attempt) that accounting knows."""
+    for table in ("task", "attempt"):
+        await tx.execute_many(
+            f"UPDATE {table} SET cpu_seconds = ?, peak_memory_bytes = ? "
+            "WHERE job_id = ? AND task_id = ? AND attempt = ? AND cpu_seconds IS NULL",
+            rows,
+        )
+    for job_id in {row[2] for row in rows}:
+        await tx.execute(
+            "UPDATE status_count SET (cpu_seconds, peak_memory_bytes) = ("
+            "SELECT coalesce(sum(cpu_seconds), 0), coalesce(max(peak_memory_bytes), 0) FROM task "
+            "WHERE task.job_id = status_count.job_id AND task.status = status_count.status) WHERE job_id = ?",
+            (job_id,),
+        )
+
+
+async def set_accounted(tx: Transaction, submission_ids: Iterable[int]) -> None:
+    """Say that the usage of these submissions' tasks need not be asked for again."""
+    await tx.execute_many(
+        "UPDATE submission SET accounted = 1 WHERE id = ?", [(one,) for one in submission_ids]
+    )
