@@ -210,12 +210,15 @@ def _value(old: Any, value: Any, name: str, source: Path) -> Any:
     return value
 
 
-def extra_options(settings: Settings, *, given: bool) -> list[str]:
-    """Return the site's own options of qsub, one word each; ``given``: whether a job has some of its own.
+def extra_options(settings: Settings, engine: str, *, given: bool) -> list[str]:
+    """Return the site's own options of the command that submits to an engine, one word each.
+
+    ``given``: whether a job has some of its own.
 
     Raises UsageError for quotes that don't match.
     """
-    texts = (settings.sge_extra_args_prepend, "" if given else settings.sge_extra_args_default)
+    names = (f"{engine}_extra_args_prepend", "" if given else f"{engine}_extra_args_default")
+    texts = [getattr(settings, name, "") for name in names]
     return [word for text in texts for word in split_options(text)]
 
 

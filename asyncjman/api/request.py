@@ -156,7 +156,7 @@ def placed(spec: JobSpec, engine: str, settings: Settings) -> JobSpec:
         return replace(spec, engine=engine, queue=LOCAL, resources=resources)
     from asyncjman.engines.registry import default_queue
 
-    if words := extra_options(settings, given="extra" in resources):
+    if words := extra_options(settings, engine, given="extra" in resources):
         resources[SITE_EXTRA] = words
     return replace(
         spec,

@@ -110,22 +110,22 @@ class Resources:
 
     queue: Annotated[
         str | None,
-        typer.Option(
-            "--queue", "-q", metavar="NAME", help="Grid: the queue (all.q), or any of some: q1d,q1w."
-        ),
+        typer.Option("--queue", "-q", metavar="NAME", help="Cluster: the queue, or any of some: q1d,q1w."),
     ] = None
     memory: Annotated[
-        str | None, typer.Option("--memory", "-m", metavar="SIZE", help="Grid: memory of a slot: 4G, 500M.")
+        str | None,
+        typer.Option("--memory", "-m", metavar="SIZE", help="Cluster: memory of a slot: 4G, 500M."),
     ] = None
     parallel: Annotated[
-        int | None, typer.Option("--parallel", "-p", "--pe_mth", min=1, metavar="N", help="Grid: slots.")
+        int | None, typer.Option("--parallel", "-p", "--pe_mth", min=1, metavar="N", help="Cluster: slots.")
     ] = None
     io_big: Annotated[
-        bool | None, typer.Option("--io-big/--no-io-big", "-i/-I", help="Grid: a host for much I/O, or not.")
+        bool | None,
+        typer.Option("--io-big/--no-io-big", "-i/-I", help="Cluster: a host for much I/O, or not."),
     ] = None
     time_limit: Annotated[
         str | None,
-        typer.Option("--time", metavar="TIME", help="Grid: most run time (h_rt): 3600, 8:0:0."),
+        typer.Option("--time", metavar="TIME", help="Cluster: most run time: 3600, 8:0:0."),
     ] = None
 
     def asked(self) -> dict[str, Any]:

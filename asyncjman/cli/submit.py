@@ -1,4 +1,4 @@
-"""Store a job: with --local to be run by `jman execute`, else it is sent to Sun Grid Engine.
+"""Store a job: with --local to be run by `jman execute`, else it is sent to the cluster.
 
 All options come before the command; everything from its first word on belongs to it.
 
@@ -64,10 +64,17 @@ def submit_command(
     attempts: Attempts,
     resources: Resources,
     sge_extra_args: Annotated[
-        str | None, typer.Option("--sge-extra-args", "-e", metavar="OPTIONS", help="Grid: more for qsub.")
+        str | None,
+        typer.Option(
+            "--extra-args",
+            "--sge-extra-args",
+            "-e",
+            metavar="OPTIONS",
+            help="Cluster: more for qsub or sbatch.",
+        ),
     ] = None,
     profile: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Grid: settings of [profiles.NAME].")
+        str | None, typer.Option(metavar="NAME", help="Cluster: settings of [profiles.NAME].")
     ] = None,
     shown: Shown,
     check: Annotated[bool, typer.Option("--check/--no-check", help="Look for the command first.")] = True,

@@ -84,7 +84,7 @@ def check_settings(data: bytes) -> None:
     with suppress(JmanError):
         found = in_file("jman.toml", data, lambda file: load(file.parent, environment=SETTINGS_HOME))
         make_rules(found.resources)
-        extra_options(found, given=False)
+        extra_options(found, "sge", given=False)
     with suppress(JmanError):
         known = {**SETTINGS_HOME, "JMAN_PROFILE": "p"}
         in_file("jman.toml", data, lambda file: load(file.parent, environment=known))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from textwrap import dedent
+
 from tests.cli.tools import Jman
 from tests.faults.cell import Cell
 
@@ -184,3 +188,31 @@ def test_a_task_that_waits_here_while_others_of_its_job_run_there(jman: Jman, ce
     jman("list")
     assert cell.listed() == [1, 2]
     assert words_of(cell, "-t") == ["1"]
+
+
+def test_the_sites_own_options_hold_for_every_way_to_ask(jman: Jman, cell: Cell) -> None:
+    """Also for a program, and for a job that is moved here; what a job asks for replaces the default."""
+    (jman.folder / "jman.toml").write_text(
+        'sge-extra-args-prepend = "-P project"\nsge-extra-args-default = "-l site=1"\n'
+        '[resources]\nmemory-resource = "virtual_free"\n'
+    )
+    jman("submit", "-m", "2G", "--", "true")
+    assert (words_of(cell, "-P"), words_of(cell, "-l")) == (["project"], ["virtual_free=2G", "site=1"])
+    jman("submit", "-e", "-l own=1", "--", "true")
+    assert (words_of(cell, "-P"), words_of(cell, "-l")) == (["project"], ["own=1"])
+    jman("--local", "submit", "true")
+    for _ in range(2):  # and not twice as many the second time
+        jman("resubmit", "job:3", "--to", "sge")
+        assert (words_of(cell, "-P"), words_of(cell, "-l")) == (["project"], ["site=1"])
+        jman("stop", "job:3")
+        jman("resubmit", "job:3", "--to", "local")
+    program = "import asyncio\nfrom asyncjman import JobManager\n" + dedent(
+        """
+        async def main():
+            async with JobManager("submitted.sql3", executor="sge") as jm:
+                await jm.submit(["true"])
+        asyncio.run(main())
+        """
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=jman.folder, env=jman.environment(), check=True)
+    assert (words_of(cell, "-P"), words_of(cell, "-l")) == (["project"], ["site=1"])
