@@ -159,9 +159,9 @@ def _takes_next(word: str, options: Options) -> bool:
     """Tell whether the word after this option, or cluster of short ones such as ``-kn``, is its value."""
     if word.startswith("--"):
         return word in options and options[word].value
-    state_codes = [f"-{letter}" for letter in word[1:]]
-    first = next((one for one in state_codes if one in options and options[one].value), None)
-    return first is not None and state_codes.index(first) == len(state_codes) - 1
+    flags = [f"-{letter}" for letter in word[1:]]
+    first = next((one for one in flags if one in options and options[one].value), None)
+    return first is not None and flags.index(first) == len(flags) - 1
 
 
 def _overwritten(words: list[str], options: Options) -> list[str]:

@@ -49,7 +49,7 @@ class Sweep:
             raise BadSweep(f"a value of the sweep can't be written: {error}") from error
         for name, values in done:
             if not re.fullmatch(_NAME, name, re.ASCII):
-                raise BadSweep(f"bad name of a parameter {name!r}: state_codes, digits and _, no digit first")
+                raise BadSweep(f"bad name of a parameter {name!r}: letters, digits and _, no digit first")
             if not values:
                 raise BadSweep(f"the parameter {name} has no value")
         if not done:

@@ -55,7 +55,10 @@ class Script:
 
 
 def script_of(request: LaunchRequest, rules: ScriptRules) -> Script:
-    """Return the script of a launch; raises UsageError for an array that is no range, and not task_map."""
+    """Return the script of a launch.
+
+    Raises UsageError for an array that is no range, and has no map of tasks.
+    """
     spec = request.spec
     logs = logs_from(request.logs, request.job_id, PLAIN_TASK) if request.logs is not None else None
     attempt = 1

@@ -1,6 +1,6 @@
-"""Grid Engine's state state_codes (qstat(1)) in our words.
+"""Grid Engine's state codes (qstat(1)) in our words.
 
-Measured on Son of Grid Engine 8.1.9; state_codes of Univa Grid Engine from its manual.
+Measured on Son of Grid Engine 8.1.9; codes of Univa Grid Engine from its manual.
 """
 
 from __future__ import annotations
