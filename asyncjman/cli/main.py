@@ -86,12 +86,21 @@ def _exit_code(error: BaseException, name: str | None) -> int:
         what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
         return _complain(error, EXIT_ENVIRONMENT, what)
     if hasattr(error, "format_message"):  # of the parser; typer has these in a private module
-        return _complain(
-            error,
-            EXIT_USAGE,
-            f"{error.format_message()} (see {' '.join(filter(None, ['jman', name, '--help']))})",
-        )
+        help_ = " ".join(filter(None, ["jman", name, "--help"]))
+        option = _misplaced(error)
+        what = f"put {option} before {name}" if option else f"{error.format_message()} (see {help_})"
+        return _complain(error, EXIT_USAGE, what)
     raise error
+
+
+def _misplaced(error: Any) -> str | None:
+    """Return the option that a command doesn't know, where it is one that stands before the command."""
+    option: str | None = getattr(error, "option_name", None)
+    context = getattr(error, "ctx", None)
+    if option is None or context is None or context.parent is None:
+        return None
+    before = {name for one in context.parent.command.params for name in (*one.opts, *one.secondary_opts)}
+    return option if option in before and option not in {"-h", "--help", "--version"} else None
 
 
 def _complain(error: BaseException, code: int, text: str) -> int:

@@ -234,3 +234,9 @@ def test_delete_that_matches_nothing_changes_nothing(jman: Jman) -> None:
     before = jman.database.read_bytes()
     jman("delete", "-s", "success")
     assert jman.database.read_bytes() == before
+
+
+@pytest.mark.parametrize("option", ["--local", "--database=other", "-v"])
+def test_an_option_that_stands_before_the_command(filled: Jman, option: str) -> None:
+    result = filled.fresh("list", option, code=2)
+    check(result, f"put {option.partition('=')[0]} before list")
