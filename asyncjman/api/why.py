@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from asyncjman.api import tasks
 from asyncjman.api.evidence import Evidence
+from asyncjman.api.first_cause import first_cause
 from asyncjman.api.logfiles import logs as logs_of
 from asyncjman.api.logfiles import tail
 from asyncjman.api.runners import has_runner
@@ -15,7 +16,7 @@ from asyncjman.model.failure import Cause
 from asyncjman.model.graph import Kind
 from asyncjman.model.job import LOCAL, Job, Task, Usage
 from asyncjman.model.selection import TaskFilter
-from asyncjman.model.status import FINISHED, UNSUCCESSFUL, Status
+from asyncjman.model.status import FINISHED, UNSUCCESSFUL, Status, in_words
 from asyncjman.scheduler.watching import may_run
 from asyncjman.store import jobs
 
@@ -50,11 +51,13 @@ async def explain(
         lines += await _local(session, job)
     elif job.status not in FINISHED:
         lines += _on_cluster(session, job, evidence)
-    if job.status in UNSUCCESSFUL or job.counts.get(Status.FAILURE):
+    if job.status is Status.SKIPPED and (cause := await first_cause(session.database, job)):
+        lines.append(f"skipped: {cause}")
+    elif job.status in UNSUCCESSFUL or job.counts.get(Status.FAILURE):
         lines += await _failures(session, job, only)
     for task in [task async for task in tasks.select(session.database, job, only)] if only else ():
         if task.status not in UNSUCCESSFUL:
-            lines.append(f"{job.id}.{task.task_id} is {task.status}")
+            lines.append(f"{job.id}.{task.task_id} {in_words(task.status)}")
     return lines
 
 
@@ -67,7 +70,7 @@ async def _dependencies(session: Session, job: Job) -> list[str]:
     for one in job.spec.dependencies:
         other = others.get(one.job_id)
         if other is not None and other.status not in FINISHED:
-            lines.append(f"waits for job {other.id} {_NEEDS[one.kind]}; that one is {other.status}")
+            lines.append(f"waits for job {other.id} {_NEEDS[one.kind]}; that one {in_words(other.status)}")
     return lines
 
 
@@ -144,10 +147,16 @@ def _limits(session: Session, job: Job, task: Task) -> list[str]:
     return list(session.engine(job.spec.engine).judge(job.spec, seconds, usage))
 
 
+def _reason(task: Task) -> str:
+    if task.status is Status.STOPPED and task.started_at is None:
+        return "before it started"
+    return task.reason or "no reason is known"
+
+
 def _failure(session: Session, job: Job, task: Task) -> list[str]:
     name = f"{job.id}.{task.task_id}" if task.task_id else f"{job.id}"
     given = " ".join(f"{name}={value}" for name, value in job.spec.parameters(task.task_id).items())
-    what = [f"{name} {task.status}: {task.reason or 'no reason is known'}", *([given] if given else [])]
+    what = [f"{name} {task.status}: {_reason(task)}", *([given] if given else [])]
     host = task.host or "some host"
     if task.started_at is not None and task.cause in (Cause.VANISHED, Cause.NODE):
         what.append(f"it was on {host}; when it ended is not known")

@@ -15,6 +15,7 @@ import typer
 from asyncjman.cli.context import opened, parse_where, refresh, say_none
 from asyncjman.cli.globals import Globals
 from asyncjman.cli.options import Causes, Named, Statuses, Where, task_filter
+from asyncjman.model.status import in_words
 
 
 def why_command(
@@ -41,10 +42,11 @@ def why_command(
             chosen = await manager.narrowed(selection, parse_where(where))
             jobs = [job async for job in manager.select(chosen)]
             async for job, lines in manager.why(jobs, chosen, wanted or None):
-                status = colored(job.status, job.status) if color else str(job.status)
+                status = in_words(job.status)
+                status = colored(status, job.status) if color else status
                 note = f" ({job.engine_state})" if job.engine_state else ""
                 grid = f" (grid {job.native_id})" if job.native_id else ""
-                print(f"job {job.id}{grid} is {status}{note}: {arguments(job)}")
+                print(f"job {job.id}{grid} {status}{note}: {arguments(job)}")
                 for line in lines:
                     print(f"  {printable(line)}")
             if not jobs:

@@ -25,6 +25,18 @@ class Status(StrEnum):
     """Never started: a dependency did not do what the job asked of it."""
 
 
+_ENDED = {"success": "succeeded", "failure": "failed", "stopped": "was stopped", "skipped": "was skipped"}
+
+
+def in_words(status: Status) -> str:
+    """Say it of a job or a task.
+
+    >>> f"job 1 {in_words(Status.FAILURE)}, job 2 {in_words(Status.WAITING)}"
+    'job 1 failed, job 2 is waiting'
+    """
+    return _ENDED.get(status, f"is {status}")
+
+
 FINISHED = frozenset({Status.SUCCESS, Status.FAILURE, Status.STOPPED, Status.SKIPPED})
 UNSUCCESSFUL = FINISHED - {Status.SUCCESS}
 
