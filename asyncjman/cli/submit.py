@@ -16,6 +16,7 @@ Examples:
 from __future__ import annotations
 
 import time
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     Words = Mapping[Kind, Sequence[Word]]
 
 FROM_FILE_COMMAND = ("/bin/sh", "-c", "{command}")
+_SHOWN_TASKS = 3
+"""Of a sweep, by a dry run."""
 
 
 def submit_command(
@@ -123,6 +126,7 @@ async def _submit(
         if shown.dry_run and not globals_.local:
             preview = await manager.preview(spec, after)
             _print_preview(preview.argv, preview.script)
+            _print_tasks(spec)
             return
         jobs = await manager.submit_spec(spec, after, repeat=repeat, dry_run=shown.dry_run, on_trouble=tell)
     _print(jobs, shown)
@@ -152,3 +156,17 @@ def _print(jobs: list[Job], shown: Shown) -> None:
     for job in jobs:
         size = f" [{job.task_count} tasks]" if job.spec.array else ""
         print(job.id if shown.print_id else f"{verb} {job_line(job, time.time())}{size}")
+        if shown.dry_run and not shown.print_id:
+            _print_tasks(job.spec)
+
+
+def _print_tasks(spec: JobSpec) -> None:
+    """Print what the first tasks of a sweep run."""
+    from asyncjman.render.text import command_line
+
+    if spec.sweep is None or spec.array is None:
+        return
+    for task_id in islice(spec.array.sorted(), _SHOWN_TASKS):
+        print(f"  task {task_id}: {command_line(spec.argv(task_id))}")
+    if len(spec.array) > _SHOWN_TASKS:
+        print(f"  and {len(spec.array) - _SHOWN_TASKS} more")

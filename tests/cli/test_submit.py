@@ -143,6 +143,18 @@ def test_dry_run(jman: Jman, option: str) -> None:
     assert list(jman.folder.iterdir()) == []
 
 
+def test_a_dry_run_shows_what_a_sweep_runs(jman: Jman) -> None:
+    sweep = ("--sweep", "lr=0.1,0.2", "--sweep", "seed=1-3", "--", "python", "train.py", "{lr}", "{seed}")
+    lines = jman("--local", "submit", "--dry-run", *sweep).out.splitlines()
+    assert lines[0].endswith(" [6 tasks]")
+    assert lines[1:] == [
+        "  task 1: python train.py 0.1 1",
+        "  task 2: python train.py 0.1 2",
+        "  task 3: python train.py 0.1 3",
+        "  and 3 more",
+    ]
+
+
 def test_dry_run_leaves_a_database_as_it_is(jman: Jman) -> None:
     jman.submit("true")
     before = jman.database.read_bytes()
