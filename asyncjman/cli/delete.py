@@ -8,6 +8,7 @@ Examples:
   jman delete 3-5 -r     three jobs, their logs stay
   jman delete -s success all jobs that succeeded
   jman delete 3.7-9      three tasks of job 3
+  jman delete -s failure --dry-run   what would be deleted
   jman delete 'old*'     what was submitted with --name and such a name
 """
 
@@ -23,6 +24,8 @@ from asyncjman.cli.globals import Globals
 from asyncjman.cli.options import Named, Statuses, Tasks
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from asyncjman.api.deletion import Deleted
 
 
@@ -35,8 +38,11 @@ def delete_command(
     keep_log_dir: Annotated[
         bool, typer.Option("--keep-log-dir", "-R", help="Leave the log folder, though it is empty.")
     ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-z", help="Say what would be deleted.")] = False,
 ) -> None:
     import asyncio
+
+    from asyncjman.render.text import job_line
 
     globals_: Globals = context.obj
     selection = named.selection(globals_, statuses=status)
@@ -46,6 +52,11 @@ def delete_command(
         done = 0
         async with opened(globals_, asks="once") as manager:
             for part, tasks in (await manager.resolve(selection, task_ids)).parts():
+                if dry_run:
+                    async for job in manager.select(part):
+                        done += 1
+                        print(f"Would delete {_which(tasks)}job {job_line(job, time.time())}")
+                    continue
                 for one in await manager.delete(part, tasks, keep_logs=keep_logs, keep_log_dir=keep_log_dir):
                     done += 1
                     _print(one, keep_logs=keep_logs)
@@ -55,12 +66,20 @@ def delete_command(
     asyncio.run(delete())
 
 
+def _which(task_ids: Sequence[int]) -> str:
+    from asyncjman.model.selection import format_ids
+
+    if not task_ids:
+        return ""
+    return f"task{'s' if len(task_ids) > 1 else ''} {format_ids(task_ids)} of "
+
+
 def _print(one: Deleted, *, keep_logs: bool) -> None:
     from asyncjman.model.selection import format_ids
     from asyncjman.render.text import job_line, short_path
 
     what = "Deleting" if keep_logs else "Cleaning-up logs for"
-    which = f"task {format_ids(one.task_ids)} of " if one.task_ids else ""
+    which = _which(one.task_ids)
     print(f"{what} {which}job {job_line(one.job, time.time())}")
     for path in one.removed:
         print(f"  removed `{short_path(path)}'")

@@ -105,3 +105,18 @@ def test_says_whom_it_frees_or_skips(jman: Jman) -> None:
     assert "job 2 waited for it" in text
     assert "job 3 waited for its success, and is skipped" in text
     assert jman.status() == {2: "submitted", 3: "skipped"}
+
+
+def test_a_dry_run(jman: Jman) -> None:
+    jman.submit("-l", "logs", "-t", "1-3", "true")
+    jman.submit("-n", "old", "true")
+    jman("execute")
+    before = jman.database.read_bytes()
+    lines = jman("delete", "--dry-run").out.splitlines()
+    assert [line[:27] for line in lines] == ["Would delete job 1 @local (", "Would delete job 2 @local ("]
+    (line,) = jman("delete", "-z", "1.2,3").out.splitlines()
+    assert line.startswith("Would delete tasks 2,3 of job 1 @local (")
+    assert "job 2" in jman("delete", "-z", "old").out
+    assert "no jobs match" in jman("delete", "-z", "-s", "failure").err
+    assert jman.database.read_bytes() == before
+    assert len(names(jman.folder / "logs")) == 6
