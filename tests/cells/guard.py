@@ -1,8 +1,8 @@
 """Ends a cell with whoever brought it up: ``python -m tests.cells.guard FOLDER``.
 
 It waits until its standard input ends, which it does however the other process ends, and then kills all
-that belongs to the cell (daemons, shepherds, jobs: each has the cell's folder in its environment) and
-removes the folder.
+that belongs to the cell (daemons, shepherds, jobs: each has the cell's folder in its environment, or runs in
+it, as slurmstepd does, which writes its title over its environment) and removes the folder.
 """
 
 from __future__ import annotations
@@ -22,11 +22,16 @@ def members(folder: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            variables = process.environ()
-            of_cell = folder in (variables.get("SGE_ROOT"), str(Path(variables.get("SLURM_CONF", "")).parent))
-            if of_cell and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
+            if process.status() != psutil.STATUS_ZOMBIE and _is_of(process, folder):
+                found += [process, *process.children(recursive=True)]
     return found
+
+
+def _is_of(process: psutil.Process, folder: str) -> bool:
+    variables = process.environ()
+    if folder in (variables.get("SGE_ROOT"), str(Path(variables.get("SLURM_CONF", "")).parent)):
+        return True
+    return process.cwd().removesuffix(" (deleted)") == folder
 
 
 def end(folder: str) -> None:
