@@ -1,6 +1,6 @@
-"""The floors of the design: which room may import which, and no circles.
+"""The layers of the design: which package may import which, no circles, and no long functions.
 
-Every import counts: those inside of functions, those under ``if TYPE_CHECKING`` (what a room knows of
+Every import counts: those inside of functions, those under ``if TYPE_CHECKING`` (what a package knows of
 another by name it depends on, whether at run time or not), and ``import_module`` of a name of ours.
 """
 
@@ -16,8 +16,10 @@ import pytest
 import asyncjman
 
 PACKAGE = Path(asyncjman.__file__).parent
+MOST_LINES = 60
+"""Of a function's body."""
 
-ROOMS: dict[str, frozenset[str]] = {
+PACKAGES: dict[str, frozenset[str]] = {
     "errors": frozenset(),
     "version": frozenset(),
     # whose a file is: asked by whatever reads what decides what is run
@@ -123,8 +125,8 @@ def _module_of(imported: str, names: dict[str, Path]) -> str | None:
     return None
 
 
-def room(module: str) -> str:
-    """Return the room of a module: the first part of its name after the package's."""
+def package(module: str) -> str:
+    """Return the package of a module: the first part of its name after the package's."""
     return module.split(".")[1] if "." in module else ""
 
 
@@ -134,7 +136,7 @@ def wrong_arrows(found: dict[str, set[str]]) -> list[str]:
         f"{name} imports {target}"
         for name, targets in found.items()
         for target in sorted(targets)
-        if room(target) not in ROOMS.get(room(name), frozenset()) | {room(name), "version"}
+        if package(target) not in PACKAGES.get(package(name), frozenset()) | {package(name), "version"}
     ]
 
 
@@ -156,16 +158,16 @@ def circle(found: dict[str, set[str]]) -> list[str] | None:
     return next((seen for name in found if (seen := visit(name, []))), None)
 
 
-def test_every_room_is_in_the_table() -> None:
-    assert {room(name) for name in modules(PACKAGE)} <= ROOMS.keys()
+def test_every_package_is_in_the_table() -> None:
+    assert {package(name) for name in modules(PACKAGE)} <= PACKAGES.keys()
 
 
 def test_imports_go_one_way() -> None:
     assert wrong_arrows(imports(PACKAGE)) == []
 
 
-def test_the_rooms_have_no_circle() -> None:
-    assert circle({name: set(targets) for name, targets in ROOMS.items()}) is None
+def test_the_packages_have_no_circle() -> None:
+    assert circle({name: set(targets) for name, targets in PACKAGES.items()}) is None
 
 
 def test_the_walk_sees_the_package() -> None:
@@ -243,7 +245,7 @@ def test_an_engine_is_named_in_its_own_folder_only() -> None:
     named = {
         name.removeprefix("asyncjman.")
         for name, file in modules(PACKAGE).items()
-        if room(name) != "engines"
+        if package(name) != "engines"
         and any(ENGINE_WORDS.search(text) for text in _literals(ast.parse(file.read_text("utf-8"))))
     }
     assert named == MAY_NAME_ENGINES.keys()
@@ -257,7 +259,9 @@ def test_the_protocol_is_all_that_is_known_of_engines() -> None:
         f"{name} imports {one}"
         for name, targets in imports(PACKAGE).items()
         for one in targets
-        if room(name) != "engines" and room(one) == "engines" and one not in made.get(room(name), public)
+        if package(name) != "engines"
+        and package(one) == "engines"
+        and one not in made.get(package(name), public)
     }
     assert knowing == set()
 
@@ -270,10 +274,22 @@ def test_engines_do_not_know_each_other() -> None:
     wrong = [
         f"{name} imports {target}"
         for name, targets in imports(PACKAGE).items()
-        if room(name) == "engines" and name != "asyncjman.engines.registry"
+        if package(name) == "engines" and name != "asyncjman.engines.registry"
         for target in targets
-        if room(target) == "engines"
+        if package(target) == "engines"
         and folder(target) not in ("", folder(name))
         and not (folder(target) == "cluster" and folder(name) not in ("local", ""))
     ]
     assert wrong == []
+
+
+def test_no_function_body_is_long() -> None:
+    """A command's signature aside, which has a line for each option."""
+    found = []
+    for name, path in modules(PACKAGE).items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                length = (node.end_lineno or 0) - node.body[0].lineno + 1
+                if length > MOST_LINES:
+                    found.append(f"{name}.{node.name}: {length} lines")
+    assert not found
