@@ -21,10 +21,10 @@ from tests.simulation.mixed import TROUBLES, make_plan
 from tests.simulation.report import Report
 
 ROOT = Path(__file__).parents[2]
-COUNT = 200
+COUNT = 150
 MIXED_COUNT = 60
 """Of histories with clusters: each takes twice as long."""
-NEW_COUNT = 60
+NEW_COUNT = 40
 MOST = 2000
 LONG = 25
 """How many histories a processor runs before it says what came of them."""
