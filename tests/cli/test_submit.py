@@ -144,13 +144,13 @@ def test_dry_run(jman: Jman, option: str) -> None:
 
 
 def test_a_dry_run_shows_what_a_sweep_runs(jman: Jman) -> None:
-    sweep = ("--sweep", "lr=0.1,0.2", "--sweep", "seed=1-3", "--", "python", "train.py", "{lr}", "{seed}")
+    sweep = ("--sweep", "lr=0.1,0.2", "--sweep", "seed=1-3", "--", "echo", "{lr}", "{seed}")
     lines = jman("--local", "submit", "--dry-run", *sweep).out.splitlines()
     assert lines[0].endswith(" [6 tasks]")
     assert lines[1:] == [
-        "  task 1: python train.py 0.1 1",
-        "  task 2: python train.py 0.1 2",
-        "  task 3: python train.py 0.1 3",
+        "  task 1: echo 0.1 1",
+        "  task 2: echo 0.1 2",
+        "  task 3: echo 0.1 3",
         "  and 3 more",
     ]
 
