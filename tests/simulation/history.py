@@ -108,6 +108,10 @@ class _History:
                     self._until_all_ended()
                     # what is skipped finds that out, if it could not be deleted
                     self._until_all_ended(self._clusters.runs)
+                if not world.violation and self._plan.sites:
+                    # a record that came late may have let go what runs here, when nobody executed any more
+                    self._start("execute", lambda one: self._commands.execute(one, Execute(4)))
+                    self._until_all_ended()
                 if not world.violation:
                     self._oracle.nothing_is_left()
             finally:
