@@ -70,3 +70,12 @@ def free_ports() -> tuple[int, int]:
         for each in (one, other):
             each.bind(("", 0))
         return one.getsockname()[1], other.getsockname()[1]
+
+
+def play(cell: OwnDaemons) -> None:
+    """Print what a shell must export to use the cell; end it when the input ends."""
+    print("".join(f"export {key}={value}\n" for key, value in cell.variables.items()), end="", flush=True)
+    try:
+        sys.stdin.read()
+    finally:
+        cell.close()

@@ -14,13 +14,12 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
 
-from tests.cells.daemons import NoCell, OwnDaemons, free_ports
+from tests.cells.daemons import NoCell, OwnDaemons, free_ports, play
 
 PROGRAMS = Path("/usr/lib/gridengine")
 SHARED = Path("/usr/share/gridengine")
@@ -260,12 +259,7 @@ def _changed(text: str, values: Mapping[str, str]) -> str:
 
 def main() -> None:
     install()
-    cell = OwnCell()
-    print("".join(f"export {key}={value}\n" for key, value in cell.variables.items()), end="", flush=True)
-    try:
-        sys.stdin.read()
-    finally:
-        cell.close()
+    play(OwnCell())
 
 
 if __name__ == "__main__":

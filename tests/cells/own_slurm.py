@@ -12,11 +12,10 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 
-from tests.cells.daemons import NoCell, OwnDaemons, free_ports
+from tests.cells.daemons import NoCell, OwnDaemons, free_ports, play
 
 PACKAGES = ("slurmctld", "slurmd", "slurm-client")
 _DAEMONS = Path("/usr/sbin")
@@ -178,12 +177,7 @@ def _give_another_address() -> None:
 
 def main() -> None:
     install()
-    cell = OwnSlurm()
-    print("".join(f"export {key}={value}\n" for key, value in cell.variables.items()), end="", flush=True)
-    try:
-        sys.stdin.read()
-    finally:
-        cell.close()
+    play(OwnSlurm())
 
 
 if __name__ == "__main__":
