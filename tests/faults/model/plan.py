@@ -249,8 +249,8 @@ class Plan:
             ["ok", "fail", "odd", "first", "turns", "crash", "stubborn"], [46, 18, 10, 10, 8, 6, 2]
         )[0]
         seconds = 0.0 if len(tasks) > 12 else chance.choice([0, 0, 0.01, 0.03, 0.1, 0.3])
-        if how == "stubborn" or chance.random() < 0.04:
-            seconds = 1.0
+        if (how == "stubborn" or chance.random() < 0.04) and len(tasks) <= 12:
+            seconds = 1.0  # of a large array, one at a time, it would last longer than what counts as a hang
         timeout = 0.0
         if len(tasks) <= 4 and chance.random() < 0.06:
             how, seconds, timeout = "slow", 3.0, 0.5
