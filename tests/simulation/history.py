@@ -50,6 +50,7 @@ MOST_CLUSTER_SECONDS = 2000.0
 """What a record is missing of is waited for, for minutes."""
 MOST_TURNS = 60_000
 MOST_CLUSTER_TURNS = 250_000
+MOST_LAST_ROUNDS = 6
 
 
 @dataclass(slots=True)
@@ -99,19 +100,7 @@ class _History:
                 if not world.violation:
                     world.tell("the last execute")
                     self._clusters.calm()
-                    self._start("execute", lambda one: self._commands.execute(one, Execute(4)))
-                    if self._plan.sites:
-                        self._start("wait", self._commands.wait_for_all)
-                    self._until_all_ended()
-                if not world.violation and self._plan.sites:
-                    self._start("list", lambda one: self._commands.list(one, List()))
-                    self._until_all_ended()
-                    # what is skipped finds that out, if it could not be deleted
-                    self._until_all_ended(self._clusters.runs)
-                if not world.violation and self._plan.sites:
-                    # a record that came late may have let go what runs here, when nobody executed any more
-                    self._start("execute", lambda one: self._commands.execute(one, Execute(4)))
-                    self._until_all_ended()
+                    self._end_all()
                 if not world.violation:
                     self._oracle.nothing_is_left()
             finally:
@@ -129,6 +118,22 @@ class _History:
             self._oracle.truth.steps,
             world.trace,
         )
+
+    def _end_all(self) -> None:
+        """Execute, wait and look, as a user would, until that changes nothing any more."""
+        for _ in range(MOST_LAST_ROUNDS):
+            before = self._oracle.view
+            self._start("execute", lambda one: self._commands.execute(one, Execute(4)))
+            if self._plan.sites:
+                self._start("wait", self._commands.wait_for_all)
+            self._until_all_ended()
+            if not self._world.violation and self._plan.sites:
+                self._start("list", lambda one: self._commands.list(one, List()))
+                self._until_all_ended()
+                # what is skipped finds that out, if it could not be deleted
+                self._until_all_ended(self._clusters.runs)
+            if self._world.violation or not self._plan.sites or self._oracle.view == before:
+                return
 
     def _until_all_ended(self, also: Callable[[], Sequence[object]] = lambda: ()) -> None:
         world = self._world

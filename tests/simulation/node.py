@@ -102,13 +102,28 @@ def verdict(need: Need, seen: str) -> str | None:
 
 
 def write_record(folder: Path, name: str, task_id: int, lines: Sequence[str], at: float) -> None:
-    """Put a record where it is looked for, as ``mv`` does; nothing where the folder is gone."""
+    """Put a record where it is looked for, as ``mv`` does; nothing where the folder is gone.
+
+    Nothing either where a later attempt of the task has written: the script looks first.
+    """
+    if any(_attempt_of(folder / f"{kind}.{task_id}") > _attempt_in(lines) for kind in ("start", "exit")):
+        return
     text = "\n".join(["jman 1", *lines, "end", ""])
     temporary = folder / f".{name}.{task_id}"
     with suppress(FileNotFoundError):
         temporary.write_text(text)
         os.utime(temporary, (at, at))
         temporary.replace(folder / f"{name}.{task_id}")
+
+
+def _attempt_of(path: Path) -> int:
+    with suppress(FileNotFoundError):
+        return _attempt_in(path.read_text().splitlines())
+    return 0
+
+
+def _attempt_in(lines: Sequence[str]) -> int:
+    return next((int(line.split()[1]) for line in lines if line.startswith("attempt ")), 0)
 
 
 def forget_record(folder: Path, task_id: int) -> None:

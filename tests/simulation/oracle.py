@@ -116,12 +116,16 @@ class Oracle:
         return not {"skip", "either"}.isdisjoint(says)
 
     def deleted_now_says(self, key: Key) -> Iterator[str]:
-        """Yield what the dependencies say that this commit deletes: what had not ended of them is stopped."""
+        """Yield what dependencies say of which this commit deletes tasks: what had not ended is stopped."""
         before, now = self._views[-2], self.view
         for other, kind in before[key[0]].dependencies:
-            if other not in now:
-                tasks = before[other].tasks.items()
-                stopped = {task: "stopped" if status in UNFINISHED else status for task, status in tasks}
+            tasks = before[other].tasks
+            left = now[other].tasks if other in now else {}
+            if tasks.keys() - left.keys():
+                stopped = {
+                    task: "stopped" if status in UNFINISHED and task not in left else status
+                    for task, status in tasks.items()
+                }
                 yield judge(kind, before[other], stopped, key[1])
 
     def _says(self, key: Key) -> dict[tuple[int, str], str]:

@@ -15,7 +15,17 @@ jman_now() {
   jman_time=$(date +%s.%N 2>/dev/null)
   case $jman_time in ''|*[!0-9.]*) jman_time=$(date +%s);; esac
 }
+# a node that hung may come to life when a later attempt of the task has long run elsewhere
+jman_overtaken() {
+  for jman_file in start exit; do
+    while read -r jman_word jman_value; do
+      case $jman_word in attempt) [ "$jman_value" -gt "$jman_attempt" ] && return 0;; esac
+    done < "$jman_records/$jman_file.$jman_task"
+  done 2>/dev/null
+  return 1
+}
 jman_record() {
+  jman_overtaken && return 1
   jman_now
   jman_tries=0
   until printf '%s\n' 'jman 1' "job $jman_job" "task $jman_task" "attempt $jman_attempt" \
@@ -47,6 +57,7 @@ jman_ended() {
   jman_has "exit.$jman_task" "attempt $jman_attempt" && jman_has "exit.$jman_task" "$1" &&
     jman_has "exit.$jman_task" end
 }
+if jman_overtaken; then exit 1; fi
 if jman_has folded "$jman_task 0 $jman_attempt" || jman_ended 'exit_status 0'; then exit 0; fi
 if [ "$jman_restart" = 0 ] && jman_has folded "$jman_task [^ ]* $jman_attempt"; then exit 1; fi
 if [ "$jman_restart" != unknown ] && jman_ended "restart $jman_restart"; then exit 1; fi

@@ -265,3 +265,21 @@ def test_what_has_ended_is_not_run_again(tmp_path: Path, rules: ScriptRules, is_
     run_it(2, 3, restarts=1)  # what failed may be started anew on purpose
     run_it(2, 3 if rules is COUNTS else 4, restarts=0 if is_compacted else 1)
     run_it(3, 4 if rules is COUNTS else 5)
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids="-".join)
+def test_an_earlier_attempt_does_not_start_after_a_later_one(tmp_path: Path, shell: list[str]) -> None:
+    script = make(tmp_path, "sh", "-c", "echo x >> ran")
+    assert run_script(replace(script, attempt=2), tmp_path, shell) == 0
+    assert run_script(replace(script, attempt=1), tmp_path, shell) == 1
+    assert (tmp_path / "ran").read_text() == "x\n"
+    assert the_end(tmp_path).attempt == 2
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids="-".join)
+def test_an_earlier_attempt_leaves_the_record_of_a_later_one(tmp_path: Path, shell: list[str]) -> None:
+    """Its node hung, and came to life when the later one had run elsewhere."""
+    later = tmp_path / "later.sh"
+    later.write_bytes(text_of(make(tmp_path, "true", attempt=2)))
+    run_script(make(tmp_path, "sh", "-c", f"sh '{later}'; exit 3", attempt=1), tmp_path, shell)
+    assert (the_end(tmp_path).attempt, the_end(tmp_path).exit_status) == (2, 0)
