@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from asyncjman.model.job import Job
-from asyncjman.system.logs import earlier_log, log_paths
+from asyncjman.system.logs import earlier_log, log_paths, read_end
 
 
 def logs(job: Job, task_id: int, *, earlier: int | None = None) -> tuple[str, str] | None:
@@ -21,11 +19,5 @@ def logs(job: Job, task_id: int, *, earlier: int | None = None) -> tuple[str, st
 
 def tail(path: str, lines: int, max_bytes: int = 65536) -> list[str]:
     """Return the last lines of a log that aren't blank; none where it can't be read."""
-    try:
-        # not blocking: a pipe that somebody put there would never end
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            file.seek(max(0, file.seek(0, 2) - max_bytes))
-            content = file.read().decode("utf-8", "backslashreplace")
-    except OSError:
-        return []
+    content = read_end(path, max_bytes).decode("utf-8", "backslashreplace")
     return [line for line in content.split("\n") if line.strip()][-lines:]

@@ -109,6 +109,8 @@ class Observation:
     usage: Usage | None = None
     engine_state: str | None = None
     """What the engine says beyond our status, as in error, suspended."""
+    errors: bytes = b""
+    """Where it failed, the end of what it wrote to standard error, as far as that is known."""
     missing_since: float | None = None
     """Set where the end is not proven: a record that comes late corrects it."""
     is_unrecorded: bool = False

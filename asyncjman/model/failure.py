@@ -6,6 +6,9 @@ import signal
 from collections.abc import Set
 from enum import StrEnum
 
+KEPT_BYTES = 4096
+"""So much of the end of standard error is kept of an attempt that failed."""
+
 
 class Cause(StrEnum):
     """Why an attempt failed: one for each."""

@@ -99,6 +99,8 @@ class Task:
     peak_memory_bytes: int | None = None
     cause: Cause | None = None
     """Why it failed; None where it did not."""
+    errors: bytes = field(default=b"", compare=False, repr=False)
+    """Where it failed just now: the end of what it wrote to standard error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

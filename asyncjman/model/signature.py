@@ -6,10 +6,8 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from asyncjman.model.failure import Cause
+from asyncjman.model.failure import KEPT_BYTES, Cause
 
-KEPT_BYTES = 4096
-"""So much of the end of standard error is kept of an attempt that failed."""
 MAX_SIGNATURE = 200
 """Characters; what is longer is cut."""
 _AFTER_TRACEBACK = 12
@@ -68,15 +66,15 @@ class Signature:
 def signature_of(cause: Cause, reason: str | None, errors: bytes) -> Signature:
     """Return the signature of a failed attempt.
 
-    ``errors``: the end of its standard error, ``KEPT_BYTES`` at most. An exception of Python gives its type
-    and message, with the deepest frame that is not in a library; other programs give their last line that
-    isn't blank. ``reason`` (as in "exit status 3") stands where these say nothing.
+    ``errors``: the end of its standard error (of more, the last ``KEPT_BYTES``). An exception of Python gives
+    its type and message, with the deepest frame that is not in a library; other programs give their last line
+    that isn't blank. ``reason`` (as in "exit status 3") stands where these say nothing.
     """
     said = reason or str(cause)
     if not _NUMBERED.match(said):
         said = normalized(said)
     if cause in _LOG_TELLS and errors:
-        lines = lines_of(errors)
+        lines = lines_of(errors[-KEPT_BYTES:])
         found = _exception(lines)
         if found is None and cause is Cause.EXIT:
             found = normalized(lines[-1]) if lines else None

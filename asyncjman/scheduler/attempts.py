@@ -194,4 +194,5 @@ def _ended(begun: Task, seen: Observation, *, stopped: bool) -> Task:
         cpu_seconds=seen.usage.cpu_seconds if seen.usage else None,
         peak_memory_bytes=seen.usage.peak_memory_bytes if seen.usage else None,
         cause=None if stopped else seen.cause,
+        errors=seen.errors,
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from asyncjman.engines.base import IN_ERROR, Observation, Ref, Saw
-from asyncjman.model.failure import Cause
+from asyncjman.model.failure import KEPT_BYTES, Cause
 from asyncjman.model.job import Job, Task
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.resolving import resolve_dependents, unskip
@@ -15,6 +15,7 @@ from asyncjman.scheduler.watching import Situation
 from asyncjman.store import intents, schedule, submissions, tasks, transitions
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.submissions import Submission
+from asyncjman.system.logs import log_paths, read_end
 
 _PENDING = {Saw.PENDING: Status.QUEUED, Saw.HELD: Status.WAITING}
 _ENDS = {Saw.SKIPPED: Status.SKIPPED, Saw.STOPPED: Status.STOPPED}
@@ -43,6 +44,7 @@ async def store(database: Database, found: Situation, seen: Sequence[Observation
     wrong by now. The next poll concludes anew.
     """
     stored = Stored()
+    await _read_errors(database, found, seen)
     late = [one for one in seen if one.token not in found.launches]
     of_launches = [one for one in seen if one.token in found.launches]
     if of_launches:
@@ -65,6 +67,25 @@ async def store(database: Database, found: Situation, seen: Sequence[Observation
     if late:
         await _correct(database, found, late, stored)
     return stored
+
+
+async def _read_errors(database: Database, found: Situation, seen: Sequence[Observation]) -> None:
+    """Have what failed carry the end of its error log: before the transaction, as the disk may be slow."""
+    logs: list[tuple[Observation, str]] = []
+    for one in seen:
+        if one.saw is Saw.ENDED and one.cause is not None and one.ref is not None:
+            job = found.known.get(one.ref.job_id)
+            paths = log_paths(job.spec, one.ref.job_id, one.ref.task_id) if job is not None else None
+            if paths is not None:
+                logs.append((one, paths[1]))
+    if logs:
+        texts = await database.runtime.in_thread(_read_ends, [path for _, path in logs])
+        for (one, _), text in zip(logs, texts, strict=True):
+            one.errors = text
+
+
+def _read_ends(paths: Sequence[str]) -> list[bytes]:
+    return [read_end(path, KEPT_BYTES) for path in paths]
 
 
 def has_array(job: Job, array: str | None) -> bool:
@@ -157,6 +178,7 @@ def task_after(task: Task, one: Observation) -> Task:
         finished_at=one.at,
         cpu_seconds=one.usage.cpu_seconds if one.usage else None,
         peak_memory_bytes=one.usage.peak_memory_bytes or None if one.usage else None,
+        errors=one.errors,
     )
 
 

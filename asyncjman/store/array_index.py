@@ -47,7 +47,7 @@ async def set_next_index(tx: Transaction, job_id: int, index: int) -> None:
 async def forget(tx: Transaction, job_id: int, task_ids: Sequence[int], array: ArraySpec) -> None:
     """Take tasks out of an array for good; ``array`` is what is left of it."""
     ids = json.dumps(list(task_ids))
-    for table in ("task", "attempt"):
+    for table in ("task", "attempt", "failure"):
         await tx.execute(
             f"DELETE FROM {table} WHERE job_id = ? AND task_id IN (SELECT value FROM json_each(?))",
             (job_id, ids),

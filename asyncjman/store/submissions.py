@@ -9,6 +9,7 @@ from typing import Any
 
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
+from asyncjman.store import failures
 from asyncjman.store.database import Reader, Transaction, View
 from asyncjman.store.jobs import REVISION
 from asyncjman.store.rows import TASK_COLUMNS, status_of, task_of, task_values, token_of
@@ -255,6 +256,7 @@ async def put_tasks(tx: Transaction, rows: Sequence[tuple[Task, float | None]]) 
         "stop = CASE WHEN excluded.finished_at IS NULL THEN stop END",
         [(*task_values(task), since) for task, since in rows],
     )
+    await failures.add(tx, [task for task, _ in rows])
 
 
 async def do_not_stop(tx: Transaction, job_ids: Iterable[int], task_ids: Sequence[int]) -> None:

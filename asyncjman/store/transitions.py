@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from asyncjman.model.job import PLAIN_TASK, Task
 from asyncjman.model.status import FINISHED, Status
+from asyncjman.store import failures
 from asyncjman.store.database import Transaction
 from asyncjman.store.jobs import REVISION
 from asyncjman.store.rows import TASK_COLUMNS, task_values
@@ -101,6 +102,7 @@ async def end(tx: Transaction, runner: int | None, tasks: Sequence[Task]) -> Non
             for task in tasks
         ],
     )
+    await failures.add(tx, tasks)
 
 
 async def retry(tx: Transaction, runner: int | None, ended: Sequence[Task]) -> None:
@@ -118,6 +120,7 @@ async def retry(tx: Transaction, runner: int | None, ended: Sequence[Task]) -> N
             f"WHERE {_HELD} AND status IN ('queued', 'executing')",
             [(task.job_id, task.task_id, task.attempt, runner) for task in group],
         )
+    await failures.add(tx, ended)
 
 
 def _one_of_each(attempts: Sequence[Task]) -> list[list[Task]]:

@@ -98,6 +98,17 @@ def keep_earlier_log(path: str, attempt: int) -> None:
             Path(path).rename(kept)
 
 
+def read_end(path: str, size: int) -> bytes:
+    """Return the last bytes of a log; nothing where it can't be read."""
+    try:
+        # not blocking: a pipe that somebody put there would never end
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - size))
+            return file.read(size) or b""
+    except OSError:
+        return b""
+
+
 def spool_folder(database: Path, token: str) -> str:
     """Return the folder, beside the database, for the files of the job with this token."""
     return f"{absolute(database)}.spool/{token}"

@@ -11,6 +11,7 @@ import termios
 
 from asyncjman.engines.base import Output
 from asyncjman.engines.local.reap import most_descriptors
+from asyncjman.model.failure import KEPT_BYTES
 
 _CHUNK = 65536
 _MAX_LINE = 1 << 20
@@ -24,6 +25,8 @@ class LinePipe:
         self._stream = stream
         self._output = output
         self._pending = b""
+        self.end = b""
+        """The last ``KEPT_BYTES`` of it, or some more."""
         self._read_end, self.write_end = os.pipe()
         self._open = True
         if self.write_end >= most_descriptors():
@@ -61,6 +64,7 @@ class LinePipe:
         if not data:
             self._close()
             return 0
+        self.end = self.end[-KEPT_BYTES:] + data if len(data) < KEPT_BYTES else data
         lines, newline, rest = (self._pending + data).rpartition(b"\n")
         self._pending = rest
         if newline:

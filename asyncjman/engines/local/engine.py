@@ -35,10 +35,10 @@ from asyncjman.engines.local.logfiles import make_room
 from asyncjman.engines.local.processes import RUNNER_VARIABLE, TASK_VARIABLE, task_mark
 from asyncjman.engines.local.reap import Ended, watch_process
 from asyncjman.engines.local.spawn import Command, Streams, spawn
-from asyncjman.model.failure import Cause
+from asyncjman.model.failure import KEPT_BYTES, Cause
 from asyncjman.model.signals import signal_name
 from asyncjman.system.environment import task_environment
-from asyncjman.system.logs import log_paths
+from asyncjman.system.logs import log_paths, read_end
 
 EXIT_NOT_STARTED = 127
 """What a shell says of a command that it can't start."""
@@ -53,6 +53,7 @@ class _Process:
     token: str
     ref: Ref
     pipes: tuple[LinePipe, ...]
+    error_log: str | None
     mark: str
     limit: asyncio.TimerHandle | None = None
     time_limit: float | None = None
@@ -166,7 +167,7 @@ class LocalEngine(Defaults):
             raise
         for pipe in pipes:
             pipe.start()
-        process = self._running[pid] = _Process(request.token, ref, pipes, mark)
+        process = self._running[pid] = _Process(request.token, ref, pipes, logs[1] if logs else None, mark)
         if request.time_limit is not None:
             process.time_limit = request.time_limit
             process.limit = self._loop.call_later(request.time_limit, self._time_out, pid, process)
@@ -223,6 +224,7 @@ class LocalEngine(Defaults):
         for pipe in process.pipes:
             pipe.finish()
         cause, reason = _why(process, ended)
+        errors = _errors_of(process) if cause is not None else b""
         seen = Observation(
             process.token,
             process.ref,
@@ -235,6 +237,7 @@ class LocalEngine(Defaults):
             host=self._host,
             native_id=str(pid),
             usage=ended.usage,
+            errors=errors,
         )
         if self._endings.reaped(pid):
             self._held[pid] = seen  # a task that is stopped has ended when all its processes have
@@ -248,6 +251,13 @@ class LocalEngine(Defaults):
     def _tell(self, seen: Observation) -> None:
         self._seen.append(seen)
         self._wake()
+
+
+def _errors_of(process: _Process) -> bytes:
+    """Return the end of what an attempt wrote to standard error."""
+    if process.error_log is None:
+        return process.pipes[1].end[-KEPT_BYTES:]
+    return read_end(process.error_log, KEPT_BYTES)
 
 
 def _why(process: _Process, ended: Ended) -> tuple[Cause | None, str | None]:
