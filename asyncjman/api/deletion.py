@@ -12,7 +12,7 @@ from asyncjman.model.job import LOCAL, Job
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler import removal
 from asyncjman.scheduler.reconcile import recover_orphans
-from asyncjman.scheduler.resolving import end_and_resolve
+from asyncjman.scheduler.resolving import end_and_resolve, end_tasks_and_resolve
 from asyncjman.scheduler.stopping import stop_elsewhere, stop_in, unconfirmed, until_stopped
 from asyncjman.store import array_index, jobs, removals, schedule, tasks
 from asyncjman.store.database import Database, Transaction
@@ -138,6 +138,7 @@ async def _delete(tx: Transaction, deleted: Sequence[_Planned], waiting: Mapping
     await end_and_resolve(tx, ids)
     for one, left in deleted:
         if left is not None:
+            await end_tasks_and_resolve(tx, one.job.id, one.task_ids)
             await array_index.forget(tx, one.job.id, one.task_ids, left)
     await jobs.delete_all(tx, ids)
     for one in whole:

@@ -110,6 +110,16 @@ async def resolve_jobs(tx: Transaction, job_ids: Iterable[int], *, queued_too: b
     return closed
 
 
+async def end_tasks_and_resolve(tx: Transaction, job_id: int, task_ids: Sequence[int]) -> None:
+    """Stop what has not ended of tasks that are to be deleted: their job may end by that."""
+    now = tx.runtime.time()
+    await transitions.end_unstarted(tx, job_id, Status.STOPPED, "deleted", now, task_ids, queued_too=True)
+    await transitions.withdraw(tx, job_id, task_ids, "deleted", now)
+    closed = await transitions.close_jobs(tx, [job_id], now)
+    await submissions.give_up(tx, closed)
+    await resolve_dependents(tx, closed)
+
+
 async def end_and_resolve(tx: Transaction, job_ids: Sequence[int]) -> None:
     """Have the jobs that wait for these go, or be skipped, as these stand: what is left of them is stopped.
 

@@ -220,6 +220,16 @@ FOUND |= {
     "a task that was deleted counted for the throttle, and the rest of its array was never sent": plan(
         job(7, throttle=1, on="south"), at={2.0: Delete(FIRST, 0.2)}, seconds=0.5
     ),
+    "a job was left open when the only task that ran of it was deleted, and its cluster did not answer": plan(
+        job(2, on="north"),
+        job(0, (0.0, "any")),
+        at={
+            2.0: Wait(FIRST, 3.0),
+            4.9: Trouble("north", "rough", 20.0),
+            **{5.0 + 0.1 * n: Delete(FIRST, 0.9) for n in range(3)},
+        },
+        seconds=6.0,
+    ),
 }
 
 
