@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from asyncjman.api.doctor import Finding
-    from asyncjman.api.failures import Failure
+    from asyncjman.api.failures import Example, Group
     from asyncjman.api.session import Session
+    from asyncjman.api.summary import Totals as LocalTotals
     from asyncjman.api.summary import Unsuccessful
 
 ALL = Selection()
@@ -61,13 +62,23 @@ class JobReader:
         return await resolve(self.session.database, self.path, selection, task_ids)
 
     async def narrowed(
-        self, selection: Selection, where: Mapping[str, str], task_ids: Sequence[int] = ()
+        self,
+        selection: Selection,
+        where: Mapping[str, str],
+        task_ids: Sequence[int] = (),
+        *,
+        failure: str | None = None,
     ) -> Selection:
         """Return the selection by ids alone, and of sweeps only the tasks with these parameters.
 
-        Raises BadSelection as ``resolve``, and where no task has these parameters.
+        ``failure``: the id of a group of failures, only its tasks. Raises BadSelection as ``resolve``, and
+        where no task is meant.
         """
         found = await self.resolve(selection, task_ids)
+        if failure is not None:
+            from asyncjman.api.failures import narrowed
+
+            found = await narrowed(self.session.database, failure, found)
         if not where:
             return found
         jobs_of = [job async for job in jobs.select(self.session.database, found)]
@@ -142,17 +153,29 @@ class JobReader:
             if not only or task.task_id in only:
                 yield task, stream, lines
 
-    async def failures(self, selected: Iterable[Job]) -> list[Failure]:
-        """Return what to show of the first tasks of these jobs that failed."""
-        from asyncjman.api.failures import first_failures
+    async def failures(
+        self, job_ids: Iterable[int] | None = None, only: Mapping[int, Sequence[int]] | None = None
+    ) -> list[Group]:
+        """Return the failures of jobs (None: of all) by their causes, the largest group first.
 
-        return await first_failures(self.session.database, [job.id for job in selected])
+        ``only``: of these jobs, by id, these tasks alone.
+        """
+        from asyncjman.api.failures import groups
 
-    async def failures_of(self, failed: Iterable[Task]) -> list[Failure]:
-        """Return what to show of these tasks."""
-        from asyncjman.api.failures import failures_of
+        return await groups(self.session.database, job_ids, only)
 
-        return await failures_of(self.session.database, failed)
+    async def failure_examples(self, some: Sequence[Group]) -> list[tuple[Group, Example | None]]:
+        """Return groups of failures, each with one of its tasks."""
+        from asyncjman.api.failures import examples
+
+        found = await examples(self.session.database, some)
+        return list(zip(some, found, strict=True))
+
+    async def totals(self, only: Iterable[int] | None, since: float = 0.0) -> LocalTotals:
+        """Return how the tasks of local jobs are (of ``only`` these) that were open at a moment, or are."""
+        from asyncjman.api.summary import totals
+
+        return await totals(self.session.database, only, since)
 
     async def not_succeeded(self, only: Iterable[int] | None) -> list[Unsuccessful]:
         """Return the local jobs (of ``only`` these) that are no success now."""

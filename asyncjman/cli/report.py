@@ -21,7 +21,7 @@ import typer
 
 from asyncjman.cli.context import opened, parse_where, refresh, say, say_none
 from asyncjman.cli.globals import Globals
-from asyncjman.cli.options import AsJson, Causes, Named, Statuses, Tasks, Where, task_filter
+from asyncjman.cli.options import AsJson, Causes, Failure, Named, Statuses, Tasks, Where, task_filter
 from asyncjman.model.job import Job, Task
 from asyncjman.model.selection import TaskFilter
 from asyncjman.model.status import FINISHED, Status
@@ -51,6 +51,7 @@ def report_command(
         int | None, typer.Option("--tail", min=1, metavar="N", help="Only the last N lines of each log.")
     ] = None,
     where: Where = None,
+    failure: Failure = None,
     raw: Annotated[
         bool, typer.Option("--raw", help="Print control characters as they are, also to a terminal.")
     ] = False,
@@ -70,7 +71,7 @@ def report_command(
     async def report() -> None:
         async with opened(globals_, asks="briefly") as manager:
             await refresh(manager, globals_)
-            chosen = await manager.narrowed(selection, parse_where(where), task_ids)
+            chosen = await manager.narrowed(selection, parse_where(where), task_ids, failure=failure)
             if follow:
                 await follow_logs(manager.follow(chosen), raw=raw)
                 return

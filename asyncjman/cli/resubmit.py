@@ -10,6 +10,7 @@ Examples:
   jman resubmit 3 --to sge       the same job, on the cluster
   jman resubmit 3 --where lr=0.1 the tasks with this parameter
   jman resubmit --cause timeout --timeout 4h
+  jman resubmit --failure qwxjf  what failed so (an id of jman failures)
   jman resubmit -j 3 -o python train.py --epochs 20
 """
 
@@ -22,7 +23,7 @@ import typer
 
 from asyncjman.cli.context import opened, parse_where, refresh, say, say_none
 from asyncjman.cli.globals import Globals
-from asyncjman.cli.options import Causes, Named, Resources, Where, task_filter
+from asyncjman.cli.options import Causes, Failure, Named, Resources, Where, task_filter
 from asyncjman.cli.resubmit_options import Changed
 from asyncjman.errors import UsageError
 from asyncjman.model.selection import Selection
@@ -60,6 +61,7 @@ def resubmit_command(
     changed: Changed,
     cause: Causes = None,
     where: Where = None,
+    failure: Failure = None,
     overwrite_command: Annotated[
         bool,
         typer.Option("--overwrite-command", "-o", help="All that follows is the new command of the job."),
@@ -93,8 +95,11 @@ def resubmit_command(
                 changes=changed.changes(resources.asked()),
                 wanted=task_filter(None, cause) or None,
             )
+            chosen = selection
+            if failure is not None:
+                chosen = await manager.narrowed(selection, {}, failure=failure)
             outcome = await manager.resubmit(
-                selection, request, running_too=running_jobs, where=parse_where(where)
+                chosen, request, running_too=running_jobs, where=parse_where(where)
             )
             for one in outcome.done:
                 print(f"Re-submitted {job_line(one.job, time.time())}")

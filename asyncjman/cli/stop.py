@@ -22,7 +22,7 @@ import typer
 
 from asyncjman.cli.context import opened, parse_where, say, say_none
 from asyncjman.cli.globals import Globals
-from asyncjman.cli.options import Named, Tasks, Where
+from asyncjman.cli.options import Failure, Named, Tasks, Where
 from asyncjman.errors import EXIT_DONE, EXIT_ENVIRONMENT, EnvironmentProblem
 from asyncjman.model.selection import Selection
 from asyncjman.model.status import FINISHED
@@ -36,6 +36,7 @@ def stop_command(
     named: Named,
     array: Tasks,
     where: Where = None,
+    failure: Failure = None,
     force: Annotated[
         bool,
         typer.Option(
@@ -47,7 +48,7 @@ def stop_command(
 
     globals_: Globals = context.obj
     selection = named.selection(globals_)
-    return asyncio.run(_stop(globals_, selection, array.ids(), parse_where(where), force=force))
+    return asyncio.run(_stop(globals_, selection, array.ids(), parse_where(where), failure, force=force))
 
 
 async def _stop(
@@ -55,6 +56,7 @@ async def _stop(
     selection: Selection,
     task_ids: Sequence[int],
     where: Mapping[str, str],
+    failure: str | None,
     *,
     force: bool,
 ) -> int:
@@ -62,7 +64,7 @@ async def _stop(
     selected = asked = left = 0
     problems: list[EnvironmentProblem] = []
     async with opened(globals_, asks="once") as manager:
-        for part, tasks in (await manager.narrowed(selection, where, task_ids)).parts():
+        for part, tasks in (await manager.narrowed(selection, where, task_ids, failure=failure)).parts():
             jobs = [job async for job in manager.select(part)]
             selected += len(jobs)
             try:

@@ -15,12 +15,11 @@ from rich.text import Text
 
 from asyncjman.model.events import Event, JobFinished, TaskFinished, TaskRetried, TaskStarted
 from asyncjman.model.status import Status
+from asyncjman.render.ending import Closing, closing_lines
 from asyncjman.render.monitor import (
-    Failed,
     Found,
     Totals,
     Work,
-    closing_lines,
     event_line,
     label,
     lost_lines,
@@ -109,10 +108,10 @@ class LiveMonitor:
                 self._draw(work.left)
             await asyncio.sleep(REFRESH_SECONDS)
 
-    def close(self, totals: Totals, failures: Sequence[Failed]) -> None:
+    def close(self, totals: Totals, closing: Closing) -> None:
         self._print_above()
         self._live.stop()
-        for line in closing_lines(totals, failures):
+        for line in closing_lines(closing):
             self._outlet.text(line + "\n")
 
     def _draw(self, left: int) -> None:

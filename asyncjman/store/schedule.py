@@ -86,6 +86,42 @@ async def not_succeeded(
     return [row[0] for row in rows]
 
 
+async def concerned(source: Reader, engine: str, only: Iterable[int] | None, since: float) -> list[int]:
+    """Return the jobs of an engine (of ``only`` these) that were open at a moment, or are; in order."""
+    of_jobs = "" if only is None else " AND id IN (SELECT value FROM json_each(?))"
+    rows = await source.fetch(
+        f"SELECT id FROM job WHERE engine = ? AND (finished_at IS NULL OR finished_at >= ?){of_jobs} "
+        "ORDER BY id",
+        (engine, since, *([] if only is None else [json.dumps(list(only))])),
+    )
+    return [row[0] for row in rows]
+
+
+async def task_counts(source: Reader, job_ids: Iterable[int]) -> tuple[dict[Status, int], float]:
+    """Return how many tasks of these jobs are in each status, and the CPU seconds that they used."""
+    wanted = (json.dumps(list(job_ids)),)
+    counts: dict[Status, int] = {}
+    cpu = 0.0
+    async with source.snapshot() as view:
+        rows = await view.fetch(
+            "SELECT status, sum(count), sum(cpu_seconds) FROM status_count "
+            "WHERE job_id IN (SELECT value FROM json_each(?)) GROUP BY status",
+            wanted,
+        )
+        for status, count, seconds in rows:
+            counts[status_of(status)] = count
+            cpu += seconds
+        rows = await view.fetch(
+            "SELECT default_status, sum(task_count - coalesce("
+            "(SELECT sum(count) FROM status_count WHERE job_id = job.id), 0)) FROM job "
+            "WHERE id IN (SELECT value FROM json_each(?)) GROUP BY default_status",
+            wanted,
+        )
+        for status, count in rows:
+            counts[status_of(status)] = counts.get(status_of(status), 0) + count
+    return {status: count for status, count in counts.items() if count}, cpu
+
+
 async def has_runner(source: Reader | Transaction) -> bool:
     """Tell whether some process runs local jobs, or was killed while it did."""
     return bool(await source.fetch("SELECT 1 FROM runner LIMIT 1"))
