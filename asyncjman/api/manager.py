@@ -214,7 +214,9 @@ class JobManager(JobHandles):
         Function, arguments and value must be picklable (by cloudpickle). Where it is cancelled, see
         ``submit``.
         """
-        request, results = await self._calls.prepare(function, [(args, kwargs)], name=None, array=False)
+        request, results = await self._calls.prepare(
+            function, [(args, kwargs)], name=None, array=False, capture=self._output is None
+        )
         result = await self._run_call(request, results)
         # whatever the function gave: its type is the caller's
         return results.value(result, 0)  # type: ignore[no-any-return]
@@ -241,9 +243,12 @@ class JobManager(JobHandles):
             name=text_of(name, "name"),
             array=True,
             throttle=None if at_once is None else number_of(at_once, "at_once"),
+            capture=self._output is None,
         )
-        result = await self._run_call(replace(request, log_dir=log_dir), results)
-        return [results.value(result, index) for index in range(len(inputs))]
+        if log_dir is not None:
+            request = replace(request, log_dir=log_dir)
+        result = await self._run_call(request, results)
+        return [one.get() for one in await results.outcomes(result, range(len(inputs)))]
 
     @property
     def _calls(self) -> Calls:

@@ -8,12 +8,13 @@ import signal
 import stat
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from asyncjman import CallFailed, JobManager, UsageError
+from asyncjman import CallFailed, Job, JobManager, UsageError
+from asyncjman.api.calls import Calls, RemoteTraceback
 from tests.api.tools import check_clean, rows
 
 Output = list[tuple[int, bytes]]
@@ -151,15 +152,117 @@ async def test_what_can_not_be_pickled_is_refused_and_nothing_stored(folder: Pat
     assert spool(folder) == []
 
 
-async def test_a_value_that_can_not_be_pickled() -> None:
+async def test_what_can_not_be_carried_back_keeps_its_words_and_traceback() -> None:
+    def with_lock() -> None:
+        error = ValueError("the lock")
+        error.lock = threading.Lock()  # type: ignore[attr-defined]
+        raise error
+
+    async with JobManager(parallel=3) as jm:
+        calls = (jm.call(threading.Lock), jm.call(with_lock), jm.call(lambda: sys.exit("no more data")))
+        value, error, left = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(one) for one in (value, error, left)] == [CallFailed] * 3
+    for one, said, where in (
+        (value, "can't be carried back: cannot pickle", "_thread.lock"),
+        (error, "with_lock: ValueError: the lock", "in with_lock"),
+        (left, "SystemExit: no more data", "in <lambda>"),
+    ):
+        assert said in str(one)
+        assert isinstance(one, CallFailed)
+        assert isinstance(one.__cause__, RemoteTraceback)
+        assert where in str(one.__cause__)
+
+
+async def test_a_coroutine_runs() -> None:
+    async def later(number: int) -> int:
+        await asyncio.sleep(0)
+        return number + 1
+
     async with JobManager() as jm:
-        with pytest.raises(CallFailed, match=r"can't be carried back.*lock"):
-            await jm.call(threading.Lock)
+        value: object = await jm.call(later, 1)
+        assert value == 2
+
+
+PROGRAM = """
+import asyncio, sys
+import beside
+from asyncjman import JobManager
+
+class Mine:
+    def __init__(self, value):
+        self.value = value
+
+def wrap(value):
+    return Mine(beside.double(value))
+
+async def main():
+    async with JobManager("elsewhere.sql3", parallel=2) as jm:
+        mine, two = await asyncio.gather(jm.call(wrap, 4), jm.call(beside.double, 1))
+        print(type(mine) is Mine, mine.value, two)
+
+asyncio.run(main())
+"""
+
+
+async def test_functions_of_a_script_and_of_a_module_beside_it(folder: Path) -> None:
+    """Neither is where the program was started, and files there stand for no module of Python."""
+    (folder / "scripts").mkdir()
+    (folder / "scripts" / "beside.py").write_text("def double(number):\n    return 2 * number\n")
+    (folder / "scripts" / "program.py").write_text(PROGRAM)
+    (folder / "pickle.py").write_text("raise SystemExit('the wrong one')\n")
+    done = await asyncio.create_subprocess_exec(
+        sys.executable, "scripts/program.py", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    out, _ = await asyncio.wait_for(done.communicate(), 30)
+    assert out == b"True 8 2\n"
+
+
+async def test_what_calls_print_is_kept_where_nobody_hears_it() -> None:
+    def talk(word: str) -> None:
+        print("said", word, flush=True)
+        print("an error", file=sys.stderr)
+        if word == "no":
+            os._exit(3)
+
+    async with JobManager(parallel=2) as jm:
+        with pytest.raises(CallFailed, match="exit status 3"):
+            await jm.map(talk, ["yes", "no"])
+        (job,) = await jm.jobs()
+        assert await job.output(1) == "said yes\n"
+        assert await job.output(2) == "said no\n"
+        assert await job.output(1, errors=True) == "an error\n"
+
+
+async def test_values_by_id_on_another_day(folder: Path) -> None:
+    async with JobManager() as jm:
+        assert await jm.map(add, [1, 2]) == [1, 2]
+    async with JobManager(run=False) as jm:
+        (handle,) = await jm.jobs()
+        calls = Calls(folder / "submitted.sql3")
+        results = calls.results_of(handle.job)
+        assert results is not None
+        result = await handle.wait()
+        assert [one.get() for one in await results.outcomes(result, [1, 0])] == [2, 1]
+        later = replace(result, tasks=[replace(one, attempt=2) for one in result.tasks])
+        with pytest.raises(CallFailed, match="gave nothing back"):  # of an attempt before it
+            results.value(later, 0)
+        (folder / "submitted.sql3.spool").chmod(0o777)
+        with pytest.raises(CallFailed, match="may be changed by others"):
+            results.value(result, 0)
+        (folder / "submitted.sql3.spool").chmod(0o755)
+        await results.release()
+        assert list((folder / "submitted.sql3.spool").iterdir()) == []
+        with pytest.raises(CallFailed, match="is not kept any more"):
+            results.value(result, 0)
+        assert calls.results_of(await _plain(jm)) is None
+
+
+async def _plain(jm: JobManager) -> Job:
+    return (await jm.submit(["true"])).job
 
 
 async def test_a_worker_with_another_python(monkeypatch: pytest.MonkeyPatch) -> None:
-    other = SimpleNamespace(executable=sys.executable, version_info=(3, 9, 1))
-    monkeypatch.setattr("asyncjman.api.calls.sys", other)
+    monkeypatch.setattr("asyncjman.api.pickles.header", lambda: {"python": "3.9", "path": []})
     here = "{}.{}".format(*sys.version_info)
     async with JobManager() as jm:
         with pytest.raises(CallFailed, match=rf"made by Python 3\.9, but its worker is Python {here}"):
@@ -170,7 +273,7 @@ async def test_pickles_are_private_and_not_in_the_database(folder: Path) -> None
     async with JobManager() as jm:
         assert await jm.call(lambda word: word.upper(), "a-secret-argument") == "A-SECRET-ARGUMENT"
         (function,) = spool(folder)
-        inside = list(function.parent.iterdir())
+        inside = [path for path in function.parent.iterdir() if path.is_file()]
         assert len(inside) == 3
         assert {stat.S_IMODE(path.stat().st_mode) for path in inside} == {0o600}
         assert stat.S_IMODE(function.parent.stat().st_mode) == 0o700
