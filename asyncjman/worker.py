@@ -12,7 +12,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any, BinaryIO
 
 COMMAND = (sys.executable, "-P", os.path.abspath(__file__))  # noqa: PTH100 - pathlib takes 10 ms to import
@@ -107,6 +107,11 @@ def result_name(index: int) -> str:
     return f"result.{index}"
 
 
+def result_path(folder: str, variables: Mapping[str, str]) -> str:
+    """Return the path of the result file of the task that these variables are of."""
+    return os.path.join(folder, result_name(int(variables["JMAN_TASK_INDEX"])))  # noqa: PTH118
+
+
 def read_result(path: str, attempt: int) -> Returned | Failed:
     """Return what came of an attempt, or of a later one, by its result file.
 
@@ -161,12 +166,12 @@ def write_durably(path: str, *parts: bytes) -> None:
 
 def run(folder: str) -> int:
     """Run the function of this task; return the exit status."""
-    index = int(os.environ.get("JMAN_TASK_INDEX", "0"))
-    attempt = int(os.environ.get("JMAN_ATTEMPT", "1"))
+    index, attempt = int(os.environ["JMAN_TASK_INDEX"]), int(os.environ["JMAN_ATTEMPT"])
     status, data = _outcome(folder, index)
     # a success that is recorded must not be without its value after a power loss
-    path = os.path.join(folder, result_name(index))  # noqa: PTH118
-    write_durably(path, _first_line(attempt, _FAILURE if status else _SUCCESS), data)
+    write_durably(
+        result_path(folder, os.environ), _first_line(attempt, _FAILURE if status else _SUCCESS), data
+    )
     return status
 
 

@@ -10,12 +10,15 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
+import psutil
 import pytest
 
 from asyncjman import CallFailed, Job, JobManager, UsageError
 from asyncjman.api.calls import Calls, RemoteTraceback
-from tests.api.tools import check_clean, rows
+from tests.api.tools import check_clean, rows, until
+from tests.cli.tools import is_alive
 
 Output = list[tuple[int, bytes]]
 
@@ -297,4 +300,73 @@ async def test_a_cancelled_call_leaves_nothing(folder: Path) -> None:
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
+    check_clean(folder)
+
+
+KILLED = """
+import asyncio, os, sys, time
+from asyncjman import JobManager
+
+def work(number):
+    if number >= 6:
+        with open(f"pid.{number}", "w") as file:
+            file.write(str(os.getpid()))
+        while not os.path.exists("go"):
+            time.sleep(0.01)
+    return number, os.getppid()
+
+async def main():
+    async with JobManager(parallel=2) as jm:
+        await jm.map(work, range(8))
+
+asyncio.run(main())
+"""
+
+
+def _pids(folder: Path) -> list[int]:
+    return [int(text) for path in folder.glob("pid.*") if (text := path.read_text())]
+
+
+async def test_a_call_is_stopped_while_it_starts(folder: Path) -> None:
+    async with JobManager(parallel=3) as jm:
+        while not _templates():
+            await jm.map(add, range(3))
+        (template,) = _templates()
+        dispatcher = cast(Any, jm)._background._runner._dispatcher
+        template.suspend()
+        call = asyncio.create_task(jm.call(signal.pause))
+        await until(lambda: dispatcher._engine._forks._asked)
+        stopping = asyncio.create_task((await jm.jobs())[-1].stop())
+        await until(lambda: dispatcher._attempts.to_stop)
+        template.resume()
+        await stopping
+        with pytest.raises(CallFailed, match="stopped"):
+            await call
+    check_clean(folder)
+
+
+def _templates() -> list[psutil.Process]:
+    return [one for one in psutil.Process().children() if "template.py" in " ".join(one.cmdline())]
+
+
+async def test_a_program_that_is_killed_leaves_no_call_behind(folder: Path) -> None:
+    (folder / "program.py").write_text(KILLED)
+    program = await asyncio.create_subprocess_exec(sys.executable, "program.py")
+    await until(lambda: len(_pids(folder)) == 2)
+    pids = _pids(folder)
+    parents = {psutil.Process(pid).ppid() for pid in pids}
+    program.kill()
+    await program.wait()
+    await until(lambda: not any(map(is_alive, parents)))  # the template ends by itself
+    assert all(map(is_alive, pids))
+    async with JobManager(parallel=2) as jm:
+        (job,) = await jm.jobs()
+        await job.run()
+        await until(lambda: not any(map(is_alive, pids)))
+        (folder / "go").touch()
+        assert (await job.wait(20)).succeeded
+        results = Calls(folder / "submitted.sql3").results_of(job.job)
+        assert results is not None
+        values = [one.get()[0] for one in await results.outcomes(await job.wait(), range(8))]
+    assert values == list(range(8))
     check_clean(folder)
