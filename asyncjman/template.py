@@ -14,6 +14,7 @@ import io
 import os
 import pickle
 import socket
+import stat
 import sys
 from contextlib import suppress
 
@@ -38,12 +39,16 @@ _NOT_STARTED = 127
 
 
 class Fork:
-    """What is to be forked. With it go descriptors: of stdout, stderr, and the lock where there is one."""
+    """What is to be forked. With it go descriptors: what it writes to, where it has no logs, and its lock."""
 
-    def __init__(self, number: int, folder: str, exec_dir: str, variables: dict[str, str]) -> None:
+    def __init__(
+        self, number: int, folder: str, exec_dir: str, logs: tuple[str, ...], variables: dict[str, str]
+    ) -> None:
         self.number = number
         self.folder = folder
         self.exec_dir = exec_dir
+        self.logs = logs
+        """Of stdout and of stderr: plain files to append to; (): none."""
         self.variables = variables
         """In addition to the template's own environment."""
 
@@ -127,7 +132,8 @@ def _become(task: Fork, descriptors: Sequence[int], engine: socket.socket, marks
         os.setsid()
         marks.write(task.variables)
         os.chdir(task.exec_dir)
-        for number, one in enumerate(descriptors, 1):
+        streams = [*map(_log, task.logs), *descriptors]
+        for number, one in enumerate(streams, 1):
             _move(one, number if number <= 2 else _LOCK)
         os.environ.update(task.variables)
     except Exception:  # the engine starts it in another way, and says what is wrong
@@ -138,6 +144,16 @@ def _become(task: Fork, descriptors: Sequence[int], engine: socket.socket, marks
     except OSError:  # nobody is there any more who would know of it
         os._exit(_NOT_STARTED)
     engine.close()
+
+
+def _log(path: str) -> int:
+    # a link may lead to a file that isn't ours to write; to open a pipe would wait for its reader
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(path, flags, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise OSError(f"{path} is no plain file")
+    os.set_blocking(descriptor, True)
+    return descriptor
 
 
 def _move(descriptor: int, number: int) -> None:

@@ -37,7 +37,7 @@ from asyncjman.engines.local.forks import Forks, NoTemplate
 from asyncjman.engines.local.logfiles import make_room
 from asyncjman.engines.local.processes import RUNNER_VARIABLE, TASK_VARIABLE, task_mark
 from asyncjman.engines.local.reap import Ended, watch_process
-from asyncjman.engines.local.spawn import Command, Streams, opened, spawn
+from asyncjman.engines.local.spawn import Command, Streams, spawn
 from asyncjman.model.failure import KEPT_BYTES, Cause
 from asyncjman.model.signals import signal_name
 from asyncjman.system.environment import task_environment
@@ -222,14 +222,14 @@ class LocalEngine(Defaults):
         process.result = worker.result_path(command.argv[-1], variables)
         process.is_announced = False
         try:
-            with opened(streams) as (stdout, stderr):
-                started = self._forks.ask(
-                    command,
-                    variables,
-                    (stdout, stderr, *inherited),
-                    on_start=lambda pid: self._begin(process, pid),
-                    on_end=self._on_end,
-                )
+            started = self._forks.ask(
+                command,
+                streams,
+                variables,
+                inherited,
+                on_start=lambda pid: self._begin(process, pid),
+                on_end=self._on_end,
+            )
             pid = await asyncio.shield(started)
         except asyncio.CancelledError:
             process.is_left = True

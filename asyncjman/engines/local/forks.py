@@ -21,7 +21,7 @@ from typing import Any
 from asyncjman import template, worker
 from asyncjman.engines.local.processes import RUNNER_VARIABLE, TASK_VARIABLE
 from asyncjman.engines.local.reap import Ended, ended_by, most_descriptors
-from asyncjman.engines.local.spawn import Command
+from asyncjman.engines.local.spawn import Command, Streams
 
 _MARKS = (RUNNER_VARIABLE, TASK_VARIABLE)
 _AT_START = ("PYTHON", "LD_", "LC_", "LANG", "TZ", "HOME", "MALLOC_", "GLIBC_")
@@ -101,22 +101,26 @@ class Forks:
     def ask(
         self,
         command: Command,
+        streams: Streams,
         variables: Mapping[str, str],
-        descriptors: Sequence[int],
+        inherited: Sequence[int],
         *,
         on_start: Callable[[int], None],
         on_end: Callable[[int, Ended], None],
     ) -> asyncio.Future[int]:
         """Have a process forked for a function job; its pid is also its process group.
 
-        ``descriptors``: stdout, stderr, and what it inherits. ``on_start`` is called as soon as it is known
-        to run, before the future has its pid. Raises NoTemplate, here or in the future, where it does not
-        run, and is to be started in another way.
+        It opens its logs itself: the loop does not wait for the disk. ``on_start`` is called as soon as it is
+        known to run, before the future has its pid. Raises NoTemplate, here or in the future, where it does
+        not run, and is to be started in another way.
         """
         if self._engine is None:
             raise NoTemplate
         number = next(self._numbers)
-        fork = template.Fork(number, command.argv[-1], command.exec_dir, dict(variables))
+        both = (streams.stdout, streams.stderr)
+        logs = tuple(one for one in both if isinstance(one, str))
+        descriptors = [*(one for one in both if isinstance(one, int)), *inherited]
+        fork = template.Fork(number, command.argv[-1], command.exec_dir, logs, dict(variables))
         message = pickle.dumps(fork)
         if len(message) > template.MOST_BYTES:
             raise NoTemplate

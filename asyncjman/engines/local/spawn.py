@@ -8,8 +8,7 @@ import shutil
 import signal
 import stat
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,25 +59,6 @@ def spawn(
     return pid
 
 
-@contextmanager
-def opened(streams: Streams) -> Iterator[tuple[int, int]]:
-    """Open the logs among the streams as long as the block runs; yield the descriptors of both streams."""
-    made: list[int] = []
-    try:
-        for stream in (streams.stdout, streams.stderr):
-            if isinstance(stream, str):
-                _refuse_odd(stream)
-                made.append(os.open(stream, _LOG_FLAGS | os.O_CLOEXEC, _LOG_MODE))
-        logs = iter(made)
-        stdout, stderr = (
-            next(logs) if isinstance(one, str) else one for one in (streams.stdout, streams.stderr)
-        )
-        yield stdout, stderr
-    finally:
-        for one in made:
-            os.close(one)
-
-
 def _refuse_odd(log: str) -> None:
     """Raise OSError for a log that is there and no plain file: to open a pipe would wait for its reader."""
     try:
@@ -120,18 +100,29 @@ def _posix_spawn(
 def _popen(
     program: str, command: Command, streams: Streams, environment: Mapping[str, str], inherited: Sequence[int]
 ) -> int:
-    with opened(streams) as (stdout, stderr):
+    opened: list[int] = []
+
+    def descriptor(stream: str | int) -> int:
+        if isinstance(stream, int):
+            return stream
+        opened.append(os.open(stream, _LOG_FLAGS | os.O_CLOEXEC, _LOG_MODE))
+        return opened[-1]
+
+    try:
         process = subprocess.Popen(
             command.argv,
             executable=program,
             cwd=command.exec_dir,
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
+            stdout=descriptor(streams.stdout),
+            stderr=descriptor(streams.stderr),
             start_new_session=True,
             pass_fds=tuple(inherited),
         )
+    finally:
+        for one in opened:
+            os.close(one)
     # the reaper waits for it, for its usage; Popen must not think that it still has to
     process.returncode = 0
     return process.pid
