@@ -10,6 +10,7 @@ from asyncjman.errors import BadSelection, UsageError
 from asyncjman.model.graph import Dependency, Kind
 
 if TYPE_CHECKING:  # loaded for what is given: jman list starts sooner
+    from asyncjman.api.asked import Resources
     from asyncjman.model.duration import Duration
     from asyncjman.model.retry import Retry
     from asyncjman.model.sweep import Sweep
@@ -65,16 +66,24 @@ def variables_of(environment: Mapping[str, str] | None) -> dict[str, str]:
     return {key: _variable(value) for key, value in environment.items()}
 
 
-def resources_of(resources: Mapping[str, object] | None) -> Mapping[str, object]:
-    """Return what a cluster is asked for, by the names of ``Resources``."""
+def resources_of(resources: Resources | Mapping[str, object] | None) -> Mapping[str, object]:
+    """Return what a cluster is asked for, by the names of the model's ``Resources``."""
     if resources is None:
         return {}
+    from asyncjman.api.asked import Resources
+
+    if isinstance(resources, Resources):
+        resources = resources.as_mapping()
     if not isinstance(resources, Mapping):
         raise UsageError(
             f"resources map names to values, as in {{'memory': '4G'}}, and are not {resources!r}"
         )
     from asyncjman.model.resources import NAMES
 
+    if "cpus" in resources:
+        if "slots" in resources:
+            raise UsageError("resources: cpus and slots are two words for one thing, give one of them")
+        resources = {"slots" if name == "cpus" else name: value for name, value in resources.items()}
     for name in resources:
         if name not in NAMES:
             raise UsageError(f"no resource {name!r}: there are {', '.join(NAMES)}")

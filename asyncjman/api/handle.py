@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from asyncjman.api.checks import timeout_of
+from asyncjman.api.progress import Progress
 from asyncjman.api.result import JobResult
-from asyncjman.errors import JobDeleted, JobFailed
+from asyncjman.errors import JobDeleted, JobFailed, UsageError
 from asyncjman.model.duration import Duration
 from asyncjman.model.job import PLAIN_TASK, Job, Task
 from asyncjman.model.status import Status
@@ -112,6 +113,14 @@ class JobHandle:
     async def tasks(self) -> list[Task]:
         """Return all tasks as they stand."""
         return [task async for task in self._manager.tasks(await self.refresh())]
+
+    async def value(self, timeout: Duration | None = None) -> Any:
+        """Return the value of a function job, see ``CallHandle``. Raises UsageError for a command's job."""
+        raise UsageError(f"job {self.id} runs a command, and has no value: await it for its result")
+
+    async def progress(self) -> Progress:
+        """Return how many of its tasks are done, as it stands now."""
+        return Progress.of([await self.refresh()])
 
     async def output(self, task_id: int = PLAIN_TASK, *, errors: bool = False) -> str:
         """Return what the job, or a task of its array, wrote to its log so far: "" without one."""

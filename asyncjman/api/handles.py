@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from asyncjman.api.checks import id_of, timeout_of
 from asyncjman.api.commands import JobCommands, selection_of
 from asyncjman.api.reader import ALL
 from asyncjman.errors import JobDeleted
+from asyncjman.model.events import JobSubmitted
 from asyncjman.model.job import LOCAL
 from asyncjman.model.selection import Selection, ranges_of
 from asyncjman.model.status import FINISHED, UNSUCCESSFUL
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from asyncjman.api.handle import JobHandle
     from asyncjman.api.resubmission import Outcome, Resubmission
     from asyncjman.api.result import JobResult
+    from asyncjman.api.stream import Feed
     from asyncjman.model.duration import Duration
     from asyncjman.model.events import Event
 
@@ -68,12 +70,28 @@ class JobHandles(JobCommands):
         finally:
             await cancelled(waits)
 
-    def events(self, *jobs: JobHandle) -> AsyncGenerator[Event, None]:
-        """Yield what happens to jobs, what has happened already first, until all of them ended."""
-        from asyncjman.api.stream import event_stream
+    async def events(self, *jobs: JobHandle) -> AsyncGenerator[Event, None]:
+        """Yield what happens to jobs, what has happened already first, until all of them ended.
 
-        ids = [job.id for job in jobs]
-        return event_stream(self.session.database, self._background.bus, self._until_ended, ids)
+        Without ``jobs``: what happens to all, also to those that are new, until the loop is left. What was
+        before this began comes in order of time. What this process does comes at once, what others do within
+        0.5 seconds; the start of an attempt comes before its end, and the end of a job last.
+        """
+        feed = self.feed([job.id for job in jobs] if jobs else None)
+        if not jobs and self.is_owner:
+            from asyncjman.store import schedule
+
+            for name in await schedule.clusters(self.session.database):
+                self._background.follow_cluster(name)
+        async for batch in feed.batches():
+            for event in batch:
+                yield event
+
+    def feed(self, job_ids: Collection[int] | None) -> Feed:
+        """Return what happens to jobs (None: to all), in batches."""
+        from asyncjman.api.stream import Feed
+
+        return Feed(self.session.database, self._background.bus, self._until_ended, job_ids)
 
     async def until_ended(self, job: JobHandle, timeout: Duration | None = None) -> None:
         """Wait for a job's end, whoever runs it. Raises TimeoutError after ``timeout`` (seconds, or "2h")."""
@@ -153,6 +171,8 @@ class JobHandles(JobCommands):
         running_too: bool,
     ) -> Outcome:
         outcome = await self.run_again(selection, request, running_too=running_too, where=where)
+        for one in outcome.done:
+            self._background.bus.publish(JobSubmitted(one.job.id, one.job.submitted_at))
         if self._run:
             self._background.run(one.job.id for one in outcome.done)
         return outcome
