@@ -56,7 +56,7 @@ class CallHandle(JobHandle, Generic[T_co]):
         if (await self.refresh()).status not in FINISHED:
             raise UsageError(f"job {self.id} has not ended: its arguments are still needed, stop it first")
         self._manager.session.writer()
-        await values.results_of(self._manager.session.path, self.job).forget()
+        await values.results_of(self._manager.session.path, self.job).release()
 
     def as_argument(self) -> T_co:
         """Return this handle, for a type checker as the value that it stands for.

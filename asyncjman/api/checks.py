@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from asyncjman.errors import BadSelection, UsageError
 from asyncjman.model.graph import Dependency, Kind
+from asyncjman.model.status import Status
 
 if TYPE_CHECKING:  # loaded for what is given: jman list starts sooner
     from asyncjman.api.asked import Resources
@@ -130,6 +131,17 @@ def id_of(job: HasId | int) -> int:
     if not 0 < found < 2**63:
         raise BadSelection(f"no job {found}")
     return found
+
+
+def statuses_of(given: Status | str | Iterable[Status | str]) -> frozenset[Status]:
+    """Return statuses that are given as one, or as several."""
+    words = [given] if isinstance(given, str) else given
+    if not isinstance(words, Iterable):
+        raise UsageError(f"a status is a text such as 'failure', not {given!r}")
+    found = list(words)
+    if unknown := [one for one in found if one not in set(Status)]:
+        raise UsageError(f"no status {unknown[0]!r}: there are {', '.join(Status)}")
+    return frozenset(Status(one) for one in found)
 
 
 def task_ids_of(task_ids: Sequence[int]) -> Sequence[int]:

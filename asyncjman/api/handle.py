@@ -60,6 +60,11 @@ class JobHandle:
         return self._job.id
 
     @property
+    def database(self) -> Path:
+        """Return the path of the database that the job is in."""
+        return self._manager.session.path
+
+    @property
     def job(self) -> Job:
         """Return the job as it was when last looked at; ``refresh`` looks again."""
         return self._job

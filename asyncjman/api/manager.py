@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from asyncjman.api.checks import number_of, path_of, text_of
-from asyncjman.api.handles import JobHandles
+from asyncjman.api.functions import Functions
 from asyncjman.api.session import Asks, Session
 from asyncjman.errors import UsageError
-from asyncjman.model.job import LOCAL, Job, JobSpec
+from asyncjman.model.job import LOCAL
 from asyncjman.model.paths import absolute
 from asyncjman.model.selection import Selection, ranges_of
 from asyncjman.runtime import SYSTEM, Runtime
@@ -22,10 +19,6 @@ from asyncjman.store.completion import to_completion
 
 if TYPE_CHECKING:
     from asyncjman.api.background import Background
-    from asyncjman.api.calls import Calls, Results
-    from asyncjman.api.handle import JobHandle
-    from asyncjman.api.request import JobRequest, Options
-    from asyncjman.api.result import JobResult
     from asyncjman.api.running import Output
     from asyncjman.settings import Settings
 
@@ -33,7 +26,7 @@ T = TypeVar("T")
 OnExit = Literal["stop", "wait", "leave"]
 
 
-class JobManager(JobHandles):
+class JobManager(Functions):
     """Submits jobs, runs them in the background, and lets them be awaited; an async context manager.
 
     Local jobs that are submitted or resubmitted here run as soon as they can, ``parallel`` tasks at once,
@@ -144,128 +137,3 @@ class JobManager(JobHandles):
 
             self._made = Background(self.session, parallel=self._parallel, output=self._output, run=self._run)
         return self._made
-
-    # -- submitting --------------------------------------------------------------------------------------
-
-    async def submit(
-        self, command: Sequence[str | os.PathLike[str]], **options: Unpack[Options]
-    ) -> JobHandle:
-        """Submit a job and return at once. The options are those of ``jman submit``, see ``Options``.
-
-        Raises UsageError for what makes no sense: nothing is stored then. Where it is cancelled, nothing is
-        stored, or the CancelledError has the handle as its attribute ``job``.
-        """
-        from asyncjman.api.request import JobRequest
-
-        try:
-            request = JobRequest(command=command, **options)
-        except TypeError as error:
-            raise UsageError(f"submit: {error}".replace("JobRequest.__init__() got", "it got")) from None
-        return await self._store(self._resolved(request))
-
-    def _resolved(self, request: JobRequest) -> JobSpec:
-        from asyncjman.settings import Settings
-
-        settings = Settings() if self._executor == LOCAL else self.session.settings
-        return request.resolve(self._executor, settings)
-
-    async def _store(self, spec: JobSpec) -> JobHandle:
-        """Store a job and have it run; a cancellation that comes too late for the first has the handle."""
-        from asyncjman.api.handle import JobHandle
-        from asyncjman.api.submission import store
-        from asyncjman.model.events import JobSubmitted
-
-        handles: list[JobHandle] = []
-        background = self._background
-
-        def on_stored(stored: list[Job]) -> None:
-            for job in stored:
-                handles.append(JobHandle(self, job))
-                background.bus.publish(JobSubmitted(job.id, job.submitted_at))
-                self._begin(job)
-
-        try:
-            self.session.refuse(spec)
-            await store(self.session.writer(), spec, on_stored)
-            (handle,) = handles
-            if spec.engine != LOCAL:
-                await background.until_sent(handle.id)
-                await handle.refresh()
-        except BaseException as error:
-            # where the cluster didn't answer, it may have the job
-            if handles and (isinstance(error, asyncio.CancelledError) or getattr(error, "ambiguous", False)):
-                error.job = handles[0]  # type: ignore[attr-defined]  # what is ours on it
-            raise
-        return handle
-
-    def _begin(self, job: Job) -> None:
-        """Have a job that was stored a moment ago run; it is not waited for."""
-        if job.spec.engine == LOCAL:
-            self._background.run([job.id])
-        else:
-            self._sent.add(job.id)
-            self._background.send(job)
-
-    # -- functions ---------------------------------------------------------------------------------------
-
-    async def call(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
-        """Run ``function(*args, **kwargs)`` as a job; return its value, or raise its exception.
-
-        Function, arguments and value must be picklable (by cloudpickle). Where it is cancelled, see
-        ``submit``.
-        """
-        request, results = await self._calls.prepare(
-            function, [(args, kwargs)], name=None, array=False, capture=self._output is None
-        )
-        result = await self._run_call(request, results)
-        # whatever the function gave: its type is the caller's
-        return results.value(result, 0)  # type: ignore[no-any-return]
-
-    async def map(
-        self,
-        function: Callable[..., T],
-        items: Iterable[Any],
-        *,
-        name: str | None = None,
-        log_dir: str | os.PathLike[str] | None = None,
-        at_once: int | None = None,
-    ) -> list[T]:
-        """Run ``function(item)`` for each item, as the tasks of one array job; return the values in order.
-
-        ``at_once``: how many tasks of it may run at a time. The first exception, in order, is raised.
-        """
-        inputs: list[tuple[tuple[Any, ...], dict[str, Any]]] = [((item,), {}) for item in items]
-        if not inputs:
-            return []
-        request, results = await self._calls.prepare(
-            function,
-            inputs,
-            name=text_of(name, "name"),
-            array=True,
-            throttle=None if at_once is None else number_of(at_once, "at_once"),
-            capture=self._output is None,
-        )
-        if log_dir is not None:
-            request = replace(request, log_dir=log_dir)
-        result = await self._run_call(request, results)
-        return [one.get() for one in await results.outcomes(result, range(len(inputs)))]
-
-    @property
-    def _calls(self) -> Calls:
-        """Return what makes function jobs. Raises NotOwner, before anything is written beside a database."""
-        from asyncjman.api.calls import Calls
-
-        return Calls(self.path, self.session.writer().runtime)
-
-    async def _run_call(self, request: JobRequest, results: Results) -> JobResult:
-        try:
-            job = await self._store(self._resolved(request))
-        except BaseException as error:
-            if not hasattr(error, "job"):
-                await results.forget()
-            raise
-        try:
-            return await job.wait()
-        except asyncio.CancelledError as error:
-            error.job = job  # type: ignore[attr-defined]  # what is ours on it
-            raise

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from asyncjman.api.calls import RemoteTraceback, Results
+from asyncjman.api.handle import JobHandle
 from asyncjman.api.result import JobResult
+from asyncjman.api.wrapped import Outcomes, SomeFailed, ValueOf
 from asyncjman.errors import CallFailed
 from asyncjman.model.job import PLAIN_TASK, Job, JobSpec, Task
 from asyncjman.model.status import Status
-from asyncjman.system.logs import spool_folder
-from asyncjman.worker import FUNCTION, Returned
-from asyncjman.api.wrapped import Outcomes, SomeFailed, ValueOf
+from asyncjman.system.logs import display_name, spool_folder
+from asyncjman.worker import FUNCTION, Returned, is_function
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +25,26 @@ class Outcome:
 
     value: Any = None
     error: Exception | None = None
+    lost: bool = False
+    """Whether the whole task gave nothing back, whatever inputs it had."""
 
 
-def is_function(spec: JobSpec) -> bool:
-    """Tell whether a job runs a function of a program's."""
-    return "asyncjman.worker" in spec.command[:3]
+def handle_class(spec: JobSpec) -> type[JobHandle]:
+    """Return what a program is given for a job."""
+    from asyncjman.api.call_handle import CallHandle
+
+    return CallHandle if is_function(spec.command) else JobHandle
 
 
 def results_of(database: Path, job: Job) -> Results:
     """Return where the values of a function job are."""
-    return Results(_folder(database, job), job.spec.name or "call")
+    return Results(_folder(database, job), display_name(job.spec))
 
 
 def reference(database: Path, job: Job) -> ValueOf:
     """Return what stands for the value of a function job in the arguments of another one."""
     count = job.task_count if job.spec.array else None
-    return ValueOf(str(_folder(database, job)), job.spec.name or "call", count)
+    return ValueOf(str(_folder(database, job)), display_name(job.spec), count)
 
 
 def are_there(database: Path, job: Job) -> bool:
@@ -65,7 +70,7 @@ def _outcomes(results: Results, result: JobResult, index: int) -> list[Outcome]:
     except SomeFailed as error:
         return [_unpacked(one, result) for one in error.outcomes]
     except Exception as error:
-        return [Outcome(error=error)]
+        return [Outcome(error=error, lost=True)]
     if isinstance(value, Outcomes):
         return [_unpacked(one, result) for one in value]
     return [Outcome(value)]

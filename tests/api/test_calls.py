@@ -15,7 +15,7 @@ from typing import Any, cast
 import psutil
 import pytest
 
-from asyncjman import CallFailed, Job, JobManager, UsageError
+from asyncjman import CallFailed, Job, JobManager, MapFailed, UsageError
 from asyncjman.api.calls import Calls, RemoteTraceback
 from tests.api.tools import check_clean, rows, until
 from tests.cli.tools import is_alive
@@ -73,8 +73,9 @@ async def test_an_exception_has_its_remote_traceback() -> None:
         cause = str(caught.value.__cause__)
         assert "in broken" in cause
         assert "return 1 // number" in cause
-        with pytest.raises(ZeroDivisionError):
+        with pytest.raises(MapFailed, match="input 1 of broken: ZeroDivisionError") as failed:
             await jm.map(broken, [1, 0, 2])
+        assert "in broken" in str(failed.value.errors[1].__cause__)
 
 
 async def test_an_exception_that_can_not_be_loaded() -> None:
@@ -97,10 +98,10 @@ async def test_an_exception_that_can_not_be_loaded() -> None:
     ],
     ids=["exit", "_exit", "SIGSEGV", "SIGKILL", "without a word"],
 )
-async def test_a_function_that_ends_its_process(folder: Path, function: object, said: str) -> None:
+async def test_a_function_that_ends_its_process(folder: Path, function: Any, said: str) -> None:
     async with JobManager() as jm:
         with pytest.raises(CallFailed, match=said) as caught:
-            await jm.call(function)  # type: ignore[arg-type]
+            await jm.call(function)
         assert caught.value.result.tasks[0].attempt == 1
     check_clean(folder)
 
@@ -112,8 +113,10 @@ async def test_one_of_many_dies(folder: Path) -> None:
         return number
 
     async with JobManager(parallel=2) as jm:
-        with pytest.raises(CallFailed, match="SIGKILL"):
-            await jm.map(maybe, range(4))
+        found = await jm.map(maybe, range(4), return_exceptions=True)
+        assert isinstance(found[2], CallFailed)
+        assert "SIGKILL" in str(found[2])
+        assert [found[0], found[1], found[3]] == [0, 1, 3]
         (job,) = await jm.jobs()
         assert [task.exit_status for task in await job.tasks()] == [0, 0, None, 0]
 
@@ -148,9 +151,9 @@ async def test_what_can_not_be_pickled_is_refused_and_nothing_stored(folder: Pat
         with pytest.raises(UsageError, match=r"can't be made a job.*lock"):
             await jm.call(lambda: lock.acquire())
         with pytest.raises(UsageError, match=r"add can't be made a job.*lock"):
-            await jm.call(add, lock)
+            await jm.call(add, lock)  # type: ignore[call-overload]
         with pytest.raises(UsageError, match=r"add can't be made a job.*lock"):
-            await jm.map(add, [1, lock])
+            await jm.map(add, [1, lock])  # type: ignore[arg-type]
         assert await jm.jobs() == []
     assert spool(folder) == []
 
@@ -162,8 +165,8 @@ async def test_what_can_not_be_carried_back_keeps_its_words_and_traceback() -> N
         raise error
 
     async with JobManager(parallel=3) as jm:
-        calls = (jm.call(threading.Lock), jm.call(with_lock), jm.call(lambda: sys.exit("no more data")))
-        value, error, left = await asyncio.gather(*calls, return_exceptions=True)
+        functions: tuple[Any, ...] = (threading.Lock, with_lock, lambda: sys.exit("no more data"))
+        value, error, left = await asyncio.gather(*map(jm.call, functions), return_exceptions=True)
     assert [type(one) for one in (value, error, left)] == [CallFailed] * 3
     for one, said, where in (
         (value, "can't be carried back: cannot pickle", "_thread.lock"),
@@ -228,7 +231,7 @@ async def test_what_calls_print_is_kept_where_nobody_hears_it() -> None:
             os._exit(3)
 
     async with JobManager(parallel=2) as jm:
-        with pytest.raises(CallFailed, match="exit status 3"):
+        with pytest.raises(MapFailed, match="exit status 3"):
             await jm.map(talk, ["yes", "no"])
         (job,) = await jm.jobs()
         assert await job.output(1) == "said yes\n"
@@ -236,7 +239,11 @@ async def test_what_calls_print_is_kept_where_nobody_hears_it() -> None:
         assert await job.output(1, errors=True) == "an error\n"
 
 
-async def test_values_by_id_on_another_day(folder: Path) -> None:
+async def test_values_by_id_on_another_day(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def kept(handle: object) -> None:
+        """What was returned stays."""
+
+    monkeypatch.setattr("asyncjman.api.calling.release", kept)
     async with JobManager() as jm:
         assert await jm.map(add, [1, 2]) == [1, 2]
     async with JobManager(run=False) as jm:
@@ -274,7 +281,8 @@ async def test_a_worker_with_another_python(monkeypatch: pytest.MonkeyPatch) -> 
 
 async def test_pickles_are_private_and_not_in_the_database(folder: Path) -> None:
     async with JobManager() as jm:
-        assert await jm.call(lambda word: word.upper(), "a-secret-argument") == "A-SECRET-ARGUMENT"
+        handle = await jm.start(lambda word: word.upper(), "a-secret-argument")
+        assert await handle == "A-SECRET-ARGUMENT"
         (function,) = spool(folder)
         inside = [path for path in function.parent.iterdir() if path.is_file()]
         assert len(inside) == 3

@@ -55,7 +55,13 @@ def read(log: Path) -> list[list[Any]]:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names of descriptors are read from /proc")
-async def test_functions_inputs_and_results(folder: Path, seen: Path) -> None:
+async def test_functions_inputs_and_results(
+    folder: Path, seen: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def kept(handle: object) -> None:
+        """What was returned stays, to be looked at."""
+
+    monkeypatch.setattr("asyncjman.api.calling.release", kept)
     async with JobManager(parallel=2) as jm:
         assert await jm.map(len, ["a", "bb"]) == [1, 2]
     (function,) = (folder / "submitted.sql3.spool").glob("*/function")
