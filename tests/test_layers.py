@@ -62,6 +62,8 @@ PACKAGES: dict[str, frozenset[str]] = {
     "template": frozenset({"worker"}),
     # not in the design's table: slices is for the program that a task runs
     "slices": frozenset(),
+    # the verbs of the API for programs without an event loop
+    "sync": frozenset({"api", "model"}),
     # the public names
     "": frozenset({"api", "model", "errors", "settings", "slices"}),
 }

@@ -78,10 +78,11 @@ class JobHandle:
         return f"<JobHandle {self.id} {self.status}>"
 
     def __await__(self) -> Generator[Any, None, JobResult]:
-        return self._succeed().__await__()
+        return self.succeeded().__await__()
 
-    async def _succeed(self) -> JobResult:
-        result = await self.wait()
+    async def succeeded(self, timeout: Duration | None = None) -> JobResult:
+        """Wait for the job's end, as ``wait`` does; raise JobFailed where it is no success."""
+        result = await self.wait(timeout)
         if not result.succeeded:
             why = f": {result.reason}" if result.reason else ""
             logs = f" (see {result.logs[-1]})" if result.logs else ""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, Self
 
 from asyncjman.api.checks import number_of, path_of, text_of
 from asyncjman.api.functions import Functions
 from asyncjman.api.session import Asks, Session
+from asyncjman.api.termination import Termination
 from asyncjman.errors import UsageError
 from asyncjman.model.job import LOCAL
 from asyncjman.model.paths import absolute
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from asyncjman.api.running import Output
     from asyncjman.settings import Settings
 
-T = TypeVar("T")
 OnExit = Literal["stop", "wait", "leave"]
 
 
@@ -34,12 +34,15 @@ class JobManager(Functions):
     not: ``job.run()`` has them run here. With ``executor="sge"`` jobs are sent to the cluster, and followed
     there; local jobs and jobs of the cluster may wait for each other.
 
-    At the end of the block local jobs that still run are stopped, those on the cluster live on
-    (``on_exit="leave"``); ``on_exit="wait"`` awaits, ``on_exit="stop"`` stops what was submitted here. What
-    ran only because others wait for it is not stopped, but released to run again. ``profile`` names
-    settings for the cluster. With ``run=False`` nothing is run here: jobs are stored, sent to clusters,
-    stopped and observed, as the commands of ``jman`` do. ``create=False``: a database that isn't there looks
-    like an empty one. ``asks`` and ``within``: how patient it is with clusters, see ``Session``.
+    At the end of the block, or with ``close()``, ``on_exit`` says what becomes of jobs that were submitted
+    here: ``"stop"`` (default for local jobs) stops them; ``"leave"`` (default with a cluster) lets those on
+    the cluster live on, and ends local tasks that run, but releases them, so that another execute runs them
+    again; ``"wait"`` awaits them, and where an error leaves the block does as the default does. What ran
+    only because others wait for it is always released. SIGTERM leaves the block, as Ctrl-C does, unless the
+    program handles it by itself. ``profile`` names settings for the cluster. With ``run=False`` nothing is
+    run here: jobs are stored, sent to clusters, stopped and observed, as the commands of ``jman`` do.
+    ``create=False``: a database that isn't there looks like an empty one. ``asks`` and ``within``: how
+    patient it is with clusters, see ``Session``.
 
     >>> import asyncio, tempfile
     >>> from asyncjman import JobManager
@@ -97,12 +100,37 @@ class JobManager(Functions):
         self._output = output
         self._run = run
         self._made: Background | None = None
+        self._termination: Termination | None = None
         self._sent: set[int] = set()
         """Jobs of a cluster that were submitted here."""
 
-    async def __aenter__(self) -> JobManager:
+    async def open(self) -> Self:
+        """Open the database; ``close`` is to follow. ``async with`` does both.
+
+        Raises DatabaseProblem where it can't be, NotOpen where it is open already, or where no event loop of
+        asyncio runs.
+        """
+        self.session.check_free()
         await self.session.open()
+        if self._run:
+            self._termination = Termination(self.close)
+            self._termination.install()
         return self
+
+    async def close(self, *, failed: bool = False) -> None:
+        """Do with what was submitted what ``on_exit`` says, and close the database; twice is no error.
+
+        ``failed``: as if an error left the block, so that nothing is awaited.
+        """
+        if not self.session.is_open:
+            return
+        try:
+            await self._end_jobs(failed=failed)
+        finally:
+            await to_completion(self._close())
+
+    async def __aenter__(self) -> Self:
+        return await self.open()
 
     async def __aexit__(
         self,
@@ -110,29 +138,40 @@ class JobManager(Functions):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        try:
-            if self._on_exit == "wait" and error is None and self._made is not None:
-                from asyncjman.api.together import together
+        await self.close(failed=error is not None)
 
-                await together(self._until_no_more(job_id) for job_id in self._made.requested)
-            elif self._on_exit == "stop" and self._sent:
-                left = [job.id for job in await self.read(self._sent)]
-                if left:
-                    await self.stop(Selection(ids=ranges_of(left)))
-        finally:
-            await to_completion(self._close())
+    async def _end_jobs(self, *, failed: bool) -> None:
+        """Wait for jobs here, stop those of the cluster, or have local ones released to run elsewhere."""
+        if self._on_exit == "wait" and not failed and self._made is not None:
+            from asyncjman.api.together import together
+
+            await together(self._until_no_more(job_id) for job_id in self._made.requested)
+        elif self._on_exit == "stop" and self._sent:
+            left = [job.id for job in await self.read(self._sent)]
+            if left:
+                await self.stop(Selection(ids=ranges_of(left)))
+        elif self._on_exit == "leave" and self._made is not None:
+            self._made.requested.clear()  # what is not asked for is released when it is ended
 
     async def _close(self) -> None:
         try:
             if self._made is not None:
                 await self._made.close()
         finally:
-            await self.session.close()
+            self._made = None
+            self._sent.clear()
+            try:
+                await self.session.close()
+            finally:
+                if self._termination is not None:
+                    self._termination.remove()
+                    self._termination = None
 
     @property
     def _background(self) -> Background:
         """Return what runs jobs and waits for them, made when it is first needed."""
         if self._made is None:
+            self.session.check_open()
             from asyncjman.api.background import Background
 
             self._made = Background(self.session, parallel=self._parallel, output=self._output, run=self._run)

@@ -44,6 +44,17 @@ class WithValues:
         return awaited(self._function(*replaced(args, _load), **replaced(kwargs, _load)))
 
 
+class Rows:
+    """Calls a function with the parts of its one argument, a row."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self.__name__ = str(getattr(function, "__name__", "call"))
+
+    def __call__(self, row: Sequence[Any]) -> Any:
+        return awaited(self._function(*row))
+
+
 class InTurn:
     """Calls a function with several inputs, one after the other; each outcome is pickled by itself.
 
