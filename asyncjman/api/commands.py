@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from asyncjman.api.checks import task_ids_of
+from asyncjman.api.checks import HasId, id_of, task_ids_of
 from asyncjman.api.reader import JobReader
 from asyncjman.errors import JmanError
 from asyncjman.model.job import LOCAL, Job, JobSpec
@@ -179,13 +179,13 @@ class JobCommands(JobReader):
 
     async def delete(
         self,
-        which: JobHandle | Selection,
+        which: JobHandle | int | Selection,
         task_ids: Sequence[int] = (),
         *,
         keep_logs: bool = False,
         keep_log_dir: bool = False,
     ) -> list[Deleted]:
-        """Delete jobs, or some tasks of one, and their logs, after what runs was stopped.
+        """Delete jobs, or some tasks of one, and their logs and values, after what runs was stopped.
 
         The database goes with its last job. Raises BadSelection, or EnvironmentProblem where something can't
         be stopped: nothing is deleted then.
@@ -225,6 +225,6 @@ class JobCommands(JobReader):
         return await killed(self.session)
 
 
-def selection_of(which: JobHandle | Selection) -> Selection:
-    """Return what means a job that is given by its handle."""
-    return which if isinstance(which, Selection) else Selection(ids=ranges_of([which.id]))
+def selection_of(which: HasId | int | Selection) -> Selection:
+    """Return what means a job that is given by its handle, or by its id."""
+    return which if isinstance(which, Selection) else Selection(ids=ranges_of([id_of(which)]))
