@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from asyncjman.api.doctor import Finding
     from asyncjman.api.failures import Failure
+    from asyncjman.api.reporting import Reportable
     from asyncjman.api.session import Session
     from asyncjman.api.summary import Unsuccessful
 
@@ -112,6 +113,12 @@ class JobReader:
         Raises BadSelection for ids that the job has not.
         """
         return tasks.select(self.session.database, job, only, wanted)
+
+    def reportable(self) -> Reportable:
+        """Return what finds the tasks of jobs that have something to report."""
+        from asyncjman.api.reporting import Reportable
+
+        return Reportable(self.session.database)
 
     async def task(self, job: Job, task_id: int) -> Task:
         """Return one task. Raises BadSelection where the job has no such task, or is no more."""

@@ -22,6 +22,7 @@ from asyncjman.store import jobs
 
 _TAIL_LINES = 5
 _MAX_TASKS = 5
+_UNSUCCESSFUL = TaskFilter(statuses=UNSUCCESSFUL)
 _NEEDS = {
     Kind.ANY: "to end",
     Kind.OK: "to succeed",
@@ -123,12 +124,15 @@ async def _failures(
 ) -> list[str]:
     lines: list[str] = []
     count = 0
-    async for task in tasks.select(session.database, job, only, wanted):
+    async for task in tasks.select(session.database, job, only, wanted or _UNSUCCESSFUL):
         if task.status not in UNSUCCESSFUL:
             continue
         count += 1
         if count <= _MAX_TASKS:
             lines += _failure(session, job, task)
+        elif not only and wanted is None:
+            count = sum(job.counts.get(status, 0) for status in UNSUCCESSFUL)
+            break
     if count > _MAX_TASKS:
         lines.append(f"and {count - _MAX_TASKS} more tasks (jman report -e {job.id})")
     return lines

@@ -6,7 +6,7 @@ A task that is just as ``job.default_status`` says has no row. Rows come with th
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from asyncjman.model.job import Task
@@ -147,11 +147,29 @@ async def select(database: Reader, job_id: int) -> AsyncIterator[Task]:
         yield task_of(row)
 
 
-async def page(source: Reader | View, job_id: int, after: int, limit: int) -> list[Task]:
-    """Return the next tasks of a job that have rows, in order of id."""
+async def page(
+    source: Reader | View, job_id: int, after: int, limit: int, statuses: Collection[Status] | None = None
+) -> list[Task]:
+    """Return the next tasks of a job that have rows (and are in one of ``statuses``), in order of id."""
+    in_statuses, values = "", []
+    if statuses is not None and set(statuses) == {Status.FAILURE}:
+        in_statuses = " AND status = 'failure'"  # in these words there is an index for it
+    elif statuses is not None:
+        in_statuses, values = " AND status IN (SELECT value FROM json_each(?))", [json.dumps([*statuses])]
     rows = await source.fetch(
-        f"SELECT {TASK_COLUMNS} FROM task WHERE job_id = ? AND task_id > ? ORDER BY task_id LIMIT ?",
-        (job_id, after, limit),
+        f"SELECT {TASK_COLUMNS} FROM task WHERE job_id = ? AND task_id > ?{in_statuses} "
+        "ORDER BY task_id LIMIT ?",
+        (job_id, after, *values, limit),
+    )
+    return [task_of(row) for row in rows]
+
+
+async def some(source: Reader | View, job_id: int, task_ids: Sequence[int]) -> list[Task]:
+    """Return those of these tasks of a job that have rows, in order of id."""
+    rows = await source.fetch(
+        f"SELECT {TASK_COLUMNS} FROM task WHERE job_id = ? "
+        "AND task_id IN (SELECT value FROM json_each(?)) ORDER BY task_id",
+        (job_id, json.dumps(list(task_ids))),
     )
     return [task_of(row) for row in rows]
 
