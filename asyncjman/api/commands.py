@@ -134,16 +134,31 @@ class JobCommands(JobReader):
         the cluster, doesn't answer; the others are stopped all the same. What a cluster still lists may not
         be finished as yet.
         """
-        from asyncjman.scheduler.stopping import stop
-
-        database = self.session.writer()
         task_ids = task_ids_of(task_ids)
-        selected = await self.chosen(selection_of(which), task_ids)
-        engine_of = self.session.engine
-        stopped = await stop(database, engine_of, selected, task_ids, force=force, on_forced=on_forced)
+        had = await self.stop_ids(selection_of(which), task_ids, force=force, on_forced=on_forced)
+        stopped = await self.read(had)
         if not isinstance(which, Selection):
             await which.refresh()
         return stopped
+
+    async def stop_ids(
+        self,
+        selection: Selection,
+        task_ids: Sequence[int] = (),
+        *,
+        force: bool = False,
+        on_forced: Callable[[str], None] = lambda _: None,
+    ) -> list[int]:
+        """Do as ``stop``, and return the ids alone: there may be very many."""
+        from asyncjman.scheduler.stopping import stop
+
+        database = self.session.writer()
+        had = await self.unfinished(selection, task_ids)
+        elsewhere = await self.read(job_id for job_id, engine in had if engine != LOCAL)
+        here = [job_id for job_id, engine in had if engine == LOCAL]
+        engine_of = self.session.engine
+        await stop(database, engine_of, here, elsewhere, task_ids, force=force, on_forced=on_forced)
+        return [job_id for job_id, _ in had]
 
     async def run_again(
         self,

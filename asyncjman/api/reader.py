@@ -11,6 +11,7 @@ from asyncjman.api.ids import check_tasks, resolve, where_tasks
 from asyncjman.api.logfiles import logs
 from asyncjman.model.job import Job, Task
 from asyncjman.model.selection import Selection, TaskFilter, ranges_of
+from asyncjman.model.status import FINISHED
 from asyncjman.store import jobs
 
 if TYPE_CHECKING:
@@ -96,6 +97,16 @@ class JobReader:
         for job in selected if task_ids else ():
             check_tasks(job, task_ids)
         return selected
+
+    async def unfinished(self, selection: Selection, task_ids: Sequence[int] = ()) -> list[tuple[int, str]]:
+        """Return (id, engine) of the jobs that are meant and that have not ended: there may be very many.
+
+        Raises BadSelection where one has no such tasks.
+        """
+        if task_ids or selection.statuses or selection.having:
+            chosen = await self.chosen(selection, task_ids)
+            return [(job.id, job.spec.engine) for job in chosen if job.status not in FINISHED]
+        return await jobs.unfinished(self.session.database, await self.resolve(selection))
 
     async def read(self, job_ids: Iterable[int]) -> list[Job]:
         """Return those of these jobs that are there."""

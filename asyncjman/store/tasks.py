@@ -37,15 +37,18 @@ async def to_stop(database: Reader, runner: int) -> list[tuple[int, int]]:
     return [(row[0], row[1]) for row in rows]
 
 
-async def unfinished_of(database: Reader, job_id: int, task_ids: Sequence[int] = ()) -> int:
-    """Return how many tasks of a job (all, or only ``task_ids``) a runner holds."""
+async def held_jobs(
+    source: Reader | Transaction, job_ids: Iterable[int], task_ids: Sequence[int] = ()
+) -> list[int]:
+    """Return those of the jobs of which a runner holds a task (any, or one of ``task_ids``)."""
     of_tasks = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
-    rows = await database.fetch(
-        "SELECT count(*) FROM task WHERE job_id = ? AND finished_at IS NULL "
-        f"AND status IN ('queued', 'executing'){of_tasks}",
-        (job_id, *([json.dumps(list(task_ids))] if task_ids else [])),
+    rows = await source.fetch(
+        "SELECT value FROM json_each(?) AS one WHERE EXISTS (SELECT 1 FROM task "
+        "WHERE job_id = one.value AND finished_at IS NULL "
+        f"AND status IN ('queued', 'executing'){of_tasks})",
+        (json.dumps(list(job_ids)), *([json.dumps(list(task_ids))] if task_ids else [])),
     )
-    return int(rows[0][0])
+    return [row[0] for row in rows]
 
 
 async def default_status(source: Reader | View, job_id: int) -> tuple[Status, str | None] | None:
