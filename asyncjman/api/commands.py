@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -153,7 +153,7 @@ class JobCommands(JobReader):
         from asyncjman.scheduler.stopping import stop
 
         database = self.session.writer()
-        had = await self.unfinished(selection, task_ids)
+        had = await self.ids(selection, task_ids, unfinished=True)
         elsewhere = await self.read(job_id for job_id, engine in had if engine != LOCAL)
         here = [job_id for job_id, engine in had if engine == LOCAL]
         engine_of = self.session.engine
@@ -205,18 +205,25 @@ class JobCommands(JobReader):
         The database goes with its last job. Raises BadSelection, or EnvironmentProblem where something can't
         be stopped: nothing is deleted then.
         """
-        from asyncjman.api.deletion import delete
+        found = self.deleting(selection_of(which), task_ids, keep_logs=keep_logs, keep_log_dir=keep_log_dir)
+        return sorted([one async for one in found], key=lambda one: one.job.id)
+
+    async def deleting(
+        self,
+        selection: Selection,
+        task_ids: Sequence[int] = (),
+        *,
+        keep_logs: bool = False,
+        keep_log_dir: bool = False,
+    ) -> AsyncIterator[Deleted]:
+        """Do as ``delete``, and yield what was deleted: there may be very many jobs."""
+        from asyncjman.api.deletion import Kept, delete
 
         database = self.session.writer()
-        selected = await self.chosen(selection_of(which), task_ids, unreadable_too=True)
-        return await delete(
-            database,
-            self.session.engine,
-            selected,
-            task_ids=task_ids,
-            keep_logs=keep_logs,
-            keep_log_dir=keep_log_dir,
-        )
+        chosen = await self.ids(selection, task_ids)
+        kept = Kept(logs=keep_logs, log_dir=keep_log_dir)
+        async for one in delete(database, self.session.engine, chosen, task_ids=task_ids, kept=kept):
+            yield one
 
     async def poll(self) -> JmanError | None:
         """Ask each cluster that has open jobs once, and store it; return why one did not answer.

@@ -98,15 +98,19 @@ class JobReader:
             check_tasks(job, task_ids)
         return selected
 
-    async def unfinished(self, selection: Selection, task_ids: Sequence[int] = ()) -> list[tuple[int, str]]:
-        """Return (id, engine) of the jobs that are meant and that have not ended: there may be very many.
+    async def ids(
+        self, selection: Selection, task_ids: Sequence[int] = (), *, unfinished: bool = False
+    ) -> list[tuple[int, str]]:
+        """Return (id, engine) of the jobs that are meant: there may be too many to read them all at once.
 
-        Raises BadSelection where one has no such tasks.
+        ``unfinished``: only of those that have not ended. Raises BadSelection where one has no such tasks.
         """
         if task_ids or selection.statuses or selection.having:
-            chosen = await self.chosen(selection, task_ids)
-            return [(job.id, job.spec.engine) for job in chosen if job.status not in FINISHED]
-        return await jobs.unfinished(self.session.database, await self.resolve(selection))
+            chosen = await self.chosen(selection, task_ids, unreadable_too=True)
+            ended = FINISHED if unfinished else ()
+            return [(job.id, job.spec.engine) for job in chosen if job.status not in ended]
+        meant = await self.resolve(selection)
+        return await jobs.with_engines(self.session.database, meant, unfinished=unfinished)
 
     async def read(self, job_ids: Iterable[int]) -> list[Job]:
         """Return those of these jobs that are there."""

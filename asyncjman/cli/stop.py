@@ -66,7 +66,7 @@ async def _stop(
     async with opened(globals_, asks="once") as manager:
         chosen = await manager.narrowed(selection, where, task_ids)
         for part, tasks in chosen.parts():
-            unfinished = [job_id for job_id, _ in await manager.unfinished(part, tasks)]
+            unfinished = [job_id for job_id, _ in await manager.ids(part, tasks, unfinished=True)]
             try:
                 stopped = await manager.stop_ids(
                     part, tasks, force=force, on_forced=lambda line: say(f"jman: {line}")

@@ -139,25 +139,29 @@ def _after(ranges: Sequence[range], job_id: int) -> list[range]:
     return left
 
 
-async def unfinished(source: Reader | Transaction, selection: Selection) -> list[tuple[int, str]]:
-    """Return (id, engine) of the jobs that are meant, by ids, names and engine alone, and that have tasks
-    which have not ended; in order.
+async def with_engines(
+    source: Reader | Transaction, selection: Selection, *, unfinished: bool = False
+) -> list[tuple[int, str]]:
+    """Return (id, engine) of the jobs that are meant, by ids, names and engine alone, in order.
+
+    ``unfinished``: only of those with tasks that have not ended.
     """
     where, values = _where(selection)
-    of_ids = ""
+    if unfinished:
+        where += (
+            f" AND finished_at IS NULL AND (default_status NOT IN {ENDED} "
+            "AND task_count > (SELECT coalesce(sum(count), 0) FROM status_count WHERE job_id = job.id) "
+            "OR EXISTS (SELECT 1 FROM status_count WHERE job_id = job.id AND count > 0 "
+            f"AND status NOT IN {ENDED}))"
+        )
+    of_ids = "true"
     if selection.ids:
         of_ids = (
             "id IN (SELECT job.id FROM json_each(?) AS one JOIN job ON job.id "
-            "BETWEEN json_extract(one.value, '$[0]') AND json_extract(one.value, '$[1]')) AND "
+            "BETWEEN json_extract(one.value, '$[0]') AND json_extract(one.value, '$[1]'))"
         )
         values.insert(0, json.dumps([[one.start, one.stop - 1] for one in merged(selection.ids)]))
-    rows = await source.fetch(
-        f"SELECT id, engine FROM job WHERE {of_ids}finished_at IS NULL AND (default_status NOT IN {ENDED} "
-        "AND task_count > (SELECT coalesce(sum(count), 0) FROM status_count WHERE job_id = job.id) "
-        "OR EXISTS (SELECT 1 FROM status_count WHERE job_id = job.id AND count > 0 "
-        f"AND status NOT IN {ENDED})){where} ORDER BY id",
-        values,
-    )
+    rows = await source.fetch(f"SELECT id, engine FROM job WHERE {of_ids}{where} ORDER BY id", values)
     return [(row[0], row[1]) for row in rows]
 
 
@@ -174,9 +178,9 @@ async def get(source: Reader | View, job_ids: Iterable[int], *, unreadable_too: 
     return await _jobs_of(source, rows, unreadable_too=unreadable_too)
 
 
-async def latest_ids(database: Reader, count: int) -> list[int]:
+async def latest_ids(source: Reader | Transaction, count: int) -> list[int]:
     """Return the ids of the latest jobs."""
-    return [row[0] for row in await database.fetch("SELECT id FROM job ORDER BY id DESC LIMIT ?", (count,))]
+    return [row[0] for row in await source.fetch("SELECT id FROM job ORDER BY id DESC LIMIT ?", (count,))]
 
 
 async def specs(database: Reader, job_ids: Iterable[int]) -> dict[int, JobSpec]:

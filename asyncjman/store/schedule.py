@@ -45,11 +45,14 @@ async def open_jobs(source: Reader | Transaction) -> list[int]:
     return [row[0] for row in await source.fetch("SELECT id FROM job WHERE finished_at IS NULL ORDER BY id")]
 
 
-async def unfinished(source: Reader | Transaction, job_ids: Iterable[int]) -> list[int]:
-    """Return those of the jobs that are not finished."""
+async def unfinished(
+    source: Reader | Transaction, job_ids: Iterable[int], engine: str | None = None
+) -> list[int]:
+    """Return those of the jobs (of an engine, or of all) that are not finished."""
+    of_engine, values = ("", []) if engine is None else (" AND engine = ?", [engine])
     rows = await source.fetch(
-        "SELECT id FROM job WHERE finished_at IS NULL AND id IN (SELECT value FROM json_each(?))",
-        (json.dumps(list(job_ids)),),
+        f"SELECT id FROM job WHERE finished_at IS NULL AND id IN (SELECT value FROM json_each(?)){of_engine}",
+        (json.dumps(list(job_ids)), *values),
     )
     return [row[0] for row in rows]
 

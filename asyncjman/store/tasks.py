@@ -9,7 +9,7 @@ import json
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from asyncjman.model.job import Task
+from asyncjman.model.job import PLAIN_TASK, Task
 from asyncjman.model.status import Status
 from asyncjman.store.database import Reader, Transaction, View
 from asyncjman.store.rows import TASK_COLUMNS, status_of, task_of
@@ -209,6 +209,16 @@ async def latest_attempts(
         (job_id, after, *([json.dumps(list(task_ids))] if task_ids else []), limit),
     )
     return [(row[0], row[1]) for row in rows]
+
+
+async def plain_attempts(source: Reader | Transaction, job_ids: Iterable[int]) -> dict[int, int]:
+    """Return the number of the latest attempt of those of the jobs with no array whose task has a row."""
+    rows = await source.fetch(
+        "SELECT job_id, attempt FROM task "
+        f"WHERE job_id IN (SELECT value FROM json_each(?)) AND task_id = {PLAIN_TASK}",
+        (json.dumps(list(job_ids)),),
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 async def attempts_since(database: Reader, job_id: int, moment: float) -> list[Task]:
