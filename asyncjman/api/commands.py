@@ -168,29 +168,58 @@ class JobCommands(JobReader):
         running_too: bool = False,
         where: Mapping[str, str] | None = None,
     ) -> Outcome:
-        """Have tasks run once more, in one transaction, and send them where they are to run.
+        """Have tasks run once more, in one transaction (of very many jobs in several, the first jobs first),
+        and send them where they are to run.
 
         ``where``: only tasks with these parameters; ``running_too``: what runs is stopped first. Raises
         UsageError where it makes no sense; nothing is changed then.
         """
-        from asyncjman.api.resubmission import as_they_stand, matching, narrowed, resubmit
+        from asyncjman.api.resubmission import Outcome
+
+        whole = Outcome()
+        async for part in self.running_again(selection, request, running_too=running_too, where=where):
+            whole.add(part)
+        return whole
+
+    async def running_again(
+        self,
+        selection: Selection,
+        request: Resubmission,
+        *,
+        running_too: bool = False,
+        where: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[Outcome]:
+        """Do as ``run_again``, and yield what came of each transaction: there may be very many jobs."""
+        from asyncjman.api.resubmission import as_they_stand, resubmit
         from asyncjman.scheduler.sending import send_again
 
         database = self.session.writer()
-        selection = await self.resolve(selection)
-        selected, request = narrowed(await self.chosen(selection), selection, request, where or {})
-        if request.wanted:
-            selected, request = await matching(database, selected, request)
+        job_ids, request = await self._to_run_again(selection, request, where or {})
         if running_too:
-            ids = ranges_of(job.id for job in selected)
-            for part, task_ids in Selection(ids=ids, tasks=request.tasks).parts():
-                await self.stop(part, task_ids)
-        outcome = await resubmit(self.session, selected, request)
-        trouble = await send_again(database, self.session.engine, [one.job for one in outcome.done])
-        outcome.done = await as_they_stand(database, outcome.done)
-        if trouble and outcome.done:
-            outcome.done[-1].problems.append(trouble)
-        return outcome
+            meant = Selection(ids=ranges_of(job_ids), tasks=request.tasks)
+            for part, task_ids in meant.parts() if job_ids else ():
+                await self.stop_ids(part, task_ids)
+        async for outcome in resubmit(self.session, job_ids, request):
+            trouble = await send_again(database, self.session.engine, [one.job for one in outcome.done])
+            outcome.done = await as_they_stand(database, outcome.done)
+            if trouble and outcome.done:
+                outcome.done[-1].problems.append(trouble)
+            yield outcome
+
+    async def _to_run_again(
+        self, selection: Selection, request: Resubmission, where: Mapping[str, str]
+    ) -> tuple[list[int], Resubmission]:
+        """Return the jobs that are meant, and the request for those of their tasks that are."""
+        from asyncjman.api.resubmission import matching, narrowed
+
+        selection = await self.resolve(selection)
+        some: Sequence[Job] = await self.chosen(selection) if where or request.wanted else []
+        some, request = narrowed(some, selection, request, where)
+        if request.wanted:
+            some, request = await matching(self.session.writer(), some, request)
+        if where or request.wanted:
+            return [job.id for job in some], request
+        return [job_id for job_id, _ in await self.ids(selection)], request
 
     async def delete(
         self,

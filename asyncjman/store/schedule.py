@@ -159,6 +159,20 @@ async def open_dependents(source: Reader | Transaction, job_ids: Iterable[int]) 
     return [row[0] for row in rows]
 
 
+async def skipped_behind(source: Reader | Transaction, job_ids: Iterable[int]) -> list[int]:
+    """Return the jobs that wait for these, by way of whichever, and of which something was skipped."""
+    rows = await source.fetch(
+        "WITH RECURSIVE waiting (id) AS ("
+        "SELECT job_id FROM json_each(?) AS one JOIN dependency ON on_job = one.value "
+        "UNION SELECT job_id FROM waiting JOIN dependency ON on_job = waiting.id) "
+        "SELECT job.id FROM waiting JOIN job ON job.id = waiting.id WHERE EXISTS (SELECT 1 FROM status_count "
+        "WHERE job_id = job.id AND status = 'skipped' AND count > 0) OR (default_status = 'skipped' AND "
+        "task_count > (SELECT coalesce(sum(count), 0) FROM status_count WHERE job_id = job.id)) ORDER BY 1",
+        (json.dumps(list(job_ids)),),
+    )
+    return [row[0] for row in rows]
+
+
 async def open_dependents_of_each(
     source: Reader | Transaction, job_ids: Iterable[int]
 ) -> dict[int, list[int]]:

@@ -211,12 +211,16 @@ async def latest_attempts(
     return [(row[0], row[1]) for row in rows]
 
 
-async def plain_attempts(source: Reader | Transaction, job_ids: Iterable[int]) -> dict[int, int]:
-    """Return the number of the latest attempt of those of the jobs with no array whose task has a row."""
+async def plain_attempts(
+    source: Reader | Transaction, job_ids: Iterable[int], statuses: Iterable[Status] = tuple(Status)
+) -> dict[int, int]:
+    """Return the number of the latest attempt of those of the jobs with no array whose task has a row, and is
+    in one of ``statuses``.
+    """
     rows = await source.fetch(
-        "SELECT job_id, attempt FROM task "
-        f"WHERE job_id IN (SELECT value FROM json_each(?)) AND task_id = {PLAIN_TASK}",
-        (json.dumps(list(job_ids)),),
+        f"SELECT job_id, attempt FROM task WHERE job_id IN (SELECT value FROM json_each(?)) "
+        f"AND task_id = {PLAIN_TASK} AND status IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(job_ids)), json.dumps(list(statuses))),
     )
     return {row[0]: row[1] for row in rows}
 

@@ -26,6 +26,8 @@ UNCLAIMED = (
 )
 """The status of a task that no runner holds and that is to run."""
 _HELD = "job_id = ? AND task_id = ? AND attempt = ? AND runner IS ?"
+_ANEW = ", first_attempt = attempt + (started_at IS NOT NULL)"
+"""It has all its retries anew."""
 _BLANK = (
     "runner = NULL, pid = NULL, stop = NULL, exit_status = NULL, signal = NULL, reason = NULL, host = NULL, "
     "started_at = NULL, finished_at = NULL, cpu_seconds = NULL, peak_memory_bytes = NULL, cause = NULL, "
@@ -342,7 +344,7 @@ async def reset(
     wanted = (json.dumps(list(statuses)),)
     of_tasks = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
     values = (job_id, *wanted, *([json.dumps(list(task_ids))] if task_ids else []))
-    first = "" if retry else ", first_attempt = attempt + (started_at IS NOT NULL)"
+    first = "" if retry else _ANEW
     which = f"job_id = ? AND status IN (SELECT value FROM json_each(?)){of_tasks}"
     await tx.execute(
         f"INSERT OR REPLACE INTO attempt ({TASK_COLUMNS}) SELECT {TASK_COLUMNS} FROM task "
@@ -377,4 +379,38 @@ async def reset(
             f"revision = {REVISION} WHERE id = ?",
             (now, job_id),
         )
+    return changed
+
+
+async def reset_plain(
+    tx: Transaction, job_ids: Iterable[int], statuses: Iterable[Status], to: Status, now: float
+) -> set[int]:
+    """Do as ``reset`` with the tasks of jobs with no array; return those that are to run once more."""
+    ids, wanted = json.dumps(list(job_ids)), json.dumps(list(statuses))
+    which = (
+        "job_id IN (SELECT value FROM json_each(?)) AND status IN (SELECT value FROM json_each(?)) "
+        f"AND task_id = {PLAIN_TASK}"
+    )
+    await tx.execute(
+        f"INSERT OR REPLACE INTO attempt ({TASK_COLUMNS}) SELECT {TASK_COLUMNS} FROM task "
+        f"WHERE {which} AND started_at IS NOT NULL",
+        (ids, wanted),
+    )
+    with_row = await tx.fetch(
+        f"UPDATE task SET status = ?, attempt = attempt + (started_at IS NOT NULL){_ANEW}, {_BLANK} "
+        f"WHERE {which} RETURNING job_id",
+        (to, ids, wanted),
+    )
+    by_default = await tx.fetch(
+        "UPDATE job SET default_status = ? WHERE id IN (SELECT value FROM json_each(?)) "
+        "AND default_status IN (SELECT value FROM json_each(?)) "
+        "RETURNING id, EXISTS (SELECT 1 FROM task WHERE job_id = job.id)",
+        (to, ids, wanted),
+    )
+    changed = {row[0] for row in with_row} | {job_id for job_id, has_row in by_default if not has_row}
+    await tx.execute(
+        f"UPDATE job SET finished_at = NULL, started_at = NULL, submitted_at = ?, revision = {REVISION} "
+        "WHERE id IN (SELECT value FROM json_each(?))",
+        (now, json.dumps(list(changed))),
+    )
     return changed
