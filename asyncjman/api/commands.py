@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -134,16 +134,31 @@ class JobCommands(JobReader):
         the cluster, doesn't answer; the others are stopped all the same. What a cluster still lists may not
         be finished as yet.
         """
-        from asyncjman.scheduler.stopping import stop
-
-        database = self.session.writer()
         task_ids = task_ids_of(task_ids)
-        selected = await self.chosen(selection_of(which), task_ids)
-        engine_of = self.session.engine
-        stopped = await stop(database, engine_of, selected, task_ids, force=force, on_forced=on_forced)
+        had = await self.stop_ids(selection_of(which), task_ids, force=force, on_forced=on_forced)
+        stopped = await self.read(had)
         if not isinstance(which, Selection):
             await which.refresh()
         return stopped
+
+    async def stop_ids(
+        self,
+        selection: Selection,
+        task_ids: Sequence[int] = (),
+        *,
+        force: bool = False,
+        on_forced: Callable[[str], None] = lambda _: None,
+    ) -> list[int]:
+        """Do as ``stop``, and return the ids alone: there may be very many."""
+        from asyncjman.scheduler.stopping import stop
+
+        database = self.session.writer()
+        had = await self.ids(selection, task_ids, unfinished=True)
+        elsewhere = await self.read(job_id for job_id, engine in had if engine != LOCAL)
+        here = [job_id for job_id, engine in had if engine == LOCAL]
+        engine_of = self.session.engine
+        await stop(database, engine_of, here, elsewhere, task_ids, force=force, on_forced=on_forced)
+        return [job_id for job_id, _ in had]
 
     async def run_again(
         self,
@@ -153,29 +168,58 @@ class JobCommands(JobReader):
         running_too: bool = False,
         where: Mapping[str, str] | None = None,
     ) -> Outcome:
-        """Have tasks run once more, in one transaction, and send them where they are to run.
+        """Have tasks run once more, in one transaction (of very many jobs in several, the first jobs first),
+        and send them where they are to run.
 
         ``where``: only tasks with these parameters; ``running_too``: what runs is stopped first. Raises
         UsageError where it makes no sense; nothing is changed then.
         """
-        from asyncjman.api.resubmission import as_they_stand, matching, narrowed, resubmit
+        from asyncjman.api.resubmission import Outcome
+
+        whole = Outcome()
+        async for part in self.running_again(selection, request, running_too=running_too, where=where):
+            whole.add(part)
+        return whole
+
+    async def running_again(
+        self,
+        selection: Selection,
+        request: Resubmission,
+        *,
+        running_too: bool = False,
+        where: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[Outcome]:
+        """Do as ``run_again``, and yield what came of each transaction: there may be very many jobs."""
+        from asyncjman.api.resubmission import as_they_stand, resubmit
         from asyncjman.scheduler.sending import send_again
 
         database = self.session.writer()
-        selection = await self.resolve(selection)
-        selected, request = narrowed(await self.chosen(selection), selection, request, where or {})
-        if request.wanted:
-            selected, request = await matching(database, selected, request)
+        job_ids, request = await self._to_run_again(selection, request, where or {})
         if running_too:
-            ids = ranges_of(job.id for job in selected)
-            for part, task_ids in Selection(ids=ids, tasks=request.tasks).parts():
-                await self.stop(part, task_ids)
-        outcome = await resubmit(self.session, selected, request)
-        trouble = await send_again(database, self.session.engine, [one.job for one in outcome.done])
-        outcome.done = await as_they_stand(database, outcome.done)
-        if trouble and outcome.done:
-            outcome.done[-1].problems.append(trouble)
-        return outcome
+            meant = Selection(ids=ranges_of(job_ids), tasks=request.tasks)
+            for part, task_ids in meant.parts() if job_ids else ():
+                await self.stop_ids(part, task_ids)
+        async for outcome in resubmit(self.session, job_ids, request):
+            trouble = await send_again(database, self.session.engine, [one.job for one in outcome.done])
+            outcome.done = await as_they_stand(database, outcome.done)
+            if trouble and outcome.done:
+                outcome.done[-1].problems.append(trouble)
+            yield outcome
+
+    async def _to_run_again(
+        self, selection: Selection, request: Resubmission, where: Mapping[str, str]
+    ) -> tuple[list[int], Resubmission]:
+        """Return the jobs that are meant, and the request for those of their tasks that are."""
+        from asyncjman.api.resubmission import matching, narrowed
+
+        selection = await self.resolve(selection)
+        some: Sequence[Job] = await self.chosen(selection) if where or request.wanted else []
+        some, request = narrowed(some, selection, request, where)
+        if request.wanted:
+            some, request = await matching(self.session.writer(), some, request)
+        if where or request.wanted:
+            return [job.id for job in some], request
+        return [job_id for job_id, _ in await self.ids(selection)], request
 
     async def delete(
         self,
@@ -190,18 +234,25 @@ class JobCommands(JobReader):
         The database goes with its last job. Raises BadSelection, or EnvironmentProblem where something can't
         be stopped: nothing is deleted then.
         """
-        from asyncjman.api.deletion import delete
+        found = self.deleting(selection_of(which), task_ids, keep_logs=keep_logs, keep_log_dir=keep_log_dir)
+        return sorted([one async for one in found], key=lambda one: one.job.id)
+
+    async def deleting(
+        self,
+        selection: Selection,
+        task_ids: Sequence[int] = (),
+        *,
+        keep_logs: bool = False,
+        keep_log_dir: bool = False,
+    ) -> AsyncIterator[Deleted]:
+        """Do as ``delete``, and yield what was deleted: there may be very many jobs."""
+        from asyncjman.api.deletion import Kept, delete
 
         database = self.session.writer()
-        selected = await self.chosen(selection_of(which), task_ids, unreadable_too=True)
-        return await delete(
-            database,
-            self.session.engine,
-            selected,
-            task_ids=task_ids,
-            keep_logs=keep_logs,
-            keep_log_dir=keep_log_dir,
-        )
+        chosen = await self.ids(selection, task_ids)
+        kept = Kept(logs=keep_logs, log_dir=keep_log_dir)
+        async for one in delete(database, self.session.engine, chosen, task_ids=task_ids, kept=kept):
+            yield one
 
     async def poll(self) -> JmanError | None:
         """Ask each cluster that has open jobs once, and store it; return why one did not answer.

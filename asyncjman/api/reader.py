@@ -11,6 +11,7 @@ from asyncjman.api.ids import check_tasks, resolve, where_tasks
 from asyncjman.api.logfiles import logs
 from asyncjman.model.job import Job, Task
 from asyncjman.model.selection import Selection, TaskFilter, ranges_of
+from asyncjman.model.status import FINISHED
 from asyncjman.store import jobs
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from asyncjman.api.doctor import Finding
     from asyncjman.api.failures import Example, Group
+    from asyncjman.api.reporting import Reportable
     from asyncjman.api.session import Session
     from asyncjman.api.summary import Totals as LocalTotals
     from asyncjman.api.summary import Unsuccessful
@@ -107,6 +109,20 @@ class JobReader:
             check_tasks(job, task_ids)
         return selected
 
+    async def ids(
+        self, selection: Selection, task_ids: Sequence[int] = (), *, unfinished: bool = False
+    ) -> list[tuple[int, str]]:
+        """Return (id, engine) of the jobs that are meant: there may be too many to read them all at once.
+
+        ``unfinished``: only of those that have not ended. Raises BadSelection where one has no such tasks.
+        """
+        if task_ids or selection.statuses or selection.having:
+            chosen = await self.chosen(selection, task_ids, unreadable_too=True)
+            ended = FINISHED if unfinished else ()
+            return [(job.id, job.spec.engine) for job in chosen if job.status not in ended]
+        meant = await self.resolve(selection)
+        return await jobs.with_engines(self.session.database, meant, unfinished=unfinished)
+
     async def read(self, job_ids: Iterable[int]) -> list[Job]:
         """Return those of these jobs that are there."""
         return await jobs.get(self.session.database, job_ids)
@@ -123,6 +139,12 @@ class JobReader:
         Raises BadSelection for ids that the job has not.
         """
         return tasks.select(self.session.database, job, only, wanted)
+
+    def reportable(self) -> Reportable:
+        """Return what finds the tasks of jobs that have something to report."""
+        from asyncjman.api.reporting import Reportable
+
+        return Reportable(self.session.database)
 
     async def task(self, job: Job, task_id: int) -> Task:
         """Return one task. Raises BadSelection where the job has no such task, or is no more."""

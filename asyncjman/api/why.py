@@ -126,6 +126,7 @@ def _unsent(session: Session, job: Job, sent: Sequence[Watched]) -> list[str]:
 async def _failures(
     session: Session, job: Job, only: Sequence[int], wanted: TaskFilter | None = None
 ) -> list[str]:
+    is_plain = wanted is None
     if wanted is None:
         lines = await _by_cause(session, job, only)
         if not any(job.counts.get(status) for status in _NOT_FAILED):
@@ -140,6 +141,9 @@ async def _failures(
         count += 1
         if count <= _MAX_TASKS:
             lines += await _failure(session, job, task)
+        elif not only and is_plain:
+            count = sum(job.counts.get(status, 0) for status in _NOT_FAILED)
+            break
     if count > _MAX_TASKS:
         lines.append(f"and {count - _MAX_TASKS} more tasks (jman report -e {job.id})")
     return lines

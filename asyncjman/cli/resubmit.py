@@ -31,6 +31,7 @@ from asyncjman.model.status import FINISHED, Status
 
 if TYPE_CHECKING:
     from asyncjman.api.manager import JobManager
+    from asyncjman.api.resubmission import Resubmitted
 
 
 def resubmit_command(
@@ -71,7 +72,6 @@ def resubmit_command(
 
     from asyncjman.api.resubmission import Resubmission
     from asyncjman.model.selection import format_ids
-    from asyncjman.render.text import job_line, short_path
 
     globals_: Globals = context.obj
     command = (named.ids or []) if overwrite_command else []
@@ -98,22 +98,32 @@ def resubmit_command(
             chosen = selection
             if failure is not None:
                 chosen = await manager.narrowed(selection, {}, failure=failure)
-            outcome = await manager.resubmit(
+            done, skipped = set[int](), set[int]()
+            async for outcome in manager.running_again(
                 chosen, request, running_too=running_jobs, where=parse_where(where)
-            )
-            for one in outcome.done:
-                print(f"Re-submitted {job_line(one.job, time.time())}")
-                for path in one.removed:
-                    print(f"  removed `{short_path(path)}'")
-                for problem in one.problems:
-                    say(f"jman: {problem}")
-            if outcome.skipped:
+            ):
+                for one in outcome.done:
+                    if one.job.id not in done:
+                        _print(one)
+                done.update(one.job.id for one in outcome.done)
+                skipped = (skipped | {*outcome.skipped}) - done
+            if skipped:
                 why = "left by --no-dependents" if no_dependents else "other jobs that it waits for failed"
-                say(f"job {format_ids(outcome.skipped)} stays skipped: {why}")
-            elif not outcome.done:
+                say(f"job {format_ids(skipped)} stays skipped: {why}")
+            elif not done:
                 await _say_why(globals_, manager, selection)
 
     asyncio.run(resubmit())
+
+
+def _print(one: Resubmitted) -> None:
+    from asyncjman.render.text import job_line, short_path
+
+    print(f"Re-submitted {job_line(one.job, time.time())}")
+    for path in one.removed:
+        print(f"  removed `{short_path(path)}'")
+    for problem in one.problems:
+        say(f"jman: {problem}")
 
 
 async def _say_why(globals_: Globals, manager: JobManager, selection: Selection) -> None:
