@@ -17,7 +17,7 @@ import pytest
 
 from asyncjman import CallFailed, Job, JobManager, MapFailed, UsageError
 from asyncjman.api.calls import Calls, RemoteTraceback
-from tests.api.tools import check_clean, rows, until
+from tests.api.tools import check_clean, jman, rows, until
 from tests.cli.tools import is_alive
 
 Output = list[tuple[int, bytes]]
@@ -309,6 +309,30 @@ async def test_a_cancelled_call_leaves_nothing(folder: Path) -> None:
         with pytest.raises(asyncio.CancelledError):
             await call
     check_clean(folder)
+
+
+async def test_calls_run_by_another_process_and_once_more(folder: Path) -> None:
+    def work(number: int) -> tuple[int, str]:
+        attempt = os.environ["JMAN_ATTEMPT"]
+        if number == 3 and attempt == "1":
+            os._exit(5)
+        return number, attempt
+
+    async with JobManager(run=False) as jm:
+        calls = Calls(folder / "submitted.sql3")
+        request, results = await calls.prepare(
+            work, [((one,), {}) for one in range(5)], name=None, array=True
+        )
+        job = await jm.submit(
+            request.command, array=request.array, log_dir=request.log_dir, name=request.name, check=False
+        )
+        assert (await jman("execute", "-p", "2"))[0] == 1
+        found = await results.outcomes(await job.wait(), range(5))
+        assert [one.value for one in found] == [(0, "1"), (1, "1"), (2, "1"), None, (4, "1")]
+        assert "exit status 5" in str(found[3].error)
+        await jman("resubmit")
+        assert (await jman("execute", "-p", "2"))[0] == 0
+        assert (await results.outcomes(await job.wait(), [3]))[0].get() == (3, "2")
 
 
 KILLED = """
