@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from asyncjman.api.request import JobRequest
 from asyncjman.api.result import JobResult
@@ -21,9 +21,10 @@ from asyncjman.model.job import Job
 from asyncjman.runtime import SYSTEM, Runtime
 from asyncjman.store.completion import to_completion
 from asyncjman.system.logs import display_name, spool_folder
-from asyncjman.worker import COMMAND, FUNCTION, LOGS, Returned, is_function, read_result, result_name
+from asyncjman.worker import COMMAND, FUNCTION, LOGS, WARM, Returned, is_function, read_result, result_name
 
 T = TypeVar("T")
+Workers = Literal["fresh", "warm"]
 Input = tuple[tuple[Any, ...], dict[str, Any]]
 
 
@@ -64,12 +65,16 @@ class Calls:
         array: bool,
         throttle: int | None = None,
         capture: bool = True,
+        workers: Workers = "fresh",
     ) -> tuple[JobRequest, Results]:
         """Write the function and its inputs; return the job to submit, and where its values will be.
 
         ``capture``: what the calls print goes to log files beside the results, where no other folder is asked
-        for. Raises UsageError where something can't be pickled. Nothing is left where it is cancelled. All of
-        it is done in a thread: the inputs must not change until this returns.
+        for. ``workers``: ``"fresh"``, a process for each task; ``"warm"``: on this machine a process takes
+        several tasks, one after the other.
+
+        Raises UsageError where something can't be pickled. Nothing is left where it is cancelled. All of it
+        is done in a thread: the inputs must not change until this returns.
         """
         token = self._runtime.token(8)
         label = name if name is not None else getattr(function, "__name__", "call")
@@ -78,7 +83,7 @@ class Calls:
         work = self._in_thread(_write, folder, function, inputs, label)
         await to_completion(work, lambda _: results.forget())
         request = JobRequest(
-            command=(*COMMAND, str(folder)),
+            command=(*COMMAND, str(folder), *([WARM] if workers == WARM else ())),
             name=label,
             array=str(ArraySpec((range(1, len(inputs) + 1),), throttle)) if array else None,
             check=False,

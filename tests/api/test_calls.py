@@ -311,6 +311,19 @@ async def test_a_cancelled_call_leaves_nothing(folder: Path) -> None:
     check_clean(folder)
 
 
+async def test_warm_processes_take_several_calls(folder: Path) -> None:
+    async with JobManager(parallel=2) as jm:
+        while not _templates():
+            await jm.map(add, range(3))
+        calls = Calls(folder / "submitted.sql3")
+        request, results = await calls.prepare(
+            os.getpid, [((), {})] * 40, name=None, array=True, workers="warm"
+        )
+        job = await jm.submit(request.command, array=request.array, log_dir=request.log_dir, check=False)
+        found = await results.outcomes(await job, range(40))
+        assert 1 <= len({one.get() for one in found}) <= 4
+
+
 async def test_calls_run_by_another_process_and_once_more(folder: Path) -> None:
     def work(number: int) -> tuple[int, str]:
         attempt = os.environ["JMAN_ATTEMPT"]
