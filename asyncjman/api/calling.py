@@ -43,7 +43,13 @@ async def begin(
     function, inputs = in_chunks(function, inputs, chunk, go_on=go_on)
     calls = Calls(manager.path, writer.runtime)
     request, results = await calls.prepare(
-        function, inputs, name=name, array=array, throttle=at_once, capture=manager.captures
+        function,
+        inputs,
+        name=name,
+        array=array,
+        throttle=at_once,
+        capture=manager.captures,
+        workers=options.get("workers", "fresh"),
     )
     try:
         spec = manager.resolved(applied(replace(request, dependencies=waits), options))
