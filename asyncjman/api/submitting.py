@@ -37,10 +37,7 @@ class JobSubmitter(JobHandles):
 
     def resolved(self, request: JobRequest) -> JobSpec:
         """Return the job that is stored for what is asked for. Raises UsageError."""
-        from asyncjman.settings import Settings
-
-        settings = Settings() if self._executor == LOCAL else self.session.settings
-        return request.resolve(self._executor, settings)
+        return request.resolve(self._executor, self.session.settings)
 
     async def store(self, spec: JobSpec, kind: type[H]) -> H:
         """Store a job and have it run; a cancellation that comes too late for the first has the handle."""

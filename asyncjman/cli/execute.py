@@ -46,11 +46,14 @@ def execute_command(
     context: typer.Context,
     named: Named,
     parallel: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--parallel", "-p", metavar="N|auto", help="Tasks at once; auto: the processors there are."
+            "--parallel",
+            "-p",
+            metavar="N|auto",
+            help="Tasks at once; auto: the processors there are. Default: the setting parallel, or 1.",
         ),
-    ] = "1",
+    ] = None,
     no_log_files: Annotated[
         bool, typer.Option("--no-log-files", "-l", help="All output to the terminal, none to log files.")
     ] = False,
@@ -79,7 +82,7 @@ def execute_command(
     from asyncjman.render.outlet import Outlet
 
     globals_: Globals = context.obj
-    slots = _slots(parallel)
+    slots = _slots(parallel if parallel is not None else _settings_parallel())
     os.nice(nice)  # the tasks inherit it; set later, the first moments of each would run without
     selection = named.whole_jobs(globals_, "execute")
     live = sys.stdout.isatty() if progress is None else progress
@@ -281,6 +284,14 @@ def _monitor(outlet: Outlet, *, live: bool, json_lines: bool, slots: int) -> Mon
 
         return LiveMonitor(slots, outlet)
     return PlainMonitor(outlet)
+
+
+def _settings_parallel() -> str:
+    from pathlib import Path
+
+    from asyncjman.settings import load
+
+    return load(Path.cwd()).parallel or "1"
 
 
 def _slots(text: str) -> int:
