@@ -15,7 +15,7 @@ from typing import Any, cast
 import psutil
 import pytest
 
-from asyncjman import CallFailed, JobManager, MapFailed, UsageError
+from asyncjman import CallFailed, CallHandle, JobManager, MapFailed, UsageError
 from asyncjman.api.calls import RemoteTraceback
 from asyncjman.api.values import results_of
 from tests.api.tools import check_clean, jman, rows, until
