@@ -22,7 +22,7 @@ from asyncjman.model.retry import Retry
 from asyncjman.model.selection import Selection, TaskFilter
 from asyncjman.model.status import UNSUCCESSFUL, Status
 from asyncjman.scheduler import removal
-from asyncjman.scheduler.portions import JOBS, portions
+from asyncjman.scheduler.portions import is_one, portions
 from asyncjman.scheduler.reconcile import recover_orphans
 from asyncjman.scheduler.resolving import resolve_jobs
 from asyncjman.store import jobs, removals, schedule, submissions, tasks, transitions
@@ -161,7 +161,7 @@ async def resubmit(session: Session, job_ids: Sequence[int], request: Resubmissi
     await recover_orphans(database, session.engine(LOCAL))
     if request.command and len(job_ids) != 1:
         raise UsageError("--overwrite-command goes with one job: jman resubmit -j 3 -o COMMAND...")
-    if len(job_ids) > JOBS and (request.to is not None or request.changes):
+    if not is_one(job_ids) and (request.to is not None or request.changes):
         await _check_all(session, job_ids, request)
     for some in portions(job_ids) if job_ids else ():
         async with database.transaction() as tx:
