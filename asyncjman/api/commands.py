@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,9 @@ from asyncjman.model.status import FINISHED
 if TYPE_CHECKING:
     from asyncjman.api.deletion import Deleted
     from asyncjman.api.handle import JobHandle
+    from asyncjman.api.progress import ProgressReader
     from asyncjman.api.resubmission import Outcome, Resubmission
-    from asyncjman.api.running import Options, Output, Recovery, Runner
+    from asyncjman.api.running import Options, Recovery, Runner, TaskOutput
     from asyncjman.engines.base import Preview
     from asyncjman.model.graph import Kind
     from asyncjman.model.ids import Word
@@ -102,7 +103,7 @@ class JobCommands(JobReader):
         self,
         options: Options,
         *,
-        output: Output | None = None,
+        output: TaskOutput | None = None,
         on_recovery: Callable[[Recovery], None] = lambda _: None,
         on_lost: Callable[[Sequence[tuple[int, int]]], None] = lambda _: None,
         on_trouble: Callable[[str], None] = lambda _: None,
@@ -113,11 +114,17 @@ class JobCommands(JobReader):
         return make_runner(
             self.session,
             options,
-            output=output,
+            task_output=output,
             on_recovery=on_recovery,
             on_lost=on_lost,
             on_trouble=on_trouble,
         )
+
+    async def progress_of_run(self, only: Collection[int] | None) -> ProgressReader:
+        """Return what reads how far an execute is, or several side by side; ``only``: of these jobs."""
+        from asyncjman.api.progress import ProgressReader, scope_of_run
+
+        return ProgressReader(self.session.database, await scope_of_run(self.session.database, only))
 
     async def stop(
         self,

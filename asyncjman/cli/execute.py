@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from asyncjman.api.running import Runner
     from asyncjman.api.summary import Summary, Unsuccessful
     from asyncjman.model.selection import Selection
-    from asyncjman.render.monitor import Monitor
+    from asyncjman.render.monitor import Monitor, Source
     from asyncjman.render.outlet import Outlet
 
 INTERRUPTED_SECONDS = 1.0
@@ -64,6 +64,10 @@ def execute_command(
         bool | None,
         typer.Option("--progress/--no-progress", help="Live progress (default: on a terminal)."),
     ] = None,
+    label: Annotated[
+        bool,
+        typer.Option("--label/--no-label", help="On a terminal: say which of several tasks wrote a line."),
+    ] = True,
     json_lines: Annotated[
         bool, typer.Option("--json-lines", help="Print each event as a line of JSON.")
     ] = False,
@@ -76,9 +80,8 @@ def execute_command(
     slots = _slots(parallel)
     os.nice(nice)  # the tasks inherit it; set later, the first moments of each would run without
     selection = named.whole_jobs(globals_, "execute")
-    live = sys.stdout.isatty() if progress is None else progress
     outlet = Outlet()
-    monitor = _monitor(outlet, live=live, json_lines=json_lines, slots=slots)
+    monitor = _monitor(outlet, progress=progress, json_lines=json_lines, label=label)
     return asyncio.run(
         _execute(
             globals_,
@@ -118,12 +121,14 @@ async def _execute(
             on_lost=monitor.lost,
             on_trouble=monitor.trouble,
         )
+        source = await manager.progress_of_run(only)
         summary = Summary()
         interrupted = False
         try:
-            interrupted = await _run(runner, monitor, summary)
+            interrupted = await _run(runner, source, monitor, summary)
             monitor.close(summary, await manager.failures_of(summary.failed))
         finally:
+            monitor.leave()
             interrupted = not await _written(outlet, patient=not interrupted)
         left = await manager.not_succeeded(only)
         if not interrupted:
@@ -160,7 +165,7 @@ def _of_what_is_left(left: Sequence[Unsuccessful], summary: Summary) -> Iterator
         yield f"ended before this execute: {states} (jman resubmit has jobs run once more)"
 
 
-async def _run(runner: Runner, monitor: Monitor, summary: Summary) -> bool:
+async def _run(runner: Runner, source: Source, monitor: Monitor, summary: Summary) -> bool:
     """Run to the end; return whether a signal ended it."""
     import signal
 
@@ -186,7 +191,7 @@ async def _run(runner: Runner, monitor: Monitor, summary: Summary) -> bool:
 
     async with anyio.create_task_group() as side:
         side.start_soon(mind_signals)
-        side.start_soon(monitor.refresh, runner)
+        side.start_soon(monitor.refresh, source)
         async with anyio.create_task_group() as work:
             work.start_soon(show)
             await runner.run()
@@ -230,16 +235,17 @@ async def _say_nothing_to_do(globals_: Globals, manager: JobManager, selection: 
     say(f"nothing to run: {states} (jman resubmit has jobs run once more)")
 
 
-def _monitor(outlet: Outlet, *, live: bool, json_lines: bool, slots: int) -> Monitor:
+def _monitor(outlet: Outlet, *, progress: bool | None, json_lines: bool, label: bool) -> Monitor:
     from asyncjman.render.monitor import JsonMonitor, PlainMonitor
+    from asyncjman.render.text import is_screen
 
     if json_lines:
         return JsonMonitor(outlet)
-    if live:
+    if is_screen() and progress is not False:
         from asyncjman.render.live import LiveMonitor
 
-        return LiveMonitor(slots, outlet)
-    return PlainMonitor(outlet)
+        return LiveMonitor(outlet, labels=label)
+    return PlainMonitor(outlet, labels=label and sys.stdout.isatty())
 
 
 def _slots(text: str) -> int:

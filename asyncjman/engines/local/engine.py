@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from asyncjman.engines.base import (
     Abandoned,
@@ -18,12 +19,12 @@ from asyncjman.engines.base import (
     LaunchFailed,
     LaunchRequest,
     Observation,
-    Output,
     Poll,
     Preview,
     Ref,
     Saw,
     Target,
+    TaskOutput,
     Watched,
     Why,
 )
@@ -70,7 +71,7 @@ class LocalEngine(Defaults):
         self,
         *,
         token: str = "",
-        output: Output | None = None,
+        output: TaskOutput | None = None,
         inherited: Callable[[], int | None] = lambda: None,
     ) -> None:
         """``inherited`` gives the descriptor that each task inherits, as long as one of them runs."""
@@ -154,7 +155,7 @@ class LocalEngine(Defaults):
         logs = log_paths(spec, ref.job_id, ref.task_id) if request.logs is not None else None
         pipes: tuple[LinePipe, ...] = ()
         if logs is None:
-            pipes = self._pipes()
+            pipes = self._pipes(ref)
             streams = Streams(pipes[0].write_end, pipes[1].write_end)
         else:
             streams = Streams(*logs)
@@ -193,16 +194,17 @@ class LocalEngine(Defaults):
             make_room(command.exec_dir, logs, attempt, set())
             return spawn(command, streams, environment, inherited)
 
-    def _pipes(self) -> tuple[LinePipe, LinePipe]:
-        first = LinePipe(self._loop, 1, self._show)
+    def _pipes(self, ref: Ref) -> tuple[LinePipe, LinePipe]:
+        show = partial(self._show, ref)
+        first = LinePipe(self._loop, 1, show)
         try:
-            return first, LinePipe(self._loop, 2, self._show)
+            return first, LinePipe(self._loop, 2, show)
         except OSError:
             first.abandon()
             raise
 
-    def _show(self, stream: int, lines: bytes) -> object:
-        room = self._output(stream, lines)
+    def _show(self, ref: Ref, stream: int, lines: bytes) -> object:
+        room = self._output(ref, stream, lines)
         if isinstance(room, asyncio.Future):
             self._room = room
         return room
@@ -273,7 +275,7 @@ def _why(process: _Process, ended: Ended) -> tuple[Cause | None, str | None]:
     return None, None
 
 
-def _to_console(stream: int, lines: bytes) -> None:
+def _to_console(ref: Ref, stream: int, lines: bytes) -> None:
     target = sys.stdout if stream == 1 else sys.stderr
     if buffer := getattr(target, "buffer", None):
         buffer.write(lines)

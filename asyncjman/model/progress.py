@@ -1,0 +1,263 @@
+"""How far jobs are: counts, pace, time left. Whoever reads the same counts gets the same words of them."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from asyncjman.model.status import FINISHED, Status, roll_up
+
+if TYPE_CHECKING:
+    from asyncjman.model.job import JobSpec
+
+MOST_SECONDS = 600.0
+"""How long the past counts for the pace."""
+_LEAST_SECONDS = 2.0
+_LEAST_ENDS = 10
+"""The pace is taken over the last moments in which so many tasks ended, and over so many seconds."""
+_WIDE = 0.35
+"""A time left that is less sure than this (as a fraction) is said as a range."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """How long tasks of a job took that ended not long ago, in seconds."""
+
+    count: int
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> Spent | None:
+        """Return what is known by some tasks; None where there are none."""
+        if not seconds:
+            return None
+        mean = sum(seconds) / len(seconds)
+        return cls(len(seconds), mean, math.sqrt(sum((one - mean) ** 2 for one in seconds) / len(seconds)))
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """How far a job is."""
+
+    id: int
+    name: str
+    engine: str
+    counts: Mapping[Status, int]
+    """How many of its tasks are in each status."""
+    spec: JobSpec | None = None
+    """What was asked for; None where that can't be read."""
+    spent: Spent | None = None
+    """How long its tasks took; None as long as that is not known."""
+    waits_for: tuple[int, ...] = ()
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def done(self) -> int:
+        return done_of(self.counts)
+
+    @property
+    def status(self) -> Status:
+        return roll_up(self.counts)
+
+
+@dataclass(frozen=True, slots=True)
+class RunningTask:
+    """A task that runs; ``started_at`` in seconds since 1970."""
+
+    job_id: int
+    task_id: int
+    attempt: int
+    started_at: float
+    host: str
+    is_local: bool = True
+    """Whether this machine runs it, as far as that is known."""
+    pid: int | None = None
+    memory: int | None = None
+    """Bytes that it uses now; None where that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedTask:
+    """A task that failed; ``finished_at`` in seconds since 1970."""
+
+    job_id: int
+    task_id: int
+    attempt: int
+    finished_at: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerSeen:
+    """A process that runs local tasks."""
+
+    pid: int
+    host: str
+    parallel: int | None
+    """How many tasks it runs at once; None: it is a program of its own."""
+    output: str | None
+    """The file that it writes to, where it has no terminal."""
+    started_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLeft:
+    """Seconds until all has ended: most likely so many, or a range where that is not sure at all."""
+
+    seconds: float
+    low: float
+    high: float
+
+    @property
+    def is_wide(self) -> bool:
+        return self.high - self.low > 2 * _WIDE * self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far jobs are at one moment (``time``, in seconds since 1970)."""
+
+    time: float
+    counts: Mapping[Status, int]
+    """Of all tasks."""
+    jobs: Sequence[JobProgress] = ()
+    """In order of id; of very many only those that matter now."""
+    job_count: int = 0
+    running: Sequence[RunningTask] = ()
+    """The longest first; of very many only some."""
+    failures: Sequence[FailedTask] = ()
+    """The newest first; of very many only some."""
+    rate: float | None = None
+    """Tasks that end in a second; None as long as that is not known."""
+    left: TimeLeft | None = None
+    runners: Sequence[RunnerSeen] = ()
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def done(self) -> int:
+        return done_of(self.counts)
+
+    @property
+    def executing(self) -> int:
+        return self.counts.get(Status.EXECUTING, 0)
+
+    @property
+    def hidden_jobs(self) -> int:
+        """Return how many jobs are counted and not among ``jobs``."""
+        return max(0, self.job_count - len(self.jobs))
+
+
+def done_of(counts: Mapping[Status, int]) -> int:
+    """Return how many tasks have ended, however they did."""
+    return sum(count for status, count in counts.items() if status in FINISHED)
+
+
+@dataclass(slots=True)
+class Pace:
+    """How fast tasks end, from counts of several moments."""
+
+    _seen: deque[tuple[float, int, float]] = field(default_factory=deque)
+    """(when, how many had ended, seconds of work in these), the oldest first."""
+
+    def add(self, now: float, counts: Mapping[Status, int], jobs: Iterable[JobProgress]) -> None:
+        """Take in what is known at a moment, in seconds since any moment."""
+        done = done_of(counts)
+        work = sum(job.spent.mean * job.done for job in jobs if job.spent)
+        if self._seen and done < self._seen[-1][1]:
+            self._seen.clear()  # tasks were resubmitted, or jobs deleted
+        if len(self._seen) > 1 and self._seen[-1][1] == self._seen[-2][1] == done:
+            self._seen.pop()
+        self._seen.append((now, done, work))
+        while len(self._seen) > 2 and now - self._seen[1][0] > MOST_SECONDS:
+            self._seen.popleft()
+
+    @property
+    def rate(self) -> float | None:
+        """Return how many tasks end in a second."""
+        window = self._window()
+        return window[1] / window[0] if window and window[1] else None
+
+    @property
+    def capacity(self) -> float | None:
+        """Return how many seconds of tasks are worked off in a second; None where too few ended."""
+        window = self._window()
+        return window[2] / window[0] if window and window[1] >= _LEAST_ENDS and window[2] > 0 else None
+
+    def _window(self) -> tuple[float, int, float] | None:
+        """Return seconds, ends and work of the latest moments that say enough, or of all there are."""
+        if len(self._seen) < 2:
+            return None
+        now, done, work = self._seen[-1]
+        found = None
+        for then, done_then, work_then in reversed(self._seen):
+            found = (now - then, done - done_then, max(0.0, work - work_then))
+            if found[0] >= _LEAST_SECONDS and found[1] >= _LEAST_ENDS:
+                break
+        return found if found and found[0] >= _LEAST_SECONDS else None
+
+
+def time_left(
+    counts: Mapping[Status, int],
+    jobs: Sequence[JobProgress],
+    running: Sequence[RunningTask],
+    now: float,
+    capacity: float | None,
+) -> TimeLeft | None:
+    """Return how long the rest takes; None where nothing runs, or nothing tells.
+
+    ``capacity``: seconds of tasks that are worked off in a second; None: as many as run now.
+    """
+    executing = counts.get(Status.EXECUTING, 0)
+    unfinished = sum(counts.values()) - done_of(counts)
+    known = [job for job in jobs if job.spent]
+    if not executing or not unfinished or not known:
+        return None
+    usual = Spent.of([job.spent.mean for job in known if job.spent])
+    assert usual is not None
+    left, variance, longest = 0.0, 0.0, 0.0
+    elapsed = _elapsed_by_job(running, now)
+    hidden = unfinished
+    for job in jobs:
+        if open_tasks := job.total - job.done:
+            spent, at_work = job.spent or usual, elapsed.get(job.id, [])
+            hidden -= open_tasks
+            rest = [max(0.0, spent.mean - one) for one in at_work]
+            left += sum(rest) + spent.mean * (open_tasks - len(rest))
+            longest = max([longest, *rest])
+            variance += _variance(spent, open_tasks)
+    left += usual.mean * max(0, hidden)
+    seconds = max(left / (capacity or executing), longest)
+    if seconds <= 0:
+        return None
+    unsure = min(0.9, math.sqrt(variance) / left) if left else 0.0
+    return TimeLeft(seconds, seconds * (1 - unsure), seconds * (1 + unsure))
+
+
+def _variance(spent: Spent, count: int) -> float:
+    """Return how far the sum over so many tasks may be off, squared: by chance, and by how few are known."""
+    return spent.deviation**2 * (count + count**2 / spent.count)
+
+
+def _elapsed_by_job(running: Sequence[RunningTask], now: float) -> dict[int, list[float]]:
+    found: dict[int, list[float]] = {}
+    for task in running:
+        found.setdefault(task.job_id, []).append(max(0.0, now - task.started_at))
+    return found
+
+
+def counter(counts: Iterable[tuple[Status, int]]) -> Counter[Status]:
+    """Add up counts by status."""
+    found: Counter[Status] = Counter()
+    for status, count in counts:
+        found[status] += count
+    return found
