@@ -126,6 +126,17 @@ class JobCommands(JobReader):
 
         return ProgressReader(self.session.database, await scope_of_run(self.session.database, only))
 
+    async def progress_of_wait(self, selection: Selection) -> ProgressReader:
+        """Return what reads how far the jobs are that somebody waits for, and what fails meanwhile."""
+        from asyncjman.api.progress import ProgressReader, scope_of_run
+        from asyncjman.store.progress import Scope
+
+        database = self.session.database
+        ids = None if selection.is_all else [job.id for job in await self.chosen(selection)]
+        scope = await scope_of_run(database, ids)
+        now = database.runtime.time()
+        return ProgressReader(database, Scope(scope.ids, scope.since), failures_since=now)
+
     async def stop(
         self,
         which: JobHandle | Selection,

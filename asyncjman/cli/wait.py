@@ -19,7 +19,9 @@ from asyncjman.cli.options import Named
 from asyncjman.errors import EXIT_DONE, EXIT_JOB_FAILED, WaitedInVain
 
 if TYPE_CHECKING:
+    from asyncjman.api.manager import JobManager
     from asyncjman.model.job import Job
+    from asyncjman.model.selection import Selection
 
 
 def wait_command(
@@ -57,7 +59,7 @@ def wait_command(
                 say(f"job {format_ids(local)} waits for a jman --local execute")
             try:
                 left = None if seconds is None else max(0.0, begun + seconds - time.monotonic())
-                ended = await manager.wait_for(selection, left, say)
+                ended = await _followed(manager, selection, left) if unfinished else selected
             except TimeoutError:
                 raise WaitedInVain(f"not all jobs ended within {seconds:g} s; nothing was stopped") from None
             bad = [job for job in ended if job.status is not Status.SUCCESS]
@@ -69,6 +71,24 @@ def wait_command(
             return EXIT_JOB_FAILED if bad else EXIT_DONE
 
     return asyncio.run(wait())
+
+
+async def _followed(manager: JobManager, selection: Selection, timeout: float | None) -> list[Job]:
+    """Wait until the jobs ended, and show how far they are."""
+    import asyncio
+
+    from asyncjman.render.follow import Follower, LiveFollower, PlainFollower
+    from asyncjman.render.text import is_screen
+
+    follower: Follower = LiveFollower() if is_screen() else PlainFollower(say)
+    source = await manager.progress_of_wait(selection)
+    following = asyncio.create_task(follower.follow(source))
+    try:
+        return await manager.wait_for(selection, timeout, follower.say)
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        follower.leave()
 
 
 def _seconds(timeout: str) -> float:

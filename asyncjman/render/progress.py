@@ -8,10 +8,10 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from asyncjman.model.job import JobSpec
-from asyncjman.model.progress import JobProgress, Progress, RunningTask, TimeLeft, done_of
+from asyncjman.model.progress import FailedTask, JobProgress, Progress, RunningTask, TimeLeft, done_of
 from asyncjman.model.selection import format_ids
 from asyncjman.model.status import Status
-from asyncjman.render.text import command_line, duration, printable, size
+from asyncjman.render.text import colored, command_line, duration, printable, size
 
 COLORS = {
     Status.SUBMITTED: "",
@@ -45,7 +45,18 @@ def overall(progress: Progress, elapsed: float | None, width: int, *, ascii_only
     states, pace = by_status(progress.counts), pace_of(progress, elapsed)
     if states.cell_len + len(pace) + 2 <= width:
         return [line, states.append(f"{'  ' if states and pace else ''}{pace}", "dim")]
-    return [line, *[_cut(one, width) for one in (states, Text(pace, "dim")) if one]]
+    return [line, *_wrapped(progress.counts, width), *([_cut(Text(pace, "dim"), width)] if pace else [])]
+
+
+def _wrapped(counts: Mapping[Status, int], width: int) -> list[Text]:
+    """Say how many tasks are in each status, in as many lines as that takes."""
+    lines: list[Text] = []
+    for part in _by_status(counts):
+        if lines and lines[-1].cell_len + part.cell_len + 3 <= width:
+            lines[-1].append(", ").append_text(part)
+        else:
+            lines.append(part)
+    return lines
 
 
 def bar(counts: Mapping[Status, int], width: int, *, ascii_only: bool = False) -> Text:
@@ -67,10 +78,13 @@ def bar(counts: Mapping[Status, int], width: int, *, ascii_only: bool = False) -
 
 def by_status(counts: Mapping[Status, int]) -> Text:
     """Say how many tasks are in each status, in its colour."""
-    parts = [
+    return Text(", ").join(_by_status(counts))
+
+
+def _by_status(counts: Mapping[Status, int]) -> list[Text]:
+    return [
         Text(f"{counts[status]} {status}", COLORS[status]) for status in _BY_WEIGHT if counts.get(status, 0)
     ]
-    return Text(", ").join(parts)
 
 
 _BY_WEIGHT = (
@@ -242,6 +256,18 @@ def given(spec: JobSpec, task_id: int) -> str:
     if parameters.keys() == {"command"}:
         return printable(parameters["command"])
     return command_line(f"{name}={value}" for name, value in parameters.items())
+
+
+def failure_line(failed: FailedTask, job: JobProgress | None, *, color: bool) -> str:
+    """Say in one line that a task failed, and why."""
+    word = colored("failure ", Status.FAILURE) if color else "failure "
+    what = ""
+    if job is not None:
+        with_parameters = job.spec is not None and job.spec.sweep is not None
+        what = f" {printable(job.name)}" + (
+            f" {given(job.spec, failed.task_id)}" if with_parameters and job.spec is not None else ""
+        )
+    return f"{word} {label_of(failed.job_id, failed.task_id)}{what}: {printable(failed.reason)}"
 
 
 def label_of(job_id: int, task_id: int) -> str:
