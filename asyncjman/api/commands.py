@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from asyncjman.engines.base import Preview
     from asyncjman.model.graph import Kind
     from asyncjman.model.ids import Word
+    from asyncjman.store.runners import Runner as Execute
 
 
 class JobCommands(JobReader):
@@ -107,6 +108,7 @@ class JobCommands(JobReader):
         on_recovery: Callable[[Recovery], None] = lambda _: None,
         on_lost: Callable[[Sequence[tuple[int, int]]], None] = lambda _: None,
         on_trouble: Callable[[str], None] = lambda _: None,
+        on_asked: Callable[[], None] = lambda: None,
     ) -> Runner:
         """Return what runs all local jobs once: to subscribe to, and then to run. Raises NotOwner."""
         from asyncjman.api.running import make_runner
@@ -118,7 +120,26 @@ class JobCommands(JobReader):
             on_recovery=on_recovery,
             on_lost=on_lost,
             on_trouble=on_trouble,
+            on_asked=on_asked,
         )
+
+    async def set_parallel(self, pid: int | None, parallel: int) -> Execute:
+        """Have a running `jman execute` run so many tasks at once; return it as it was.
+
+        ``pid`` names it where several run. Raises UsageError where it isn't clear which one is meant.
+        """
+        from asyncjman.api import executes
+
+        return await executes.set_parallel(self.session.writer(), pid, parallel)
+
+    async def stop_execute(self, pid: int | None) -> Execute:
+        """Have a running `jman execute` end as Ctrl-C would, and wait for that; return it as it was.
+
+        Raises UsageError where it isn't clear which one is meant, EnvironmentProblem where it does not end.
+        """
+        from asyncjman.api import executes
+
+        return await executes.stop(self.session.writer(), pid)
 
     async def progress_of_run(self, only: Collection[int] | None) -> ProgressReader:
         """Return what reads how far an execute is, or several side by side; ``only``: of these jobs."""

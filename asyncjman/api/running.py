@@ -25,6 +25,7 @@ def make_runner(
     on_recovery: Callable[[Recovery], None] = lambda _: None,
     on_lost: Callable[[Sequence[tuple[int, int]]], None] = lambda _: None,
     on_trouble: Callable[[str], None] = lambda _: None,
+    on_asked: Callable[[], None] = lambda: None,
     bus: Bus | None = None,
 ) -> Runner:
     """Return what runs the local jobs of a database: to subscribe to, and then to run.
@@ -46,6 +47,7 @@ def make_runner(
         on_recovery=on_recovery,
         on_lost=on_lost,
         on_trouble=on_trouble,
+        on_asked=on_asked,
     )
 
 
