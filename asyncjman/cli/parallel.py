@@ -33,4 +33,6 @@ def parallel_command(
 async def _change(globals_: Globals, parallel: int, pid: int | None) -> None:
     async with opened(globals_, asks="once") as manager:
         before = await manager.set_parallel(pid, parallel)
-    print(f"jman execute (pid {before.pid} on {before.host}): {parallel} tasks at once, was {before.parallel}")
+    print(
+        f"jman execute (pid {before.pid} on {before.host}): {parallel} tasks at once, was {before.parallel}"
+    )

@@ -15,6 +15,7 @@ import typer
 
 from asyncjman.cli.context import opened, refresh, say, say_none
 from asyncjman.cli.globals import Globals
+from asyncjman.cli.hooks import Hooks, OnFailure, OnFinish
 from asyncjman.cli.options import Named
 from asyncjman.errors import EXIT_DONE, EXIT_JOB_FAILED, WaitedInVain
 
@@ -30,16 +31,19 @@ def wait_command(
     timeout: Annotated[
         str | None, typer.Option("--timeout", metavar="TIME", help="Give up after so long: 90, 30m, 2h.")
     ] = None,
+    on_finish: OnFinish = None,
+    on_failure: OnFailure = None,
 ) -> int:
     import asyncio
 
-    from asyncjman.model.selection import format_ids
+    from asyncjman.model.selection import Selection, format_ids, ranges_of
     from asyncjman.model.status import FINISHED, Status
     from asyncjman.render.monitor import failure_lines
 
     globals_: Globals = context.obj
     selection = named.whole_jobs(globals_, "wait", derived_names=True)
 
+    hooks = Hooks(on_finish, on_failure)
     seconds = None if timeout is None else _seconds(timeout)
     begun = time.monotonic()
 
@@ -68,7 +72,11 @@ def wait_command(
                 say(f"job {job.id}: {job.status}{reason}{_how_many(job)}")
             for line in failure_lines(await manager.failures(bad), color=False):
                 say(line)
-            return EXIT_JOB_FAILED if bad else EXIT_DONE
+            code = EXIT_JOB_FAILED if bad else EXIT_DONE
+            if hooks:
+                among = Selection(ids=ranges_of(job.id for job in ended))
+                hooks.run(code, globals_.database, await (await manager.progress_of_wait(among)).read())
+            return code
 
     return asyncio.run(wait())
 
