@@ -147,6 +147,27 @@ class JobCommands(JobReader):
 
         return ProgressReader(self.session.database, await scope_of_run(self.session.database, only))
 
+    async def progress_of_all(self, selection: Selection) -> ProgressReader:
+        """Return what reads how far all jobs are that are meant, and what of them failed."""
+        from asyncjman.api.progress import ProgressReader
+        from asyncjman.store.progress import Scope
+
+        if selection.is_all:
+            scope = Scope(engine=selection.engine)
+        else:
+            scope = Scope(ids=[job.id for job in await self.chosen(selection)])
+        return ProgressReader(self.session.database, scope, failures_since=0.0)
+
+    async def during_polls(self, work: Awaitable[None], on_trouble: Callable[[str], None]) -> None:
+        """Await ``work`` while clusters that have open jobs are polled, where the database is one's own."""
+        if not self.is_owner:
+            return await work
+        try:
+            return await self.session.poller().during(work, on_trouble)
+        except JmanError as error:
+            on_trouble(str(error))  # no such cluster here: what is stored is shown
+            return await work
+
     async def progress_of_wait(self, selection: Selection) -> ProgressReader:
         """Return what reads how far the jobs are that somebody waits for, and what fails meanwhile."""
         from asyncjman.api.progress import ProgressReader, scope_of_run

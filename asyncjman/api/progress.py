@@ -6,7 +6,9 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import suppress
+from dataclasses import replace
 
+from asyncjman.api.machine import memory_of_sessions
 from asyncjman.errors import JmanError
 from asyncjman.model.job import LOCAL, JobSpec
 from asyncjman.model.progress import (
@@ -34,6 +36,8 @@ MOST_COST = 0.02
 MOST_RUNNING = 200
 MOST_FAILURES = 50
 _RUNNERS_SECONDS = 2.0
+_MEMORY_SECONDS = 2.0
+_MOST_MEASURED = 50
 
 
 class ProgressReader:
@@ -51,6 +55,8 @@ class ProgressReader:
         self._failures: tuple[int, list[FailedTask]] = (0, [])
         self._runners: list[RunnerSeen] = []
         self._runners_at = -_RUNNERS_SECONDS
+        self._memory: dict[int, int] = {}
+        self._memory_at = -_MEMORY_SECONDS
         self._latest: Progress | None = None
         self._version: tuple[int, int] | None = None
         self._costs: deque[float] = deque(maxlen=3)
@@ -96,7 +102,7 @@ class ProgressReader:
             counts,
             found,
             job_count,
-            running,
+            self._measured(running),
             failures,
             self._pace.rate if counts.get(Status.EXECUTING) else None,
             time_left(counts, found, running, now, self._pace.capacity),
@@ -157,6 +163,20 @@ class ProgressReader:
             waits_for = self._waits[job.id][1]
             named.append(JobProgress(job.id, name, job.engine, job.counts, spec, job.spent, waits_for))
         return named
+
+    def _measured(self, running: list[RunningTask]) -> list[RunningTask]:
+        """Return the tasks with what they use of the memory, where this machine runs them."""
+        host, monotonic = self._database.runtime.host(), self._database.runtime.monotonic()
+        here = [task.pid for task in running[:_MOST_MEASURED] if task.pid and task.host == host]
+        if monotonic - self._memory_at >= _MEMORY_SECONDS:
+            self._memory_at = monotonic
+            self._memory = memory_of_sessions(here)
+        return [
+            replace(task, is_local=task.host == host, memory=self._memory.get(task.pid or 0))
+            if task.host == host
+            else replace(task, is_local=False)
+            for task in running
+        ]
 
     async def _live_runners(self) -> list[RunnerSeen]:
         monotonic = self._database.runtime.monotonic()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -92,6 +92,23 @@ class FailedTask:
     attempt: int
     finished_at: float
     reason: str
+    signature: str | None = None
+    """What it has in common with others; None where that is not known."""
+
+    @property
+    def what(self) -> str:
+        """Return why it failed, in a line: its reason, and what its standard error said of it."""
+        return with_signature(self.reason, self.signature)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a machine has, and uses now; memory in bytes."""
+
+    cpus: int
+    cpu_percent: float
+    memory_used: int
+    memory: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +185,18 @@ class Pace:
 
     _seen: deque[tuple[float, int, float]] = field(default_factory=deque)
     """(when, how many had ended, seconds of work in these), the oldest first."""
+    _done: dict[int, int] = field(default_factory=dict)
+    """How many tasks of each job had ended."""
+    _work: float = 0.0
 
     def add(self, now: float, counts: Mapping[Status, int], jobs: Iterable[JobProgress]) -> None:
         """Take in what is known at a moment, in seconds since any moment."""
         done = done_of(counts)
-        work = sum(job.spent.mean * job.done for job in jobs if job.spent)
+        for job in jobs:
+            if job.spent and (more := job.done - self._done.get(job.id, job.done)) > 0:
+                self._work += job.spent.mean * more
+            self._done[job.id] = job.done
+        work = self._work
         if self._seen and done < self._seen[-1][1]:
             self._seen.clear()  # tasks were resubmitted, or jobs deleted
         if len(self._seen) > 1 and self._seen[-1][1] == self._seen[-2][1] == done:
@@ -215,12 +239,16 @@ def time_left(
 ) -> TimeLeft | None:
     """Return how long the rest takes; None where nothing runs, or nothing tells.
 
+    One task of a job that none is known of is taken for one of another job; not so a whole array of them.
     ``capacity``: seconds of tasks that are worked off in a second; None: as many as run now.
     """
     executing = counts.get(Status.EXECUTING, 0)
     unfinished = sum(counts.values()) - done_of(counts)
     known = [job for job in jobs if job.spent]
     if not executing or not unfinished or not known:
+        return None
+    unknown = sum(job.total - job.done for job in jobs if not job.spent and job.total > 1)
+    if unknown > unfinished / 2:
         return None
     usual = Spent.of([job.spent.mean for job in known if job.spent])
     assert usual is not None
@@ -255,9 +283,10 @@ def _elapsed_by_job(running: Sequence[RunningTask], now: float) -> dict[int, lis
     return found
 
 
-def counter(counts: Iterable[tuple[Status, int]]) -> Counter[Status]:
-    """Add up counts by status."""
-    found: Counter[Status] = Counter()
-    for status, count in counts:
-        found[status] += count
-    return found
+def with_signature(reason: str, signature: str | None) -> str:
+    """Return why a task failed, and its signature where that says more.
+
+    >>> with_signature("exit status 1", "ValueError: N"), with_signature("exit status 1", "exit status 1")
+    ('exit status 1: ValueError: N', 'exit status 1')
+    """
+    return f"{reason}: {signature}" if signature and signature not in reason else reason

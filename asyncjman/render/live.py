@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.text import Text
 
 from asyncjman.model.events import Event, JobFinished, TaskFinished, TaskRetried
-from asyncjman.model.job import JobSpec
-from asyncjman.model.progress import Progress
+from asyncjman.model.job import JobSpec, Task
+from asyncjman.model.progress import Progress, with_signature
 from asyncjman.model.status import Status
 from asyncjman.render.monitor import (
     Failed,
@@ -76,6 +76,12 @@ class Painter:
         scrolled = [row for one in above for row in self._ansi(Text.from_ansi(one)).split("\n")]
         self._outlet.text(self._region.frame(drawn, (columns, rows), scrolled))
 
+    def draw(self, lines: Sequence[Text]) -> None:
+        """Draw these lines, none wider than the terminal."""
+        drawn = [self._ansi(line) for line in lines]
+        columns, rows = self.console.size
+        self._outlet.text(self._region.frame(drawn, (columns, rows)))
+
     def clear(self) -> None:
         """Remove what is drawn: what is written next stands in its place."""
         self._drawn = ()
@@ -107,7 +113,7 @@ class LiveMonitor:
         if isinstance(event, TaskFinished):
             if event.task.status is not Status.SUCCESS:
                 name = self._named(event.job_id, event.task.task_id, event.name)
-                self._note(task_line(event.task, name, color=self._painter.has_color))
+                self._note(task_line(_told(event.task), name, color=self._painter.has_color))
         elif isinstance(event, TaskRetried):
             self._note(event_line(event) or "")
         elif isinstance(event, JobFinished) and event.status is Status.SKIPPED:
@@ -184,3 +190,14 @@ class LiveMonitor:
             self._room = None
         above = [lines.decode("utf-8", "backslashreplace").removesuffix("\n") for lines in pending]
         self._painter.paint(self._progress, above)
+
+
+def _told(task: Task) -> Task:
+    """Return a task whose reason says, where it failed, what its standard error has of it."""
+    if task.status is not Status.FAILURE or not task.errors:
+        return task
+    from asyncjman.model.failure import Cause
+    from asyncjman.model.signature import signature_of
+
+    signature = signature_of(task.cause or Cause.EXIT, task.reason, task.errors)
+    return replace(task, reason=with_signature(task.reason or "", signature.text))

@@ -45,7 +45,7 @@ def overall(progress: Progress, elapsed: float | None, width: int, *, ascii_only
     states, pace = by_status(progress.counts), pace_of(progress, elapsed)
     if states.cell_len + len(pace) + 2 <= width:
         return [line, states.append(f"{'  ' if states and pace else ''}{pace}", "dim")]
-    return [line, *_wrapped(progress.counts, width), *([_cut(Text(pace, "dim"), width)] if pace else [])]
+    return [line, *_wrapped(progress.counts, width), *([cut(Text(pace, "dim"), width)] if pace else [])]
 
 
 def _wrapped(counts: Mapping[Status, int], width: int) -> list[Text]:
@@ -63,14 +63,14 @@ def bar(counts: Mapping[Status, int], width: int, *, ascii_only: bool = False) -
     """Draw how many tasks are in each status: what ended and what runs in its colour, the rest dim."""
     total = sum(counts.values())
     found, drawn, so_far = Text(), 0, 0
-    full, rest = ("#", "-") if ascii_only else ("━", "━")
+    ended, runs, rest = "#=-" if ascii_only else "━╍─"
     for status in _ON_BAR:
         so_far += counts.get(status, 0)
         end = width * so_far // total if total else 0
         if counts.get(status, 0) and end == drawn and drawn < width and status is Status.FAILURE:
             end += 1  # one failure of a million is seen
         if end > drawn:
-            mark = "=" if ascii_only and status is Status.EXECUTING else full
+            mark = runs if status is Status.EXECUTING else ended
             found.append(mark * (end - drawn), COLORS[status])
             drawn = end
     return found.append(rest * (width - drawn), "bright_black")
@@ -160,10 +160,10 @@ def job_lines(progress: Progress, width: int, rows: int, *, ascii_only: bool = F
     if rows <= 0 or progress.job_count < 2 or not progress.jobs:
         return []
     shown = _chosen(progress.jobs, rows if progress.job_count <= rows else rows - 1)
-    shape = _Shape(shown, width)
+    shape = JobColumns(shown, width)
     lines = [shape.line(job, ascii_only=ascii_only) for job in shown]
     if more := progress.job_count - len(shown):
-        lines.append(Text(_cut_words(f"and {more} more job{'s' if more != 1 else ''}", width), "dim"))
+        lines.append(Text(cut_words(f"and {more} more job{'s' if more != 1 else ''}", width), "dim"))
     return lines
 
 
@@ -178,7 +178,7 @@ def _chosen(jobs: Sequence[JobProgress], count: int) -> list[JobProgress]:
     return sorted(sorted(jobs, key=weight)[: max(0, count)], key=lambda job: job.id)
 
 
-class _Shape:
+class JobColumns:
     """The columns of the lines of jobs."""
 
     def __init__(self, jobs: Sequence[JobProgress], width: int) -> None:
@@ -197,7 +197,7 @@ class _Shape:
         line.append(f" {f'{job.done}/{job.total}':>{self._counts}}", COLORS[job.status])
         if notes := self._notes(job):
             line.append("  ").append_text(notes)
-        return _cut(line, self._width)
+        return cut(line, self._width)
 
     def _notes(self, job: JobProgress) -> Text:
         counts: dict[Status, int] = {
@@ -222,7 +222,7 @@ def running_lines(progress: Progress, width: int, rows: int) -> list[Text]:
     with_host = len({task.host for task in progress.running}) > 1 or any(not one.is_local for one in shown)
     lines = [_running(task, specs, progress.time, labels, width, with_host=with_host) for task in shown]
     if (more := progress.executing - len(shown)) > 0:
-        lines.append(Text(_cut_words(f"and {more} more that run", width), "dim"))
+        lines.append(Text(cut_words(f"and {more} more that run", width), "dim"))
     return lines
 
 
@@ -245,7 +245,7 @@ def _running(
     spec = specs.get(task.job_id)
     what = f"{printable(spec.name)} {given(spec, task.task_id)}".lstrip() if spec is not None else ""
     line.append(_fit(what, max(0, width - line.cell_len - cell_len(tail))), "default")
-    return _cut(line.append(tail, "dim"), width)
+    return cut(line.append(tail, "dim"), width)
 
 
 def given(spec: JobSpec, task_id: int) -> str:
@@ -267,7 +267,7 @@ def failure_line(failed: FailedTask, job: JobProgress | None, *, color: bool) ->
         what = f" {printable(job.name)}" + (
             f" {given(job.spec, failed.task_id)}" if with_parameters and job.spec is not None else ""
         )
-    return f"{word} {label_of(failed.job_id, failed.task_id)}{what}: {printable(failed.reason)}"
+    return f"{word} {label_of(failed.job_id, failed.task_id)}{what}: {printable(failed.what)}"
 
 
 def label_of(job_id: int, task_id: int) -> str:
@@ -297,17 +297,19 @@ def summary_line(progress: Progress) -> str:
 def _fit(words: str, width: int) -> str:
     """Cut or fill a text to so many columns."""
     if cell_len(words) > width:
-        words = _cut_words(words, width)
+        words = cut_words(words, width)
     return set_cell_size(words, width)
 
 
-def _cut_words(words: str, width: int) -> str:
+def cut_words(words: str, width: int) -> str:
+    """Cut a text to so many columns."""
     if cell_len(words) <= width:
         return words
     return set_cell_size(words, width - 1).rstrip() + "…" if width > 0 else ""
 
 
-def _cut(line: Text, width: int) -> Text:
+def cut(line: Text, width: int) -> Text:
+    """Cut a line to so many columns."""
     line.truncate(width, overflow="ellipsis")
     line.no_wrap = True
     return line

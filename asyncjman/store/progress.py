@@ -146,10 +146,12 @@ async def newest_failures(view: View, scope: Scope, after: float, limit: int) ->
     """Return the tasks that failed last, and after a moment (seconds since 1970); the newest first."""
     where, values = scope.where()
     rows = await view.fetch(
-        "SELECT task.job_id, task.task_id, task.attempt, task.finished_at, task.reason FROM task "
-        "JOIN job ON job.id = task.job_id "
+        "SELECT task.job_id, task.task_id, task.attempt, task.finished_at, task.reason, "
+        "signature.text FROM task JOIN job ON job.id = task.job_id LEFT JOIN failure "
+        "ON failure.job_id = task.job_id AND failure.task_id = task.task_id "
+        "AND failure.attempt = task.attempt LEFT JOIN signature ON signature.id = failure.signature "
         f"WHERE task.status = 'failure' AND task.finished_at > ? AND {where} "
         "ORDER BY task.finished_at DESC LIMIT ?",
         [after, *values, limit],
     )
-    return [FailedTask(row[0], row[1], row[2], row[3], untext(row[4]) or "") for row in rows]
+    return [FailedTask(row[0], row[1], row[2], row[3], untext(row[4]) or "", untext(row[5])) for row in rows]

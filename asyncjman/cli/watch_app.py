@@ -1,0 +1,206 @@
+"""``jman watch`` with keys: textual reads them, and draws what changed of the lines of ``render/board``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual import events
+from textual.app import App, ComposeResult
+from textual.widgets import Static
+
+from asyncjman.api.machine import machine
+from asyncjman.cli.watch_views import FailuresView, JobsView, LogView, TasksView, View, WhyView
+from asyncjman.errors import JmanError
+from asyncjman.model.selection import Selection, ranges_of
+from asyncjman.render.board import Shown
+from asyncjman.render.progress import cut
+
+if TYPE_CHECKING:
+    from asyncjman.api.manager import JobManager
+    from asyncjman.api.progress import ProgressReader
+    from asyncjman.model.progress import JobProgress, Progress
+
+LEAST_SECONDS = 1.0
+_KEYS = "q quit  ↑↓ jobs  enter tasks  l log  f failures  w why  s stop  r resubmit  / filter"
+_BACK = "q quit  ↑↓ scroll  esc back"
+
+
+class WatchApp(App[None]):
+    """The screen of ``jman watch``."""
+
+    CSS = "Screen { overflow: hidden; } #body { height: 100%; width: 100%; }"
+    ENABLE_COMMAND_PALETTE = False
+    INLINE_PADDING = 0
+
+    def __init__(self, manager: JobManager, source: ProgressReader) -> None:
+        super().__init__(ansi_color=True)
+        self._manager = manager
+        self._source = source
+        self._progress: Progress | None = None
+        self._machine = machine()
+        self._body = Static("", id="body")
+        self._jobs = JobsView()
+        self._views: list[View] = [self._jobs]
+        self._note = ""
+        self._question: tuple[str, Callable[[], Awaitable[str]]] | None = None
+        self._typing = False
+        self._refreshing: asyncio.Task[None] | None = None
+
+    def compose(self) -> ComposeResult:
+        yield self._body
+
+    async def on_mount(self) -> None:
+        self._refreshing = asyncio.create_task(self._refresh_again_and_again())
+
+    async def on_unmount(self) -> None:
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+            await asyncio.gather(self._refreshing, return_exceptions=True)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.draw()
+
+    def say(self, line: str) -> None:
+        """Show a line until the next key."""
+        self._note = line
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw what is known now."""
+        if self._progress is None:
+            return
+        width, rows = self.size
+        shown = Shown(self._progress, width, max(0, rows - 1), self._machine)
+        lines = self._views[-1].lines(shown)[: rows - 1]
+        lines += [Text()] * (rows - 1 - len(lines))
+        lines.append(cut(self._last_line(), width))
+        self._body.update(Text("\n").join(lines), layout=False)
+
+    def _last_line(self) -> Text:
+        if self._question is not None:
+            return Text(f"{self._question[0]} (y/n)", "bold")
+        if self._typing or (self._jobs.filter and len(self._views) == 1):
+            more = "" if self._typing else "  (esc: all)"
+            return Text(f"/{self._jobs.filter}{more}", "bold")
+        if self._note:
+            return Text(self._note, "bold")
+        return Text(_KEYS if len(self._views) == 1 else _BACK, "dim")
+
+    async def _refresh_again_and_again(self) -> None:
+        while True:
+            try:
+                self._progress = await self._source.read()
+                self._machine = machine()
+                self._jobs.take(self._progress.jobs)
+                await self._views[-1].refresh(self._manager)
+            except JmanError as error:
+                self._note = str(error)
+            self.draw()
+            await asyncio.sleep(max(LEAST_SECONDS, self._source.pause))
+
+    # -- keys --------------------------------------------------------------------------------------------
+
+    async def on_key(self, event: events.Key) -> None:
+        event.prevent_default()
+        event.stop()
+        self._note = ""
+        try:
+            if self._question is not None:
+                await self._answer(event.key)
+            elif self._typing:
+                self._type(event)
+            else:
+                await self._press(event.key)
+        except JmanError as error:
+            self._note = str(error)
+        self.draw()
+
+    async def _press(self, key: str) -> None:
+        view, job = self._views[-1], self._jobs.chosen
+        if key in ("q", "ctrl+c"):
+            self.exit()
+        elif key in ("escape", "backspace", "left"):
+            if len(self._views) > 1:
+                self._views.pop()
+            else:
+                self._jobs.set_filter("")
+        elif key in _STEPS:
+            view.move(_STEPS[key], max(1, self.size.height - 2))
+            await view.refresh(self._manager)
+        elif key == "slash":
+            del self._views[1:]
+            self._typing = True
+            self._jobs.set_filter("")
+        elif key == "f":
+            await self._open(FailuresView())
+        elif job is not None:
+            await self._press_for(key, job)
+
+    async def _press_for(self, key: str, job: JobProgress) -> None:
+        view = self._views[-1]
+        if key == "enter" and not isinstance(view, TasksView):
+            await self._open(TasksView(job.id))
+        elif key in ("l", "enter"):
+            await self._open(LogView(job.id, view.task_id if isinstance(view, TasksView) else None))
+        elif key == "w":
+            await self._open(WhyView(job.id, view.task_id if isinstance(view, TasksView) else None))
+        elif key == "s":
+            self._question = (f"stop job {job.id} ({job.name})?", lambda: self._stop(job.id))
+        elif key == "r":
+            self._question = (f"resubmit job {job.id} ({job.name})?", lambda: self._resubmit(job.id))
+
+    async def _open(self, view: View) -> None:
+        if type(self._views[-1]) is type(view):
+            self._views.pop()
+        self._views.append(view)
+        await view.refresh(self._manager)
+
+    async def _answer(self, key: str) -> None:
+        question, self._question = self._question, None
+        if question is not None and key in ("y", "Y"):
+            asyncio.get_running_loop().create_task(self._do(question[1]))
+
+    async def _do(self, action: Callable[[], Awaitable[str]]) -> None:
+        try:
+            self.say(await action())
+        except JmanError as error:
+            self.say(str(error))
+
+    async def _stop(self, job_id: int) -> str:
+        self.say(f"stopping job {job_id} ...")
+        stopped = await self._manager.stop(Selection(ids=ranges_of([job_id])))
+        return f"stopped job {job_id}" if stopped else f"job {job_id} has ended: nothing to stop"
+
+    async def _resubmit(self, job_id: int) -> str:
+        from asyncjman.api.resubmission import Resubmission
+
+        outcome = await self._manager.run_again(Selection(ids=ranges_of([job_id])), Resubmission())
+        if not outcome.done:
+            return f"nothing of job {job_id} is to be resubmitted"
+        return "resubmitted " + ", ".join(f"job {one.job.id}" for one in outcome.done)
+
+    def _type(self, event: events.Key) -> None:
+        if event.key in ("enter", "escape"):
+            self._typing = False
+            if event.key == "escape":
+                self._jobs.set_filter("")
+        elif event.key == "backspace":
+            self._jobs.set_filter(self._jobs.filter[:-1])
+        elif event.character and event.character.isprintable():
+            self._jobs.set_filter(self._jobs.filter + event.character)
+
+
+_STEPS = {
+    "up": -1.0,
+    "k": -1.0,
+    "down": 1.0,
+    "j": 1.0,
+    "pageup": -0.5,
+    "pagedown": 0.5,
+    "home": float("-inf"),
+    "end": float("inf"),
+}
+"""How far a key moves: rows, parts of a screen (below 1), or to an end."""
