@@ -96,7 +96,7 @@ class ProgressReader:
             found = [await self._job(view, head) for head in shown]
             failures = await self._newest_failures(view, counts)
         found = await self._with_specs(found, {head.id: head.revision for head in shown})
-        self._pace.add(self._database.runtime.monotonic(), counts, found)
+        self._pace.add(self._database.runtime.monotonic(), counts)
         return Progress(
             now,
             counts,
@@ -105,7 +105,7 @@ class ProgressReader:
             self._measured(running),
             failures,
             self._pace.rate if counts.get(Status.EXECUTING) else None,
-            time_left(counts, found, running, now, self._pace.capacity),
+            time_left(counts, found, running, now, self._pace),
             await self._live_runners(),
         )
 

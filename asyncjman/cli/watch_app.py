@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual import events
 from textual.app import App, ComposeResult
-from textual.widgets import Static
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
 
 from asyncjman.api.machine import machine
 from asyncjman.cli.watch_views import FailuresView, JobsView, LogView, TasksView, View, WhyView
@@ -28,12 +30,40 @@ _KEYS = "q quit  ↑↓ jobs  enter tasks  l log  f failures  w why  s stop  r r
 _BACK = "q quit  ↑↓ scroll  esc back"
 
 
+class Lines(Widget):
+    """Lines of text, of which only those are drawn that changed: all of them once a second would be dear."""
+
+    DEFAULT_CSS = "Lines { width: 100%; height: 100%; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: list[Text] = []
+
+    def show(self, lines: list[Text]) -> None:
+        before, self._lines = self._lines, lines
+        changed = [
+            Region(0, at, self.size.width, 1)
+            for at, line in enumerate(lines)
+            if at >= len(before) or line != before[at] or line.spans != before[at].spans
+        ]
+        if len(before) > len(lines):
+            self.refresh()
+        elif changed:
+            self.refresh(*changed)
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        if y >= len(self._lines):
+            return Strip.blank(width)
+        segments = list(self._lines[y].render(self.app.console))
+        return Strip(segments).adjust_cell_length(width)
+
+
 class WatchApp(App[None]):
     """The screen of ``jman watch``."""
 
-    CSS = "Screen { overflow: hidden; } #body { height: 100%; width: 100%; }"
+    CSS = "Screen { overflow: hidden; }"
     ENABLE_COMMAND_PALETTE = False
-    INLINE_PADDING = 0
 
     def __init__(self, manager: JobManager, source: ProgressReader) -> None:
         super().__init__(ansi_color=True)
@@ -41,7 +71,7 @@ class WatchApp(App[None]):
         self._source = source
         self._progress: Progress | None = None
         self._machine = machine()
-        self._body = Static("", id="body")
+        self._body = Lines()
         self._jobs = JobsView()
         self._views: list[View] = [self._jobs]
         self._note = ""
@@ -77,7 +107,7 @@ class WatchApp(App[None]):
         lines = self._views[-1].lines(shown)[: rows - 1]
         lines += [Text()] * (rows - 1 - len(lines))
         lines.append(cut(self._last_line(), width))
-        self._body.update(Text("\n").join(lines), layout=False)
+        self._body.show(lines)
 
     def _last_line(self) -> Text:
         if self._question is not None:

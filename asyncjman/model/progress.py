@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,9 @@ MOST_SECONDS = 600.0
 _LEAST_SECONDS = 2.0
 _LEAST_ENDS = 10
 """The pace is taken over the last moments in which so many tasks ended, and over so many seconds."""
+_SLOT_SECONDS = 10.0
+_SHORT_SECONDS = 1.0
+"""Of tasks that take no longer, what starting them takes counts, too."""
 _WIDE = 0.35
 """A time left that is less sure than this (as a fraction) is said as a range."""
 
@@ -183,51 +186,36 @@ def done_of(counts: Mapping[Status, int]) -> int:
 class Pace:
     """How fast tasks end, from counts of several moments."""
 
-    _seen: deque[tuple[float, int, float]] = field(default_factory=deque)
-    """(when, how many had ended, seconds of work in these), the oldest first."""
-    _done: dict[int, int] = field(default_factory=dict)
-    """How many tasks of each job had ended."""
-    _work: float = 0.0
+    _seen: deque[tuple[float, int, int]] = field(default_factory=deque)
+    """(when, how many had ended, how many ran), the oldest first."""
 
-    def add(self, now: float, counts: Mapping[Status, int], jobs: Iterable[JobProgress]) -> None:
+    def add(self, now: float, counts: Mapping[Status, int]) -> None:
         """Take in what is known at a moment, in seconds since any moment."""
         done = done_of(counts)
-        for job in jobs:
-            if job.spent and (more := job.done - self._done.get(job.id, job.done)) > 0:
-                self._work += job.spent.mean * more
-            self._done[job.id] = job.done
-        work = self._work
         if self._seen and done < self._seen[-1][1]:
             self._seen.clear()  # tasks were resubmitted, or jobs deleted
-        if len(self._seen) > 1 and self._seen[-1][1] == self._seen[-2][1] == done:
-            self._seen.pop()
-        self._seen.append((now, done, work))
+        self._seen.append((now, done, counts.get(Status.EXECUTING, 0)))
         while len(self._seen) > 2 and now - self._seen[1][0] > MOST_SECONDS:
             self._seen.popleft()
 
     @property
     def rate(self) -> float | None:
-        """Return how many tasks end in a second."""
-        window = self._window()
-        return window[1] / window[0] if window and window[1] else None
+        """Return how many tasks end in a second, by the latest moments that say enough, or by all."""
+        if not self._seen:
+            return None
+        now, done, _ = self._seen[-1]
+        seconds, ends = 0.0, 0
+        for then, done_then, _ in reversed(self._seen):
+            seconds, ends = now - then, done - done_then
+            if seconds >= _LEAST_SECONDS and ends >= _LEAST_ENDS:
+                break
+        return ends / seconds if seconds >= _LEAST_SECONDS and ends else None
 
     @property
-    def capacity(self) -> float | None:
-        """Return how many seconds of tasks are worked off in a second; None where too few ended."""
-        window = self._window()
-        return window[2] / window[0] if window and window[1] >= _LEAST_ENDS and window[2] > 0 else None
-
-    def _window(self) -> tuple[float, int, float] | None:
-        """Return seconds, ends and work of the latest moments that say enough, or of all there are."""
-        if len(self._seen) < 2:
-            return None
-        now, done, work = self._seen[-1]
-        found = None
-        for then, done_then, work_then in reversed(self._seen):
-            found = (now - then, done - done_then, max(0.0, work - work_then))
-            if found[0] >= _LEAST_SECONDS and found[1] >= _LEAST_ENDS:
-                break
-        return found if found and found[0] >= _LEAST_SECONDS else None
+    def at_once(self) -> int:
+        """Return how many tasks run at once: one that ended a moment ago has a slot that is used again."""
+        now = self._seen[-1][0] if self._seen else 0.0
+        return max((runs for when, _, runs in self._seen if now - when < _SLOT_SECONDS), default=0)
 
 
 def time_left(
@@ -235,20 +223,17 @@ def time_left(
     jobs: Sequence[JobProgress],
     running: Sequence[RunningTask],
     now: float,
-    capacity: float | None,
+    pace: Pace,
 ) -> TimeLeft | None:
     """Return how long the rest takes; None where nothing runs, or nothing tells.
 
-    One task of a job that none is known of is taken for one of another job; not so a whole array of them.
-    ``capacity``: seconds of tasks that are worked off in a second; None: as many as run now.
+    By how long tasks of the same job took, and how many run at once; of short ones by how many end in a
+    second. One task of a job that none is known of is taken for one of another job; not so a whole array.
     """
-    executing = counts.get(Status.EXECUTING, 0)
     unfinished = sum(counts.values()) - done_of(counts)
     known = [job for job in jobs if job.spent]
-    if not executing or not unfinished or not known:
-        return None
     unknown = sum(job.total - job.done for job in jobs if not job.spent and job.total > 1)
-    if unknown > unfinished / 2:
+    if not counts.get(Status.EXECUTING) or not known or unknown > unfinished / 2:
         return None
     usual = Spent.of([job.spent.mean for job in known if job.spent])
     assert usual is not None
@@ -260,11 +245,14 @@ def time_left(
             spent, at_work = job.spent or usual, elapsed.get(job.id, [])
             hidden -= open_tasks
             rest = [max(0.0, spent.mean - one) for one in at_work]
-            left += sum(rest) + spent.mean * (open_tasks - len(rest))
+            left += sum(rest) + spent.mean * max(0, open_tasks - len(rest))
             longest = max([longest, *rest])
             variance += _variance(spent, open_tasks)
     left += usual.mean * max(0, hidden)
-    seconds = max(left / (capacity or executing), longest)
+    if pace.rate and left / unfinished < _SHORT_SECONDS:
+        seconds = unfinished / pace.rate
+    else:
+        seconds = max(left / max(1, pace.at_once), longest)
     if seconds <= 0:
         return None
     unsure = min(0.9, math.sqrt(variance) / left) if left else 0.0

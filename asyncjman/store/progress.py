@@ -120,7 +120,8 @@ async def heads(view: View, scope: Scope, job_ids: Iterable[int]) -> list[JobHea
 async def running(view: View, job_id: int, limit: int) -> list[RunningTask]:
     """Return tasks of a job that run; ``limit`` at most: where that is how many run, few rows are read."""
     rows = await view.fetch(
-        "SELECT task_id, attempt, started_at, host, pid FROM task "
+        # by itself SQLite takes the primary key, and reads all that ended before
+        "SELECT task_id, attempt, started_at, host, pid FROM task INDEXED BY task_unfinished "
         "WHERE job_id = ? AND finished_at IS NULL AND status = 'executing' AND started_at IS NOT NULL "
         "LIMIT ?",
         (job_id, limit),
@@ -147,7 +148,7 @@ async def newest_failures(view: View, scope: Scope, after: float, limit: int) ->
     where, values = scope.where()
     rows = await view.fetch(
         "SELECT task.job_id, task.task_id, task.attempt, task.finished_at, task.reason, "
-        "signature.text FROM task JOIN job ON job.id = task.job_id LEFT JOIN failure "
+        "signature.text FROM task INDEXED BY task_failed JOIN job ON job.id = task.job_id LEFT JOIN failure "
         "ON failure.job_id = task.job_id AND failure.task_id = task.task_id "
         "AND failure.attempt = task.attempt LEFT JOIN signature ON signature.id = failure.signature "
         f"WHERE task.status = 'failure' AND task.finished_at > ? AND {where} "
