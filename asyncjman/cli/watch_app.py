@@ -77,18 +77,19 @@ class WatchApp(App[None]):
         self._note = ""
         self._question: tuple[str, Callable[[], Awaitable[str]]] | None = None
         self._typing = False
-        self._refreshing: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Future[None]] = set()
+        self._being_read: set[View] = set()
 
     def compose(self) -> ComposeResult:
         yield self._body
 
     async def on_mount(self) -> None:
-        self._refreshing = asyncio.create_task(self._refresh_again_and_again())
+        self._begin(self._refresh_again_and_again())
 
     async def on_unmount(self) -> None:
-        if self._refreshing is not None:
-            self._refreshing.cancel()
-            await asyncio.gather(self._refreshing, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def on_resize(self, event: events.Resize) -> None:
         self.draw()
@@ -119,13 +120,13 @@ class WatchApp(App[None]):
             return Text(self._note, "bold")
         return Text(_KEYS if len(self._views) == 1 else _BACK, "dim")
 
-    async def _refresh_again_and_again(self) -> None:
+    async def _refresh_again_and_again(self) -> str:
         while True:
             try:
                 self._progress = await self._source.read()
                 self._machine = machine()
                 self._jobs.take(self._progress.jobs)
-                await self._views[-1].refresh(self._manager)
+                self._read(self._views[-1])
             except JmanError as error:
                 self._note = str(error)
             self.draw()
@@ -133,22 +134,19 @@ class WatchApp(App[None]):
 
     # -- keys --------------------------------------------------------------------------------------------
 
-    async def on_key(self, event: events.Key) -> None:
+    def on_key(self, event: events.Key) -> None:
         event.prevent_default()
         event.stop()
         self._note = ""
-        try:
-            if self._question is not None:
-                await self._answer(event.key)
-            elif self._typing:
-                self._type(event)
-            else:
-                await self._press(event.key)
-        except JmanError as error:
-            self._note = str(error)
+        if self._question is not None:
+            self._answer(event.key)
+        elif self._typing:
+            self._type(event)
+        else:
+            self._press(event.key)
         self.draw()
 
-    async def _press(self, key: str) -> None:
+    def _press(self, key: str) -> None:
         view, job = self._views[-1], self._jobs.chosen
         if key in ("q", "ctrl+c"):
             self.exit()
@@ -159,43 +157,64 @@ class WatchApp(App[None]):
                 self._jobs.set_filter("")
         elif key in _STEPS:
             view.move(_STEPS[key], max(1, self.size.height - 2))
-            await view.refresh(self._manager)
+            if view.is_behind:
+                self._read(view)
         elif key == "slash":
             del self._views[1:]
             self._typing = True
             self._jobs.set_filter("")
         elif key == "f":
-            await self._open(FailuresView())
+            self._open(FailuresView())
         elif job is not None:
-            await self._press_for(key, job)
+            self._press_for(key, job)
 
-    async def _press_for(self, key: str, job: JobProgress) -> None:
+    def _press_for(self, key: str, job: JobProgress) -> None:
         view = self._views[-1]
         if key == "enter" and not isinstance(view, TasksView):
-            await self._open(TasksView(job.id))
+            self._open(TasksView(job.id))
         elif key in ("l", "enter"):
-            await self._open(LogView(job.id, view.task_id if isinstance(view, TasksView) else None))
+            self._open(LogView(job.id, view.task_id if isinstance(view, TasksView) else None))
         elif key == "w":
-            await self._open(WhyView(job.id, view.task_id if isinstance(view, TasksView) else None))
+            self._open(WhyView(job.id, view.task_id if isinstance(view, TasksView) else None))
         elif key == "s":
             self._question = (f"stop job {job.id} ({job.name})?", lambda: self._stop(job.id))
         elif key == "r":
             self._question = (f"resubmit job {job.id} ({job.name})?", lambda: self._resubmit(job.id))
 
-    async def _open(self, view: View) -> None:
+    def _open(self, view: View) -> None:
         if type(self._views[-1]) is type(view):
             self._views.pop()
         self._views.append(view)
-        await view.refresh(self._manager)
+        self._read(view)
 
-    async def _answer(self, key: str) -> None:
+    def _read(self, view: View) -> None:
+        """Read what a view shows; keys are taken meanwhile."""
+        if view not in self._being_read:
+            self._being_read.add(view)
+            self._begin(self._read_and_draw(view))
+
+    async def _read_and_draw(self, view: View) -> str:
+        try:
+            await view.refresh(self._manager)
+        finally:
+            self._being_read.discard(view)
+        self.draw()
+        return ""
+
+    def _answer(self, key: str) -> None:
         question, self._question = self._question, None
         if question is not None and key in ("y", "Y"):
-            asyncio.get_running_loop().create_task(self._do(question[1]))
+            self._begin(question[1]())
 
-    async def _do(self, action: Callable[[], Awaitable[str]]) -> None:
+    def _begin(self, action: Awaitable[str]) -> None:
+        task = asyncio.ensure_future(self._do(action))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _do(self, action: Awaitable[str]) -> None:
         try:
-            self.say(await action())
+            if said := await action:
+                self.say(said)
         except JmanError as error:
             self.say(str(error))
 

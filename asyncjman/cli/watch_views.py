@@ -49,6 +49,11 @@ class View:
         begin = max(0, min(self.at, len(self.text) - (shown.rows or 0)))
         return [cut(line.copy(), shown.width) for line in self.text[begin : begin + (shown.rows or 0)]]
 
+    @property
+    def is_behind(self) -> bool:
+        """Tell whether what is to be seen has to be read first."""
+        return False
+
     async def refresh(self, manager: JobManager) -> None:
         """Read what is shown once more."""
 
@@ -125,6 +130,12 @@ class TasksView(View):
         index = self.at - self._begin
         return self._page[index].task_id if 0 <= index < len(self._page) else None
 
+    @property
+    def is_behind(self) -> bool:
+        margin = _PAGE // 4
+        first, last = self._begin, self._begin + len(self._page)
+        return (first > 0 and self.at < first + margin) or (last < self.count and self.at > last - margin)
+
     async def refresh(self, manager: JobManager) -> None:
         found = await manager.read([self._job_id])
         self._job = found[0] if found else None
@@ -152,7 +163,7 @@ class TasksView(View):
         return [head, Text(), *lines]
 
 
-_PAGE = 200
+_PAGE = 100
 
 
 def _task(job: Job, task: Task, now: float) -> Text:
