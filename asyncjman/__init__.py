@@ -9,11 +9,35 @@ TYPE_CHECKING = False  # nothing is loaded here: an interrupt of `jman` would be
 if TYPE_CHECKING:
     from typing import Any
 
+    from asyncjman.api.asked import Array, Resources
+    from asyncjman.api.call_handle import CallHandle
+    from asyncjman.api.call_options import CallOptions, OnCancel, Workers
+    from asyncjman.api.functions import JobView
     from asyncjman.api.handle import JobHandle
-    from asyncjman.api.manager import JobManager
+    from asyncjman.api.manager import JobManager, OnExit
+    from asyncjman.api.progress import Progress
+    from asyncjman.api.request import Options
     from asyncjman.api.result import JobResult
-    from asyncjman.errors import CallFailed, JmanError, JobDeleted, JobFailed, UsageError
+    from asyncjman.api.running import Output
+    from asyncjman.errors import (
+        BadArray,
+        BadDependency,
+        BadSelection,
+        CallFailed,
+        CommandNotFound,
+        DamagedDatabase,
+        DatabaseProblem,
+        EnvironmentProblem,
+        JmanError,
+        JobDeleted,
+        JobFailed,
+        MapFailed,
+        NotOpen,
+        NotOwner,
+        UsageError,
+    )
     from asyncjman.model.array import ArraySpec
+    from asyncjman.model.duration import Duration
     from asyncjman.model.events import (
         Event,
         JobFinished,
@@ -23,7 +47,7 @@ if TYPE_CHECKING:
         TaskStarted,
     )
     from asyncjman.model.failure import Cause
-    from asyncjman.model.job import Job, Task
+    from asyncjman.model.job import Job, Task, Usage
     from asyncjman.model.retry import Retry
     from asyncjman.model.selection import Selection
     from asyncjman.model.status import Status
@@ -32,9 +56,20 @@ if TYPE_CHECKING:
     from asyncjman.version import __version__
 
 __all__ = [
+    "Array",
     "ArraySpec",
+    "BadArray",
+    "BadDependency",
+    "BadSelection",
     "CallFailed",
+    "CallHandle",
+    "CallOptions",
     "Cause",
+    "CommandNotFound",
+    "DamagedDatabase",
+    "DatabaseProblem",
+    "Duration",
+    "EnvironmentProblem",
     "Event",
     "JmanError",
     "Job",
@@ -45,6 +80,16 @@ __all__ = [
     "JobManager",
     "JobResult",
     "JobSubmitted",
+    "JobView",
+    "MapFailed",
+    "NotOpen",
+    "NotOwner",
+    "OnCancel",
+    "OnExit",
+    "Options",
+    "Output",
+    "Progress",
+    "Resources",
     "Retry",
     "Selection",
     "Status",
@@ -53,15 +98,28 @@ __all__ = [
     "TaskFinished",
     "TaskRetried",
     "TaskStarted",
+    "Usage",
     "UsageError",
+    "Workers",
     "__version__",
     "array_slice",
 ]
 
 _HOMES = {
+    "Array": "api.asked",
     "ArraySpec": "model.array",
+    "BadArray": "errors",
+    "BadDependency": "errors",
+    "BadSelection": "errors",
     "CallFailed": "errors",
+    "CallHandle": "api.call_handle",
+    "CallOptions": "api.call_options",
     "Cause": "model.failure",
+    "CommandNotFound": "errors",
+    "DamagedDatabase": "errors",
+    "DatabaseProblem": "errors",
+    "Duration": "model.duration",
+    "EnvironmentProblem": "errors",
     "Event": "model.events",
     "JmanError": "errors",
     "Job": "model.job",
@@ -72,6 +130,16 @@ _HOMES = {
     "JobManager": "api.manager",
     "JobResult": "api.result",
     "JobSubmitted": "model.events",
+    "JobView": "api.functions",
+    "MapFailed": "errors",
+    "NotOpen": "errors",
+    "NotOwner": "errors",
+    "OnCancel": "api.call_options",
+    "OnExit": "api.manager",
+    "Options": "api.request",
+    "Output": "api.running",
+    "Progress": "api.progress",
+    "Resources": "api.asked",
     "Retry": "model.retry",
     "Selection": "model.selection",
     "Status": "model.status",
@@ -80,7 +148,9 @@ _HOMES = {
     "TaskFinished": "model.events",
     "TaskRetried": "model.events",
     "TaskStarted": "model.events",
+    "Usage": "model.job",
     "UsageError": "errors",
+    "Workers": "api.call_options",
     "__version__": "version",
     "array_slice": "slices",
 }

@@ -11,10 +11,12 @@
     |       +-- DamagedDatabase
     |           +-- UnreadableJob    a value of one job makes no sense
     |       +-- NotOwner             it belongs to somebody else, or others may have written it
+    +-- NotOpen                  3   a JobManager was used outside of its block, or from another event loop
     +-- WaitedInVain           124   jobs did not end in the time that was given
     +-- JobDeleted               3   a job is no more
     +-- JobFailed                1   a job ended, and not with success
         +-- CallFailed               a function job gave back neither value nor exception
+        +-- MapFailed                an input of a map failed
 
 Exit codes of ``jman``, in one place:
 
@@ -106,6 +108,10 @@ class NotOwner(DatabaseProblem):
     """The database is somebody else's, or others may have written it: it can only be read."""
 
 
+class NotOpen(JmanError):
+    """A JobManager was used outside of its block, or from another event loop."""
+
+
 class WaitedInVain(JmanError):
     """Jobs did not end in the time that somebody waits; nothing was stopped."""
 
@@ -138,6 +144,28 @@ class JobFailed(JmanError):
 
 class CallFailed(JobFailed):
     """A function job gave back neither a value nor an exception."""
+
+
+class MapFailed(JobFailed):
+    """An input of a ``map`` failed; its exception is the ``__cause__``.
+
+    ``index`` (from 0): which input; ``results``: the values that there are, by index; ``errors``: by index,
+    why others have none, those included that were stopped because of the first failure.
+    """
+
+    def __init__(
+        self,
+        message: str | None = None,
+        result: Any = None,
+        *,
+        index: int = 0,
+        results: dict[int, Any] | None = None,
+        errors: dict[int, Exception] | None = None,
+    ) -> None:
+        super().__init__(message, result)
+        self.index = index
+        self.results = results or {}
+        self.errors = errors or {}
 
 
 def first_of(error: BaseException) -> BaseException:

@@ -50,6 +50,16 @@ class Peers:
         return str(self._from_pypi("hyperqueue", ("hyperqueue",), "import hyperqueue.cluster") / "python")
 
     @cached_property
+    def joblib(self) -> str:
+        """Return a Python that has joblib."""
+        return str(self._from_pypi("joblib", ("joblib",), "import joblib") / "python")
+
+    @cached_property
+    def submitit(self) -> str:
+        """Return a Python that has submitit."""
+        return str(self._from_pypi("submitit", ("submitit",), "import submitit") / "python")
+
+    @cached_property
     def gridtk(self) -> str:
         """Return gridtk's ``jman``."""
         return str(self._from_pypi("gridtk", _GRIDTK, "import gridtk.script.jman") / "jman")

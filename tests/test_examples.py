@@ -30,7 +30,7 @@ def run(name: str, folder: Path) -> list[str]:
 def test_training(tmp_path: Path) -> None:
     lines = run("training.py", tmp_path)
     events = [line.split()[0] for line in lines if line.endswith("of job 2")]
-    assert sorted(set(events)) == ["JobFinished", "TaskFinished", "TaskStarted"]
+    assert sorted(set(events)) == ["JobFinished", "JobSubmitted", "TaskFinished", "TaskStarted"]
     assert (events.count("TaskStarted"), events.count("TaskFinished"), events[-1]) == (8, 8, "JobFinished")
     assert lines[-4:] == [
         "success [0, 0, 0, 0, 0, 0, 0, 0]",

@@ -33,7 +33,9 @@ PACKAGES: dict[str, frozenset[str]] = {
     "store": frozenset({"model", "errors", "runtime", "suspension", "ownership"}),
     # what engines share of this machine: paths of logs, variables of a task, durable files, programs
     "system": frozenset({"model", "settings", "errors", "ownership"}),
-    "engines": frozenset({"system", "model", "settings", "errors", "ownership", "procfs"}),
+    "engines": frozenset(
+        {"system", "model", "settings", "errors", "ownership", "procfs", "worker", "template"}
+    ),
     "scheduler": frozenset(
         {"store", "engines", "system", "model", "settings", "errors", "runtime", "procfs"}
     ),
@@ -55,10 +57,13 @@ PACKAGES: dict[str, frozenset[str]] = {
     "cli": frozenset({"api", "render", "model", "settings", "suspension", "errors"}),
     # python -m asyncjman is the command line
     "__main__": frozenset({"cli"}),
-    # not in the design's table: worker runs a function job in a process of its own, slices is for the
-    # program that a task runs
+    # what runs a function job in a process of its own, and what such processes are forked from
     "worker": frozenset(),
+    "template": frozenset({"worker"}),
+    # not in the design's table: slices is for the program that a task runs
     "slices": frozenset(),
+    # the verbs of the API for programs without an event loop
+    "sync": frozenset({"api", "model"}),
     # the public names
     "": frozenset({"api", "model", "errors", "settings", "slices"}),
 }

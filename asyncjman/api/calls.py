@@ -1,29 +1,27 @@
 """Functions as jobs: what is written for the worker, and what comes back.
 
 Everything pickled lies in the spool folder, readable by its owner only, and is loaded by nobody but
-the worker and the program that made the call. The database holds none of it.
+the worker and programs of the owner of the database. The database holds none of it.
 """
 
 from __future__ import annotations
 
 import os
-import pickle
 import shutil
-import stat
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from asyncjman.api.request import JobRequest
 from asyncjman.api.result import JobResult
-from asyncjman.errors import CallFailed, EnvironmentProblem, UsageError
+from asyncjman.errors import CallFailed
 from asyncjman.model.array import ArraySpec
+from asyncjman.model.job import Job
 from asyncjman.runtime import SYSTEM, Runtime
 from asyncjman.store.completion import to_completion
-from asyncjman.system.durable import make_durable
-from asyncjman.system.logs import spool_folder
-from asyncjman.worker import FUNCTION, Failed, Returned, result_name, write_private
+from asyncjman.system.logs import display_name, spool_folder
+from asyncjman.worker import COMMAND, FUNCTION, LOGS, Returned, is_function, read_result, result_name
 
 T = TypeVar("T")
 Input = tuple[tuple[Any, ...], dict[str, Any]]
@@ -36,10 +34,24 @@ class RemoteTraceback(Exception):
         return f"\n{self.args[0]}"
 
 
+class Outcome(NamedTuple):
+    """What came of one input: a value, or an exception."""
+
+    value: Any
+    error: Exception | None = None
+
+    def get(self) -> Any:
+        """Return the value, or raise the exception."""
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
 class Calls:
     """Makes function jobs; their files lie beside the database."""
 
     def __init__(self, database: Path, runtime: Runtime = SYSTEM) -> None:
+        """``database`` is one of this user's: what lies beside it is run."""
         self._database = database
         self._runtime = runtime
 
@@ -51,76 +63,67 @@ class Calls:
         name: str | None,
         array: bool,
         throttle: int | None = None,
+        capture: bool = True,
     ) -> tuple[JobRequest, Results]:
         """Write the function and its inputs; return the job to submit, and where its values will be.
 
-        Raises UsageError where something can't be pickled. Nothing is left where it is cancelled.
+        ``capture``: what the calls print goes to log files beside the results, where no other folder is asked
+        for. Raises UsageError where something can't be pickled. Nothing is left where it is cancelled. All of
+        it is done in a thread: the inputs must not change until this returns.
         """
-        import cloudpickle
-
         token = self._runtime.token(8)
         label = name if name is not None else getattr(function, "__name__", "call")
-        try:
-            pickled = cloudpickle.dumps(function)
-            pieces = [cloudpickle.dumps(one) for one in inputs]
-        except Exception as error:  # pickling runs code of the user's objects
-            raise UsageError(f"{label} can't be made a job: {error}") from error
         folder = Path(spool_folder(self._database, token))
-        results = Results(folder, label)
-        await to_completion(self._in_thread(_write, folder, pickled, pieces), lambda _: results.forget())
-        version = "{}.{}".format(*sys.version_info[:2])
+        results = Results(folder, label, self._runtime)
+        work = self._in_thread(_write, folder, function, inputs, label)
+        await to_completion(work, lambda _: results.forget())
         request = JobRequest(
-            command=(sys.executable, "-m", "asyncjman.worker", str(folder), version),
+            command=(*COMMAND, str(folder)),
             name=label,
             array=str(ArraySpec((range(1, len(inputs) + 1),), throttle)) if array else None,
             check=False,
             token=token,
+            log_dir=folder / LOGS if capture else None,
         )
         return request, results
+
+    def results_of(self, job: Job) -> Results | None:
+        """Return where the values of a job are, whoever submitted it; None for a job of another kind."""
+        if not is_function(job.spec.command):
+            return None
+        folder = spool_folder(self._database, job.spec.token)
+        return Results(Path(folder), display_name(job.spec), self._runtime)
 
     async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         return await self._runtime.in_thread(function, *arguments)
 
 
-def _write(folder: Path, function: bytes, inputs: Sequence[bytes]) -> None:
-    """Write what the worker reads; it is on the disk when this returns, or nothing of it is there."""
-    spool = folder.parent
-    spool.mkdir(mode=0o755, exist_ok=True)
-    _refuse_foreign(spool)
-    folder.mkdir(mode=0o700)
-    try:
-        files = {FUNCTION: function} | {f"input.{number}": data for number, data in enumerate(inputs)}
-        for name, data in files.items():
-            write_private(folder / name, data)
-        make_durable([folder / name for name in files], [folder, spool, spool.parent])
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-
-
-def _refuse_foreign(spool: Path) -> None:
-    """Refuse a spool folder that somebody else could change: the worker runs what lies in it.
-
-    Raises EnvironmentProblem.
-    """
-    found = spool.lstat()
-    ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
-    if not ours:
-        raise EnvironmentProblem(
-            f"{spool} may be changed by others: function jobs need a folder that only its owner can write"
-        )
-
-
 class Results:
     """The values that the tasks of a function job gave back."""
 
-    def __init__(self, folder: Path, label: str) -> None:
+    def __init__(self, folder: Path, label: str, runtime: Runtime = SYSTEM) -> None:
         self._folder = folder
         self._label = label
+        self._runtime = runtime
 
     async def forget(self) -> None:
-        """Remove what was written for a job that was not stored."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Remove all that was written: the job was not stored, or is deleted."""
+        await self._runtime.in_thread(_remove, self._folder)
+
+    async def release(self) -> None:
+        """Remove the function, its inputs and its values; logs in which something is stay."""
+        await self._runtime.in_thread(_remove_values, self._folder)
+
+    async def outcomes(self, result: JobResult, indexes: Iterable[int]) -> list[Outcome]:
+        """Return what came of inputs, loaded in a thread."""
+        return await self._runtime.in_thread(lambda: [self.outcome(result, index) for index in indexes])
+
+    def outcome(self, result: JobResult, index: int) -> Outcome:
+        """Return what came of input number ``index``."""
+        try:
+            return Outcome(self.value(result, index))
+        except Exception as error:
+            return Outcome(None, error)
 
     def value(self, result: JobResult, index: int) -> Any:
         """Return the value of input number ``index``, or raise the exception that the function raised.
@@ -129,17 +132,49 @@ class Results:
         """
         task = result.tasks[index]
         try:
-            # written by our worker into a folder that nobody else may write (_refuse_foreign)
-            answer = pickle.loads((self._folder / result_name(index)).read_bytes())  # noqa: S301
+            _refuse_foreign(self._folder)
+            answer = read_result(str(self._folder / result_name(index)), task.attempt)
         except FileNotFoundError:
-            why = task.reason or f"it ended with {task.status}"
+            gone = not self._folder.exists() or not (self._folder / FUNCTION).exists()
+            why = "its value is not kept any more" if gone else task.reason or f"it ended with {task.status}"
             raise CallFailed(f"{self._label} gave nothing back: {why}", result) from None
         except Exception as error:
             raise CallFailed(f"what {self._label} gave back can't be read: {error}", result) from error
         if isinstance(answer, Returned):
             return answer.value
-        if not isinstance(answer, Failed):
-            raise CallFailed(f"what {self._label} gave back can't be read: {type(answer).__name__}", result)
-        if answer.error is None:
-            raise CallFailed(f"{self._label}: {answer.message}", result)
-        raise answer.error from RemoteTraceback(answer.traceback)
+        cause = RemoteTraceback(answer.traceback) if answer.traceback else None
+        if not isinstance(answer.error, Exception):
+            raise CallFailed(f"{self._label}: {answer.message}", result) from cause
+        raise answer.error from cause
+
+
+def _write(folder: Path, function: Callable[..., Any], inputs: Sequence[Input], label: str) -> None:
+    from asyncjman.api.pickles import write  # cloudpickle takes a while: the loop does not wait for it
+
+    write(folder, function, inputs, label)
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Raise EnvironmentProblem for a folder that others may write: what it has may be theirs."""
+    from asyncjman.api.pickles import refuse_foreign
+
+    refuse_foreign(folder.parent)
+    refuse_foreign(folder)
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_values(folder: Path) -> None:
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_file(follow_symlinks=False):
+                Path(entry.path).unlink()
+    with suppress(OSError), os.scandir(folder / LOGS) as logs:
+        for entry in logs:
+            if not entry.stat(follow_symlinks=False).st_size:
+                Path(entry.path).unlink()
+    for empty in (folder / LOGS, folder):
+        with suppress(OSError):  # logs stay
+            empty.rmdir()

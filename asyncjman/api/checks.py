@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from asyncjman.errors import BadSelection, UsageError
 from asyncjman.model.graph import Dependency, Kind
+from asyncjman.model.status import Status
 
 if TYPE_CHECKING:  # loaded for what is given: jman list starts sooner
+    from asyncjman.api.asked import Resources
     from asyncjman.model.duration import Duration
     from asyncjman.model.retry import Retry
     from asyncjman.model.sweep import Sweep
@@ -65,16 +67,24 @@ def variables_of(environment: Mapping[str, str] | None) -> dict[str, str]:
     return {key: _variable(value) for key, value in environment.items()}
 
 
-def resources_of(resources: Mapping[str, object] | None) -> Mapping[str, object]:
-    """Return what a cluster is asked for, by the names of ``Resources``."""
+def resources_of(resources: Resources | Mapping[str, object] | None) -> Mapping[str, object]:
+    """Return what a cluster is asked for, by the names of the model's ``Resources``."""
     if resources is None:
         return {}
+    from asyncjman.api.asked import Resources
+
+    if isinstance(resources, Resources):
+        resources = resources.as_mapping()
     if not isinstance(resources, Mapping):
         raise UsageError(
             f"resources map names to values, as in {{'memory': '4G'}}, and are not {resources!r}"
         )
     from asyncjman.model.resources import NAMES
 
+    if "cpus" in resources:
+        if "slots" in resources:
+            raise UsageError("resources: cpus and slots are two words for one thing, give one of them")
+        resources = {"slots" if name == "cpus" else name: value for name, value in resources.items()}
     for name in resources:
         if name not in NAMES:
             raise UsageError(f"no resource {name!r}: there are {', '.join(NAMES)}")
@@ -121,6 +131,17 @@ def id_of(job: HasId | int) -> int:
     if not 0 < found < 2**63:
         raise BadSelection(f"no job {found}")
     return found
+
+
+def statuses_of(given: Status | str | Iterable[Status | str]) -> frozenset[Status]:
+    """Return statuses that are given as one, or as several."""
+    words = [given] if isinstance(given, str) else given
+    if not isinstance(words, Iterable):
+        raise UsageError(f"a status is a text such as 'failure', not {given!r}")
+    found = list(words)
+    if unknown := [one for one in found if one not in set(Status)]:
+        raise UsageError(f"no status {unknown[0]!r}: there are {', '.join(Status)}")
+    return frozenset(Status(one) for one in found)
 
 
 def task_ids_of(task_ids: Sequence[int]) -> Sequence[int]:

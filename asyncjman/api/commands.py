@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from asyncjman.api.checks import task_ids_of
+from asyncjman.api.checks import HasId, id_of, task_ids_of
 from asyncjman.api.reader import JobReader
 from asyncjman.errors import JmanError
 from asyncjman.model.job import LOCAL, Job, JobSpec
@@ -16,7 +16,7 @@ from asyncjman.model.status import FINISHED
 if TYPE_CHECKING:
     from asyncjman.api.deletion import Deleted
     from asyncjman.api.handle import JobHandle
-    from asyncjman.api.progress import ProgressReader
+    from asyncjman.api.progress_reader import ProgressReader
     from asyncjman.api.resubmission import Outcome, Resubmission
     from asyncjman.api.running import Options, Recovery, Runner, TaskOutput
     from asyncjman.engines.base import Preview
@@ -143,13 +143,13 @@ class JobCommands(JobReader):
 
     async def progress_of_run(self, only: Collection[int] | None) -> ProgressReader:
         """Return what reads how far an execute is, or several side by side; ``only``: of these jobs."""
-        from asyncjman.api.progress import ProgressReader, scope_of_run
+        from asyncjman.api.progress_reader import ProgressReader, scope_of_run
 
         return ProgressReader(self.session.database, await scope_of_run(self.session.database, only))
 
     async def progress_of_all(self, selection: Selection) -> ProgressReader:
         """Return what reads how far all jobs are that are meant, and what of them failed."""
-        from asyncjman.api.progress import ProgressReader
+        from asyncjman.api.progress_reader import ProgressReader
         from asyncjman.store.progress import Scope
 
         if selection.is_all:
@@ -170,7 +170,7 @@ class JobCommands(JobReader):
 
     async def progress_of_wait(self, selection: Selection) -> ProgressReader:
         """Return what reads how far the jobs are that somebody waits for, and what fails meanwhile."""
-        from asyncjman.api.progress import ProgressReader, scope_of_run
+        from asyncjman.api.progress_reader import ProgressReader, scope_of_run
         from asyncjman.store.progress import Scope
 
         database = self.session.database
@@ -194,16 +194,31 @@ class JobCommands(JobReader):
         the cluster, doesn't answer; the others are stopped all the same. What a cluster still lists may not
         be finished as yet.
         """
-        from asyncjman.scheduler.stopping import stop
-
-        database = self.session.writer()
         task_ids = task_ids_of(task_ids)
-        selected = await self.chosen(selection_of(which), task_ids)
-        engine_of = self.session.engine
-        stopped = await stop(database, engine_of, selected, task_ids, force=force, on_forced=on_forced)
+        had = await self.stop_ids(selection_of(which), task_ids, force=force, on_forced=on_forced)
+        stopped = await self.read(had)
         if not isinstance(which, Selection):
             await which.refresh()
         return stopped
+
+    async def stop_ids(
+        self,
+        selection: Selection,
+        task_ids: Sequence[int] = (),
+        *,
+        force: bool = False,
+        on_forced: Callable[[str], None] = lambda _: None,
+    ) -> list[int]:
+        """Do as ``stop``, and return the ids alone: there may be very many."""
+        from asyncjman.scheduler.stopping import stop
+
+        database = self.session.writer()
+        had = await self.ids(selection, task_ids, unfinished=True)
+        elsewhere = await self.read(job_id for job_id, engine in had if engine != LOCAL)
+        here = [job_id for job_id, engine in had if engine == LOCAL]
+        engine_of = self.session.engine
+        await stop(database, engine_of, here, elsewhere, task_ids, force=force, on_forced=on_forced)
+        return [job_id for job_id, _ in had]
 
     async def run_again(
         self,
@@ -213,55 +228,91 @@ class JobCommands(JobReader):
         running_too: bool = False,
         where: Mapping[str, str] | None = None,
     ) -> Outcome:
-        """Have tasks run once more, in one transaction, and send them where they are to run.
+        """Have tasks run once more, in one transaction (of very many jobs in several, the first jobs first),
+        and send them where they are to run.
 
         ``where``: only tasks with these parameters; ``running_too``: what runs is stopped first. Raises
         UsageError where it makes no sense; nothing is changed then.
         """
-        from asyncjman.api.resubmission import as_they_stand, matching, narrowed, resubmit
+        from asyncjman.api.resubmission import Outcome
+
+        whole = Outcome()
+        async for part in self.running_again(selection, request, running_too=running_too, where=where):
+            whole.add(part)
+        return whole
+
+    async def running_again(
+        self,
+        selection: Selection,
+        request: Resubmission,
+        *,
+        running_too: bool = False,
+        where: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[Outcome]:
+        """Do as ``run_again``, and yield what came of each transaction: there may be very many jobs."""
+        from asyncjman.api.resubmission import as_they_stand, resubmit
         from asyncjman.scheduler.sending import send_again
 
         database = self.session.writer()
-        selection = await self.resolve(selection)
-        selected, request = narrowed(await self.chosen(selection), selection, request, where or {})
-        if request.wanted:
-            selected, request = await matching(database, selected, request)
+        job_ids, request = await self._to_run_again(selection, request, where or {})
         if running_too:
-            ids = ranges_of(job.id for job in selected)
-            for part, task_ids in Selection(ids=ids, tasks=request.tasks).parts():
-                await self.stop(part, task_ids)
-        outcome = await resubmit(self.session, selected, request)
-        trouble = await send_again(database, self.session.engine, [one.job for one in outcome.done])
-        outcome.done = await as_they_stand(database, outcome.done)
-        if trouble and outcome.done:
-            outcome.done[-1].problems.append(trouble)
-        return outcome
+            meant = Selection(ids=ranges_of(job_ids), tasks=request.tasks)
+            for part, task_ids in meant.parts() if job_ids else ():
+                await self.stop_ids(part, task_ids)
+        async for outcome in resubmit(self.session, job_ids, request):
+            trouble = await send_again(database, self.session.engine, [one.job for one in outcome.done])
+            outcome.done = await as_they_stand(database, outcome.done)
+            if trouble and outcome.done:
+                outcome.done[-1].problems.append(trouble)
+            yield outcome
+
+    async def _to_run_again(
+        self, selection: Selection, request: Resubmission, where: Mapping[str, str]
+    ) -> tuple[list[int], Resubmission]:
+        """Return the jobs that are meant, and the request for those of their tasks that are."""
+        from asyncjman.api.resubmission import matching, narrowed
+
+        selection = await self.resolve(selection)
+        some: Sequence[Job] = await self.chosen(selection) if where or request.wanted else []
+        some, request = narrowed(some, selection, request, where)
+        if request.wanted:
+            some, request = await matching(self.session.writer(), some, request)
+        if where or request.wanted:
+            return [job.id for job in some], request
+        return [job_id for job_id, _ in await self.ids(selection)], request
 
     async def delete(
         self,
-        which: JobHandle | Selection,
+        which: JobHandle | int | Selection,
         task_ids: Sequence[int] = (),
         *,
         keep_logs: bool = False,
         keep_log_dir: bool = False,
     ) -> list[Deleted]:
-        """Delete jobs, or some tasks of one, and their logs, after what runs was stopped.
+        """Delete jobs, or some tasks of one, and their logs and values, after what runs was stopped.
 
         The database goes with its last job. Raises BadSelection, or EnvironmentProblem where something can't
         be stopped: nothing is deleted then.
         """
-        from asyncjman.api.deletion import delete
+        found = self.deleting(selection_of(which), task_ids, keep_logs=keep_logs, keep_log_dir=keep_log_dir)
+        return sorted([one async for one in found], key=lambda one: one.job.id)
+
+    async def deleting(
+        self,
+        selection: Selection,
+        task_ids: Sequence[int] = (),
+        *,
+        keep_logs: bool = False,
+        keep_log_dir: bool = False,
+    ) -> AsyncIterator[Deleted]:
+        """Do as ``delete``, and yield what was deleted: there may be very many jobs."""
+        from asyncjman.api.deletion import Kept, delete
 
         database = self.session.writer()
-        selected = await self.chosen(selection_of(which), task_ids, unreadable_too=True)
-        return await delete(
-            database,
-            self.session.engine,
-            selected,
-            task_ids=task_ids,
-            keep_logs=keep_logs,
-            keep_log_dir=keep_log_dir,
-        )
+        chosen = await self.ids(selection, task_ids)
+        kept = Kept(logs=keep_logs, log_dir=keep_log_dir)
+        async for one in delete(database, self.session.engine, chosen, task_ids=task_ids, kept=kept):
+            yield one
 
     async def poll(self) -> JmanError | None:
         """Ask each cluster that has open jobs once, and store it; return why one did not answer.
@@ -285,6 +336,6 @@ class JobCommands(JobReader):
         return await killed(self.session)
 
 
-def selection_of(which: JobHandle | Selection) -> Selection:
-    """Return what means a job that is given by its handle."""
-    return which if isinstance(which, Selection) else Selection(ids=ranges_of([which.id]))
+def selection_of(which: HasId | int | Selection) -> Selection:
+    """Return what means a job that is given by its handle, or by its id."""
+    return which if isinstance(which, Selection) else Selection(ids=ranges_of([id_of(which)]))

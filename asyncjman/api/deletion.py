@@ -1,8 +1,8 @@
-"""Deleting jobs: in one transaction, after what runs of them was stopped; files go after it."""
+"""Deleting jobs: after what runs of them was stopped; files go after the transaction."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
@@ -11,6 +11,7 @@ from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import LOCAL, Job
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler import removal
+from asyncjman.scheduler.portions import JOBS, portions
 from asyncjman.scheduler.reconcile import recover_orphans
 from asyncjman.scheduler.resolving import end_and_resolve, end_tasks_and_resolve
 from asyncjman.scheduler.stopping import stop_elsewhere, stop_in, unconfirmed, until_stopped
@@ -31,61 +32,83 @@ class Deleted:
     skipped: list[int] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What stays."""
+
+    logs: bool = False
+    log_dir: bool = False
+    """The folder of the logs, though it is empty."""
+
+
 async def delete(
     database: Database,
     engine_of: Callable[[str], Engine],
-    selected: Sequence[Job],
+    chosen: Sequence[tuple[int, str]],
     *,
     task_ids: Sequence[int] = (),
-    keep_logs: bool = False,
-    keep_log_dir: bool = False,
-) -> list[Deleted]:
-    """Delete jobs, or only some tasks of them, after what runs of them was stopped; return what was done.
+    kept: Kept,
+) -> AsyncIterator[Deleted]:
+    """Delete jobs, (id, engine), or only some tasks of them, after what runs of them was stopped; yield what
+    was done.
 
-    The database goes with its last job. Raises EnvironmentProblem where something can't be stopped: nothing
-    is deleted then.
+    Very many are deleted in several transactions, the last jobs first: see ``portions``. The database goes
+    with its last job. Raises EnvironmentProblem where something can't be stopped: nothing is deleted then.
     """
-    if not selected:
-        return []
-    elsewhere = [job for job in selected if job.is_open_elsewhere]
+    if not chosen:
+        return
+    ids = [job_id for job_id, _ in chosen]
+    cluster_ids = [job_id for job_id, engine in chosen if engine != LOCAL]
+    open_there = await jobs.get(database, cluster_ids, unreadable_too=True) if cluster_ids else []
+    elsewhere = [job for job in open_there if job.is_open_elsewhere]
     await stop_elsewhere(database, engine_of, elsewhere, task_ids)
     left = {job.id: await unconfirmed(database, [job.id], task_ids) for job in elsewhere}
     local = engine_of(LOCAL)
     await recover_orphans(database, local)
-    deleted = await _stop_and_delete(
-        database, local, selected, task_ids, keep_logs=keep_logs, keep_log_dir=keep_log_dir
-    )
-    removed, left_over = await removal.finish_or_tell(database)
-    if deleted:
-        deleted[-1].problems.extend(left_over)
-    for one in deleted:
-        one.removed.extend(removed.paths[one.job.id])
-        one.problems.extend([*removed.problems[one.job.id], *left.get(one.job.id, ())])
-    return deleted
+    waiting = await _unfinished_dependents(database, set(ids))
+    await _stop_before(database, local, ids, task_ids)
+    for some in portions(ids, last_first=True):
+        deleted = await _stop_and_delete(database, local, some, task_ids, waiting, kept)
+        removed, left_over = await removal.finish_or_tell(database)
+        if deleted:
+            deleted[-1].problems.extend(left_over)
+        for one in deleted:
+            one.removed.extend(removed.paths.get(one.job.id, ()))
+            one.problems.extend([*removed.problems.get(one.job.id, ()), *left.get(one.job.id, ())])
+            yield one
+
+
+async def _stop_before(
+    database: Database, engine: Engine, ids: Sequence[int], task_ids: Sequence[int]
+) -> None:
+    """Stop what runs of jobs that are deleted in several transactions: none is deleted where that fails."""
+    if len(ids) <= JOBS or not await tasks.held_jobs(database, ids, task_ids):
+        return
+    for some in portions(ids, last_first=True):
+        async with database.transaction() as tx:
+            await stop_in(tx, await schedule.unfinished(tx, some, LOCAL), task_ids)
+    await until_stopped(database, engine, await schedule.unfinished(database, ids, LOCAL), task_ids)
 
 
 async def _stop_and_delete(
     database: Database,
     engine: Engine,
-    selected: Sequence[Job],
+    ids: Sequence[int],
     task_ids: Sequence[int],
-    *,
-    keep_logs: bool,
-    keep_log_dir: bool,
+    waiting: Mapping[int, list[int]],
+    kept: Kept,
 ) -> list[Deleted]:
     """Stop what runs here, and delete in the transaction that finds that nothing runs any more."""
-    waiting: dict[int, list[int]] | None = None
     while True:
         async with database.transaction() as tx:
-            chosen = await jobs.get(tx, [job.id for job in selected], unreadable_too=True)
-            if waiting is None:
-                waiting = await _unfinished_dependents(tx, {job.id for job in chosen})
+            chosen = await jobs.get(tx, ids, unreadable_too=True)
             unfinished = [job.id for job in chosen if job.status not in FINISHED and job.spec.engine == LOCAL]
-            if not await stop_in(tx, unfinished, task_ids):
+            if not await tasks.held_jobs(tx, unfinished, task_ids):
                 deleted = [_plan(job, task_ids) for job in chosen]
-                await _note_files(tx, deleted, keep_logs=keep_logs, keep_log_dir=keep_log_dir)
+                await _note_files(tx, deleted, kept)
                 await _delete(tx, deleted, waiting)
                 return [one for one, _ in deleted]
+            await stop_in(tx, unfinished, task_ids)
         await until_stopped(database, engine, unfinished, task_ids)
 
 
@@ -98,21 +121,29 @@ def _plan(job: Job, task_ids: Sequence[int]) -> _Planned:
     return (Deleted(job, tuple(task_ids)), left) if left else (Deleted(job, ()), None)
 
 
-async def _note_files(
-    tx: Transaction, deleted: Sequence[_Planned], *, keep_logs: bool, keep_log_dir: bool
-) -> None:
+async def _note_files(tx: Transaction, deleted: Sequence[_Planned], kept: Kept) -> None:
     """Store which files go with what is deleted; folders come last, they are to be empty by then."""
     folders: dict[PurePath, tuple[Job, str]] = {}
+    plain: list[tuple[Job, str]] = []
+    any_spool = _is_folder(PurePath(spool_folder(tx.path, "any")).parent)
     for one, left in deleted:
         job, start = one.job, log_start(one.job.spec)
-        if start is not None and not keep_logs:
-            async for latest in _attempts(tx, one):
-                await removals.add_logs(tx, job.id, job.spec.exec_dir, start, latest)
+        if start is not None and not kept.logs:
+            if job.spec.array is None:
+                plain.append((job, start))
+            else:
+                async for latest in _attempts(tx, one):
+                    await removals.add_logs(tx, job.id, job.spec.exec_dir, start, latest)
             folders.setdefault(PurePath(start).parent, (job, start))
-        if left is None and _has_spool(tx.path, job.spec.token):
+        if left is None and any_spool and _has_spool(tx.path, job.spec.token):
             await removals.add_spool(tx, job.id, job.spec.token)
+    attempts = await tasks.plain_attempts(tx, [job.id for job, _ in plain])
+    await removals.add_plain_logs(
+        tx,
+        [(job.id, job.spec.exec_dir, start, attempts[job.id]) for job, start in plain if job.id in attempts],
+    )
     for folder, (job, start) in folders.items():
-        if not keep_log_dir and _is_folder(folder):
+        if not kept.log_dir and _is_folder(folder):
             await removals.add_log_folder(tx, job.id, job.spec.exec_dir, start)
 
 
@@ -144,7 +175,7 @@ async def _delete(tx: Transaction, deleted: Sequence[_Planned], waiting: Mapping
     for one in whole:
         if others := waiting.get(one.job.id):
             await _tell_dependents(tx, one, others)
-    if whole and not await jobs.count(tx):
+    if whole and not await jobs.latest_ids(tx, 1):
         await removals.add_database(tx)
 
 
@@ -158,13 +189,8 @@ async def _tell_dependents(tx: Transaction, one: Deleted, waiting: Sequence[int]
         (one.skipped if other.status is Status.SKIPPED else one.freed).append(other.id)
 
 
-async def _unfinished_dependents(tx: Transaction, job_ids: set[int]) -> dict[int, list[int]]:
-    """Return for each of the jobs that hasn't ended the unfinished jobs that wait for it."""
-    edges = await jobs.dependency_edges(tx)
-    summaries = await schedule.summaries(tx, job_ids | edges.keys())
-    waiting = [one for one in edges if one not in job_ids and not summaries[one].finished]
-    return {
-        job_id: [one for one in waiting if job_id in edges[one]]
-        for job_id in job_ids
-        if job_id in summaries and not summaries[job_id].finished
-    }
+async def _unfinished_dependents(database: Database, job_ids: Set[int]) -> dict[int, list[int]]:
+    """Return for each job that hasn't ended the unfinished ones, others than these, that wait for it."""
+    found = await schedule.open_dependents_of_each(database, job_ids)
+    others = {job_id: [one for one in waiting if one not in job_ids] for job_id, waiting in found.items()}
+    return {job_id: waiting for job_id, waiting in others.items() if waiting}

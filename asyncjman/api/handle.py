@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from asyncjman.api.checks import timeout_of
+from asyncjman.api.progress import Progress
 from asyncjman.api.result import JobResult
-from asyncjman.errors import JobDeleted, JobFailed
+from asyncjman.errors import JobDeleted, JobFailed, UsageError
 from asyncjman.model.duration import Duration
 from asyncjman.model.job import PLAIN_TASK, Job, Task
 from asyncjman.model.status import Status
@@ -59,6 +60,11 @@ class JobHandle:
         return self._job.id
 
     @property
+    def database(self) -> Path:
+        """Return the path of the database that the job is in."""
+        return self._manager.session.path
+
+    @property
     def job(self) -> Job:
         """Return the job as it was when last looked at; ``refresh`` looks again."""
         return self._job
@@ -72,10 +78,11 @@ class JobHandle:
         return f"<JobHandle {self.id} {self.status}>"
 
     def __await__(self) -> Generator[Any, None, JobResult]:
-        return self._succeed().__await__()
+        return self.succeeded().__await__()
 
-    async def _succeed(self) -> JobResult:
-        result = await self.wait()
+    async def succeeded(self, timeout: Duration | None = None) -> JobResult:
+        """Wait for the job's end, as ``wait`` does; raise JobFailed where it is no success."""
+        result = await self.wait(timeout)
         if not result.succeeded:
             why = f": {result.reason}" if result.reason else ""
             logs = f" (see {result.logs[-1]})" if result.logs else ""
@@ -112,6 +119,14 @@ class JobHandle:
     async def tasks(self) -> list[Task]:
         """Return all tasks as they stand."""
         return [task async for task in self._manager.tasks(await self.refresh())]
+
+    async def value(self, timeout: Duration | None = None) -> Any:
+        """Return the value of a function job, see ``CallHandle``. Raises UsageError for a command's job."""
+        raise UsageError(f"job {self.id} runs a command, and has no value: await it for its result")
+
+    async def progress(self) -> Progress:
+        """Return how many of its tasks are done, as it stands now."""
+        return Progress.of([await self.refresh()])
 
     async def output(self, task_id: int = PLAIN_TASK, *, errors: bool = False) -> str:
         """Return what the job, or a task of its array, wrote to its log so far: "" without one."""

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from asyncjman.api.checks import id_of, timeout_of
+from asyncjman.api.checks import HasId, id_of, statuses_of, text_of, timeout_of
 from asyncjman.api.commands import JobCommands, selection_of
 from asyncjman.api.reader import ALL
 from asyncjman.errors import JobDeleted
-from asyncjman.model.job import LOCAL
+from asyncjman.model.events import JobSubmitted
+from asyncjman.model.job import LOCAL, PLAIN_TASK, Job, Task
 from asyncjman.model.selection import Selection, ranges_of
-from asyncjman.model.status import FINISHED, UNSUCCESSFUL
+from asyncjman.model.status import FINISHED, UNSUCCESSFUL, Status
 from asyncjman.store.completion import to_completion
+from asyncjman.system.logs import display_name
 
 if TYPE_CHECKING:
     from asyncjman.api.background import Background
     from asyncjman.api.handle import JobHandle
+    from asyncjman.api.progress import Progress
     from asyncjman.api.resubmission import Outcome, Resubmission
     from asyncjman.api.result import JobResult
+    from asyncjman.api.stream import Feed
     from asyncjman.model.duration import Duration
     from asyncjman.model.events import Event
 
@@ -37,14 +43,53 @@ class JobHandles(JobCommands):
         raise NotImplementedError
 
     async def get(self, job_id: int) -> JobHandle:
-        """Return a job by its id, whoever submitted it. Raises BadSelection where there is none."""
+        """Return a job by its id, whoever submitted it; that of a function is a ``CallHandle``.
+
+        Raises BadSelection where there is none.
+        """
         return (await self.jobs(Selection(ids=ranges_of([id_of(job_id)]))))[0]
 
-    async def jobs(self, selection: Selection = ALL) -> list[JobHandle]:
-        """Return the jobs that are meant: all, where nothing is said."""
-        from asyncjman.api.handle import JobHandle
+    async def jobs(
+        self,
+        selection: Selection = ALL,
+        *,
+        status: Status | str | Iterable[Status | str] = (),
+        name: str | None = None,
+        sweep: Mapping[str, object] | None = None,
+    ) -> list[JobHandle]:
+        """Return the jobs that are meant, in order of id: all, where nothing is said.
 
-        return [JobHandle(self, job) async for job in self.select(selection)]
+        ``status``: one or several; ``name``: one, or a pattern such as ``"train*"``; ``sweep``: those with a
+        task that has these parameters. Raises UsageError for what is no status, BadSelection where a sweep
+        has no such task.
+        """
+        from asyncjman.api.values import handle_class
+
+        meant = replace(selection, statuses=selection.statuses | statuses_of(status))
+        text_of(name, "name")
+        if sweep is not None:
+            meant = await self.narrowed(meant, {key: str(value) for key, value in sweep.items()})
+        found = [job async for job in self.select(meant)]
+        if name is not None:
+            found = named(found, name)
+        return [handle_class(job.spec)(self, job) for job in found]
+
+    async def attempts(self, job: HasId | int, task_id: int = PLAIN_TASK) -> list[Task]:
+        """Return all attempts of a task, the first one first, as each of them ended.
+
+        ``task_id``: of a job with an array. Raises BadSelection where there is no such task.
+        """
+        from asyncjman.store import tasks
+
+        found = (await self.get(id_of(job))).job
+        latest = await self.task(found, task_id)
+        return [*await tasks.attempts(self.session.database, found.id, task_id), latest]
+
+    async def progress(self, *jobs: HasId | int) -> Progress:
+        """Return how many tasks of these jobs are done, as it stands now; deleted ones are left out."""
+        from asyncjman.api.progress import Progress
+
+        return Progress.of(await self.read(id_of(job) for job in jobs))
 
     async def wait(self, *jobs: JobHandle, timeout: Duration | None = None) -> list[JobResult]:
         """Wait for the ends of jobs; return their results in order. Raises TimeoutError."""
@@ -68,12 +113,28 @@ class JobHandles(JobCommands):
         finally:
             await cancelled(waits)
 
-    def events(self, *jobs: JobHandle) -> AsyncGenerator[Event, None]:
-        """Yield what happens to jobs, what has happened already first, until all of them ended."""
-        from asyncjman.api.stream import event_stream
+    async def events(self, *jobs: JobHandle) -> AsyncGenerator[Event, None]:
+        """Yield what happens to jobs, what has happened already first, until all of them ended.
 
-        ids = [job.id for job in jobs]
-        return event_stream(self.session.database, self._background.bus, self._until_ended, ids)
+        Without ``jobs``: what happens to all, also to those that are new, until the loop is left. What was
+        before this began comes in order of time. What this process does comes at once, what others do within
+        0.5 seconds; the start of an attempt comes before its end, and the end of a job last.
+        """
+        feed = self.feed([job.id for job in jobs] if jobs else None)
+        if not jobs and self.is_owner:
+            from asyncjman.store import schedule
+
+            for name in await schedule.clusters(self.session.database):
+                self._background.follow_cluster(name)
+        async for batch in feed.batches():
+            for event in batch:
+                yield event
+
+    def feed(self, job_ids: Collection[int] | None) -> Feed:
+        """Return what happens to jobs (None: to all), in batches."""
+        from asyncjman.api.stream import Feed
+
+        return Feed(self.session.database, self._background.bus, self._until_ended, job_ids)
 
     async def until_ended(self, job: JobHandle, timeout: Duration | None = None) -> None:
         """Wait for a job's end, whoever runs it. Raises TimeoutError after ``timeout`` (seconds, or "2h")."""
@@ -153,6 +214,15 @@ class JobHandles(JobCommands):
         running_too: bool,
     ) -> Outcome:
         outcome = await self.run_again(selection, request, running_too=running_too, where=where)
+        for one in outcome.done:
+            self._background.bus.publish(JobSubmitted(one.job.id, one.job.submitted_at))
         if self._run:
             self._background.run(one.job.id for one in outcome.done)
         return outcome
+
+
+def named(jobs: Sequence[Job], pattern: str) -> list[Job]:
+    """Return the jobs of this name, their own or their command's; where there are none, those that match."""
+    names = [(job, display_name(job.spec)) for job in jobs]
+    same = [job for job, name in names if name == pattern]
+    return same or [job for job, name in names if fnmatchcase(name, pattern)]

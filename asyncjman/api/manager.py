@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack
+from typing import TYPE_CHECKING, Literal, Self
 
 from asyncjman.api.checks import number_of, path_of, text_of
-from asyncjman.api.handles import JobHandles
+from asyncjman.api.functions import Functions
 from asyncjman.api.session import Asks, Session
+from asyncjman.api.termination import Termination
 from asyncjman.errors import UsageError
-from asyncjman.model.job import LOCAL, Job, JobSpec
+from asyncjman.model.job import LOCAL
 from asyncjman.model.paths import absolute
 from asyncjman.model.selection import Selection, ranges_of
 from asyncjman.runtime import SYSTEM, Runtime
@@ -22,18 +20,13 @@ from asyncjman.store.completion import to_completion
 
 if TYPE_CHECKING:
     from asyncjman.api.background import Background
-    from asyncjman.api.calls import Calls, Results
-    from asyncjman.api.handle import JobHandle
-    from asyncjman.api.request import JobRequest, Options
-    from asyncjman.api.result import JobResult
     from asyncjman.api.running import Output
     from asyncjman.settings import Settings
 
-T = TypeVar("T")
 OnExit = Literal["stop", "wait", "leave"]
 
 
-class JobManager(JobHandles):
+class JobManager(Functions):
     """Submits jobs, runs them in the background, and lets them be awaited; an async context manager.
 
     Local jobs that are submitted or resubmitted here run as soon as they can, ``parallel`` tasks at once,
@@ -41,12 +34,15 @@ class JobManager(JobHandles):
     not: ``job.run()`` has them run here. With ``executor="sge"`` jobs are sent to the cluster, and followed
     there; local jobs and jobs of the cluster may wait for each other.
 
-    At the end of the block local jobs that still run are stopped, those on the cluster live on
-    (``on_exit="leave"``); ``on_exit="wait"`` awaits, ``on_exit="stop"`` stops what was submitted here. What
-    ran only because others wait for it is not stopped, but released to run again. ``profile`` names
-    settings for the cluster. With ``run=False`` nothing is run here: jobs are stored, sent to clusters,
-    stopped and observed, as the commands of ``jman`` do. ``create=False``: a database that isn't there looks
-    like an empty one. ``asks`` and ``within``: how patient it is with clusters, see ``Session``.
+    At the end of the block, or with ``close()``, ``on_exit`` says what becomes of jobs that were submitted
+    here: ``"stop"`` (default for local jobs) stops them; ``"leave"`` (default with a cluster) lets those on
+    the cluster live on, and ends local tasks that run, but releases them, so that another execute runs them
+    again; ``"wait"`` awaits them, and where an error leaves the block does as the default does. What ran
+    only because others wait for it is always released. SIGTERM leaves the block, as Ctrl-C does, unless the
+    program handles it by itself. ``profile`` names settings for the cluster. With ``run=False`` nothing is
+    run here: jobs are stored, sent to clusters, stopped and observed, as the commands of ``jman`` do.
+    ``create=False``: a database that isn't there looks like an empty one. ``asks`` and ``within``: how
+    patient it is with clusters, see ``Session``.
 
     >>> import asyncio, tempfile
     >>> from asyncjman import JobManager
@@ -104,12 +100,37 @@ class JobManager(JobHandles):
         self._output = output
         self._run = run
         self._made: Background | None = None
+        self._termination: Termination | None = None
         self._sent: set[int] = set()
         """Jobs of a cluster that were submitted here."""
 
-    async def __aenter__(self) -> JobManager:
+    async def open(self) -> Self:
+        """Open the database; ``close`` is to follow. ``async with`` does both.
+
+        Raises DatabaseProblem where it can't be, NotOpen where it is open already, or where no event loop of
+        asyncio runs.
+        """
+        self.session.check_free()
         await self.session.open()
+        if self._run:
+            self._termination = Termination(self.close)
+            self._termination.install()
         return self
+
+    async def close(self, *, failed: bool = False) -> None:
+        """Do with what was submitted what ``on_exit`` says, and close the database; twice is no error.
+
+        ``failed``: as if an error left the block, so that nothing is awaited.
+        """
+        if not self.session.is_open:
+            return
+        try:
+            await self._end_jobs(failed=failed)
+        finally:
+            await to_completion(self._close())
+
+    async def __aenter__(self) -> Self:
+        return await self.open()
 
     async def __aexit__(
         self,
@@ -117,150 +138,41 @@ class JobManager(JobHandles):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        try:
-            if self._on_exit == "wait" and error is None and self._made is not None:
-                from asyncjman.api.together import together
+        await self.close(failed=error is not None)
 
-                await together(self._until_no_more(job_id) for job_id in self._made.requested)
-            elif self._on_exit == "stop" and self._sent:
-                left = [job.id for job in await self.read(self._sent)]
-                if left:
-                    await self.stop(Selection(ids=ranges_of(left)))
-        finally:
-            await to_completion(self._close())
+    async def _end_jobs(self, *, failed: bool) -> None:
+        """Wait for jobs here, stop those of the cluster, or have local ones released to run elsewhere."""
+        if self._on_exit == "wait" and not failed and self._made is not None:
+            from asyncjman.api.together import together
+
+            await together(self._until_no_more(job_id) for job_id in self._made.requested)
+        elif self._on_exit == "stop" and self._sent:
+            left = [job.id for job in await self.read(self._sent)]
+            if left:
+                await self.stop(Selection(ids=ranges_of(left)))
+        elif self._on_exit == "leave" and self._made is not None:
+            self._made.requested.clear()  # what is not asked for is released when it is ended
 
     async def _close(self) -> None:
         try:
             if self._made is not None:
                 await self._made.close()
         finally:
-            await self.session.close()
+            self._made = None
+            self._sent.clear()
+            try:
+                await self.session.close()
+            finally:
+                if self._termination is not None:
+                    self._termination.remove()
+                    self._termination = None
 
     @property
     def _background(self) -> Background:
         """Return what runs jobs and waits for them, made when it is first needed."""
         if self._made is None:
+            self.session.check_open()
             from asyncjman.api.background import Background
 
             self._made = Background(self.session, parallel=self._parallel, output=self._output, run=self._run)
         return self._made
-
-    # -- submitting --------------------------------------------------------------------------------------
-
-    async def submit(
-        self, command: Sequence[str | os.PathLike[str]], **options: Unpack[Options]
-    ) -> JobHandle:
-        """Submit a job and return at once. The options are those of ``jman submit``, see ``Options``.
-
-        Raises UsageError for what makes no sense: nothing is stored then. Where it is cancelled, nothing is
-        stored, or the CancelledError has the handle as its attribute ``job``.
-        """
-        from asyncjman.api.request import JobRequest
-
-        try:
-            request = JobRequest(command=command, **options)
-        except TypeError as error:
-            raise UsageError(f"submit: {error}".replace("JobRequest.__init__() got", "it got")) from None
-        return await self._store(self._resolved(request))
-
-    def _resolved(self, request: JobRequest) -> JobSpec:
-        from asyncjman.settings import Settings
-
-        settings = Settings() if self._executor == LOCAL else self.session.settings
-        return request.resolve(self._executor, settings)
-
-    async def _store(self, spec: JobSpec) -> JobHandle:
-        """Store a job and have it run; a cancellation that comes too late for the first has the handle."""
-        from asyncjman.api.handle import JobHandle
-        from asyncjman.api.submission import store
-        from asyncjman.model.events import JobSubmitted
-
-        handles: list[JobHandle] = []
-        background = self._background
-
-        def on_stored(stored: list[Job]) -> None:
-            for job in stored:
-                handles.append(JobHandle(self, job))
-                background.bus.publish(JobSubmitted(job.id, job.submitted_at))
-                self._begin(job)
-
-        try:
-            self.session.refuse(spec)
-            await store(self.session.writer(), spec, on_stored)
-            (handle,) = handles
-            if spec.engine != LOCAL:
-                await background.until_sent(handle.id)
-                await handle.refresh()
-        except BaseException as error:
-            # where the cluster didn't answer, it may have the job
-            if handles and (isinstance(error, asyncio.CancelledError) or getattr(error, "ambiguous", False)):
-                error.job = handles[0]  # type: ignore[attr-defined]  # what is ours on it
-            raise
-        return handle
-
-    def _begin(self, job: Job) -> None:
-        """Have a job that was stored a moment ago run; it is not waited for."""
-        if job.spec.engine == LOCAL:
-            self._background.run([job.id])
-        else:
-            self._sent.add(job.id)
-            self._background.send(job)
-
-    # -- functions ---------------------------------------------------------------------------------------
-
-    async def call(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
-        """Run ``function(*args, **kwargs)`` as a job; return its value, or raise its exception.
-
-        Function, arguments and value must be picklable (by cloudpickle). Where it is cancelled, see
-        ``submit``.
-        """
-        request, results = await self._calls.prepare(function, [(args, kwargs)], name=None, array=False)
-        result = await self._run_call(request, results)
-        # whatever the function gave: its type is the caller's
-        return results.value(result, 0)  # type: ignore[no-any-return]
-
-    async def map(
-        self,
-        function: Callable[..., T],
-        items: Iterable[Any],
-        *,
-        name: str | None = None,
-        log_dir: str | os.PathLike[str] | None = None,
-        at_once: int | None = None,
-    ) -> list[T]:
-        """Run ``function(item)`` for each item, as the tasks of one array job; return the values in order.
-
-        ``at_once``: how many tasks of it may run at a time. The first exception, in order, is raised.
-        """
-        inputs: list[tuple[tuple[Any, ...], dict[str, Any]]] = [((item,), {}) for item in items]
-        if not inputs:
-            return []
-        request, results = await self._calls.prepare(
-            function,
-            inputs,
-            name=text_of(name, "name"),
-            array=True,
-            throttle=None if at_once is None else number_of(at_once, "at_once"),
-        )
-        result = await self._run_call(replace(request, log_dir=log_dir), results)
-        return [results.value(result, index) for index in range(len(inputs))]
-
-    @property
-    def _calls(self) -> Calls:
-        """Return what makes function jobs. Raises NotOwner, before anything is written beside a database."""
-        from asyncjman.api.calls import Calls
-
-        return Calls(self.path, self.session.writer().runtime)
-
-    async def _run_call(self, request: JobRequest, results: Results) -> JobResult:
-        try:
-            job = await self._store(self._resolved(request))
-        except BaseException as error:
-            if not hasattr(error, "job"):
-                await results.forget()
-            raise
-        try:
-            return await job.wait()
-        except asyncio.CancelledError as error:
-            error.job = job  # type: ignore[attr-defined]  # what is ours on it
-            raise

@@ -11,14 +11,17 @@ from asyncjman.api.ids import check_tasks, resolve, where_tasks
 from asyncjman.api.logfiles import logs
 from asyncjman.model.job import Job, Task
 from asyncjman.model.selection import Selection, TaskFilter, ranges_of
+from asyncjman.model.status import FINISHED
 from asyncjman.store import jobs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from asyncjman.api.doctor import Finding
-    from asyncjman.api.failures import Failure
+    from asyncjman.api.failures import Example, Group
+    from asyncjman.api.reporting import Reportable
     from asyncjman.api.session import Session
+    from asyncjman.api.summary import Totals as LocalTotals
     from asyncjman.api.summary import Unsuccessful
 
 ALL = Selection()
@@ -61,13 +64,23 @@ class JobReader:
         return await resolve(self.session.database, self.path, selection, task_ids)
 
     async def narrowed(
-        self, selection: Selection, where: Mapping[str, str], task_ids: Sequence[int] = ()
+        self,
+        selection: Selection,
+        where: Mapping[str, str],
+        task_ids: Sequence[int] = (),
+        *,
+        failure: str | None = None,
     ) -> Selection:
         """Return the selection by ids alone, and of sweeps only the tasks with these parameters.
 
-        Raises BadSelection as ``resolve``, and where no task has these parameters.
+        ``failure``: the id of a group of failures, only its tasks. Raises BadSelection as ``resolve``, and
+        where no task is meant.
         """
         found = await self.resolve(selection, task_ids)
+        if failure is not None:
+            from asyncjman.api.failures import narrowed
+
+            found = await narrowed(self.session.database, failure, found)
         if not where:
             return found
         jobs_of = [job async for job in jobs.select(self.session.database, found)]
@@ -96,6 +109,20 @@ class JobReader:
             check_tasks(job, task_ids)
         return selected
 
+    async def ids(
+        self, selection: Selection, task_ids: Sequence[int] = (), *, unfinished: bool = False
+    ) -> list[tuple[int, str]]:
+        """Return (id, engine) of the jobs that are meant: there may be too many to read them all at once.
+
+        ``unfinished``: only of those that have not ended. Raises BadSelection where one has no such tasks.
+        """
+        if task_ids or selection.statuses or selection.having:
+            chosen = await self.chosen(selection, task_ids, unreadable_too=True)
+            ended = FINISHED if unfinished else ()
+            return [(job.id, job.spec.engine) for job in chosen if job.status not in ended]
+        meant = await self.resolve(selection)
+        return await jobs.with_engines(self.session.database, meant, unfinished=unfinished)
+
     async def read(self, job_ids: Iterable[int]) -> list[Job]:
         """Return those of these jobs that are there."""
         return await jobs.get(self.session.database, job_ids)
@@ -112,6 +139,12 @@ class JobReader:
         Raises BadSelection for ids that the job has not.
         """
         return tasks.select(self.session.database, job, only, wanted)
+
+    def reportable(self) -> Reportable:
+        """Return what finds the tasks of jobs that have something to report."""
+        from asyncjman.api.reporting import Reportable
+
+        return Reportable(self.session.database)
 
     async def task(self, job: Job, task_id: int) -> Task:
         """Return one task. Raises BadSelection where the job has no such task, or is no more."""
@@ -142,17 +175,29 @@ class JobReader:
             if not only or task.task_id in only:
                 yield task, stream, lines
 
-    async def failures(self, selected: Iterable[Job]) -> list[Failure]:
-        """Return what to show of the first tasks of these jobs that failed."""
-        from asyncjman.api.failures import first_failures
+    async def failures(
+        self, job_ids: Iterable[int] | None = None, only: Mapping[int, Sequence[int]] | None = None
+    ) -> list[Group]:
+        """Return the failures of jobs (None: of all) by their causes, the largest group first.
 
-        return await first_failures(self.session.database, [job.id for job in selected])
+        ``only``: of these jobs, by id, these tasks alone.
+        """
+        from asyncjman.api.failures import groups
 
-    async def failures_of(self, failed: Iterable[Task]) -> list[Failure]:
-        """Return what to show of these tasks."""
-        from asyncjman.api.failures import failures_of
+        return await groups(self.session.database, job_ids, only)
 
-        return await failures_of(self.session.database, failed)
+    async def failure_examples(self, some: Sequence[Group]) -> list[tuple[Group, Example | None]]:
+        """Return groups of failures, each with one of its tasks."""
+        from asyncjman.api.failures import examples
+
+        found = await examples(self.session.database, some)
+        return list(zip(some, found, strict=True))
+
+    async def totals(self, only: Iterable[int] | None, since: float = 0.0) -> LocalTotals:
+        """Return how the tasks of local jobs are (of ``only`` these) that were open at a moment, or are."""
+        from asyncjman.api.summary import totals
+
+        return await totals(self.session.database, only, since)
 
     async def not_succeeded(self, only: Iterable[int] | None) -> list[Unsuccessful]:
         """Return the local jobs (of ``only`` these) that are no success now."""

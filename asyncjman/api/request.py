@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
+from asyncjman.api.asked import Array, Resources, array_of
 from asyncjman.api.checks import (
     Earlier,
     dependencies_of,
@@ -41,8 +42,8 @@ class Options(TypedDict, total=False):
     """The options of a job; those of ``jman submit``."""
 
     name: str | None
-    array: str | None
-    """As in ``"1-10%4"``: ids, and how many of them at a time."""
+    array: Array | None
+    """As in ``"1-10%4"``: ids, and how many of them at a time; a number: 1 to that; a range of ids."""
     exec_dir: str | os.PathLike[str] | None
     """Default: the current folder."""
     log_dir: str | os.PathLike[str] | None
@@ -59,8 +60,8 @@ class Options(TypedDict, total=False):
     timeout: Duration | None
     """Seconds, a text such as ``"2h"``, or a timedelta."""
     queue: str | None
-    resources: Mapping[str, object] | None
-    """What a cluster is asked for: ``memory``, ``slots``, ``time``, ``io_big``, ``extra``."""
+    resources: Resources | Mapping[str, object] | None
+    """What a task needs: ``Resources``, or a mapping of its fields."""
     check: bool
     """Whether the command is looked for first."""
 
@@ -71,7 +72,7 @@ class JobRequest:
 
     command: Sequence[str | os.PathLike[str]]
     name: str | None = None
-    array: str | None = None
+    array: Array | None = None
     exec_dir: str | os.PathLike[str] | None = None
     log_dir: str | os.PathLike[str] | None = None
     environment: Mapping[str, str] | None = None
@@ -86,7 +87,7 @@ class JobRequest:
     retry: Retry | int | None = None
     timeout: Duration | None = None
     queue: str | None = None
-    resources: Mapping[str, object] | None = field(default=None)
+    resources: Resources | Mapping[str, object] | None = None
     check: bool = True
     token: str = ""
     """The one of its spool folder, where that is there already."""
@@ -103,7 +104,7 @@ class JobRequest:
         log_dir, folder = path_of(self.log_dir, "log_dir"), self._folder()
         _refuse_log_dir(log_dir, folder)
         sweep = sweep_of(self.sweep)
-        array = _array_of(text_of(self.array, "array"), sweep)
+        array = _array_of(array_of(self.array), sweep)
         check = flag_of(self.check, "check") and not _has_field(command[0], sweep)
         if sweep is not None and self.check:
             _refuse_mistyped(command, sweep)
@@ -196,10 +197,10 @@ def _refuse_log_dir(log_dir: str | None, folder: Path) -> None:
         raise EnvironmentProblem(error.strerror) from error
 
 
-def _array_of(array: str | None, sweep: Sweep | None) -> ArraySpec | None:
+def _array_of(array: str | ArraySpec | None, sweep: Sweep | None) -> ArraySpec | None:
     if sweep is not None:
-        return array_of_sweep(sweep, array)
-    return None if array is None else ArraySpec.parse(array)
+        return array_of_sweep(sweep, None if array is None else str(array))
+    return ArraySpec.parse(array) if isinstance(array, str) else array
 
 
 def array_of_sweep(sweep: Sweep, array: str | None) -> ArraySpec:

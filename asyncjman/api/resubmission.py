@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -14,15 +15,15 @@ from asyncjman.api.request import placed
 from asyncjman.api.session import Session
 from asyncjman.errors import BadDependency, BadSelection, UsageError
 from asyncjman.model.array import ArraySpec
-from asyncjman.model.graph import dependents
-from asyncjman.model.job import LOCAL, Job, JobSpec
+from asyncjman.model.job import LOCAL, PLAIN_TASK, Job, JobSpec
 from asyncjman.model.resources import checked
 from asyncjman.model.retry import Retry
 from asyncjman.model.selection import Selection, TaskFilter
 from asyncjman.model.status import UNSUCCESSFUL, Status
 from asyncjman.scheduler import removal
+from asyncjman.scheduler.portions import JOBS, portions
 from asyncjman.scheduler.reconcile import recover_orphans
-from asyncjman.scheduler.resolving import resolve_jobs, waiting_status
+from asyncjman.scheduler.resolving import resolve_jobs
 from asyncjman.store import jobs, removals, schedule, submissions, tasks, transitions
 from asyncjman.store.database import Database, Transaction
 from asyncjman.system.logs import log_start
@@ -109,6 +110,12 @@ class Outcome:
     skipped: list[int] = field(default_factory=list)
     """Jobs that stay skipped: left on purpose, or because of other jobs that they depend on."""
 
+    def add(self, more: Outcome) -> None:
+        """Take in what came of a later transaction, in which jobs of an earlier one may have been again."""
+        known = {one.job.id for one in self.done}
+        self.done += [one for one in more.done if one.job.id not in known]
+        self.skipped = sorted({*self.skipped, *more.skipped} - {one.job.id for one in more.done})
+
 
 def narrowed(
     selected: Sequence[Job], selection: Selection, request: Resubmission, where: Mapping[str, str]
@@ -140,44 +147,66 @@ async def matching(
     return [job for job in selected if job.id in tasks_of], replace(request, tasks=tasks_of)
 
 
-async def resubmit(session: Session, selected: Sequence[Job], request: Resubmission) -> Outcome:
-    """Do it in one transaction. Raises UsageError where it makes no sense; nothing is changed then."""
+async def resubmit(session: Session, job_ids: Sequence[int], request: Resubmission) -> AsyncIterator[Outcome]:
+    """Do it in one transaction; of very many jobs in several, the first jobs first: see ``portions``.
+
+    Yields what came of each. Raises UsageError where it makes no sense; nothing is changed then.
+    """
     database = session.writer()
     await recover_orphans(database, session.engine(LOCAL))
-    async with database.transaction() as tx:
-        chosen = await jobs.get(tx, [job.id for job in selected])
-        _check(
-            chosen, request, {one.job_id for one in await submissions.active(tx, [job.id for job in chosen])}
-        )
-        edges = await jobs.dependency_edges(tx)
-        _refuse_cycle(edges)
-        changed = [job.id for job in chosen if await _reset(tx, job, request, session)]
-        if request.to is not None or request.changes:
-            for job in await jobs.get(tx, changed):
-                session.refuse(job.spec)
-        behind = await _skipped_behind(tx, edges, changed)
-        if request.dependents:
-            for job_id in behind:
-                target = await waiting_status(tx, job_id)
-                await transitions.reset(tx, job_id, [Status.SKIPPED], target, None, tx.runtime.time())
-        await resolve_jobs(tx, {*changed, *dependents(edges, changed)})
-        now = await schedule.summaries(tx, {*changed, *behind})
-    skipped = {job_id for job_id, one in now.items() if one.status is Status.SKIPPED}
-    outcome = Outcome(skipped=sorted(skipped))
-    removed, left_over = await removal.finish_or_tell(database)
-    for job in await jobs.get(database, now.keys() - skipped if request.dependents else changed):
-        outcome.done.append(Resubmitted(job, removed.paths[job.id], removed.problems[job.id]))
-    if outcome.done:
-        outcome.done[-1].problems.extend(left_over)
-    return outcome
+    if request.command and len(job_ids) != 1:
+        raise UsageError("--overwrite-command goes with one job: jman resubmit -j 3 -o COMMAND...")
+    if len(job_ids) > JOBS and (request.to is not None or request.changes):
+        await _check_all(session, job_ids, request)
+    for some in portions(job_ids) if job_ids else ():
+        async with database.transaction() as tx:
+            changed, behind = await _resubmit(tx, some, request, session)
+            now = await schedule.summaries(tx, {*changed, *behind})
+        skipped = {job_id for job_id, one in now.items() if one.status is Status.SKIPPED}
+        outcome = Outcome(skipped=sorted(skipped))
+        removed, left_over = await removal.finish_or_tell(database)
+        for job in await jobs.get(database, now.keys() - skipped if request.dependents else changed):
+            paths, problems = removed.paths.get(job.id, []), removed.problems.get(job.id, [])
+            outcome.done.append(Resubmitted(job, paths, problems))
+        if outcome.done:
+            outcome.done[-1].problems.extend(left_over)
+        yield outcome
+
+
+async def _resubmit(
+    tx: Transaction, job_ids: Sequence[int], request: Resubmission, session: Session
+) -> tuple[list[int], list[int]]:
+    """Return the jobs that are to run, and those that were skipped because of these."""
+    chosen = await jobs.get(tx, job_ids)
+    launched = {one.job_id for one in await submissions.active(tx, job_ids)}
+    _check(chosen, request, launched)
+    _refuse_cycle(await jobs.dependency_edges(tx))
+    changed = await _reset(tx, chosen, request, launched)
+    await _change(tx, [job for job in chosen if job.id in changed], request, session)
+    if request.to is not None or request.changes:
+        for job in await jobs.get(tx, changed):
+            session.refuse(job.spec)
+    behind = [one for one in await schedule.skipped_behind(tx, changed) if one not in changed]
+    if request.dependents:
+        await _reset_behind(tx, behind)
+    await resolve_jobs(tx, changed | set(await schedule.open_dependents(tx, changed)))
+    return sorted(changed), behind
+
+
+async def _check_all(session: Session, job_ids: Sequence[int], request: Resubmission) -> None:
+    """Look for what makes no sense before the first of several transactions."""
+    database = session.database
+    for some in portions(job_ids):
+        chosen = await jobs.get(database, some)
+        _check(chosen, request, {one.job_id for one in await submissions.active(database, some)})
+        for job in chosen:
+            if job.status in PENDING or any(job.counts.get(one) for one in request.statuses):
+                session.refuse(_changed(job.spec, request, session))
 
 
 def _check(chosen: Sequence[Job], request: Resubmission, launched: Container[int]) -> None:
     """``launched``: the jobs that a cluster has something of, or may have: an intent is one, too."""
-    if request.command:
-        if len(chosen) != 1:
-            raise UsageError("--overwrite-command goes with one job: jman resubmit -j 3 -o COMMAND...")
-        job = chosen[0]
+    for job in chosen if request.command else ():
         if job.status in (Status.QUEUED, Status.EXECUTING):
             raise UsageError(f"job {job.id} is {job.status}: stop it before it gets a new command")
     for job in chosen if request.to is not None else ():
@@ -194,23 +223,58 @@ def _refuse_cycle(edges: Mapping[int, Iterable[int]]) -> None:
         raise BadDependency(f"jobs wait for each other: {' -> '.join(map(str, error.args[1]))}") from None
 
 
-async def _reset(tx: Transaction, job: Job, request: Resubmission, session: Session) -> bool:
-    """Reset the tasks of a job that are meant; tell whether it is to run."""
-    target = await waiting_status(tx, job.id) if job.spec.dependencies else Status.SUBMITTED
-    only = request.tasks.get(job.id, ())
-    if request.clean:
-        ended = await tasks.ended_in(tx, job.id, request.statuses, only)
-    changed = await transitions.reset(
-        tx, job.id, request.statuses, target, job.spec.array, tx.runtime.time(), only
-    )
-    if not changed and job.status not in PENDING:
-        return False
-    if request.clean and (start := log_start(job.spec)) is not None:
-        await removals.add_logs(tx, job.id, job.spec.exec_dir, start, ended)
-    spec = _changed(job.spec, request, session)
-    if spec != job.spec:
-        await jobs.replace_spec(tx, job.id, spec)
-    return True
+async def _reset(
+    tx: Transaction, chosen: Sequence[Job], request: Resubmission, launched: Container[int]
+) -> set[int]:
+    """Reset the tasks of the jobs that are meant; return the jobs that are to run."""
+    plain: dict[Status, list[int]] = defaultdict(list)
+    changed = {job.id for job in chosen if job.status in PENDING}
+    ended: dict[int, list[tuple[int, int]]] = {}
+    for job in chosen:
+        # what waits is held there where the job is on a cluster, and what is to be sent is submitted
+        target = Status.WAITING if job.spec.dependencies and job.id not in launched else Status.SUBMITTED
+        only = request.tasks.get(job.id, ())
+        if job.spec.array is None:
+            plain[target].append(job.id)
+            continue
+        if request.clean:
+            ended[job.id] = await tasks.ended_in(tx, job.id, request.statuses, only)
+        if await transitions.reset(
+            tx, job.id, request.statuses, target, job.spec.array, tx.runtime.time(), only
+        ):
+            changed.add(job.id)
+    for target, job_ids in plain.items():
+        if request.clean:
+            latest = await tasks.plain_attempts(tx, job_ids, request.statuses)
+            ended |= {job_id: [(PLAIN_TASK, attempt)] for job_id, attempt in latest.items()}
+        changed |= await transitions.reset_plain(tx, job_ids, request.statuses, target, tx.runtime.time())
+    for job in chosen:
+        if job.id in changed and ended.get(job.id) and (start := log_start(job.spec)) is not None:
+            await removals.add_logs(tx, job.id, job.spec.exec_dir, start, ended[job.id])
+    return changed
+
+
+async def _change(tx: Transaction, some: Sequence[Job], request: Resubmission, session: Session) -> None:
+    """Store what is different in jobs from now on."""
+    for job in some:
+        spec = _changed(job.spec, request, session)
+        if spec != job.spec:
+            await jobs.replace_spec(tx, job.id, spec)
+
+
+async def _reset_behind(tx: Transaction, job_ids: Sequence[int]) -> None:
+    """Reset what was skipped because of jobs that are to run."""
+    launched = {one.job_id for one in await submissions.active(tx, job_ids)}
+    summaries = await schedule.summaries(tx, job_ids)
+    plain: dict[Status, list[int]] = {Status.WAITING: [], Status.SUBMITTED: []}
+    for job_id, one in summaries.items():
+        target = Status.SUBMITTED if job_id in launched else Status.WAITING
+        if one.array is None:
+            plain[target].append(job_id)
+        else:
+            await transitions.reset(tx, job_id, [Status.SKIPPED], target, None, tx.runtime.time())
+    for target, some in plain.items():
+        await transitions.reset_plain(tx, some, [Status.SKIPPED], target, tx.runtime.time())
 
 
 def _changed(spec: JobSpec, request: Resubmission, session: Session) -> JobSpec:
@@ -225,15 +289,9 @@ def _changed(spec: JobSpec, request: Resubmission, session: Session) -> JobSpec:
     return spec
 
 
-async def _skipped_behind(
-    tx: Transaction, edges: Mapping[int, Iterable[int]], changed: Sequence[int]
-) -> list[int]:
-    """Return the jobs, other than these, that depend on these and of which something was skipped."""
-    behind = await schedule.summaries(tx, set(dependents(edges, changed)) - set(changed))
-    return [job_id for job_id, one in behind.items() if one.counts.get(Status.SKIPPED)]
-
-
 async def as_they_stand(database: Database, done: Sequence[Resubmitted]) -> list[Resubmitted]:
     """Return the jobs as they are now; those that another process deleted meanwhile are left out."""
+    if all(one.job.spec.engine == LOCAL for one in done):
+        return list(done)  # they were read a moment ago
     now = {job.id: job for job in await jobs.get(database, [one.job.id for one in done])}
     return [replace(one, job=now[one.job.id]) for one in done if one.job.id in now]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -10,6 +11,7 @@ from asyncjman.errors import (
     DamagedDatabase,
     DatabaseProblem,
     JmanError,
+    NotOpen,
     UnreadableJob,
     UsageError,
 )
@@ -41,8 +43,6 @@ class Session:
     ``asks``: how patient it is with a cluster; ``within``: seconds for all that the cluster is asked.
     """
 
-    database: Reader
-
     def __init__(
         self,
         path: Path,
@@ -63,6 +63,9 @@ class Session:
         self._settings = settings
         self._profile = profile
         self._cluster = cluster
+        self._database: Reader | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._was_open = False
         self._engines: dict[str, Engine] = {}
         self.trouble: JmanError | None = None
         """Why a cluster did not answer, or did not take a job, when it was polled."""
@@ -80,14 +83,54 @@ class Session:
 
     async def close(self) -> None:
         """Close the engines and the database."""
+        database = self.database
         try:
             for engine in self._engines.values():
                 await engine.close()
         finally:
-            await self.database.close()
+            self._engines = {}
+            self._database, self._was_open = None, True
+            await database.close()
 
     async def _open(self) -> None:
-        self.database = await Reader.open(self.path, create=self._create, runtime=self._runtime)
+        self._loop = asyncio.get_running_loop()
+        self._database = await Reader.open(self.path, create=self._create, runtime=self._runtime)
+
+    @property
+    def database(self) -> Reader:
+        """Return the open database. Raises NotOpen, also where it is used from another event loop."""
+        self.check_open()
+        assert self._database is not None
+        return self._database
+
+    @property
+    def is_open(self) -> bool:
+        return self._database is not None
+
+    def check_open(self) -> None:
+        """Raise NotOpen where there is no open database that can be used here."""
+        if self._database is None:
+            when = "closed: its block was left" if self._was_open else "not open: use it in its async with"
+            raise NotOpen(f"the JobManager of {self.path} is {when}")
+        if self._running() is not self._loop:
+            raise NotOpen(
+                f"the JobManager of {self.path} belongs to another event loop, that in which it was opened"
+            )
+
+    def check_free(self) -> None:
+        """Raise NotOpen where it can't be opened here."""
+        if self._database is not None:
+            raise NotOpen(f"the JobManager of {self.path} is open already")
+        self._running()
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        try:
+            return asyncio.get_running_loop()
+        except RuntimeError:
+            raise NotOpen(
+                f"the JobManager of {self.path} needs a running event loop of asyncio: with trio, or without "
+                "any, use asyncjman.sync.JobManager"
+            ) from None
 
     async def _finish_removal(self) -> None:
         """Remove what a command that was killed left to be removed."""

@@ -1,14 +1,13 @@
-"""What a run did, and what is left after it."""
+"""What a run did, and what is left after it: as the database says, so that all who look say the same."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from asyncjman.api.failures import MAX_FAILURES
 from asyncjman.model.events import Event, JobFinished, TaskFinished
-from asyncjman.model.job import LOCAL, Task
+from asyncjman.model.job import LOCAL
 from asyncjman.model.status import Status
 from asyncjman.store import schedule
 from asyncjman.store.database import Reader
@@ -16,29 +15,41 @@ from asyncjman.store.database import Reader
 
 @dataclass(slots=True)
 class Summary:
-    """What a run did."""
+    """What this run did."""
 
     counts: Counter[Status] = field(default_factory=Counter)
     """How many tasks ended, and how."""
     skipped_jobs: int = 0
     ended: dict[int, Status] = field(default_factory=dict)
     """Jobs that ended during it."""
-    with_bad_tasks: set[int] = field(default_factory=set)
-    """Jobs of which a task ended without success during it."""
-    failed: list[Task] = field(default_factory=list)
-    """The first ones of those that failed."""
 
     def add(self, event: Event) -> None:
         """Count an event."""
         if isinstance(event, TaskFinished):
             self.counts[event.task.status] += 1
-            if event.task.status is not Status.SUCCESS:
-                self.with_bad_tasks.add(event.job_id)
-            if event.task.status is Status.FAILURE and len(self.failed) < MAX_FAILURES:
-                self.failed.append(event.task)
         elif isinstance(event, JobFinished):
             self.ended[event.job_id] = event.status
             self.skipped_jobs += event.status is Status.SKIPPED
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How the tasks of some jobs are."""
+
+    job_ids: tuple[int, ...]
+    counts: Mapping[Status, int]
+    cpu_seconds: float
+    """What their latest attempts used."""
+
+
+async def totals(database: Reader, only: Iterable[int] | None, since: float = 0.0) -> Totals:
+    """Return how the tasks of local jobs (of ``only`` these) are that were open at a moment, or are.
+
+    ``since``: in seconds since 1970; 0: whenever they ended.
+    """
+    ids = await schedule.concerned(database, LOCAL, only, since)
+    counts, cpu = await schedule.task_counts(database, ids)
+    return Totals(tuple(ids), counts, cpu)
 
 
 @dataclass(frozen=True, slots=True)

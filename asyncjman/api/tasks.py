@@ -10,6 +10,7 @@ from asyncjman.errors import BadSelection
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import PLAIN_TASK, Job, Task
 from asyncjman.model.selection import TaskFilter
+from asyncjman.model.status import Status
 from asyncjman.store import tasks
 from asyncjman.store.database import Reader
 from asyncjman.system.environment import task_environment
@@ -24,9 +25,29 @@ async def select(
 
     ``wanted`` leaves others out. What is deleted meanwhile is left out from there on.
     """
-    async for task in _select(database, job, only):
+    statuses = wanted.having if wanted and not only else frozenset()
+    now = await tasks.default_status(database, job.id) if statuses else None
+    if now is not None and now[0] not in statuses:
+        found = with_rows(database, job.id, statuses)
+    else:
+        found = _select(database, job, only)
+    async for task in found:
         if wanted is None or wanted.matches(task):
             yield task
+
+
+async def with_rows(
+    database: Reader, job_id: int, statuses: frozenset[Status] | None = None
+) -> AsyncIterator[Task]:
+    """Yield the tasks of a job that have a row (and are in one of ``statuses``), in order of id.
+
+    Of a million tasks those that are not meant are not even read.
+    """
+    after = -1
+    while rows := await tasks.page(database, job_id, after, _PAGE, statuses):
+        for task in rows:
+            yield task
+        after = rows[-1].task_id
 
 
 async def _select(database: Reader, job: Job, only: Sequence[int]) -> AsyncIterator[Task]:

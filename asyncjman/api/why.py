@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from asyncjman.api import tasks
 from asyncjman.api.evidence import Evidence
+from asyncjman.api.failures import groups
 from asyncjman.api.first_cause import first_cause
 from asyncjman.api.logfiles import logs as logs_of
 from asyncjman.api.logfiles import tail
@@ -15,13 +16,17 @@ from asyncjman.engines.base import Watched
 from asyncjman.model.failure import Cause
 from asyncjman.model.graph import Kind
 from asyncjman.model.job import LOCAL, Job, Task, Usage
-from asyncjman.model.selection import TaskFilter
+from asyncjman.model.selection import TaskFilter, format_ids
+from asyncjman.model.signature import lines_of
 from asyncjman.model.status import FINISHED, UNSUCCESSFUL, Status, in_words
 from asyncjman.scheduler.watching import may_run
-from asyncjman.store import jobs
+from asyncjman.store import failures, jobs
 
 _TAIL_LINES = 5
 _MAX_TASKS = 5
+_MAX_GROUPS = 5
+_MAX_IDS = 60
+_NOT_FAILED = (Status.STOPPED, Status.SKIPPED)
 _NEEDS = {
     Kind.ANY: "to end",
     Kind.OK: "to succeed",
@@ -121,16 +126,42 @@ def _unsent(session: Session, job: Job, sent: Sequence[Watched]) -> list[str]:
 async def _failures(
     session: Session, job: Job, only: Sequence[int], wanted: TaskFilter | None = None
 ) -> list[str]:
-    lines: list[str] = []
+    is_plain = wanted is None
+    if wanted is None:
+        lines = await _by_cause(session, job, only)
+        if not any(job.counts.get(status) for status in _NOT_FAILED):
+            return lines
+        wanted = TaskFilter(frozenset(_NOT_FAILED))
+    else:
+        lines = []
     count = 0
     async for task in tasks.select(session.database, job, only, wanted):
         if task.status not in UNSUCCESSFUL:
             continue
         count += 1
         if count <= _MAX_TASKS:
-            lines += _failure(session, job, task)
+            lines += await _failure(session, job, task)
+        elif not only and is_plain:
+            count = sum(job.counts.get(status, 0) for status in _NOT_FAILED)
+            break
     if count > _MAX_TASKS:
         lines.append(f"and {count - _MAX_TASKS} more tasks (jman report -e {job.id})")
+    return lines
+
+
+async def _by_cause(session: Session, job: Job, only: Sequence[int]) -> list[str]:
+    """Explain an example of each cause of failures."""
+    found = await groups(session.database, [job.id], {job.id: only} if only else None)
+    lines: list[str] = []
+    for group in found[:_MAX_GROUPS]:
+        task = await tasks.get(session.database, job, group.first[1])
+        if group.tasks > 1:
+            ids = format_ids(group.ids[job.id])
+            ids = ids if len(ids) <= _MAX_IDS else f"{ids[: ids.rfind(',', 0, _MAX_IDS)]}…"
+            lines.append(f"{group.tasks} tasks failed so, {job.id}.{ids}: {group.signature.text}")
+        lines += await _failure(session, job, task)
+    if len(found) > _MAX_GROUPS:
+        lines.append(f"and {len(found) - _MAX_GROUPS} more causes (jman failures {job.id})")
     return lines
 
 
@@ -153,7 +184,7 @@ def _reason(task: Task) -> str:
     return task.reason or "no reason is known"
 
 
-def _failure(session: Session, job: Job, task: Task) -> list[str]:
+async def _failure(session: Session, job: Job, task: Task) -> list[str]:
     name = f"{job.id}.{task.task_id}" if task.task_id else f"{job.id}"
     given = " ".join(f"{name}={value}" for name, value in job.spec.parameters(task.task_id).items())
     what = [f"{name} {task.status}: {_reason(task)}", *([given] if given else [])]
@@ -171,10 +202,10 @@ def _failure(session: Session, job: Job, task: Task) -> list[str]:
         what.append("asked for " + ", ".join(f"{key} {value}" for key, value in limits.items()))
     what += _limits(session, job, task)
     lines = ["; ".join(what)]
-    logs = logs_of(job, task.task_id)
-    if logs is not None and task.started_at is not None:
-        for log in reversed(logs):
-            if last := tail(log, _TAIL_LINES):
-                lines += [f"  {log}", *(f"  | {line}" for line in last)]
-                break
-    return lines
+    if task.started_at is None:
+        return lines
+    for log in reversed(logs_of(job, task.task_id) or ()):
+        if last := tail(log, _TAIL_LINES):
+            return [*lines, f"  {log}", *(f"  | {line}" for line in last)]
+    kept = lines_of(await failures.errors_of(session.database, job.id, task.task_id, task.attempt))
+    return [*lines, *(f"  | {line}" for line in kept[-_TAIL_LINES:])]

@@ -57,7 +57,9 @@ def delete_command(
                         done += 1
                         print(f"Would delete {_which(tasks)}job {job_line(job, time.time())}")
                     continue
-                for one in await manager.delete(part, tasks, keep_logs=keep_logs, keep_log_dir=keep_log_dir):
+                async for one in manager.deleting(
+                    part, tasks, keep_logs=keep_logs, keep_log_dir=keep_log_dir
+                ):
                     done += 1
                     _print(one, keep_logs=keep_logs)
         if not done:

@@ -7,6 +7,7 @@ stops what runs (SIGTERM, and SIGKILL after 5 seconds) and ends with 130; a seco
 Examples:
   jman --local execute -p 4              four tasks at once
   jman --local execute -p auto -j 3-5    some jobs, on all processors
+  jman execute --resume                  first have run once more what was stopped
   jman --local execute --keep-running    stay, and run what is submitted meanwhile
   jman --local execute --detach          go on without this terminal; its output goes to a file
   jman --local execute --max-fails 5%    start no more once so many of the tasks failed
@@ -15,6 +16,7 @@ Examples:
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from asyncjman.api.summary import Summary, Unsuccessful
     from asyncjman.cli.executing import Limit
     from asyncjman.model.selection import Selection
+    from asyncjman.render.ending import Closing
     from asyncjman.render.monitor import Monitor
     from asyncjman.render.outlet import Outlet
 
@@ -55,6 +58,9 @@ def execute_command(
     ] = 0,
     keep_running: Annotated[
         bool, typer.Option("--keep-running/--die-when-finished", " /-x", help="Stay when nothing is left.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="First have what was stopped run once more.")
     ] = False,
     sleep_time: Annotated[
         float, typer.Option("--sleep-time", "-s", help="Accepted for gridtk's sake; has no effect.")
@@ -113,6 +119,7 @@ def execute_command(
             keep_running=keep_running,
             output=output,
             on_start=on_start,
+            resume=resume,
         )
     )
 
@@ -130,6 +137,7 @@ async def _execute(
     keep_running: bool,
     output: str | None,
     on_start: Callable[[], None] | None,
+    resume: bool,
 ) -> int:
     from asyncjman.api.running import Options
     from asyncjman.api.summary import Summary
@@ -140,6 +148,8 @@ async def _execute(
         only = (
             frozenset([job.id async for job in manager.select(selection)]) if not selection.is_all else None
         )
+        if resume:
+            await _resume(manager, selection)
         options = Options(
             parallel=parallel,
             log_files=log_files,
@@ -152,19 +162,17 @@ async def _execute(
         summary = Summary()
         execution = Execution(monitor, source, summary, limit, on_start)
         interrupted = False
+        began = time.time()
         try:
             interrupted = await execution.run(manager, options)
-            monitor.close(summary, await manager.failures_of(summary.failed))
+            monitor.close(summary, await _closing(manager, only, began, summary))
         finally:
             monitor.leave()
             interrupted = not await written(outlet, patient=not interrupted)
         left = await manager.not_succeeded(only)
-        if not interrupted:
-            if summary.counts or summary.ended or any(one.waits_for for one in left):
-                for line in _of_what_is_left(left, summary):
-                    say(line)
-            else:
-                await _say_nothing_to_do(globals_, manager, selection)
+        for line in _of_what_did_not_run(left) if not interrupted else ():
+            say(line)
+        await _say_what_is_left(globals_, manager, selection, only, did_some=bool(summary.counts))
         last = await source.read() if hooks else None
     code = EXIT_INTERRUPTED if interrupted else EXIT_JOB_FAILED if left else EXIT_DONE
     if last is not None:
@@ -172,12 +180,41 @@ async def _execute(
     return code
 
 
-def _of_what_is_left(left: Sequence[Unsuccessful], summary: Summary) -> Iterator[str]:
-    """Say why jobs are no success, where the summary does not tell."""
-    from collections import Counter
+async def _resume(manager: JobManager, selection: Selection) -> None:
+    """Have the stopped tasks of local jobs run once more."""
+    from dataclasses import replace
 
+    from asyncjman.api.resubmission import Resubmission
+    from asyncjman.model.job import LOCAL
     from asyncjman.model.selection import format_ids
-    from asyncjman.model.status import FINISHED, Status
+    from asyncjman.model.status import Status
+
+    request = Resubmission(statuses=frozenset({Status.STOPPED}))
+    outcome = await manager.resubmit(replace(selection, engine=LOCAL), request)
+    if outcome.done:
+        say(f"resumed: job {format_ids(one.job.id for one in outcome.done)}")
+
+
+async def _closing(
+    manager: JobManager, only: frozenset[int] | None, began: float, summary: Summary
+) -> Closing:
+    """Return how the jobs are that were open when it began: what others did of them counts too."""
+    from asyncjman.api.failures import MAX_GROUPS
+    from asyncjman.render.ending import Closing
+
+    seconds = time.time() - began
+    if not summary.counts and not summary.ended:
+        return Closing({}, (), 0, seconds, 0.0)
+    totals = await manager.totals(only, began)
+    groups = await manager.failures(totals.job_ids)
+    shown = await manager.failure_examples(groups[:MAX_GROUPS])
+    return Closing(totals.counts, shown, len(groups), seconds, totals.cpu_seconds)
+
+
+def _of_what_did_not_run(left: Sequence[Unsuccessful]) -> Iterator[str]:
+    """Say of jobs that did not run what they wait for."""
+    from asyncjman.model.selection import format_ids
+    from asyncjman.model.status import FINISHED
 
     unfinished = [one for one in left if one.status not in FINISHED]
     for one in unfinished[:_MOST_LINES]:
@@ -185,24 +222,31 @@ def _of_what_is_left(left: Sequence[Unsuccessful], summary: Summary) -> Iterator
         yield f"job {one.job_id} did not run{waits}"
     if len(unfinished) > _MOST_LINES:
         yield f"and {len(unfinished) - _MOST_LINES} more jobs did not run"
-    told = summary.with_bad_tasks
-    failed = [one.job_id for one in left if one.status is Status.FAILURE and one.job_id not in told]
-    if earlier := [job_id for job_id in failed if job_id in summary.ended]:
-        yield f"tasks of job {format_ids(earlier)} failed before: jman report -e shows them"
-    before = Counter(one.status for one in left if one.status in FINISHED and one.job_id not in summary.ended)
-    if before:
-        states = ", ".join(f"{before[status]} {status}" for status in Status if before[status])
-        yield f"ended before this execute: {states} (jman resubmit has jobs run once more)"
 
 
-async def _say_nothing_to_do(globals_: Globals, manager: JobManager, selection: Selection) -> None:
-    from collections import Counter
+async def _say_what_is_left(
+    globals_: Globals,
+    manager: JobManager,
+    selection: Selection,
+    only: frozenset[int] | None,
+    *,
+    did_some: bool,
+) -> None:
+    """Say what is no success, and what to type; where there was nothing to run, also what there is."""
+    from asyncjman.model.status import Status
+    from asyncjman.render.ending import left_line
 
-    found = Counter([job.status async for job in manager.select(selection)])
-    if not found:
+    totals = await manager.totals(only)
+    if not totals.counts:
         return say_none(globals_, selection)
-    states = ", ".join(f"{count} {status}" for status, count in found.items())
-    say(f"nothing to run: {states} (jman resubmit has jobs run once more)")
+    causes = len(await manager.failures(totals.job_ids)) if totals.counts.get(Status.FAILURE) else 0
+    line = left_line(totals.counts, causes, sorted(only or ()))
+    if line is None and not did_some:
+        return say(f"nothing to run: {totals.counts[Status.SUCCESS]} success (jman resubmit --also-success)")
+    if line is not None:
+        resume = "; jman execute --resume runs what was stopped" if totals.counts.get(Status.STOPPED) else ""
+        say(f"{'left' if did_some else 'nothing to run'}: {line}{resume if not did_some else ''}")
+    return None
 
 
 def _slots(text: str) -> int:

@@ -20,7 +20,7 @@ import typer
 
 from asyncjman.cli.context import opened, parse_where, refresh, say_none
 from asyncjman.cli.globals import Globals
-from asyncjman.cli.options import AsJson, Causes, Named, Statuses, Where, task_filter
+from asyncjman.cli.options import AsJson, Causes, Failure, Named, Statuses, Where, task_filter
 from asyncjman.model.selection import Selection, TaskFilter
 from asyncjman.render.jobs import Details
 
@@ -35,6 +35,7 @@ def list_command(
     status: Statuses = None,
     cause: Causes = None,
     where: Where = None,
+    failure: Failure = None,
     print_array_jobs: Annotated[
         bool, typer.Option("--print-array-jobs", "-a", help="Also each task of an array.")
     ] = False,
@@ -54,13 +55,13 @@ def list_command(
     import asyncio
 
     globals_: Globals = context.obj
-    with_tasks = print_array_jobs or bool(cause) or bool(where)
+    with_tasks = print_array_jobs or bool(cause) or bool(where) or failure is not None
     wanted = task_filter(status if with_tasks else None, cause)
     selection = named.selection(
         globals_, names, None if with_tasks else status, derived_names=True, having=wanted.having
     )
     details = Details(times=print_times, dependencies=print_dependencies, long=long, tasks=with_tasks)
-    query = _Query(selection, parse_where(where), wanted)
+    query = _Query(selection, parse_where(where), failure, wanted)
     if as_json:
         asyncio.run(_print_json(globals_, query, with_tasks=with_tasks))
     elif ids_only:
@@ -74,6 +75,7 @@ class _Query(NamedTuple):
 
     selection: Selection
     where: Mapping[str, str]
+    failure: str | None
     wanted: TaskFilter
 
 
@@ -86,7 +88,7 @@ async def _print_table(globals_: Globals, query: _Query, details: Details) -> No
         await refresh(manager, globals_)
         if details.times and not globals_.local:
             await manager.look_up_usage()
-        selection = await manager.narrowed(query.selection, query.where)
+        selection = await manager.narrowed(query.selection, query.where, failure=query.failure)
         jobs = [job async for job in manager.select(selection)]
         if not jobs:
             return say_none(globals_, query.selection)
@@ -111,7 +113,9 @@ async def _print_table(globals_: Globals, query: _Query, details: Details) -> No
 async def _print_ids(globals_: Globals, query: _Query) -> None:
     async with opened(globals_, asks="briefly") as manager:
         await refresh(manager, globals_)
-        async for job in manager.select(await manager.narrowed(query.selection, query.where)):
+        async for job in manager.select(
+            await manager.narrowed(query.selection, query.where, failure=query.failure)
+        ):
             print(job.id)
 
 
@@ -124,7 +128,7 @@ async def _print_json(globals_: Globals, query: _Query, *, with_tasks: bool) -> 
     write = sys.stdout.write
     async with opened(globals_, asks="briefly") as manager:
         await refresh(manager, globals_)
-        selection = await manager.narrowed(query.selection, query.where)
+        selection = await manager.narrowed(query.selection, query.where, failure=query.failure)
         write("[")
         separator = "\n"
         async for job in manager.select(selection):

@@ -46,7 +46,7 @@ machine); 124 wait --timeout; 130 interrupted.
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 # everything from the first word of the user's command on belongs to that command
 _COMMAND_SETTINGS = {"submit": {"allow_interspersed_args": False}}
-_READERS = frozenset({"list", "report", "why"})
+_READERS = frozenset({"failures", "list", "report", "why"})
 """Commands that do nothing but to write: without a reader they end."""
 
 

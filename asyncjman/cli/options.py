@@ -27,6 +27,10 @@ Causes = Annotated[
         help="Only tasks that failed so: exit, signal, timeout, memory, node, launch, vanished.",
     ),
 ]
+Failure = Annotated[
+    str | None,
+    typer.Option("--failure", metavar="ID", help="Only tasks that failed so: an id of jman failures."),
+]
 Where = Annotated[
     list[str] | None, typer.Option(metavar="NAME=VALUE", help="Only tasks with this parameter.")
 ]

@@ -13,21 +13,17 @@ Examples:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from asyncjman.cli.context import opened, parse_where, refresh, say, say_none
 from asyncjman.cli.globals import Globals
-from asyncjman.cli.options import AsJson, Causes, Named, Statuses, Tasks, Where, task_filter
-from asyncjman.model.job import Job, Task
-from asyncjman.model.selection import TaskFilter
+from asyncjman.cli.options import AsJson, Causes, Failure, Named, Statuses, Tasks, Where, task_filter
 from asyncjman.model.status import FINISHED, Status
 
 if TYPE_CHECKING:
-    from asyncjman.api.manager import JobManager
+    pass
 
 
 def report_command(
@@ -51,6 +47,7 @@ def report_command(
         int | None, typer.Option("--tail", min=1, metavar="N", help="Only the last N lines of each log.")
     ] = None,
     where: Where = None,
+    failure: Failure = None,
     raw: Annotated[
         bool, typer.Option("--raw", help="Print control characters as they are, also to a terminal.")
     ] = False,
@@ -59,6 +56,7 @@ def report_command(
     import asyncio
     import sys
 
+    from asyncjman.api.reporting import has_content
     from asyncjman.render.report import JsonReport, TextReport, follow_logs
 
     globals_: Globals = context.obj
@@ -70,7 +68,7 @@ def report_command(
     async def report() -> None:
         async with opened(globals_, asks="briefly") as manager:
             await refresh(manager, globals_)
-            chosen = await manager.narrowed(selection, parse_where(where), task_ids)
+            chosen = await manager.narrowed(selection, parse_where(where), task_ids, failure=failure)
             if follow:
                 await follow_logs(manager.follow(chosen), raw=raw)
                 return
@@ -78,16 +76,17 @@ def report_command(
             if selection.is_all:
                 jobs = [job for job in jobs if job.status in FINISHED]
             printer = JsonReport() if as_json else TextReport(raw=raw, tail=tail)
-            shown = 0
+            found, shown = manager.reportable(), 0
+            of_job = found.with_errors if errors_only and not attempt else found.all_of
             for job in jobs:
-                async for latest in _tasks(manager, job, tasks.get(job.id, ()), wanted):
+                async for latest in of_job(job, tasks.get(job.id, ()), wanted or None):
                     task = await manager.attempt(latest, attempt) if attempt else latest
                     if task is None:
                         continue
                     logs = manager.logs(job, task.task_id, earlier=attempt if task != latest else None)
                     out = logs[0] if logs and not errors_only else None
                     err = logs[1] if logs and not output_only else None
-                    if errors_only and task.status is Status.SUCCESS and not _has_content(err):
+                    if errors_only and task.status is Status.SUCCESS and not has_content(err):
                         continue
                     printer.task(job, task, out, err)
                     shown += 1
@@ -102,19 +101,3 @@ def report_command(
                 )
 
     asyncio.run(report())
-
-
-async def _tasks(
-    manager: JobManager, job: Job, only: Sequence[int], wanted: TaskFilter
-) -> AsyncIterator[Task]:
-    """Yield the tasks that are asked for; without a choice those that have something to show."""
-    async for task in manager.tasks(job, only, wanted or None):
-        if only or wanted or task.started_at is not None or task.reason or job.spec.array is None:
-            yield task
-
-
-def _has_content(path: str | None) -> bool:
-    try:
-        return path is not None and Path(path).stat().st_size > 0
-    except OSError:
-        return False

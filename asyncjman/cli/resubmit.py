@@ -10,6 +10,7 @@ Examples:
   jman resubmit 3 --to sge       the same job, on the cluster
   jman resubmit 3 --where lr=0.1 the tasks with this parameter
   jman resubmit --cause timeout --timeout 4h
+  jman resubmit --failure qwxjf  what failed so (an id of jman failures)
   jman resubmit -j 3 -o python train.py --epochs 20
 """
 
@@ -22,7 +23,7 @@ import typer
 
 from asyncjman.cli.context import opened, parse_where, refresh, say, say_none
 from asyncjman.cli.globals import Globals
-from asyncjman.cli.options import Causes, Named, Resources, Where, task_filter
+from asyncjman.cli.options import Causes, Failure, Named, Resources, Where, task_filter
 from asyncjman.cli.resubmit_options import Changed
 from asyncjman.errors import UsageError
 from asyncjman.model.selection import Selection
@@ -30,6 +31,7 @@ from asyncjman.model.status import FINISHED, Status
 
 if TYPE_CHECKING:
     from asyncjman.api.manager import JobManager
+    from asyncjman.api.resubmission import Resubmitted
 
 
 def resubmit_command(
@@ -60,6 +62,7 @@ def resubmit_command(
     changed: Changed,
     cause: Causes = None,
     where: Where = None,
+    failure: Failure = None,
     overwrite_command: Annotated[
         bool,
         typer.Option("--overwrite-command", "-o", help="All that follows is the new command of the job."),
@@ -69,7 +72,6 @@ def resubmit_command(
 
     from asyncjman.api.resubmission import Resubmission
     from asyncjman.model.selection import format_ids
-    from asyncjman.render.text import job_line, short_path
 
     globals_: Globals = context.obj
     command = (named.ids or []) if overwrite_command else []
@@ -93,22 +95,35 @@ def resubmit_command(
                 changes=changed.changes(resources.asked()),
                 wanted=task_filter(None, cause) or None,
             )
-            outcome = await manager.resubmit(
-                selection, request, running_too=running_jobs, where=parse_where(where)
-            )
-            for one in outcome.done:
-                print(f"Re-submitted {job_line(one.job, time.time())}")
-                for path in one.removed:
-                    print(f"  removed `{short_path(path)}'")
-                for problem in one.problems:
-                    say(f"jman: {problem}")
-            if outcome.skipped:
+            chosen = selection
+            if failure is not None:
+                chosen = await manager.narrowed(selection, {}, failure=failure)
+            done, skipped = set[int](), set[int]()
+            async for outcome in manager.running_again(
+                chosen, request, running_too=running_jobs, where=parse_where(where)
+            ):
+                for one in outcome.done:
+                    if one.job.id not in done:
+                        _print(one)
+                done.update(one.job.id for one in outcome.done)
+                skipped = (skipped | {*outcome.skipped}) - done
+            if skipped:
                 why = "left by --no-dependents" if no_dependents else "other jobs that it waits for failed"
-                say(f"job {format_ids(outcome.skipped)} stays skipped: {why}")
-            elif not outcome.done:
+                say(f"job {format_ids(skipped)} stays skipped: {why}")
+            elif not done:
                 await _say_why(globals_, manager, selection)
 
     asyncio.run(resubmit())
+
+
+def _print(one: Resubmitted) -> None:
+    from asyncjman.render.text import job_line, short_path
+
+    print(f"Re-submitted {job_line(one.job, time.time())}")
+    for path in one.removed:
+        print(f"  removed `{short_path(path)}'")
+    for problem in one.problems:
+        say(f"jman: {problem}")
 
 
 async def _say_why(globals_: Globals, manager: JobManager, selection: Selection) -> None:

@@ -23,10 +23,12 @@ import typer
 
 from asyncjman.cli.context import opened, parse_where, say, say_none
 from asyncjman.cli.globals import Globals
-from asyncjman.cli.options import Named, Tasks, Where
+from asyncjman.cli.options import Failure, Named, Tasks, Where
 from asyncjman.errors import EXIT_DONE, EXIT_ENVIRONMENT, EnvironmentProblem, UsageError
 from asyncjman.model.selection import Selection
 from asyncjman.model.status import FINISHED
+
+_PAGE = 500
 
 if TYPE_CHECKING:
     from asyncjman.api.manager import JobManager
@@ -37,6 +39,7 @@ def stop_command(
     named: Named,
     array: Tasks,
     where: Where = None,
+    failure: Failure = None,
     force: Annotated[
         bool,
         typer.Option(
@@ -53,7 +56,7 @@ def stop_command(
     if execute:
         return asyncio.run(_stop_execute(globals_, _pid(named)))
     selection = named.selection(globals_)
-    return asyncio.run(_stop(globals_, selection, array.ids(), parse_where(where), force=force))
+    return asyncio.run(_stop(globals_, selection, array.ids(), parse_where(where), failure, force=force))
 
 
 def _pid(named: Named) -> int | None:
@@ -75,55 +78,65 @@ async def _stop(
     selection: Selection,
     task_ids: Sequence[int],
     where: Mapping[str, str],
+    failure: str | None,
     *,
     force: bool,
 ) -> int:
 
-    selected = asked = left = 0
+    asked = left = 0
     problems: list[EnvironmentProblem] = []
     async with opened(globals_, asks="once") as manager:
-        for part, tasks in (await manager.narrowed(selection, where, task_ids)).parts():
-            jobs = [job async for job in manager.select(part)]
-            selected += len(jobs)
+        chosen = await manager.narrowed(selection, where, task_ids, failure=failure)
+        for part, tasks in chosen.parts():
+            unfinished = [job_id for job_id, _ in await manager.ids(part, tasks, unfinished=True)]
             try:
-                stopped = await manager.stop(
+                stopped = await manager.stop_ids(
                     part, tasks, force=force, on_forced=lambda line: say(f"jman: {line}")
                 )
             except EnvironmentProblem as error:
-                await _show_ended(
-                    manager, [] if tasks else [job.id for job in jobs if job.status not in FINISHED]
-                )
+                await _show_ended(manager, [] if tasks else unfinished)
                 problems.append(error)
                 continue
             asked += len(stopped)
-            unconfirmed = await _show(manager, [job.id for job in stopped], tasks)
+            unconfirmed = await _show(manager, stopped, tasks)
             left += len(unconfirmed)
             for line in await manager.unconfirmed(unconfirmed, tasks):
                 say(f"jman: {line}")
         if problems:
             raise problems[0]
-    if not selected:
-        say_none(globals_, selection)
-    elif not asked:
-        say("nothing to stop: the jobs have ended")
+        if not asked and not await _any(manager, chosen):
+            say_none(globals_, selection)
+        elif not asked:
+            say("nothing to stop: the jobs have ended")
     return EXIT_ENVIRONMENT if left else EXIT_DONE
+
+
+async def _any(manager: JobManager, selection: Selection) -> bool:
+    async for _ in manager.select(selection):
+        return True
+    return False
 
 
 async def _show_ended(manager: JobManager, job_ids: Sequence[int]) -> None:
     """Print those of the jobs that have ended by now."""
-    await _show(manager, [job.id for job in await manager.read(job_ids) if job.status in FINISHED], ())
+    await _show(manager, job_ids, (), ended_only=True)
 
 
-async def _show(manager: JobManager, job_ids: Sequence[int], tasks: Sequence[int]) -> list[int]:
+async def _show(
+    manager: JobManager, job_ids: Sequence[int], tasks: Sequence[int], *, ended_only: bool = False
+) -> list[int]:
     """Print those of the jobs that have stopped; return the others."""
     from asyncjman.model.selection import format_ids
     from asyncjman.render.text import job_line
 
+    which = f"task {format_ids(tasks)} of " if tasks else ""
     left = []
-    for job in await manager.read(job_ids):
-        if await manager.unconfirmed([job.id], tasks):
-            left.append(job.id)
-        else:
-            which = f"task {format_ids(tasks)} of " if tasks else ""
-            print(f"Stopped {which}{job_line(job, time.time())}")
+    for start in range(0, len(job_ids), _PAGE):
+        for job in await manager.read(job_ids[start : start + _PAGE]):
+            if ended_only and job.status not in FINISHED:
+                continue
+            if job.is_open_elsewhere and await manager.unconfirmed([job.id], tasks):
+                left.append(job.id)
+            else:
+                print(f"Stopped {which}{job_line(job, time.time())}")
     return left

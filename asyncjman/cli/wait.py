@@ -20,9 +20,13 @@ from asyncjman.cli.options import Named
 from asyncjman.errors import EXIT_DONE, EXIT_JOB_FAILED, WaitedInVain
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from asyncjman.api.manager import JobManager
     from asyncjman.model.job import Job
     from asyncjman.model.selection import Selection
+
+_MOST_LINES = 10
 
 
 def wait_command(
@@ -37,8 +41,7 @@ def wait_command(
     import asyncio
 
     from asyncjman.model.selection import Selection, format_ids, ranges_of
-    from asyncjman.model.status import FINISHED, Status
-    from asyncjman.render.monitor import failure_lines
+    from asyncjman.model.status import FINISHED, Status, in_words
 
     globals_: Globals = context.obj
     selection = named.whole_jobs(globals_, "wait", derived_names=True)
@@ -67,11 +70,11 @@ def wait_command(
             except TimeoutError:
                 raise WaitedInVain(f"not all jobs ended within {seconds:g} s; nothing was stopped") from None
             bad = [job for job in ended if job.status is not Status.SUCCESS]
-            for job in bad:
-                reason = f" ({job.reason})" if job.reason else ""
-                say(f"job {job.id}: {job.status}{reason}{_how_many(job)}")
-            for line in failure_lines(await manager.failures(bad), color=False):
-                say(line)
+            for job in bad[:_MOST_LINES]:
+                say(f"job {job.id} {in_words(job.status)}{_how_many(job)}")
+            if len(bad) > _MOST_LINES:
+                say(f"and {len(bad) - _MOST_LINES} more jobs")
+            await _say_failures(manager, bad)
             code = EXIT_JOB_FAILED if bad else EXIT_DONE
             if hooks:
                 among = Selection(ids=ranges_of(job.id for job in ended))
@@ -97,6 +100,31 @@ async def _followed(manager: JobManager, selection: Selection, timeout: float | 
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
         follower.leave()
+
+
+async def _say_failures(manager: JobManager, bad: Sequence[Job]) -> None:
+    """Say why jobs failed, what is left of them, and what to type."""
+    from collections import Counter
+
+    from asyncjman.api.failures import MAX_GROUPS
+    from asyncjman.model.status import Status
+    from asyncjman.render.ending import left_line
+    from asyncjman.render.failures import group_lines
+
+    if not bad:
+        return
+    groups = await manager.failures([job.id for job in bad])
+    for shown in group_lines(await manager.failure_examples(groups[:MAX_GROUPS]), color=False):
+        say(shown)
+    if len(groups) > MAX_GROUPS:
+        say(f"and {len(groups) - MAX_GROUPS} more causes (jman failures shows all)")
+    counts: Counter[Status] = Counter()
+    for job in bad:
+        counts.update(job.counts)
+    run = any(job.spec.engine == "local" for job in bad)
+    ids = [job.id for job in bad] if len(bad) <= _MOST_LINES else ()
+    if line := left_line(counts, len(groups), ids, run=run):
+        say(f"left: {line}")
 
 
 def _seconds(timeout: str) -> float:

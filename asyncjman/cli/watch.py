@@ -26,7 +26,7 @@ from asyncjman.errors import EXIT_DONE
 
 if TYPE_CHECKING:
     from asyncjman.api.manager import JobManager
-    from asyncjman.api.progress import ProgressReader
+    from asyncjman.api.progress_reader import ProgressReader
     from asyncjman.model.selection import Selection
 
 LEAST_SECONDS = 1.0

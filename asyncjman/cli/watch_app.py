@@ -22,7 +22,7 @@ from asyncjman.render.progress import cut
 
 if TYPE_CHECKING:
     from asyncjman.api.manager import JobManager
-    from asyncjman.api.progress import ProgressReader
+    from asyncjman.api.progress_reader import ProgressReader
     from asyncjman.model.progress import JobProgress, Progress
 
 LEAST_SECONDS = 1.0

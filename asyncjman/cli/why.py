@@ -14,7 +14,7 @@ import typer
 
 from asyncjman.cli.context import opened, parse_where, refresh, say_none
 from asyncjman.cli.globals import Globals
-from asyncjman.cli.options import Causes, Named, Statuses, Where, task_filter
+from asyncjman.cli.options import Causes, Failure, Named, Statuses, Where, task_filter
 from asyncjman.model.status import in_words
 
 
@@ -24,6 +24,7 @@ def why_command(
     status: Statuses = None,
     cause: Causes = None,
     where: Where = None,
+    failure: Failure = None,
 ) -> None:
     import asyncio
 
@@ -39,7 +40,7 @@ def why_command(
             await refresh(manager, globals_)
             if not globals_.local:
                 await manager.look_up_usage()
-            chosen = await manager.narrowed(selection, parse_where(where))
+            chosen = await manager.narrowed(selection, parse_where(where), failure=failure)
             jobs = [job async for job in manager.select(chosen)]
             async for job, lines in manager.why(jobs, chosen, wanted or None):
                 status = in_words(job.status)

@@ -87,6 +87,21 @@ def ranges_of(ids: Iterable[int]) -> tuple[range, ...]:
     return tuple(runs)
 
 
+def merged(ranges: Iterable[range]) -> list[range]:
+    """Return ranges of ids (each with step 1) in order, each id once.
+
+    >>> merged([range(5, 9), range(1, 3), range(3, 6)])
+    [range(1, 9)]
+    """
+    found: list[range] = []
+    for one in sorted(ranges, key=lambda some: some.start):
+        if found and one.start <= found[-1].stop:
+            found[-1] = range(found[-1].start, max(found[-1].stop, one.stop))
+        else:
+            found.append(one)
+    return found
+
+
 def format_ids(ids: Iterable[int]) -> str:
     """Write ids as a user would type them.
 

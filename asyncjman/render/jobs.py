@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -28,14 +29,14 @@ _COLUMNS = (
     Column("attempt", right=True, spare=True),
     Column("name", spare=True),
     Column("dependencies", spare=True),
-    Column("folder", spare=True),
-    Column("logs", spare=True),
-    Column("environment", spare=True),
-    Column("commit", spare=True),
     Column("reason", spare=True),
     Column("arguments", least=9),
 )
-_STATUS_COLUMN = 3
+_NARROW = (Column("job-id", right=True, least=6), Column("status", least=9), Column("name or command"))
+_NARROW_WIDTH = 60
+"""On a terminal that is narrower only what is needed most is shown."""
+_ID, _STATUS, _COUNTS, _NAME, _REASON, _ARGUMENTS = 0, 3, 4, 14, 16, 17
+_INDENT = "        "
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +50,14 @@ class Details:
 
 
 class JobTable:
-    """The table that ``jman list`` prints."""
+    """The table that ``jman list`` prints; with ``details.long`` each job has lines below its row."""
 
     def __init__(
         self, jobs: Sequence[Job], details: Details, now: float, width: int | None, color: bool
     ) -> None:
         self._details = details
+        self._width = width
+        self._is_narrow = width is not None and width < _NARROW_WIDTH
         self._now = now
         self._full_times = width is None
         self._color = color
@@ -63,22 +66,54 @@ class JobTable:
         if details.tasks:
             # tasks come one by one: room is kept for the widest that there can be
             rows += [self._widest_task(job) for job in jobs if job.spec.array]
-        self._table = Table(_COLUMNS, rows, width)
+        if self._is_narrow:
+            self._table = Table(_NARROW, [_narrowed(row) for row in rows], width)
+        else:
+            self._table = Table(_COLUMNS, rows, width)
 
     def head(self) -> Iterator[str]:
         return self._table.head()
 
     def job(self, job: Job) -> str:
-        return self._line(self._rows[job.id], job.status)
+        line = self._line(self._rows[job.id], job.status)
+        return "\n".join([line, *self._below(job)]) if self._details.long else line
 
     def task(self, job: Job, task: Task) -> str:
         return self._line(self._task_row(job, task), task.status)
 
     def _line(self, row: Sequence[str], status: Status) -> str:
+        cells, at = (_narrowed(row), 1) if self._is_narrow else (row, _STATUS)
         if not self._color:
-            return self._table.line(row)
+            return self._table.line(cells)
         return self._table.line(
-            row, lambda column, cell: text.colored(cell, status) if column == _STATUS_COLUMN else cell
+            cells, lambda column, cell: text.colored(cell, status) if column == at else cell
+        )
+
+    def _below(self, job: Job) -> Iterator[str]:
+        """Yield what else is known of a job, a line for each."""
+        spec = job.spec
+        known = {
+            "waits for": dependencies(spec.dependencies),
+            "folder": text.printable(spec.exec_dir),
+            "logs": text.printable(spec.log_dir or ""),
+            "environment": text.command_line(f"{key}={value}" for key, value in spec.environment.items()),
+            "commit": commit(job),
+            "reason": text.printable(job.reason or ""),
+        }
+        for title, value in known.items():
+            if value:
+                yield from self._wrapped(f"{title}: {value}")
+
+    def _wrapped(self, line: str) -> list[str]:
+        if self._width is None:
+            return [_INDENT + line]
+        deeper = f"{_INDENT}  "
+        return textwrap.wrap(
+            line,
+            max(self._width, 20),
+            initial_indent=_INDENT,
+            subsequent_indent=deeper,
+            break_on_hyphens=False,
         )
 
     def _job_row(self, job: Job) -> tuple[str, ...]:
@@ -87,42 +122,36 @@ class JobTable:
             str(job.id),
             ",".join(job.native_ids),
             text.printable(spec.queue),
-            f"{job.status} ({job.engine_state})" if job.engine_state else job.status,
+            _status(job, job.engine_state),
             task_counts(job),
             text.age(self._now - job.submitted_at),
             text.printable(job.host or "") if job.native_id else "",
             *self._times(job, more),
-            str(job.attempt) if more.times and job.attempt > 1 else "",
+            str(job.attempt) if job.attempt > 1 else "",
             text.printable(spec.name),
-            dependencies(spec.dependencies) if more.dependencies or more.long else "",
-            text.printable(spec.exec_dir) if more.long else "",
-            text.printable(spec.log_dir or "") if more.long else "",
-            text.command_line(f"{key}={value}" for key, value in spec.environment.items())
-            if more.long
-            else "",
-            commit(job) if more.long else "",
-            text.printable(job.reason or "") if more.long or more.tasks else "",
+            dependencies(spec.dependencies) if more.dependencies else "",
+            _reason(job) if more.tasks else "",
             text.arguments(job),
         )
 
     def _task_row(self, job: Job, task: Task) -> tuple[str, ...]:
         more = self._details
         times = self._times(task, more)
-        attempt = str(task.attempt) if more.times and task.attempt > 1 else ""
-        reason = text.printable(task.reason or "")
-        blank = ("",) * 6
+        attempt = str(task.attempt) if task.attempt > 1 else ""
         given = text.command_line(
             f"{name}={value}" for name, value in job.spec.parameters(task.task_id).items()
         )
         number = f"{job.id}.{task.task_id}"
         host = text.printable(task.host or "") if job.native_id else ""
-        return (number, "", "", task.status, "", "", host, *times, attempt, *blank, reason, given)
+        status = _status(task, None)
+        return (number, "", "", status, "", "", host, *times, attempt, "", "", _reason(task), given)
 
     def _widest_task(self, job: Job) -> tuple[str, ...]:
         assert job.spec.array is not None
         row = [""] * len(_COLUMNS)
-        row[0] = f"{job.id}.{job.spec.array.last}"
-        row[-2] = "killed by SIGKILL"
+        row[_ID] = f"{job.id}.{job.spec.array.last}"
+        row[_STATUS] = f"{Status.FAILURE} (255)" if job.counts.get(Status.FAILURE) else ""
+        row[_REASON] = "killed by SIGKILL" if _reason(job) else ""
         return tuple(row)
 
     def _times(self, what: Job | Task, more: Details) -> tuple[str, ...]:
@@ -141,6 +170,29 @@ class JobTable:
 
     def _clock(self, moment: float | None) -> str:
         return text.clock(moment) if self._full_times else text.short_clock(moment, self._now)
+
+
+def _status(what: Job | Task, engine_state: str | None) -> str:
+    """Write the status, with what the cluster says beyond it, or with the exit status of a failure."""
+    if engine_state:
+        return f"{what.status} ({engine_state})"
+    is_single = isinstance(what, Task) or what.spec.array is None
+    if is_single and what.status is Status.FAILURE and what.exit_status:
+        return f"{what.status} ({what.exit_status})"
+    return what.status
+
+
+def _reason(what: Job | Task) -> str:
+    """Write why it is so, where its status doesn't say it all."""
+    if isinstance(what, Job) and what.spec.array is not None and what.status is not Status.FAILURE:
+        return ""  # of an earlier task, while the array goes on
+    is_told = what.reason == f"exit status {what.exit_status}"
+    return "" if is_told else text.printable(what.reason or "")
+
+
+def _narrowed(row: Sequence[str]) -> tuple[str, str, str]:
+    """Return a row with what is needed most."""
+    return row[_ID], f"{row[_STATUS]} {row[_COUNTS]}".strip(), row[_NAME] or row[_ARGUMENTS]
 
 
 def task_counts(job: Job) -> str:

@@ -16,12 +16,11 @@ from asyncjman.model.events import Event, JobFinished, TaskFinished, TaskRetried
 from asyncjman.model.job import JobSpec, Task
 from asyncjman.model.progress import Progress, with_signature
 from asyncjman.model.status import Status
+from asyncjman.render.ending import Closing, closing_lines
 from asyncjman.render.monitor import (
-    Failed,
     Found,
     Source,
     Totals,
-    closing_lines,
     event_line,
     label,
     lost_lines,
@@ -166,9 +165,9 @@ class LiveMonitor:
         self._draw()
         self._painter.clear()
 
-    def close(self, totals: Totals, failures: Sequence[Failed]) -> None:
+    def close(self, totals: Totals, closing: Closing) -> None:
         self.leave()
-        for line in closing_lines(totals, failures):
+        for line in closing_lines(closing):
             self._outlet.text(line + "\n")
 
     def _take(self, progress: Progress) -> None:

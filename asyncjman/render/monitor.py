@@ -7,24 +7,19 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from asyncjman.model.events import Event, JobFinished, JobSubmitted, TaskFinished, TaskRetried, TaskStarted
-from asyncjman.model.job import Job, Task
+from asyncjman.model.job import Task
 from asyncjman.model.progress import Progress
 from asyncjman.model.selection import format_ids
 from asyncjman.model.status import Status
+from asyncjman.render.ending import Closing, closing_lines
 from asyncjman.render.objects import dumps, moment, task_object
 from asyncjman.render.outlet import Outlet, Room
 from asyncjman.render.text import (
     colored,
     duration,
     printable,
-    short_path,
-    task_arguments,
-    use_color,
 )
 from asyncjman.render.turns import Attempt, Labels, Turns
-
-_MAX_LINE = 400  # of a log's end; the log has all of it
-
 
 SUMMARY_SECONDS = 30.0
 """How often it is said how far all is, where there is no terminal."""
@@ -38,19 +33,6 @@ class Source(Protocol):
         """Return after how many seconds there may be news."""
 
     async def read(self) -> Progress: ...
-
-
-class Failed(Protocol):
-    """A task that failed, its log and the log's last lines."""
-
-    @property
-    def task(self) -> Task: ...
-    @property
-    def job(self) -> Job: ...
-    @property
-    def log(self) -> str | None: ...
-    @property
-    def tail(self) -> list[str]: ...
 
 
 class Found(Protocol):
@@ -92,7 +74,7 @@ class Monitor(Protocol):
     def interrupted(self, *, again: bool, running: int) -> None: ...
     async def refresh(self, source: Source) -> None: ...
     def leave(self) -> None: ...
-    def close(self, totals: Totals, failures: Sequence[Failed]) -> None: ...
+    def close(self, totals: Totals, closing: Closing) -> None: ...
 
 
 class PlainMonitor:
@@ -150,9 +132,9 @@ class PlainMonitor:
         """Show what is held back; there is nothing on the screen to be removed."""
         self._turns.show_all()
 
-    def close(self, totals: Totals, failures: Sequence[Failed]) -> None:
+    def close(self, totals: Totals, closing: Closing) -> None:
         self.leave()
-        for line in closing_lines(totals, failures):
+        for line in closing_lines(closing):
             self.line(line)
 
 
@@ -185,7 +167,7 @@ class JsonMonitor(PlainMonitor):
     def interrupted(self, *, again: bool, running: int) -> None:
         self.line(dumps({"event": "interrupted", "running": running}))
 
-    def close(self, totals: Totals, failures: Sequence[Failed]) -> None:
+    def close(self, totals: Totals, closing: Closing) -> None:
         self.leave()
         self.line(
             dumps({"event": "ended", "tasks": dict(totals.counts), "skipped_jobs": totals.skipped_jobs})
@@ -270,39 +252,3 @@ def event_object(event: Event) -> dict[str, object]:
         case JobSubmitted():
             return {"event": "job_submitted", **common}
     return common
-
-
-def failure_lines(failures: Sequence[Failed], *, color: bool) -> list[str]:
-    """Return for each failed task the reason, the log and its end."""
-    lines = []
-    for failed in failures:
-        task = failed.task
-        word = colored("failure", Status.FAILURE) if color else "failure"
-        reason = printable(task.reason or "")
-        given = task_arguments(failed.job, task.task_id)
-        lines.append(f"{word} {label(task.job_id, task.task_id, '')}: {reason}  {given}")
-        if failed.log:
-            lines.append(f"  {short_path(failed.log)}{'' if failed.tail else ' (empty)'}")
-        lines += [f"  | {printable(line[:_MAX_LINE].expandtabs())}" for line in failed.tail]
-    return lines
-
-
-def closing_lines(totals: Totals, failures: Sequence[Failed]) -> list[str]:
-    """Return the table by status, and for each failed task the reason, the log and its end."""
-    if not totals.counts and not totals.skipped_jobs:
-        return []
-    color = use_color()
-    lines = ["", *failure_lines(failures, color=color)]
-    more = totals.counts.get(Status.FAILURE, 0) - len(failures)
-    if more > 0:
-        lines.append(f"and {more} more failures (jman report -e shows them)")
-    if failures:
-        lines.append("")
-    lines += ["status     tasks", "=========  ====="]
-    for status in Status:
-        if count := totals.counts.get(status, 0):
-            word = colored(f"{status:<9}", status) if color else f"{status:<9}"
-            lines.append(f"{word}  {count:>5}")
-    if totals.skipped_jobs:
-        lines.append(f"{totals.skipped_jobs} job{'s' if totals.skipped_jobs != 1 else ''} skipped")
-    return lines

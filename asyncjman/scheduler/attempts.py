@@ -78,7 +78,7 @@ class Attempts:
         self._host = runtime.host()
         self._wake = asyncio.Event()
         self.running: dict[Key, Attempt] = {}
-        self._all_stopped = False
+        self._all_stopped = self._all_killed = False
         self.to_stop: set[Key] = set()
         """What is to be recorded as stopped, running or not."""
 
@@ -130,6 +130,8 @@ class Attempts:
         attempt.begun = begun if begun.started_at == answer.at else replace(begun, started_at=answer.at)
         self.running[attempt.key] = attempt
         on_start(attempt.begun, int(answer.native_id))
+        if self._all_stopped or attempt.key in self.to_stop:  # meanwhile
+            await self.stop([attempt.key], kill=self._all_killed)
         return None
 
     def _begun(self, attempt: Attempt) -> Task:
@@ -144,7 +146,9 @@ class Attempts:
 
     async def stop(self, keys: Iterable[Key] | None = None, *, kill: bool = False) -> None:
         """Stop attempts, all where no keys are given; they end soon, as stopped."""
-        self._all_stopped = self._all_stopped or keys is None
+        if keys is None:
+            self._all_stopped = True
+            self._all_killed = self._all_killed or kill
         chosen = set(self.running if keys is None else keys)
         self.to_stop |= chosen
         running = [self.running[key] for key in chosen if key in self.running]

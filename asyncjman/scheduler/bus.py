@@ -52,6 +52,24 @@ class Subscription:
             await self._wake.wait()
         return self._events.popleft()
 
+    async def some(self, seconds: float) -> list[Event] | None:
+        """Return what is there, once something is, or after so many seconds; None at the stream's end.
+
+        Raises what ``fail`` was given, once what is in the stream was taken.
+        """
+        if not self._events and not self._closed and self._error is None:
+            self._wake.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._wake.wait()
+        if self._events:
+            given = list(self._events)
+            self._events.clear()
+            return given
+        if self._error is not None:
+            raise self._error
+        return None if self._closed else []
+
 
 class Bus:
     """Hands each event to all who subscribed."""

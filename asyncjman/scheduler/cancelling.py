@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from asyncjman.engines.base import Engine, Ref, Target
 from asyncjman.errors import EnvironmentProblem, JmanError
 from asyncjman.model.selection import format_ids
-from asyncjman.model.status import Status
 from asyncjman.scheduler.givenup import end_given_up
 from asyncjman.scheduler.polling import poll
-from asyncjman.scheduler.resolving import resolve_dependents
+from asyncjman.scheduler.resolving import resolve_dependents, stop_unstarted
 from asyncjman.store import submissions, tasks, transitions
 from asyncjman.store.database import Database
 from asyncjman.store.submissions import Submission
@@ -53,7 +52,7 @@ async def cancel(
         else:
             await asyncio.sleep(_PAUSE)
     while database.runtime.monotonic() < deadline:
-        if not any([await tasks.unfinished_of(database, job_id, task_ids) for job_id in job_ids]):
+        if not await tasks.held_jobs(database, job_ids, task_ids):
             return
         await asyncio.sleep(_PAUSE)
         if not (await poll(database, engine)).answered:
@@ -88,10 +87,7 @@ async def _record(
         if {one.id for one in await submissions.active(tx, job_ids)} - known:
             return False
         now = tx.runtime.time()
-        for job_id in job_ids:
-            await transitions.end_unstarted(
-                tx, job_id, Status.STOPPED, "stopped", now, task_ids, queued_too=True
-            )
+        await stop_unstarted(tx, job_ids, task_ids, now, queued_too=True)
         closed = await transitions.close_jobs(tx, job_ids, now)
         await resolve_dependents(tx, closed)
         await submissions.deactivate(tx, closed)
@@ -105,8 +101,7 @@ def _unconfirmed(error: JmanError, job_ids: Sequence[int], what: str) -> Environ
 
 async def _ask(database: Database, job_ids: Sequence[int], task_ids: Sequence[int]) -> None:
     async with database.transaction() as tx:
-        for job_id in job_ids:
-            await transitions.ask_to_stop(tx, job_id, task_ids)
+        await transitions.ask_to_stop(tx, job_ids, task_ids)
 
 
 def _targets(active: Sequence[Submission], task_ids: Sequence[int]) -> list[Target]:

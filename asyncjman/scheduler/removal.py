@@ -34,7 +34,7 @@ async def finish(database: Database) -> Removed:
     What can't be removed is told, and not tried again.
     """
     removed = Removed()
-    while await removals.next_ones(database):
+    while await removals.are_files_pending(database):
         async with database.transaction(quiet=True) as tx:
             some = await removals.next_ones(tx)
             await _remove_logs(tx, [one for one in some if isinstance(one, Logs)], removed)

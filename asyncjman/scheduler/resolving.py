@@ -71,7 +71,7 @@ async def resolve_dependents(tx: Transaction, changed: Iterable[int]) -> list[in
     Returns the jobs that ended by it; what a cluster has of them is given up. A task that runs there already
     looks at its dependencies itself.
     """
-    return await resolve_jobs(tx, dependents(await jobs.dependency_edges(tx), changed))
+    return await resolve_jobs(tx, await schedule.open_dependents(tx, changed))
 
 
 async def resolve_jobs(tx: Transaction, job_ids: Iterable[int], *, queued_too: bool = False) -> list[int]:
@@ -102,12 +102,29 @@ async def resolve_jobs(tx: Transaction, job_ids: Iterable[int], *, queued_too: b
     await transitions.set_ready(tx, [job_id for job_id in decisions.ready if job_id not in held_there])
     await transitions.set_waiting(tx, [job_id for job_id in waiting if job_id not in held_there])
     for job_id, reason, task_ids in decisions.skipped:
-        await transitions.end_unstarted(
-            tx, job_id, Status.SKIPPED, reason, now, task_ids, queued_too=queued_too
-        )
+        if task_ids:
+            await transitions.end_unstarted(
+                tx, job_id, Status.SKIPPED, reason, now, task_ids, queued_too=queued_too
+            )
+    whole = [(job_id, reason) for job_id, reason, task_ids in decisions.skipped if not task_ids]
+    await transitions.end_jobs_unstarted(tx, Status.SKIPPED, now, whole, queued_too=queued_too)
     closed = await transitions.close_jobs(tx, [job_id for job_id, _, _ in decisions.skipped], now)
     await submissions.give_up(tx, closed)
     return closed
+
+
+async def stop_unstarted(
+    tx: Transaction, job_ids: Sequence[int], task_ids: Sequence[int], now: float, *, queued_too: bool = False
+) -> None:
+    """Stop what has not started of jobs (or only of some tasks): see ``transitions.end_unstarted``."""
+    if task_ids:
+        for job_id in job_ids:
+            await transitions.end_unstarted(
+                tx, job_id, Status.STOPPED, "stopped", now, task_ids, queued_too=queued_too
+            )
+    else:
+        whole = [(job_id, "stopped") for job_id in job_ids]
+        await transitions.end_jobs_unstarted(tx, Status.STOPPED, now, whole, queued_too=queued_too)
 
 
 async def end_tasks_and_resolve(tx: Transaction, job_id: int, task_ids: Sequence[int]) -> None:
@@ -127,10 +144,11 @@ async def end_and_resolve(tx: Transaction, job_ids: Sequence[int]) -> None:
     would hold it back. What is on a cluster is resolved there.
     """
     now = tx.runtime.time()
-    for job_id, summary in (await schedule.summaries(tx, job_ids)).items():
-        if not summary.finished:
-            await transitions.end_all(tx, job_id, Status.STOPPED, "deleted", now)
-    await transitions.close_jobs(tx, job_ids, now)
-    found = set(dependents(await jobs.dependency_edges(tx), job_ids)) - set(job_ids)
+    found = set(await schedule.open_dependents(tx, job_ids)) - set(job_ids)
+    if not found:
+        return
+    unfinished = await schedule.unfinished(tx, job_ids)
+    await transitions.end_all(tx, unfinished, Status.STOPPED, "deleted", now)
+    await transitions.close_jobs(tx, unfinished, now)
     on_cluster = {one.job_id for one in await submissions.active(tx, found)}
     await resolve_jobs(tx, found - on_cluster, queued_too=True)

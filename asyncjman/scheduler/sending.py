@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 from asyncjman.engines.base import Engine, Why
 from asyncjman.errors import JmanError
-from asyncjman.model.graph import dependents
 from asyncjman.model.job import LOCAL, Job
 from asyncjman.model.selection import format_ids
 from asyncjman.model.status import Status
@@ -86,7 +85,7 @@ async def _poll_dependents(
     database: Database, engine_of: Callable[[str], Engine], job_ids: Sequence[int]
 ) -> None:
     """Have engines polled that have something which waits for these jobs: they are open again."""
-    waiting = dependents(await jobs.dependency_edges(database), job_ids)
+    waiting = await schedule.open_dependents(database, job_ids)
     launched = {one.job_id for one in await submissions.active(database, waiting)}
     summaries = await schedule.summaries(database, launched)
     for name in sorted({one.engine for one in summaries.values()}):

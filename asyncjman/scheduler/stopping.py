@@ -8,10 +8,11 @@ from asyncjman.engines.base import Engine
 from asyncjman.errors import EnvironmentProblem
 from asyncjman.model.job import LOCAL, Job
 from asyncjman.model.selection import format_ids
-from asyncjman.model.status import FINISHED, Status
+from asyncjman.model.status import FINISHED
 from asyncjman.scheduler.liveness import is_numbered_here, is_suspended
+from asyncjman.scheduler.portions import portions
 from asyncjman.scheduler.reconcile import forget_unproven, recover_orphans, take_away
-from asyncjman.scheduler.resolving import resolve_dependents
+from asyncjman.scheduler.resolving import resolve_dependents, stop_unstarted
 from asyncjman.store import jobs, runners, submissions, tasks, transitions
 from asyncjman.store.database import Database, Reader, Transaction
 from asyncjman.store.runners import Runner
@@ -27,26 +28,25 @@ that ignore SIGTERM."""
 async def stop(
     database: Database,
     engine_of: Callable[[str], Engine],
-    selected: Sequence[Job],
+    here: Sequence[int],
+    elsewhere: Sequence[Job],
     task_ids: Sequence[int] = (),
     *,
     force: bool = False,
     on_forced: Callable[[str], None] = lambda _: None,
-) -> list[Job]:
-    """Stop those of the jobs (or only some of their tasks) that aren't finished; return these.
+) -> None:
+    """Stop open jobs (or only some of their tasks), of this machine and of engines whose tasks survive us.
 
-    Returns when nothing of them runs here any more; what a cluster still lists may not be finished as yet.
-    Where a runner doesn't answer, EnvironmentProblem is raised, or, with ``force``, its tasks are taken from
-    it: ``on_forced`` is told, in a line, what is not sure then. EnvironmentProblem is raised, too, where a
-    cluster doesn't answer; the others are stopped all the same.
+    Very many are stopped in several transactions, the last jobs first: see ``portions``. Returns when nothing
+    of them runs here any more; what a cluster still lists may not be finished as yet. Where a runner doesn't
+    answer, EnvironmentProblem is raised, or, with ``force``, its tasks are taken from it: ``on_forced`` is
+    told, in a line, what is not sure then. EnvironmentProblem is raised, too, where a cluster doesn't answer;
+    the others are stopped all the same.
     """
-    elsewhere = [job for job in selected if job.is_open_elsewhere]
-    here = [job.id for job in selected if job.status not in FINISHED and job.spec.engine == LOCAL]
     try:
         await stop_elsewhere(database, engine_of, elsewhere, task_ids)
     finally:
         await _stop_here(database, engine_of(LOCAL), here, task_ids, force=force, on_forced=on_forced)
-    return await jobs.get(database, [*here, *(job.id for job in elsewhere)])
 
 
 async def stop_elsewhere(
@@ -71,8 +71,10 @@ async def _stop_here(
 ) -> None:
     if unfinished:
         await recover_orphans(database, engine)
-        async with database.transaction() as tx:
-            asked = await stop_in(tx, unfinished, task_ids)
+        asked = 0
+        for some in portions(unfinished, last_first=True):
+            async with database.transaction() as tx:
+                asked += await stop_in(tx, some, task_ids)
         if asked and not force:
             await until_stopped(database, engine, unfinished, task_ids)
         elif asked and (left := await _running_after(database, engine, unfinished, task_ids, FORCE_SECONDS)):
@@ -108,10 +110,8 @@ async def _any_left(database: Reader, job: Job, task_ids: Sequence[int]) -> bool
 async def stop_in(tx: Transaction, job_ids: Sequence[int], task_ids: Sequence[int]) -> int:
     """Stop what hasn't started of local jobs, and ask for the rest to be; return how many tasks that are."""
     now = tx.runtime.time()
-    asked = 0
-    for job_id in job_ids:
-        await transitions.end_unstarted(tx, job_id, Status.STOPPED, "stopped", now, task_ids)
-        asked += await transitions.ask_to_stop(tx, job_id, task_ids)
+    await stop_unstarted(tx, job_ids, task_ids, now)
+    asked = await transitions.ask_to_stop(tx, job_ids, task_ids)
     await resolve_dependents(tx, await transitions.close_jobs(tx, job_ids, now))
     return asked
 
@@ -130,8 +130,9 @@ async def _running_after(
     """Wait until nothing runs of the jobs; return those of which something runs after so many seconds."""
     deadline = database.runtime.monotonic() + seconds
     version: tuple[int, int] | None = None
+    running = list(job_ids)
     while True:
-        running = [one for one in job_ids if await tasks.unfinished_of(database, one, task_ids)]
+        running = await tasks.held_jobs(database, running, task_ids)
         if not running or database.runtime.monotonic() > deadline:
             return running
         await recover_orphans(database, engine)

@@ -27,6 +27,13 @@ class FailedTask(NamedTuple):
     cause: str | None
     reason: str | None
 
+    @property
+    def known_cause(self) -> Cause:
+        """Return its cause; EXIT where it is not known."""
+        with suppress(ValueError):
+            return Cause(self.cause or "")
+        return Cause.EXIT
+
 
 async def add(tx: Transaction, ended: Iterable[Task]) -> None:
     """Store what is kept of those of the attempts that failed; what was kept of them before is replaced."""

@@ -11,8 +11,8 @@ from typing import Any
 from asyncjman.errors import UnreadableJob
 from asyncjman.model.graph import Dependency
 from asyncjman.model.job import Job, JobSpec, Task, derived_name
-from asyncjman.model.selection import Selection
-from asyncjman.model.status import Status
+from asyncjman.model.selection import Selection, merged
+from asyncjman.model.status import FINISHED, Status
 from asyncjman.store.database import Reader, Transaction, View
 from asyncjman.store.rows import (
     TASK_COLUMNS,
@@ -26,9 +26,11 @@ from asyncjman.store.rows import (
 from asyncjman.store.spec_rows import SPEC_COLUMNS, spec_of, spec_values, unreadable_spec
 
 _BATCH = 500
+_GREATEST_ID = 2**63 - 1
 _SPEAKER_COLUMNS = ", ".join(f"task.{column}" for column in TASK_COLUMNS.split(", "))
 _HEAD_COLUMNS = "id, submitted_at, started_at, finished_at, default_status, task_count"
 REVISION = "(SELECT revision FROM meta)"
+ENDED = "(" + ", ".join(f"'{status}'" for status in sorted(FINISHED)) + ")"
 
 
 async def insert(tx: Transaction, spec: JobSpec, now: float) -> int:
@@ -106,23 +108,61 @@ async def select(
     ``unreadable_too``: what was asked for stands as ``?`` where it can't be read, instead of an error.
     """
     where, values = _where(selection)
-    after = 0
-    while True:
+    left = merged(selection.ids) if selection.ids else [range(1, _GREATEST_ID)]
+    while left:
         async with database.snapshot() as view:
+            # in the order of the ranges, and within one in that of the ids: no more is read than a page
             rows = await view.fetch(
-                f"SELECT {_HEAD_COLUMNS}, {SPEC_COLUMNS} FROM job"
-                f"{where}{' AND' if where else ' WHERE'} id > ? ORDER BY id LIMIT {_BATCH}",
-                (*values, after),
+                f"SELECT {_HEAD_COLUMNS}, {SPEC_COLUMNS} "
+                "FROM (SELECT value FROM json_each(?)) AS one CROSS JOIN job ON job.id "
+                "BETWEEN json_extract(one.value, '$[0]') AND json_extract(one.value, '$[1]')"
+                f"{where} LIMIT {_BATCH}",
+                (json.dumps([[part.start, part.stop - 1] for part in left[:_BATCH]]), *values),
             )
             found = await _jobs_of(view, rows, unreadable_too=unreadable_too)
+        left = left[_BATCH:] if len(rows) < _BATCH else _after(left, rows[-1][0])
         for job in found:
             if selection.statuses and job.status not in selection.statuses:
                 continue
             if not selection.having or any(job.counts.get(status) for status in selection.having):
                 yield job
-        if len(rows) < _BATCH:
-            return
-        after = rows[-1][0]
+
+
+def _after(ranges: Sequence[range], job_id: int) -> list[range]:
+    """Return what is left of ranges, which are in order, after an id."""
+    at = 0
+    while at < len(ranges) and ranges[at].stop <= job_id + 1:
+        at += 1
+    left = list(ranges[at:])
+    if left and left[0].start <= job_id:
+        left[0] = range(job_id + 1, left[0].stop)
+    return left
+
+
+async def with_engines(
+    source: Reader | Transaction, selection: Selection, *, unfinished: bool = False
+) -> list[tuple[int, str]]:
+    """Return (id, engine) of the jobs that are meant, by ids, names and engine alone, in order.
+
+    ``unfinished``: only of those with tasks that have not ended.
+    """
+    where, values = _where(selection)
+    if unfinished:
+        where += (
+            f" AND finished_at IS NULL AND (default_status NOT IN {ENDED} "
+            "AND task_count > (SELECT coalesce(sum(count), 0) FROM status_count WHERE job_id = job.id) "
+            "OR EXISTS (SELECT 1 FROM status_count WHERE job_id = job.id AND count > 0 "
+            f"AND status NOT IN {ENDED}))"
+        )
+    of_ids = "true"
+    if selection.ids:
+        of_ids = (
+            "id IN (SELECT job.id FROM json_each(?) AS one JOIN job ON job.id "
+            "BETWEEN json_extract(one.value, '$[0]') AND json_extract(one.value, '$[1]'))"
+        )
+        values.insert(0, json.dumps([[one.start, one.stop - 1] for one in merged(selection.ids)]))
+    rows = await source.fetch(f"SELECT id, engine FROM job WHERE {of_ids}{where} ORDER BY id", values)
+    return [(row[0], row[1]) for row in rows]
 
 
 async def get(source: Reader | View, job_ids: Iterable[int], *, unreadable_too: bool = False) -> list[Job]:
@@ -138,9 +178,9 @@ async def get(source: Reader | View, job_ids: Iterable[int], *, unreadable_too: 
     return await _jobs_of(source, rows, unreadable_too=unreadable_too)
 
 
-async def latest_ids(database: Reader, count: int) -> list[int]:
+async def latest_ids(source: Reader | Transaction, count: int) -> list[int]:
     """Return the ids of the latest jobs."""
-    return [row[0] for row in await database.fetch("SELECT id FROM job ORDER BY id DESC LIMIT ?", (count,))]
+    return [row[0] for row in await source.fetch("SELECT id FROM job ORDER BY id DESC LIMIT ?", (count,))]
 
 
 async def specs(database: Reader, job_ids: Iterable[int]) -> dict[int, JobSpec]:
@@ -191,20 +231,13 @@ async def latest_revision(database: Reader) -> int:
 def _where(selection: Selection) -> tuple[str, list[Any]]:
     clauses: list[str] = []
     values: list[Any] = []
-    if selection.ids:
-        # as one value: SQLite takes a thousand terms of an expression at most
-        clauses.append(
-            "id IN (SELECT job.id FROM json_each(?) AS one JOIN job ON job.id "
-            "BETWEEN json_extract(one.value, '$[0]') AND json_extract(one.value, '$[1]'))"
-        )
-        values.append(json.dumps([[one[0], one[-1]] for one in selection.ids]))
     if selection.names:
-        clauses.append(f"name IN ({', '.join('?' * len(selection.names))})")
+        clauses.append(f" AND name IN ({', '.join('?' * len(selection.names))})")
         values.extend(text(name) for name in selection.names)
     if selection.engine:
-        clauses.append("engine = ?")
+        clauses.append(" AND engine = ?")
         values.append(selection.engine)
-    return (" WHERE " + " AND ".join(clauses) if clauses else ""), values
+    return "".join(clauses), values
 
 
 async def _jobs_of(source: View, rows: Sequence[Sequence[Any]], *, unreadable_too: bool = False) -> list[Job]:

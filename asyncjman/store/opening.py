@@ -82,7 +82,11 @@ async def open_connection(path: Path, *, create: bool) -> Opened:
 
 async def connection_of(connector: Callable[[], sqlite3.Connection]) -> aiosqlite.Connection:
     """Return the connection that a function makes, in the thread that the connection belongs to."""
-    return await aiosqlite.Connection(connector, _CHUNK)
+    connection = aiosqlite.Connection(connector, _CHUNK)
+    # a program may end without closing it: the thread would wait for ever. Before aiosqlite 0.22 it is one
+    thread: Any = getattr(connection, "_thread", connection)
+    thread.daemon = True
+    return await connection
 
 
 def open_file(path: Path, *, create: bool, found: Found) -> sqlite3.Connection:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from asyncjman.model.ids import parse_ids
+from asyncjman.model.job import PLAIN_TASK
 from asyncjman.model.selection import format_ids
 from asyncjman.store.database import Reader, Transaction
 from asyncjman.store.rows import text, token_of, untext
@@ -64,6 +65,18 @@ async def add_logs(
     )
 
 
+async def add_plain_logs(tx: Transaction, some: Sequence[tuple[int, str, str, int]]) -> None:
+    """Have the logs of jobs with no array removed after this transaction.
+
+    (job id, folder that it was to run in, beginning of the logs' paths, number of its latest attempt)
+    """
+    await tx.execute_many(
+        "INSERT INTO removal (kind, job_id, exec_dir, log_start, tasks, attempt) "
+        f"VALUES ('logs', ?, ?, ?, '{PLAIN_TASK}', ?)",
+        [(job_id, text(exec_dir), text(start), attempt) for job_id, exec_dir, start, attempt in some],
+    )
+
+
 async def add_log_folder(tx: Transaction, job_id: int, exec_dir: str, start: str) -> None:
     """Have the folder of a job's logs removed after this transaction, where it is empty then."""
     await tx.execute(
@@ -88,9 +101,14 @@ async def is_pending(source: Reader | Transaction) -> bool:
     return bool(await source.fetch("SELECT 1 FROM removal LIMIT 1"))
 
 
+async def are_files_pending(source: Reader | Transaction) -> bool:
+    """Tell whether there is something besides the database that is to be removed."""
+    return bool(await source.fetch("SELECT 1 FROM removal WHERE kind <> 'database' LIMIT 1"))
+
+
 async def next_ones(source: Reader | Transaction) -> list[Logs | Spool]:
     """Return what is to be removed next: no more than goes into a transaction."""
-    rows = await source.fetch(f"{_SELECT} WHERE kind <> 'database' ORDER BY id LIMIT 100")
+    rows = await source.fetch(f"{_SELECT} WHERE kind <> 'database' ORDER BY id LIMIT {TASKS_A_ROW}")
     found: list[Logs | Spool] = []
     room = TASKS_A_ROW
     for row in rows:

@@ -45,6 +45,18 @@ async def open_jobs(source: Reader | Transaction) -> list[int]:
     return [row[0] for row in await source.fetch("SELECT id FROM job WHERE finished_at IS NULL ORDER BY id")]
 
 
+async def unfinished(
+    source: Reader | Transaction, job_ids: Iterable[int], engine: str | None = None
+) -> list[int]:
+    """Return those of the jobs (of an engine, or of all) that are not finished."""
+    of_engine, values = ("", []) if engine is None else (" AND engine = ?", [engine])
+    rows = await source.fetch(
+        f"SELECT id FROM job WHERE finished_at IS NULL AND id IN (SELECT value FROM json_each(?)){of_engine}",
+        (json.dumps(list(job_ids)), *values),
+    )
+    return [row[0] for row in rows]
+
+
 async def clusters(source: Reader | Transaction) -> list[str]:
     """Return the engines whose tasks survive us that have anything to be polled for."""
     rows = await source.fetch(
@@ -84,6 +96,42 @@ async def not_succeeded(
         (engine, *([] if only is None else [json.dumps(list(only))])),
     )
     return [row[0] for row in rows]
+
+
+async def concerned(source: Reader, engine: str, only: Iterable[int] | None, since: float) -> list[int]:
+    """Return the jobs of an engine (of ``only`` these) that were open at a moment, or are; in order."""
+    of_jobs = "" if only is None else " AND id IN (SELECT value FROM json_each(?))"
+    rows = await source.fetch(
+        f"SELECT id FROM job WHERE engine = ? AND (finished_at IS NULL OR finished_at >= ?){of_jobs} "
+        "ORDER BY id",
+        (engine, since, *([] if only is None else [json.dumps(list(only))])),
+    )
+    return [row[0] for row in rows]
+
+
+async def task_counts(source: Reader, job_ids: Iterable[int]) -> tuple[dict[Status, int], float]:
+    """Return how many tasks of these jobs are in each status, and the CPU seconds that they used."""
+    wanted = (json.dumps(list(job_ids)),)
+    counts: dict[Status, int] = {}
+    cpu = 0.0
+    async with source.snapshot() as view:
+        rows = await view.fetch(
+            "SELECT status, sum(count), sum(cpu_seconds) FROM status_count "
+            "WHERE job_id IN (SELECT value FROM json_each(?)) GROUP BY status",
+            wanted,
+        )
+        for status, count, seconds in rows:
+            counts[status_of(status)] = count
+            cpu += seconds
+        rows = await view.fetch(
+            "SELECT default_status, sum(task_count - coalesce("
+            "(SELECT sum(count) FROM status_count WHERE job_id = job.id), 0)) FROM job "
+            "WHERE id IN (SELECT value FROM json_each(?)) GROUP BY default_status",
+            wanted,
+        )
+        for status, count in rows:
+            counts[status_of(status)] = counts.get(status_of(status), 0) + count
+    return {status: count for status, count in counts.items() if count}, cpu
 
 
 async def has_runner(source: Reader | Transaction) -> bool:
@@ -127,6 +175,53 @@ async def summaries(source: Reader | View, job_ids: Iterable[int]) -> dict[int, 
             counts,
             rows,
         )
+    return found
+
+
+async def open_dependents(source: Reader | Transaction, job_ids: Iterable[int]) -> list[int]:
+    """Return the unfinished jobs that wait for these, also by way of other unfinished ones; in order.
+
+    By way of one that ended nothing is decided any more: that was done when it ended.
+    """
+    step = (
+        "JOIN dependency ON on_job = {0} JOIN job ON job.id = dependency.job_id AND job.finished_at IS NULL"
+    )
+    rows = await source.fetch(
+        "WITH RECURSIVE waiting (id) AS ("
+        f"SELECT job.id FROM json_each(?) AS one {step.format('one.value')} "
+        f"UNION SELECT job.id FROM waiting {step.format('waiting.id')}) SELECT id FROM waiting ORDER BY id",
+        (json.dumps(list(job_ids)),),
+    )
+    return [row[0] for row in rows]
+
+
+async def skipped_behind(source: Reader | Transaction, job_ids: Iterable[int]) -> list[int]:
+    """Return the jobs that wait for these, by way of whichever, and of which something was skipped."""
+    rows = await source.fetch(
+        "WITH RECURSIVE waiting (id) AS ("
+        "SELECT job_id FROM json_each(?) AS one JOIN dependency ON on_job = one.value "
+        "UNION SELECT job_id FROM waiting JOIN dependency ON on_job = waiting.id) "
+        "SELECT job.id FROM waiting JOIN job ON job.id = waiting.id WHERE EXISTS (SELECT 1 FROM status_count "
+        "WHERE job_id = job.id AND status = 'skipped' AND count > 0) OR (default_status = 'skipped' AND "
+        "task_count > (SELECT coalesce(sum(count), 0) FROM status_count WHERE job_id = job.id)) ORDER BY 1",
+        (json.dumps(list(job_ids)),),
+    )
+    return [row[0] for row in rows]
+
+
+async def open_dependents_of_each(
+    source: Reader | Transaction, job_ids: Iterable[int]
+) -> dict[int, list[int]]:
+    """Return for those of the jobs that have not ended the unfinished jobs that wait for them directly."""
+    found: dict[int, list[int]] = defaultdict(list)
+    for on_job, job_id in await source.fetch(
+        "SELECT DISTINCT on_job, job.id FROM json_each(?) AS one "
+        "JOIN job AS other ON other.id = one.value AND other.finished_at IS NULL "
+        "JOIN dependency ON on_job = other.id "
+        "JOIN job ON job.id = dependency.job_id AND job.finished_at IS NULL ORDER BY 2",
+        (json.dumps(list(job_ids)),),
+    ):
+        found[on_job].append(job_id)
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from asyncjman.errors import UnreadableJob
@@ -109,6 +110,7 @@ def _known(value: str) -> str:
     return value
 
 
+@lru_cache(maxsize=256)
 def _words(value: str) -> tuple[str, ...]:
     words = tuple(json.loads(value))
     if not all(isinstance(word, str) for word in words):
@@ -117,7 +119,7 @@ def _words(value: str) -> tuple[str, ...]:
 
 
 def _variables(value: str) -> dict[str, str]:
-    variables = dict(json.loads(value))
+    variables = dict(json.loads(value)) if value != "{}" else {}
     if not all(isinstance(one, str) for pair in variables.items() for one in pair):
         raise TypeError("a variable that is no text")
     return variables

@@ -64,8 +64,7 @@ async def _stop_all(tx: Transaction) -> list[int]:
     """Have nothing run, sent, polled, accounted or removed by itself; return the jobs that were open."""
     now = tx.runtime.time()
     unfinished = await schedule.open_jobs(tx)
-    for job_id in unfinished:
-        await transitions.end_all(tx, job_id, Status.STOPPED, STOPPED, now)
+    await transitions.end_all(tx, unfinished, Status.STOPPED, STOPPED, now)
     await transitions.close_jobs(tx, unfinished, now)
     for statement in (
         "UPDATE task SET runner = NULL, pid = NULL, stop = NULL",

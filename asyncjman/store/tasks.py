@@ -6,10 +6,10 @@ A task that is just as ``job.default_status`` says has no row. Rows come with th
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from asyncjman.model.job import Task
+from asyncjman.model.job import PLAIN_TASK, Task
 from asyncjman.model.status import Status
 from asyncjman.store.database import Reader, Transaction, View
 from asyncjman.store.rows import TASK_COLUMNS, status_of, task_of
@@ -37,15 +37,18 @@ async def to_stop(database: Reader, runner: int) -> list[tuple[int, int]]:
     return [(row[0], row[1]) for row in rows]
 
 
-async def unfinished_of(database: Reader, job_id: int, task_ids: Sequence[int] = ()) -> int:
-    """Return how many tasks of a job (all, or only ``task_ids``) a runner holds."""
+async def held_jobs(
+    source: Reader | Transaction, job_ids: Iterable[int], task_ids: Sequence[int] = ()
+) -> list[int]:
+    """Return those of the jobs of which a runner holds a task (any, or one of ``task_ids``)."""
     of_tasks = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
-    rows = await database.fetch(
-        "SELECT count(*) FROM task WHERE job_id = ? AND finished_at IS NULL "
-        f"AND status IN ('queued', 'executing'){of_tasks}",
-        (job_id, *([json.dumps(list(task_ids))] if task_ids else [])),
+    rows = await source.fetch(
+        "SELECT value FROM json_each(?) AS one WHERE EXISTS (SELECT 1 FROM task "
+        "WHERE job_id = one.value AND finished_at IS NULL "
+        f"AND status IN ('queued', 'executing'){of_tasks})",
+        (json.dumps(list(job_ids)), *([json.dumps(list(task_ids))] if task_ids else [])),
     )
-    return int(rows[0][0])
+    return [row[0] for row in rows]
 
 
 async def default_status(source: Reader | View, job_id: int) -> tuple[Status, str | None] | None:
@@ -147,11 +150,29 @@ async def select(database: Reader, job_id: int) -> AsyncIterator[Task]:
         yield task_of(row)
 
 
-async def page(source: Reader | View, job_id: int, after: int, limit: int) -> list[Task]:
-    """Return the next tasks of a job that have rows, in order of id."""
+async def page(
+    source: Reader | View, job_id: int, after: int, limit: int, statuses: Collection[Status] | None = None
+) -> list[Task]:
+    """Return the next tasks of a job that have rows (and are in one of ``statuses``), in order of id."""
+    in_statuses, values = "", []
+    if statuses is not None and set(statuses) == {Status.FAILURE}:
+        in_statuses = " AND status = 'failure'"  # in these words there is an index for it
+    elif statuses is not None:
+        in_statuses, values = " AND status IN (SELECT value FROM json_each(?))", [json.dumps([*statuses])]
     rows = await source.fetch(
-        f"SELECT {TASK_COLUMNS} FROM task WHERE job_id = ? AND task_id > ? ORDER BY task_id LIMIT ?",
-        (job_id, after, limit),
+        f"SELECT {TASK_COLUMNS} FROM task WHERE job_id = ? AND task_id > ?{in_statuses} "
+        "ORDER BY task_id LIMIT ?",
+        (job_id, after, *values, limit),
+    )
+    return [task_of(row) for row in rows]
+
+
+async def some(source: Reader | View, job_id: int, task_ids: Sequence[int]) -> list[Task]:
+    """Return those of these tasks of a job that have rows, in order of id."""
+    rows = await source.fetch(
+        f"SELECT {TASK_COLUMNS} FROM task WHERE job_id = ? "
+        "AND task_id IN (SELECT value FROM json_each(?)) ORDER BY task_id",
+        (job_id, json.dumps(list(task_ids))),
     )
     return [task_of(row) for row in rows]
 
@@ -188,6 +209,20 @@ async def latest_attempts(
         (job_id, after, *([json.dumps(list(task_ids))] if task_ids else []), limit),
     )
     return [(row[0], row[1]) for row in rows]
+
+
+async def plain_attempts(
+    source: Reader | Transaction, job_ids: Iterable[int], statuses: Iterable[Status] = tuple(Status)
+) -> dict[int, int]:
+    """Return the number of the latest attempt of those of the jobs with no array whose task has a row, and is
+    in one of ``statuses``.
+    """
+    rows = await source.fetch(
+        f"SELECT job_id, attempt FROM task WHERE job_id IN (SELECT value FROM json_each(?)) "
+        f"AND task_id = {PLAIN_TASK} AND status IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(job_ids)), json.dumps(list(statuses))),
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 async def attempts_since(database: Reader, job_id: int, moment: float) -> list[Task]:

@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from asyncjman.model.job import PLAIN_TASK, Task
-from asyncjman.model.status import FINISHED, Status
+from asyncjman.model.status import Status
 from asyncjman.store import failures
 from asyncjman.store.database import Transaction
-from asyncjman.store.jobs import REVISION
+from asyncjman.store.jobs import ENDED, REVISION
 from asyncjman.store.rows import TASK_COLUMNS, task_values
 from asyncjman.store.tasks import CLAIMABLE, UNSTARTED
 
 if TYPE_CHECKING:
     from asyncjman.model.array import ArraySpec
 
-_FINISHED = "(" + ", ".join(f"'{status}'" for status in sorted(FINISHED)) + ")"
 UNCLAIMED = (
     "(CASE WHEN EXISTS (SELECT 1 FROM dependency JOIN job AS other ON other.id = dependency.on_job "
     "WHERE dependency.job_id = task.job_id AND other.finished_at IS NULL) "
@@ -27,6 +26,8 @@ UNCLAIMED = (
 )
 """The status of a task that no runner holds and that is to run."""
 _HELD = "job_id = ? AND task_id = ? AND attempt = ? AND runner IS ?"
+_ANEW = ", first_attempt = attempt + (started_at IS NOT NULL)"
+"""It has all its retries anew."""
 _BLANK = (
     "runner = NULL, pid = NULL, stop = NULL, exit_status = NULL, signal = NULL, reason = NULL, host = NULL, "
     "started_at = NULL, finished_at = NULL, cpu_seconds = NULL, peak_memory_bytes = NULL, cause = NULL, "
@@ -171,8 +172,8 @@ async def close_jobs(tx: Transaction, job_ids: Iterable[int], now: float) -> lis
         f"(SELECT max(finished_at) FROM task WHERE task.job_id = job.id), ?), revision = {REVISION} "
         "WHERE id IN (SELECT value FROM json_each(?)) AND finished_at IS NULL "
         "AND NOT EXISTS (SELECT 1 FROM status_count "
-        f"WHERE job_id = job.id AND count > 0 AND status NOT IN {_FINISHED}) "
-        f"AND (default_status IN {_FINISHED} OR task_count = "
+        f"WHERE job_id = job.id AND count > 0 AND status NOT IN {ENDED}) "
+        f"AND (default_status IN {ENDED} OR task_count = "
         "(SELECT coalesce(sum(count), 0) FROM status_count WHERE job_id = job.id)) RETURNING id",
         (now, json.dumps(list(job_ids))),
     )
@@ -227,47 +228,65 @@ async def end_unstarted(
     ``queued_too``: also those that are queued. On a cluster these have been deleted there; from a runner
     they are taken away, and it finds out before it starts them.
     """
+    if not task_ids:
+        await end_jobs_unstarted(tx, status, now, [(job_id, reason)], queued_too=queued_too)
+        return
     states = UNSTARTED if queued_too else CLAIMABLE
-    of_tasks = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
-    values = [] if not task_ids else [json.dumps(list(task_ids))]
     await tx.execute(
         "UPDATE task SET status = ?, reason = ?, finished_at = ?, runner = NULL, stop = NULL "
-        f"WHERE job_id = ? AND finished_at IS NULL AND status IN {states}{of_tasks}",
-        (status, reason, now, job_id, *values),
+        f"WHERE job_id = ? AND finished_at IS NULL AND status IN {states} "
+        "AND task_id IN (SELECT value FROM json_each(?))",
+        (status, reason, now, job_id, json.dumps(list(task_ids))),
     )
-    if task_ids:
-        await tx.execute(
-            "INSERT OR IGNORE INTO task (job_id, task_id, status, attempt, reason, finished_at) "
-            "SELECT job.id, one.value, ?, 1, ?, ? FROM json_each(?) AS one JOIN job ON job.id = ? "
-            f"WHERE job.default_status IN {states}",
-            (status, reason, now, json.dumps(await _still_there(tx, job_id, task_ids)), job_id),
-        )
-        await tx.execute(f"UPDATE job SET revision = {REVISION} WHERE id = ?", (job_id,))
-        return
-    plain = await tx.fetch(
-        f"SELECT array IS NULL FROM job WHERE id = ? AND default_status IN {states}", (job_id,)
-    )
-    if not plain:
-        return
-    if plain[0][0]:
-        await tx.execute(
-            "INSERT OR IGNORE INTO task (job_id, task_id, status, attempt, reason, finished_at) "
-            "VALUES (?, ?, ?, 1, ?, ?)",
-            (job_id, PLAIN_TASK, status, reason, now),
-        )
-    await set_default_status(tx, [(status, job_id)])
-
-
-async def end_all(tx: Transaction, job_id: int, status: Status, reason: str, now: float) -> None:
-    """End all that is not ended of a job."""
     await tx.execute(
-        "UPDATE task SET status = ?, reason = ?, finished_at = ? WHERE job_id = ? AND finished_at IS NULL",
-        (status, reason, now, job_id),
+        "INSERT OR IGNORE INTO task (job_id, task_id, status, attempt, reason, finished_at) "
+        "SELECT job.id, one.value, ?, 1, ?, ? FROM json_each(?) AS one JOIN job ON job.id = ? "
+        f"WHERE job.default_status IN {states}",
+        (status, reason, now, json.dumps(await _still_there(tx, job_id, task_ids)), job_id),
+    )
+    await tx.execute(f"UPDATE job SET revision = {REVISION} WHERE id = ?", (job_id,))
+
+
+async def end_jobs_unstarted(
+    tx: Transaction,
+    status: Status,
+    now: float,
+    jobs: Sequence[tuple[int, str]],
+    *,
+    queued_too: bool = False,
+) -> None:
+    """Set all unclaimed tasks of (job id, reason) to stopped or skipped: see ``end_unstarted``."""
+    states = UNSTARTED if queued_too else CLAIMABLE
+    await tx.execute_many(
+        "UPDATE task SET status = ?, reason = ?, finished_at = ?, runner = NULL, stop = NULL "
+        f"WHERE job_id = ? AND finished_at IS NULL AND status IN {states}",
+        [(status, reason, now, job_id) for job_id, reason in jobs],
+    )
+    await tx.execute_many(
+        "INSERT OR IGNORE INTO task (job_id, task_id, status, attempt, reason, finished_at) "
+        f"SELECT id, {PLAIN_TASK}, ?, 1, ?, ? FROM job "
+        f"WHERE id = ? AND array IS NULL AND default_status IN {states}",
+        [(status, reason, now, job_id) for job_id, reason in jobs],
+    )
+    await tx.execute_many(
+        f"UPDATE job SET default_status = ?, revision = {REVISION} "
+        f"WHERE id = ? AND default_status IN {states}",
+        [(status, job_id) for job_id, _ in jobs],
+    )
+
+
+async def end_all(tx: Transaction, job_ids: Iterable[int], status: Status, reason: str, now: float) -> None:
+    """End all that is not ended of jobs."""
+    ids = json.dumps(list(job_ids))
+    await tx.execute(
+        "UPDATE task SET status = ?, reason = ?, finished_at = ? "
+        "WHERE job_id IN (SELECT value FROM json_each(?)) AND finished_at IS NULL",
+        (status, reason, now, ids),
     )
     await tx.execute(
         f"UPDATE job SET default_status = ?, revision = {REVISION} "
-        f"WHERE id = ? AND default_status NOT IN {_FINISHED}",
-        (status, job_id),
+        f"WHERE id IN (SELECT value FROM json_each(?)) AND default_status NOT IN {ENDED}",
+        (status, ids),
     )
 
 
@@ -282,14 +301,14 @@ async def _still_there(tx: Transaction, job_id: int, task_ids: Sequence[int]) ->
     return [task_id for task_id in task_ids if task_id in array]
 
 
-async def ask_to_stop(tx: Transaction, job_id: int, task_ids: Sequence[int] = ()) -> int:
-    """Ask the runners of a job's tasks (all, or only ``task_ids``) to stop them; return how many."""
+async def ask_to_stop(tx: Transaction, job_ids: Sequence[int], task_ids: Sequence[int] = ()) -> int:
+    """Ask the runners of jobs' tasks (all, or only ``task_ids``) to stop them; return how many."""
     of_tasks = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
     values = [] if not task_ids else [json.dumps(list(task_ids))]
     rows = await tx.fetch(
-        "UPDATE task SET stop = 1 WHERE job_id = ? AND finished_at IS NULL "
+        "UPDATE task SET stop = 1 WHERE job_id IN (SELECT value FROM json_each(?)) AND finished_at IS NULL "
         f"AND status IN ('queued', 'executing'){of_tasks} RETURNING task_id",
-        (job_id, *values),
+        (json.dumps(list(job_ids)), *values),
     )
     return len(rows)
 
@@ -325,7 +344,7 @@ async def reset(
     wanted = (json.dumps(list(statuses)),)
     of_tasks = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
     values = (job_id, *wanted, *([json.dumps(list(task_ids))] if task_ids else []))
-    first = "" if retry else ", first_attempt = attempt + (started_at IS NOT NULL)"
+    first = "" if retry else _ANEW
     which = f"job_id = ? AND status IN (SELECT value FROM json_each(?)){of_tasks}"
     await tx.execute(
         f"INSERT OR REPLACE INTO attempt ({TASK_COLUMNS}) SELECT {TASK_COLUMNS} FROM task "
@@ -360,4 +379,38 @@ async def reset(
             f"revision = {REVISION} WHERE id = ?",
             (now, job_id),
         )
+    return changed
+
+
+async def reset_plain(
+    tx: Transaction, job_ids: Iterable[int], statuses: Iterable[Status], to: Status, now: float
+) -> set[int]:
+    """Do as ``reset`` with the tasks of jobs with no array; return those that are to run once more."""
+    ids, wanted = json.dumps(list(job_ids)), json.dumps(list(statuses))
+    which = (
+        "job_id IN (SELECT value FROM json_each(?)) AND status IN (SELECT value FROM json_each(?)) "
+        f"AND task_id = {PLAIN_TASK}"
+    )
+    await tx.execute(
+        f"INSERT OR REPLACE INTO attempt ({TASK_COLUMNS}) SELECT {TASK_COLUMNS} FROM task "
+        f"WHERE {which} AND started_at IS NOT NULL",
+        (ids, wanted),
+    )
+    with_row = await tx.fetch(
+        f"UPDATE task SET status = ?, attempt = attempt + (started_at IS NOT NULL){_ANEW}, {_BLANK} "
+        f"WHERE {which} RETURNING job_id",
+        (to, ids, wanted),
+    )
+    by_default = await tx.fetch(
+        "UPDATE job SET default_status = ? WHERE id IN (SELECT value FROM json_each(?)) "
+        "AND default_status IN (SELECT value FROM json_each(?)) "
+        "RETURNING id, EXISTS (SELECT 1 FROM task WHERE job_id = job.id)",
+        (to, ids, wanted),
+    )
+    changed = {row[0] for row in with_row} | {job_id for job_id, has_row in by_default if not has_row}
+    await tx.execute(
+        f"UPDATE job SET finished_at = NULL, started_at = NULL, submitted_at = ?, revision = {REVISION} "
+        "WHERE id IN (SELECT value FROM json_each(?))",
+        (now, json.dumps(list(changed))),
+    )
     return changed

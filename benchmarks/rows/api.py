@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from benchmarks.bench import Bench, row
+import sys
+from pathlib import Path
+
+from benchmarks.bench import PROGRAMS, Bench, row
+from benchmarks.measure import in_turn
 from benchmarks.report import Outcome
 from benchmarks.rows.local import seconds_in, singles
 
@@ -18,4 +22,52 @@ def awaiting(bench: Bench) -> Outcome:
         f"{load:.2%} (all awaited after {resolved:.1f} s)",
         load < 0.01,
         {"load": load, "settled_seconds": resolved, "peak_memory": done.peak_memory, "jobs": count},
+    )
+
+
+@row("api", "map: calls a second, a process for each, two at a time", "300/s")
+def calls(bench: Bench) -> Outcome:
+    count = bench.size(2000, 300)
+    rate = _calls(bench, None, "jman", count)
+    return Outcome(f"{rate:.0f}/s", rate >= 300, {"rate": rate, "calls": count})
+
+
+@row("api", "the same, against ProcessPoolExecutor (two processes for all calls, nothing is kept)", "")
+def against_executor(bench: Bench) -> Outcome:
+    return _against(bench, None, "executor", "ProcessPoolExecutor", bench.size(20_000, 5000))
+
+
+@row("api", "the same, against joblib (two processes for all calls, nothing is kept)", "")
+def against_joblib(bench: Bench) -> Outcome:
+    return _against(bench, bench.peers.joblib, "joblib", "joblib", bench.size(20_000, 5000))
+
+
+@row("api", "the same, against submitit's LocalExecutor (a process for each)", "10 times", limit=600)
+def against_submitit(bench: Bench) -> Outcome:
+    return _against(bench, bench.peers.submitit, "submitit", "submitit", bench.size(40, 10), least=10)
+
+
+def _calls(bench: Bench, python: str | None, who: str, count: int) -> float:
+    """Return how many calls a second there are."""
+    folder = bench.folder()
+    words = (str(PROGRAMS / "calls.py"), who, str(count))
+    program: str | Path = python or sys.executable
+    return count / seconds_in(bench.run(program, *words, cwd=folder).stdout, "seconds")
+
+
+def _against(
+    bench: Bench, python: str | None, who: str, name: str, their_count: int, least: float | None = None
+) -> Outcome:
+    count = bench.size(2000, 300)
+    seconds = in_turn(
+        bench.repeat,
+        lambda: 1 / _calls(bench, None, "jman", count),
+        lambda: 1 / _calls(bench, python, who, their_count),
+    )
+    rates = 1 / seconds.median(0), 1 / seconds.median(1)
+    ratio = rates[0] / rates[1]
+    return Outcome(
+        f"{ratio:.2f} times (jman {rates[0]:.0f}/s, {name} {rates[1]:.0f}/s)",
+        None if least is None else ratio >= least,
+        {"ratio": ratio, "rate": rates[0], "rate_of_other": rates[1]},
     )

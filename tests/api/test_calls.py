@@ -8,13 +8,17 @@ import signal
 import stat
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any, cast
 
+import psutil
 import pytest
 
-from asyncjman import CallFailed, JobManager, UsageError
-from tests.api.tools import check_clean, rows
+from asyncjman import CallFailed, Job, JobManager, MapFailed, UsageError
+from asyncjman.api.calls import Calls, RemoteTraceback
+from tests.api.tools import check_clean, rows, until
+from tests.cli.tools import is_alive
 
 Output = list[tuple[int, bytes]]
 
@@ -69,8 +73,9 @@ async def test_an_exception_has_its_remote_traceback() -> None:
         cause = str(caught.value.__cause__)
         assert "in broken" in cause
         assert "return 1 // number" in cause
-        with pytest.raises(ZeroDivisionError):
+        with pytest.raises(MapFailed, match="input 1 of broken: ZeroDivisionError") as failed:
             await jm.map(broken, [1, 0, 2])
+        assert "in broken" in str(failed.value.errors[1].__cause__)
 
 
 async def test_an_exception_that_can_not_be_loaded() -> None:
@@ -93,10 +98,10 @@ async def test_an_exception_that_can_not_be_loaded() -> None:
     ],
     ids=["exit", "_exit", "SIGSEGV", "SIGKILL", "without a word"],
 )
-async def test_a_function_that_ends_its_process(folder: Path, function: object, said: str) -> None:
+async def test_a_function_that_ends_its_process(folder: Path, function: Any, said: str) -> None:
     async with JobManager() as jm:
         with pytest.raises(CallFailed, match=said) as caught:
-            await jm.call(function)  # type: ignore[arg-type]
+            await jm.call(function)
         assert caught.value.result.tasks[0].attempt == 1
     check_clean(folder)
 
@@ -108,8 +113,10 @@ async def test_one_of_many_dies(folder: Path) -> None:
         return number
 
     async with JobManager(parallel=2) as jm:
-        with pytest.raises(CallFailed, match="SIGKILL"):
-            await jm.map(maybe, range(4))
+        found = await jm.map(maybe, range(4), return_exceptions=True)
+        assert isinstance(found[2], CallFailed)
+        assert "SIGKILL" in str(found[2])
+        assert [found[0], found[1], found[3]] == [0, 1, 3]
         (job,) = await jm.jobs()
         assert [task.exit_status for task in await job.tasks()] == [0, 0, None, 0]
 
@@ -144,22 +151,128 @@ async def test_what_can_not_be_pickled_is_refused_and_nothing_stored(folder: Pat
         with pytest.raises(UsageError, match=r"can't be made a job.*lock"):
             await jm.call(lambda: lock.acquire())
         with pytest.raises(UsageError, match=r"add can't be made a job.*lock"):
-            await jm.call(add, lock)
+            await jm.call(add, lock)  # type: ignore[call-overload]
         with pytest.raises(UsageError, match=r"add can't be made a job.*lock"):
-            await jm.map(add, [1, lock])
+            await jm.map(add, [1, lock])  # type: ignore[arg-type]
         assert await jm.jobs() == []
     assert spool(folder) == []
 
 
-async def test_a_value_that_can_not_be_pickled() -> None:
+async def test_what_can_not_be_carried_back_keeps_its_words_and_traceback() -> None:
+    def with_lock() -> None:
+        error = ValueError("the lock")
+        error.lock = threading.Lock()  # type: ignore[attr-defined]
+        raise error
+
+    async with JobManager(parallel=3) as jm:
+        functions: tuple[Any, ...] = (threading.Lock, with_lock, lambda: sys.exit("no more data"))
+        value, error, left = await asyncio.gather(*map(jm.call, functions), return_exceptions=True)
+    assert [type(one) for one in (value, error, left)] == [CallFailed] * 3
+    for one, said, where in (
+        (value, "can't be carried back: cannot pickle", "_thread.lock"),
+        (error, "with_lock: ValueError: the lock", "in with_lock"),
+        (left, "SystemExit: no more data", "in <lambda>"),
+    ):
+        assert said in str(one)
+        assert isinstance(one, CallFailed)
+        assert isinstance(one.__cause__, RemoteTraceback)
+        assert where in str(one.__cause__)
+
+
+async def test_a_coroutine_runs() -> None:
+    async def later(number: int) -> int:
+        await asyncio.sleep(0)
+        return number + 1
+
     async with JobManager() as jm:
-        with pytest.raises(CallFailed, match=r"can't be carried back.*lock"):
-            await jm.call(threading.Lock)
+        value: object = await jm.call(later, 1)
+        assert value == 2
+
+
+PROGRAM = """
+import asyncio, sys
+import beside
+from asyncjman import JobManager
+
+class Mine:
+    def __init__(self, value):
+        self.value = value
+
+def wrap(value):
+    return Mine(beside.double(value))
+
+async def main():
+    async with JobManager("elsewhere.sql3", parallel=2) as jm:
+        mine, two = await asyncio.gather(jm.call(wrap, 4), jm.call(beside.double, 1))
+        print(type(mine) is Mine, mine.value, two)
+
+asyncio.run(main())
+"""
+
+
+async def test_functions_of_a_script_and_of_a_module_beside_it(folder: Path) -> None:
+    """Neither is where the program was started, and files there stand for no module of Python."""
+    (folder / "scripts").mkdir()
+    (folder / "scripts" / "beside.py").write_text("def double(number):\n    return 2 * number\n")
+    (folder / "scripts" / "program.py").write_text(PROGRAM)
+    (folder / "pickle.py").write_text("raise SystemExit('the wrong one')\n")
+    done = await asyncio.create_subprocess_exec(
+        sys.executable, "scripts/program.py", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    out, _ = await asyncio.wait_for(done.communicate(), 30)
+    assert out == b"True 8 2\n"
+
+
+async def test_what_calls_print_is_kept_where_nobody_hears_it() -> None:
+    def talk(word: str) -> None:
+        print("said", word, flush=True)
+        print("an error", file=sys.stderr)
+        if word == "no":
+            os._exit(3)
+
+    async with JobManager(parallel=2) as jm:
+        with pytest.raises(MapFailed, match="exit status 3"):
+            await jm.map(talk, ["yes", "no"])
+        (job,) = await jm.jobs()
+        assert await job.output(1) == "said yes\n"
+        assert await job.output(2) == "said no\n"
+        assert await job.output(1, errors=True) == "an error\n"
+
+
+async def test_values_by_id_on_another_day(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def kept(handle: object) -> None:
+        """What was returned stays."""
+
+    monkeypatch.setattr("asyncjman.api.calling.release", kept)
+    async with JobManager() as jm:
+        assert await jm.map(add, [1, 2]) == [1, 2]
+    async with JobManager(run=False) as jm:
+        (handle,) = await jm.jobs()
+        calls = Calls(folder / "submitted.sql3")
+        results = calls.results_of(handle.job)
+        assert results is not None
+        result = await handle.wait()
+        assert [one.get() for one in await results.outcomes(result, [1, 0])] == [2, 1]
+        later = replace(result, tasks=[replace(one, attempt=2) for one in result.tasks])
+        with pytest.raises(CallFailed, match="gave nothing back"):  # of an attempt before it
+            results.value(later, 0)
+        (folder / "submitted.sql3.spool").chmod(0o777)
+        with pytest.raises(CallFailed, match="may be changed by others"):
+            results.value(result, 0)
+        (folder / "submitted.sql3.spool").chmod(0o755)
+        await results.release()
+        assert list((folder / "submitted.sql3.spool").iterdir()) == []
+        with pytest.raises(CallFailed, match="is not kept any more"):
+            results.value(result, 0)
+        assert calls.results_of(await _plain(jm)) is None
+
+
+async def _plain(jm: JobManager) -> Job:
+    return (await jm.submit(["true"])).job
 
 
 async def test_a_worker_with_another_python(monkeypatch: pytest.MonkeyPatch) -> None:
-    other = SimpleNamespace(executable=sys.executable, version_info=(3, 9, 1))
-    monkeypatch.setattr("asyncjman.api.calls.sys", other)
+    monkeypatch.setattr("asyncjman.api.pickles.header", lambda: {"python": "3.9", "path": []})
     here = "{}.{}".format(*sys.version_info)
     async with JobManager() as jm:
         with pytest.raises(CallFailed, match=rf"made by Python 3\.9, but its worker is Python {here}"):
@@ -168,9 +281,10 @@ async def test_a_worker_with_another_python(monkeypatch: pytest.MonkeyPatch) -> 
 
 async def test_pickles_are_private_and_not_in_the_database(folder: Path) -> None:
     async with JobManager() as jm:
-        assert await jm.call(lambda word: word.upper(), "a-secret-argument") == "A-SECRET-ARGUMENT"
+        handle = await jm.start(lambda word: word.upper(), "a-secret-argument")
+        assert await handle == "A-SECRET-ARGUMENT"
         (function,) = spool(folder)
-        inside = list(function.parent.iterdir())
+        inside = [path for path in function.parent.iterdir() if path.is_file()]
         assert len(inside) == 3
         assert {stat.S_IMODE(path.stat().st_mode) for path in inside} == {0o600}
         assert stat.S_IMODE(function.parent.stat().st_mode) == 0o700
@@ -194,4 +308,73 @@ async def test_a_cancelled_call_leaves_nothing(folder: Path) -> None:
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
+    check_clean(folder)
+
+
+KILLED = """
+import asyncio, os, sys, time
+from asyncjman import JobManager
+
+def work(number):
+    if number >= 6:
+        with open(f"pid.{number}", "w") as file:
+            file.write(str(os.getpid()))
+        while not os.path.exists("go"):
+            time.sleep(0.01)
+    return number, os.getppid()
+
+async def main():
+    async with JobManager(parallel=2) as jm:
+        await jm.map(work, range(8))
+
+asyncio.run(main())
+"""
+
+
+def _pids(folder: Path) -> list[int]:
+    return [int(text) for path in folder.glob("pid.*") if (text := path.read_text())]
+
+
+async def test_a_call_is_stopped_while_it_starts(folder: Path) -> None:
+    async with JobManager(parallel=3) as jm:
+        while not _templates():
+            await jm.map(add, range(3))
+        (template,) = _templates()
+        dispatcher = cast(Any, jm)._background._runner._dispatcher
+        template.suspend()
+        call = asyncio.create_task(jm.call(signal.pause))
+        await until(lambda: dispatcher._engine._forks._asked)
+        stopping = asyncio.create_task((await jm.jobs())[-1].stop())
+        await until(lambda: dispatcher._attempts.to_stop)
+        template.resume()
+        await stopping
+        with pytest.raises(CallFailed, match="stopped"):
+            await call
+    check_clean(folder)
+
+
+def _templates() -> list[psutil.Process]:
+    return [one for one in psutil.Process().children() if "template.py" in " ".join(one.cmdline())]
+
+
+async def test_a_program_that_is_killed_leaves_no_call_behind(folder: Path) -> None:
+    (folder / "program.py").write_text(KILLED)
+    program = await asyncio.create_subprocess_exec(sys.executable, "program.py")
+    await until(lambda: len(_pids(folder)) == 2)
+    pids = _pids(folder)
+    parents = {psutil.Process(pid).ppid() for pid in pids}
+    program.kill()
+    await program.wait()
+    await until(lambda: not any(map(is_alive, parents)))  # the template ends by itself
+    assert all(map(is_alive, pids))
+    async with JobManager(parallel=2) as jm:
+        (job,) = await jm.jobs()
+        await job.run()
+        await until(lambda: not any(map(is_alive, pids)))
+        (folder / "go").touch()
+        assert (await job.wait(20)).succeeded
+        results = Calls(folder / "submitted.sql3").results_of(job.job)
+        assert results is not None
+        values = [one.get()[0] for one in await results.outcomes(await job.wait(), range(8))]
+    assert values == list(range(8))
     check_clean(folder)

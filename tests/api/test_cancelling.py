@@ -14,7 +14,7 @@ import random
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -199,16 +199,12 @@ async def submit(jm: JobManager) -> None:
     await jm.submit(QUICK)
 
 
-async def call(jm: JobManager) -> None:
-    assert await jm.call(len, "abc") == 3
-
-
-async def map_(jm: JobManager) -> None:
-    assert await jm.map(len, ["a", "bb"]) == [1, 2]
+async def start(jm: JobManager) -> None:
+    await jm.start(len, "abc")
 
 
 @MOMENTS
-@pytest.mark.parametrize("store", [submit, call, map_])
+@pytest.mark.parametrize("store", [submit, start])
 async def test_what_stores_a_job(
     folder: Path, moment: Moment, store: Callable[[JobManager], Coroutine[Any, Any, None]]
 ) -> None:
@@ -217,7 +213,7 @@ async def test_what_stores_a_job(
     async with nothing_to_complain_of(), asyncio.timeout(None) as limit:
         for round_ in range(ROUNDS):
             async with JobManager(parallel=4) as jm, unrest(SEED + round_):
-                for step in steps(1 if store is submit else 3):
+                for step in steps(1):
                     limit.reschedule(asyncio.get_running_loop().time() + LIMIT)
                     before = len(await jm.jobs())
                     work = Stepped(store(jm), step, moment)
@@ -231,12 +227,50 @@ async def test_what_stores_a_job(
                         assert new == ([given.id] if given else []) or not work.cancelled
                         for job_id in new:
                             stored += 1
-                            await succeeds(given or await jm.get(job_id))
+                            result = await (given or await jm.get(job_id))
+                            assert result == 3 if store is start else result.succeeded
                     if not work.reached:
                         break
     assert stored > 1
     files = await asyncio.to_thread(lambda: list(folder.glob("submitted.sql3.spool/*")))
     assert len(files) == (0 if store is submit else stored)
+
+
+async def call(jm: JobManager) -> object:
+    return [await jm.call(len, "abc")]
+
+
+async def map_(jm: JobManager) -> object:
+    return await jm.map(len, ["abc"])
+
+
+async def imap(jm: JobManager) -> object:
+    async with aclosing(jm.imap(len, ["abc"])) as values:
+        return [one async for one in values]
+
+
+@MOMENTS
+@pytest.mark.parametrize("wait", [call, map_, imap])
+async def test_what_waits_for_functions_leaves_nothing_that_runs(
+    folder: Path, moment: Moment, wait: Callable[[JobManager], Coroutine[Any, Any, object]]
+) -> None:
+    """Nothing was stored, or it was stopped, or it came to its end."""
+    given = 0
+    async with nothing_to_complain_of(), asyncio.timeout(None) as limit:
+        for round_ in range(ROUNDS):
+            async with JobManager(parallel=4) as jm, unrest(SEED + round_):
+                for step in steps(7):
+                    limit.reschedule(asyncio.get_running_loop().time() + LIMIT)
+                    work = Stepped(wait(jm), step, moment)
+                    with telling(step):
+                        with suppress(asyncio.CancelledError):
+                            assert await work.start() == [3]
+                            given += 1
+                        assert await jm.jobs(status=["submitted", "waiting", "queued", "executing"]) == []
+                    if not work.reached:
+                        break
+    assert given
+    check_clean(folder)
 
 
 async def test_a_submit_that_times_out_gives_the_handle_too(folder: Path) -> None:

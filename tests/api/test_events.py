@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from asyncjman import (
     JobFinished,
     JobHandle,
     JobManager,
+    JobSubmitted,
     Retry,
     Status,
     TaskFinished,
@@ -33,13 +35,14 @@ def label(event: Event) -> tuple[str, int, int | None]:
 
 
 def check_array(events: list[Event], job_id: int, tasks: int) -> None:
-    """Each task's start, then its end, and after all of them the job's end; each once."""
+    """The job's submission, each task's start, then its end, and then the job's end; each once."""
     labels = [label(event) for event in events if event.job_id == job_id]
     assert max(Counter(labels).values()) == 1, labels
+    assert labels[0] == ("JobSubmitted", job_id, None)
     assert labels[-1] == ("JobFinished", job_id, None)
     for task in range(1, tasks + 1):
         assert labels.index(("TaskStarted", job_id, task)) < labels.index(("TaskFinished", job_id, task))
-    assert len(labels) == 2 * tasks + 1
+    assert len(labels) == 2 * tasks + 2
 
 
 async def test_order_and_each_once() -> None:
@@ -70,7 +73,7 @@ async def test_subscribed_in_the_middle_and_after_the_end(folder: Path) -> None:
             check_array(events, 1, 6)
         labels = [label(event) for event in await middle]
         assert set(labels) == {label(event) for event in await early}
-        assert len(labels) == 13
+        assert len(labels) == 14
         assert labels[-1] == ("JobFinished", 1, None)
 
 
@@ -103,6 +106,7 @@ async def test_each_attempt_is_told() -> None:
         for one in events
         if not isinstance(one, TaskRetried)
     ] == [
+        ("JobSubmitted", None),
         ("TaskStarted", 1),
         ("TaskStarted", 2),
         ("TaskStarted", 3),
@@ -118,7 +122,10 @@ async def test_a_skipped_job_ends_without_having_begun() -> None:
         bad = await jm.submit(["false"])
         job = await jm.submit(["true"], after_ok=[bad])
         events = await collect(jm, job)
-        assert [type(event) for event in events if not isinstance(event, TaskFinished)] == [JobFinished]
+        assert [type(event) for event in events if not isinstance(event, TaskFinished)] == [
+            JobSubmitted,
+            JobFinished,
+        ]
         assert isinstance(events[-1], JobFinished)
         assert events[-1].status == Status.SKIPPED
 
@@ -128,10 +135,85 @@ async def test_leaving_a_stream_early_disturbs_nobody(folder: Path) -> None:
         job = await jm.submit(GATED)
         other = asyncio.create_task(collect(jm, job))
         async for event in jm.events(job):
-            assert isinstance(event, TaskStarted)
-            break
+            if isinstance(event, TaskStarted):
+                break
         cancelled = asyncio.create_task(collect(jm, job))
         await asyncio.wait([cancelled], timeout=0)
         cancelled.cancel()
         (folder / "go").touch()
-        assert [type(event) for event in await other] == [TaskStarted, TaskFinished, JobFinished]
+        assert [type(event) for event in await other] == [
+            JobSubmitted,
+            TaskStarted,
+            TaskFinished,
+            JobFinished,
+        ]
+
+
+async def test_what_another_process_does_is_told_while_it_does_it(folder: Path) -> None:
+    """Within half a second, not only at the job's end."""
+    wait = 'until [ -e "go.$SGE_TASK_ID" ]; do sleep 0.02; done'
+    assert (await jman("submit", "-t", "2", "sh", "-c", wait))[0] == 0
+    runner = asyncio.create_task(jman("execute"))
+    async with JobManager(run=False) as jm:
+        stream = jm.events(await jm.get(1))
+        late: list[float] = []
+        labels = []
+        async with asyncio.timeout(30):
+            async for event in stream:
+                labels.append(label(event))
+                if not isinstance(event, JobSubmitted):
+                    late.append(time.time() - event.time)
+                if isinstance(event, TaskStarted):
+                    (folder / f"go.{event.task_id}").touch()
+    assert (await runner)[0] == 0
+    assert [name for name, *_ in labels] == [
+        "JobSubmitted",
+        "TaskStarted",
+        "TaskFinished",
+        "TaskStarted",
+        "TaskFinished",
+        "JobFinished",
+    ]
+    assert max(late) < 0.5
+
+
+async def test_a_replay_has_earlier_attempts_in_order_of_time() -> None:
+    async with JobManager() as jm:
+        first = await jm.submit(["sh", "-c", "[ $JMAN_ATTEMPT -gt 2 ]"], retry=1)
+        second = await jm.submit(["true"], after_any=first)
+        live = await collect(jm, first, second)
+        await first.resubmit()
+        assert (await first).succeeded
+        events = await collect(jm, first, second)
+    assert [one.time for one in events] == sorted(one.time for one in events)
+    ends = [
+        (type(one).__name__, one.task.attempt)
+        for one in events
+        if isinstance(one, TaskFinished | TaskRetried) and one.job_id == 1
+    ]
+    assert ends == [("TaskRetried", 1), ("TaskFinished", 2), ("TaskFinished", 3)]
+    assert ("TaskRetried", 1, 0) in map(label, live)
+
+
+async def test_events_of_everything_has_jobs_that_are_new() -> None:
+    async with JobManager() as jm:
+        seen: list[tuple[str, int, int | None]] = []
+
+        async def read() -> None:
+            async for event in jm.events():
+                seen.append(label(event))
+
+        reader = asyncio.create_task(read())
+        await (await jm.submit(["true"]))
+        assert (await jman("submit", "true"))[0] == 0
+        again = await jm.get(1)
+        await again.resubmit(also_success=True)
+        await again
+        await until(lambda: ("JobSubmitted", 2, None) in seen and seen.count(("JobFinished", 1, None)) == 2)
+    await reader  # it ends with the block
+    assert [one for one in seen if one[1] == 1] == [
+        ("JobSubmitted", 1, None),
+        ("TaskStarted", 1, 0),
+        ("TaskFinished", 1, 0),
+        ("JobFinished", 1, None),
+    ] * 2

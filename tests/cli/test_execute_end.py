@@ -12,12 +12,12 @@ def test_earlier_failures_count_for_the_exit_status(jman: Jman) -> None:
     jman.submit("--after-ok", "1", "true")
     jman("--local", "execute", code=1)
     again = jman("--local", "execute", code=1)
-    assert "1 failure, 1 skipped" in again.err and "jman resubmit" in again.err
+    assert "1 failed, 1 skipped: jman resubmit && jman execute; jman failures" in again.err
     jman.submit("true")
     jman("--local", "execute", "3")
     jman("--local", "execute", "1", code=1)
     done = jman("--local", "execute", code=1)
-    assert "1 failure, 1 skipped" in done.err
+    assert "1 failed, 1 skipped" in done.err
 
 
 def test_two_executes_say_what_list_says(jman: Jman) -> None:

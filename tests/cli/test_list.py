@@ -83,8 +83,7 @@ def test_array_jobs(ran: Jman, option: str) -> None:
     lines = ran("list", option).lines
     rows = {line.split()[0]: line for line in lines[2:]}
     assert list(rows) == ["1", "2", "2.1", "2.3", "2.5", "2.7", "3", "4", "5", "6", "6.1", "6.2"]
-    assert "failure" in rows["2.3"]
-    assert "exit status 5" in rows["2.3"]
+    assert "failure (5)" in rows["2.3"]
     assert "success" in rows["2.7"]
     assert "submitted" in rows["6.2"]
 

@@ -75,10 +75,9 @@ def test_a_job_that_is_submitted_again_in_this_moment_is_stopped_all_the_same(
     jman.submit("true")
     stop = stopping.stop
 
-    async def stop_and_resubmit(*args: Any, **options: Any) -> Any:
-        stopped = await stop(*args, **options)
+    async def stop_and_resubmit(*args: Any, **options: Any) -> None:
+        await stop(*args, **options)
         jman.fresh("resubmit", "1")
-        return stopped
 
     monkeypatch.setattr(stopping, "stop", stop_and_resubmit)
     done = jman("stop", "1")

@@ -244,7 +244,7 @@ async def test_usage(runner: Runner) -> None:
 
 
 TREE = "sleep 100 & echo $!; (sleep 101; true) & echo $!; echo $$; wait"
-DEAF = "trap '' TERM; (sh -c 'echo $$; exec sleep 100') & echo $!; echo $$; while :; do wait; done"
+DEAF = "trap '' TERM; (sh -c 'echo $$; exec sleep 100') & echo $!; echo $$; while :; do sleep 1; done"
 
 
 async def test_cancel_takes_the_children_along(runner: Runner) -> None:

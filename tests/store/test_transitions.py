@@ -196,13 +196,13 @@ async def test_stop_of_what_runs_and_of_what_does_not(database: Database) -> Non
     await _claim(database, mine, 1, [1, 2], "1-5")
     await _claim(database, theirs, 1, [3], "1-5")
     async with database.transaction() as tx:
-        assert await transitions.ask_to_stop(tx, 1, [2, 4]) == 1
-        assert await transitions.ask_to_stop(tx, 1) == 3
+        assert await transitions.ask_to_stop(tx, [1], [2, 4]) == 1
+        assert await transitions.ask_to_stop(tx, [1]) == 3
         await transitions.end_unstarted(tx, 1, Status.STOPPED, "stopped", 5.0, [4])
     assert sorted(await tasks.to_stop(database, mine)) == [(1, 1), (1, 2)]
     assert await tasks.to_stop(database, theirs) == [(1, 3)]
-    assert await tasks.unfinished_of(database, 1) == 3
-    assert await tasks.unfinished_of(database, 1, [2, 5]) == 1
+    assert await tasks.held_jobs(database, [1, 9]) == [1]
+    assert await tasks.held_jobs(database, [1], [2, 5]) == [1]
     assert [one.task_id for one in await _claim(database, mine, 1, [4, 5], "1-5")] == [5]
 
 
@@ -216,7 +216,7 @@ async def test_release(database: Database) -> None:
             tx, dead, [(10.0, 71, "here", 1, 1, 1), (10.0, 73, "here", 1, 3, 1), (10.0, 74, "here", 1, 4, 1)]
         )
         await transitions.start(tx, alive, [(10.0, 74, "here", 1, 4, 1)])
-        await transitions.ask_to_stop(tx, 1, [3])
+        await transitions.ask_to_stop(tx, [1], [3])
         await runners.release(tx, dead, "killed", 20.0)
         await runners.delete(tx, dead)
     found = {task.task_id: task async for task in tasks.select(database, 1)}

@@ -9,9 +9,11 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
+from asyncjman import worker
 from asyncjman.engines.base import (
     Abandoned,
     Capabilities,
@@ -32,6 +34,7 @@ from asyncjman.engines.defaults import Defaults
 from asyncjman.engines.local import orphans
 from asyncjman.engines.local.console import LinePipe
 from asyncjman.engines.local.ending import TERM_SECONDS, Endings
+from asyncjman.engines.local.forks import Forks, NoTemplate
 from asyncjman.engines.local.logfiles import make_room
 from asyncjman.engines.local.processes import RUNNER_VARIABLE, TASK_VARIABLE, task_mark
 from asyncjman.engines.local.reap import Ended, watch_process
@@ -53,12 +56,20 @@ class _Process:
 
     token: str
     ref: Ref
-    pipes: tuple[LinePipe, ...]
-    error_log: str | None
     mark: str
+    time_limit: float | None
+    error_log: str | None
+    pipes: tuple[LinePipe, ...] = ()
     limit: asyncio.TimerHandle | None = None
-    time_limit: float | None = None
     timed_out: bool = False
+    result: str | None = None
+    """The file that tells how it ended, where it was forked, and who could tell is gone."""
+    is_left: bool = False
+    """Whether the start was cancelled before it was known to be made."""
+    is_announced: bool = True
+    """Whether the scheduler knows of its start."""
+    ended: Ended | None = None
+    """Its end, where that came before."""
 
 
 class LocalEngine(Defaults):
@@ -79,6 +90,7 @@ class LocalEngine(Defaults):
         self._token = token
         self._inherited = inherited
         self._base = dict(os.environ)
+        self._forks = Forks(self._base)
         self._host = socket.gethostname()
         self._running: dict[int, _Process] = {}
         self._endings = Endings(token, self._on_gone)
@@ -96,9 +108,10 @@ class LocalEngine(Defaults):
     async def close(self) -> None:
         """Wait until no process of a cancelled task is left; those that don't end are killed."""
         await self._endings.wait()
+        await self._forks.close()
 
     async def launch(self, requests: Sequence[LaunchRequest]) -> Sequence[Launched | LaunchFailed]:
-        return [self._launch(one) for one in requests]
+        return [await self._launch(one) for one in requests]
 
     async def poll(self, watched: Sequence[Watched] = (), budget: float = 0.0) -> Poll:
         seen, self._seen = self._seen, []
@@ -130,69 +143,116 @@ class LocalEngine(Defaults):
 
     # -- starting ----------------------------------------------------------------------------------
 
-    def _launch(self, request: LaunchRequest) -> Launched | LaunchFailed:
+    async def _launch(self, request: LaunchRequest) -> Launched | LaunchFailed:
         if self._room is not None and not self._room.done() and request.logs is None:
             return LaunchFailed(Why.LATER, "what tasks wrote before is not read yet")
         at = time.time()
         try:
-            return Launched(str(self._start(request)), at)
+            return Launched(str(await self._start(request)), at)
         except OSError as error:
             why = Why.LIMIT if error.errno in _EXHAUSTED else Why.REFUSED
             return LaunchFailed(why, error.strerror or str(error), EXIT_NOT_STARTED)
 
-    def _start(self, request: LaunchRequest) -> int:
+    async def _start(self, request: LaunchRequest) -> int:
         (ref,) = request.tasks
         assert isinstance(ref, Ref)
         spec = request.spec
-        mark = task_mark(*ref)
-        environment = {
-            **self._base,
-            **task_environment(spec, *ref),
-            RUNNER_VARIABLE: self._token,
-            TASK_VARIABLE: mark,
-        }
         command = Command(spec.argv(ref.task_id), spec.exec_dir)
         logs = log_paths(spec, ref.job_id, ref.task_id) if request.logs is not None else None
-        pipes: tuple[LinePipe, ...] = ()
+        process = _Process(request.token, ref, task_mark(*ref), request.time_limit, logs[1] if logs else None)
+        variables = {
+            **task_environment(spec, *ref),
+            RUNNER_VARIABLE: self._token,
+            TASK_VARIABLE: process.mark,
+        }
         if logs is None:
-            pipes = self._pipes(ref)
-            streams = Streams(pipes[0].write_end, pipes[1].write_end)
+            process.pipes = self._pipes(ref)
+            streams = Streams(process.pipes[0].write_end, process.pipes[1].write_end)
         else:
             streams = Streams(*logs)
             make_room(spec.exec_dir, logs, ref.attempt, self._made)
+        lock = self._inherited()
+        inherited = () if lock is None else (lock,)
         try:
-            pid = self._spawn(command, streams, environment, logs, ref.attempt)
+            if self._forks.can_run(command.argv, spec.environment):
+                with suppress(NoTemplate):
+                    return await self._fork(process, command, streams, variables, inherited)
+            pid = self._spawn(command, streams, {**self._base, **variables}, inherited, ref.attempt)
         except BaseException:
-            for pipe in pipes:
-                pipe.abandon()
+            if not process.is_left:
+                _abandon(process)
             raise
-        for pipe in pipes:
-            pipe.start()
-        process = self._running[pid] = _Process(request.token, ref, pipes, logs[1] if logs else None, mark)
-        if request.time_limit is not None:
-            process.time_limit = request.time_limit
-            process.limit = self._loop.call_later(request.time_limit, self._time_out, pid, process)
+        self._begin(process, pid)
         watch_process(self._loop, pid, self._on_end)
         return pid
+
+    def _begin(self, process: _Process, pid: int) -> None:
+        """Mind a process that runs now."""
+        self._running[pid] = process
+        for pipe in process.pipes:
+            pipe.start()
+        if process.time_limit is not None:
+            process.limit = self._loop.call_later(process.time_limit, self._time_out, pid, process)
 
     def _spawn(
         self,
         command: Command,
         streams: Streams,
         environment: dict[str, str],
-        logs: tuple[str, str] | None,
+        inherited: Sequence[int],
         attempt: int,
     ) -> int:
-        lock = self._inherited()
-        inherited = () if lock is None else (lock,)
         try:
             return spawn(command, streams, environment, inherited)
         except FileNotFoundError:
-            if logs is None:
+            if isinstance(streams.stdout, int):
                 raise
             # the log folder may have been removed meanwhile
-            make_room(command.exec_dir, logs, attempt, set())
+            make_room(command.exec_dir, (streams.stdout, str(streams.stderr)), attempt, set())
             return spawn(command, streams, environment, inherited)
+
+    async def _fork(
+        self,
+        process: _Process,
+        command: Command,
+        streams: Streams,
+        variables: dict[str, str],
+        inherited: Sequence[int],
+    ) -> int:
+        """Start a function job as a fork. Raises NoTemplate where it is to be spawned, as all others are."""
+        process.result = worker.result_path(command.argv[-1], variables)
+        process.is_announced = False
+        try:
+            started = self._forks.ask(
+                command,
+                streams,
+                variables,
+                inherited,
+                on_start=lambda pid: self._begin(process, pid),
+                on_end=self._on_end,
+            )
+            pid = await asyncio.shield(started)
+        except asyncio.CancelledError:
+            process.is_left = True
+            started.add_done_callback(lambda started: self._end_left(process, started))
+            raise
+        except NoTemplate:
+            process.result, process.is_announced = None, True
+            raise
+        process.is_announced = True
+        if process.ended is not None:
+            self._loop.call_soon(self._on_end, pid, process.ended)
+        return pid
+
+    def _end_left(self, process: _Process, started: asyncio.Future[int]) -> None:
+        """End a process that nobody waits for any more."""
+        process.is_announced = True
+        if started.exception() is not None:
+            _abandon(process)
+        elif process.ended is not None:
+            self._on_end(started.result(), process.ended)
+        else:
+            self._end(started.result(), 0.0)
 
     def _pipes(self, ref: Ref) -> tuple[LinePipe, LinePipe]:
         show = partial(self._show, ref)
@@ -220,7 +280,13 @@ class LocalEngine(Defaults):
             self._endings.ask(pid, process.mark, seconds=seconds)
 
     def _on_end(self, pid: int, ended: Ended) -> None:
-        process = self._running.pop(pid)
+        process = self._running[pid]
+        if not process.is_announced:
+            process.ended = ended
+            return
+        del self._running[pid]
+        if ended == Ended() and process.result and worker.is_success(process.result, process.ref.attempt):
+            ended = Ended(exit_status=0)
         if process.limit is not None:
             process.limit.cancel()
         for pipe in process.pipes:
@@ -262,12 +328,19 @@ def _errors_of(process: _Process) -> bytes:
     return read_end(process.error_log, KEPT_BYTES)
 
 
+def _abandon(process: _Process) -> None:
+    for pipe in process.pipes:
+        pipe.abandon()
+
+
 def _why(process: _Process, ended: Ended) -> tuple[Cause | None, str | None]:
     """Return why an attempt failed, in a word and in words; None where it did not."""
     if process.timed_out:
         return Cause.TIMEOUT, f"timed out after {process.time_limit:g} s"
     if ended.signal is not None:
         return Cause.SIGNAL, f"killed by {signal_name(ended.signal)}"
+    if ended.exit_status is None and process.result:
+        return Cause.EXIT, "its exit status is not known: the process that it was forked from was ended"
     if ended.exit_status is None:
         return Cause.EXIT, "its exit status was taken by another part of this program"
     if ended.exit_status:

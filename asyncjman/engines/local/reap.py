@@ -84,6 +84,13 @@ def _reap(pid: int) -> Ended:
         _, status, used = os.wait4(pid, 0)
     except ChildProcessError:
         return Ended()
+    return ended_by(status, used.ru_utime + used.ru_stime, used.ru_maxrss)
+
+
+def ended_by(status: int | None, cpu_seconds: float, peak: int) -> Ended:
+    """Return how a process ended, by what wait4(2) says of it; ``status`` None: nobody knows."""
+    if status is None:
+        return Ended()
     code = os.waitstatus_to_exitcode(status)
-    usage = Usage(used.ru_utime + used.ru_stime, used.ru_maxrss * _PEAK_UNIT)
+    usage = Usage(cpu_seconds, peak * _PEAK_UNIT)
     return Ended(exit_status=code, usage=usage) if code >= 0 else Ended(signal=-code, usage=usage)

@@ -1,0 +1,228 @@
+"""The clean process that those of function jobs are forked from: ``python -P template.py SOCKET NAME...``
+
+It has imported what each of them needs, and nothing of the user's; it has one thread, and no locks. The
+engine of this machine tells it what to fork, and asks it how that ended: only the parent can know.
+
+A forked process has the environment of its template in /proc, where tasks are found by their marks. So the
+template starts with room for the marks NAME, which each child writes over in its own memory.
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+import os
+import pickle
+import socket
+import stat
+import sys
+from contextlib import suppress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from typing import Any
+
+COMMAND = (sys.executable, "-P", os.path.abspath(__file__))  # noqa: PTH100 - as in worker
+MARK_BYTES = 80
+"""The room for a mark."""
+MOST_BYTES = 1 << 18
+"""The longest message."""
+READY, FORKED, STARTED, FAILED = "ready", "forked", "started", "failed"
+"""What it says: that it is ready; of a fork, by its number: its pid; the pid again, once it has a session of
+its own, and its marks; that it did not start."""
+RUNS, ENDED = "runs", "ended"
+"""What it says of a pid: that it runs, or its wait status (None: unknown), CPU seconds and ru_maxrss."""
+_LOCK = 200
+"""The number that a task inherits its lock as, out of the way of what it opens."""
+_NOT_STARTED = 127
+
+
+class Fork:
+    """What is to be forked. With it go descriptors: what it writes to, where it has no logs, and its lock."""
+
+    def __init__(
+        self, number: int, folder: str, exec_dir: str, logs: tuple[str, ...], variables: dict[str, str]
+    ) -> None:
+        self.number = number
+        self.folder = folder
+        self.exec_dir = exec_dir
+        self.logs = logs
+        """Of stdout and of stderr: plain files to append to; (): none."""
+        self.variables = variables
+        """In addition to the template's own environment."""
+
+
+class Marks:
+    """The room for marks in the environment that this process was started with. Source: proc(5).
+
+    Raises OSError where what is written there is not what /proc shows.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        import ctypes
+
+        self._move = ctypes.memmove
+        self._rooms: dict[str, tuple[int, int]] = {}
+        environ = ctypes.POINTER(ctypes.c_void_p).in_dll(ctypes.CDLL(None), "environ")
+        number = 0
+        while (address := environ[number]) is not None:
+            name, _, value = ctypes.string_at(address).partition(b"=")
+            if name.decode("ascii", "replace") in names:
+                self._rooms[name.decode()] = (address + len(name) + 1, len(value))
+            number += 1
+        self.write(dict.fromkeys(names, "tried"))
+        with open("/proc/self/environ", "rb") as file:  # noqa: PTH123
+            shown = b"\0" + file.read() + b"\0"
+        if not all(f"\0{name}=tried\0".encode() in shown for name in names):
+            raise OSError("the environment in /proc does not change")
+        self.write(dict.fromkeys(names, ""))
+
+    def write(self, variables: Mapping[str, str]) -> None:
+        """Write those of the variables for which there is room; raises OSError for one that is too long."""
+        for name, (address, size) in self._rooms.items():
+            value = os.fsencode(variables[name])
+            if len(value) >= size:
+                raise OSError(f"no room for {name}")
+            self._move(address, value.ljust(size, b"\0"), size)
+
+
+def serve(engine: socket.socket, marks: Marks) -> Fork | None:
+    """Do what the engine asks for, until it ends: None. In a forked process return what that is to run."""
+    _say(engine, READY)
+    while True:
+        data, descriptors, _, _ = socket.recv_fds(engine, MOST_BYTES, 3)
+        if not data:
+            return None
+        asked: Fork | int = pickle.loads(data)  # noqa: S301 - of the process that started this one
+        if isinstance(asked, int):
+            _say(engine, *_end_of(asked))
+            continue
+        try:
+            pid = os.fork()
+        except OSError:
+            _say(engine, FAILED, asked.number)
+            pid = -1
+        if pid == 0:
+            _become(asked, descriptors, engine, marks)
+            return asked
+        elif pid > 0:
+            _say(engine, FORKED, asked.number, pid)
+        for one in descriptors:
+            os.close(one)
+
+
+def _say(engine: socket.socket, *words: object) -> None:
+    engine.send(pickle.dumps(words))
+
+
+def _end_of(pid: int) -> tuple[object, ...]:
+    try:
+        ended, status, used = os.wait4(pid, os.WNOHANG)
+    except ChildProcessError:
+        return ENDED, pid, None, 0.0, 0
+    if not ended:
+        return RUNS, pid
+    return ENDED, pid, status, used.ru_utime + used.ru_stime, used.ru_maxrss
+
+
+def _become(task: Fork, descriptors: Sequence[int], engine: socket.socket, marks: Marks) -> None:
+    """Turn a forked process into that of a task, as if it had been started for it; then say so."""
+    try:
+        os.setsid()
+        marks.write(task.variables)
+        os.chdir(task.exec_dir)
+        streams = [*map(_log, task.logs), *descriptors]
+        for number, one in enumerate(streams, 1):
+            _move(one, number if number <= 2 else _LOCK)
+        os.environ.update(task.variables)
+    except Exception:  # the engine starts it in another way, and says what is wrong
+        _say(engine, FAILED, task.number)
+        os._exit(_NOT_STARTED)
+    try:
+        _say(engine, STARTED, task.number, os.getpid())
+    except OSError:  # nobody is there any more who would know of it
+        os._exit(_NOT_STARTED)
+    engine.close()
+
+
+def _log(path: str) -> int:
+    # a link may lead to a file that isn't ours to write; to open a pipe would wait for its reader
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(path, flags, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise OSError(f"{path} is no plain file")
+    os.set_blocking(descriptor, True)
+    return descriptor
+
+
+def _move(descriptor: int, number: int) -> None:
+    """Give an open file another number, and pass it on to what the task starts."""
+    try:
+        os.dup2(descriptor, number)
+    except OSError:  # so high a number is not allowed
+        os.set_inheritable(descriptor, True)
+    else:
+        os.close(descriptor)
+
+
+def _leave(status: int, loaded: Collection[str]) -> None:
+    """End a forked process without taking its modules apart, which takes longer than all the rest.
+
+    All that Python promises at an end is done. Not where the task has ``loaded`` more of what is no Python:
+    that may have something to do at an end that is not known here.
+    """
+    import atexit
+    import threading
+
+    for name in sys.modules.keys() - loaded:
+        file = getattr(sys.modules[name], "__file__", None)
+        if isinstance(file, str) and not file.endswith((".py", ".pyc")):
+            return
+    threading._shutdown()  # type: ignore[attr-defined]  # as multiprocessing does
+    atexit._run_exitfuncs()
+    for one in gc.get_objects():
+        if issubclass(type(one), io.IOBase) and not one.closed:
+            _flush(one)
+    for stream in (sys.stdout, sys.stderr):
+        _flush(stream)
+    os._exit(status)
+
+
+def _flush(file: Any) -> None:
+    with suppress(Exception):  # its end is closed, or it never was there
+        file.flush()
+
+
+def main() -> int:
+    """Serve the engine; in a forked process run its task, and return its exit status."""
+    import atexit
+    import threading
+    import traceback
+
+    import cloudpickle
+
+    from asyncjman import worker
+
+    assert atexit and threading and traceback and cloudpickle, "loaded for those that are forked"
+    marks = Marks(sys.argv[2:])
+    engine = socket.socket(fileno=int(sys.argv[1]))
+    gc.collect()
+    gc.freeze()
+    task = serve(engine, marks)
+    if task is None:
+        return 0
+    loaded = frozenset(sys.modules)
+    sys.argv[:] = [worker.COMMAND[-1], task.folder]
+    status = worker.run(task.folder)
+    _leave(status, loaded)
+    return status
+
+
+if __name__ == "__main__":
+    # what is pickled must be of the module that the engine imports, not of __main__
+    sys.path.insert(0, os.path.dirname(os.path.dirname(COMMAND[-1])))  # noqa: PTH120
+    from asyncjman import template
+
+    del sys.path[0]
+    sys.exit(template.main())
