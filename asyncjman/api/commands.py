@@ -123,6 +123,16 @@ class JobCommands(JobReader):
             on_asked=on_asked,
         )
 
+    async def executes(self) -> list[Execute]:
+        """Return the `jman execute` that run local jobs of this database now."""
+        from asyncjman.store import schedule
+
+        if not await schedule.has_runner(self.session.database):
+            return []
+        from asyncjman.api import executes
+
+        return await executes.running(self.session.database)
+
     async def set_parallel(self, pid: int | None, parallel: int) -> Execute:
         """Have a running `jman execute` run so many tasks at once; return it as it was.
 

@@ -49,7 +49,7 @@ async def _watch(globals_: Globals, selection: Selection) -> int:
             say_none(globals_, selection)
         elif not is_screen():
             await _once(source)
-        elif sys.stdin.isatty() and find_spec("textual") is not None:
+        elif sys.stdin.isatty() and _has_textual():
             from asyncjman.cli.watch_app import WatchApp
 
             app = WatchApp(manager, source)
@@ -57,6 +57,13 @@ async def _watch(globals_: Globals, selection: Selection) -> int:
         else:
             await _without_keys(manager, source)
     return EXIT_DONE
+
+
+def _has_textual() -> bool:
+    try:
+        return find_spec("textual") is not None
+    except ValueError:  # somebody took it out of the modules
+        return False
 
 
 async def _once(source: ProgressReader) -> None:

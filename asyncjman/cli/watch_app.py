@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from asyncjman.model.progress import JobProgress, Progress
 
 LEAST_SECONDS = 1.0
-_KEYS = "q quit  ↑↓ jobs  enter tasks  l log  f failures  w why  s stop  r resubmit  / filter"
+_KEYS = "q quit  ↑↓  enter tasks  l log  f failures  w why  s stop  r resubmit  / filter"
+_FEW_KEYS = "q ↑↓ ↵ l:log f:fail w:why s:stop r:re /"
 _BACK = "q quit  ↑↓ scroll  esc back"
 
 
@@ -37,10 +38,10 @@ class Lines(Widget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._lines: list[Text] = []
+        self.lines: list[Text] = []
 
     def show(self, lines: list[Text]) -> None:
-        before, self._lines = self._lines, lines
+        before, self.lines = self.lines, lines
         changed = [
             Region(0, at, self.size.width, 1)
             for at, line in enumerate(lines)
@@ -53,9 +54,9 @@ class Lines(Widget):
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
-        if y >= len(self._lines):
+        if y >= len(self.lines):
             return Strip.blank(width)
-        segments = list(self._lines[y].render(self.app.console))
+        segments = list(self.lines[y].render(self.app.console))
         return Strip(segments).adjust_cell_length(width)
 
 
@@ -94,6 +95,11 @@ class WatchApp(App[None]):
     def on_resize(self, event: events.Resize) -> None:
         self.draw()
 
+    @property
+    def shown(self) -> list[Text]:
+        """Return the lines that are on the screen."""
+        return self._body.lines
+
     def say(self, line: str) -> None:
         """Show a line until the next key."""
         self._note = line
@@ -113,12 +119,14 @@ class WatchApp(App[None]):
     def _last_line(self) -> Text:
         if self._question is not None:
             return Text(f"{self._question[0]} (y/n)", "bold")
+        if self._note:
+            return Text(self._note, "bold")
         if self._typing or (self._jobs.filter and len(self._views) == 1):
             more = "" if self._typing else "  (esc: all)"
             return Text(f"/{self._jobs.filter}{more}", "bold")
-        if self._note:
-            return Text(self._note, "bold")
-        return Text(_KEYS if len(self._views) == 1 else _BACK, "dim")
+        if len(self._views) > 1:
+            return Text(_BACK, "dim")
+        return Text(_KEYS if self.size.width >= len(_KEYS) else _FEW_KEYS, "dim")
 
     async def _refresh_again_and_again(self) -> str:
         while True:

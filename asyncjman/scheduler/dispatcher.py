@@ -40,6 +40,10 @@ FRESH_SECONDS = 0.05
 class Dispatcher:
     """Runs the jobs of one database that belong to one engine."""
 
+    _claims_at_last_look = -1
+    _is_asked = False
+    """Whether ``on_asked`` was told."""
+
     def __init__(
         self,
         database: Database,
@@ -53,10 +57,7 @@ class Dispatcher:
         on_asked: Callable[[], None] = lambda: None,
         lock: RunnerLock | None = None,
     ) -> None:
-        """``lock`` is held as long as this runs; ``on_lost`` is told of tasks that others took from it.
-
-        ``on_asked`` is told once that a user wants it to end.
-        """
+        """``lock`` is held as long as this runs; ``on_lost``: tasks were taken; ``on_asked``: to end."""
         self._database = database
         self._engine = engine
         self._token = token
@@ -115,8 +116,6 @@ class Dispatcher:
             options=options,
             stopping=self._stopping,
         )
-        self._claims_at_last_look = -1
-        self._is_asked = False
 
     async def run(self) -> None:
         """Run until nothing is left that can be run here, or until it is stopped.
