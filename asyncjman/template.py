@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import gc
 import io
+import json
 import os
 import pickle
+import resource
 import socket
 import stat
 import sys
@@ -33,17 +35,33 @@ READY, FORKED, STARTED, FAILED = "ready", "forked", "started", "failed"
 its own, and its marks; that it did not start."""
 RUNS, ENDED = "runs", "ended"
 """What it says of a pid: that it runs, or its wait status (None: unknown), CPU seconds and ru_maxrss."""
+DONE = "done"
+"""What a warm process says of a task, by its number: exit status, CPU seconds and ru_maxrss."""
+REUSED = (0, 1)
+"""The exit statuses after which a warm process takes another task."""
 _LOCK = 200
 """The number that a task inherits its lock as, out of the way of what it opens."""
 _NOT_STARTED = 127
 
 
 class Fork:
-    """What is to be forked. With it go descriptors: what it writes to, where it has no logs, and its lock."""
+    """What is to be forked. With it go descriptors: what it writes to, where it has no logs, and its lock.
+
+    ``is_warm``: it takes more tasks of its job afterwards, as messages of this kind; behind the other
+    descriptors there is the socket that they come by.
+    """
 
     def __init__(
-        self, number: int, folder: str, exec_dir: str, logs: tuple[str, ...], variables: dict[str, str]
+        self,
+        number: int,
+        folder: str,
+        exec_dir: str,
+        logs: tuple[str, ...],
+        variables: dict[str, str],
+        *,
+        is_warm: bool = False,
     ) -> None:
+        self.is_warm = is_warm
         self.number = number
         self.folder = folder
         self.exec_dir = exec_dir
@@ -87,11 +105,14 @@ class Marks:
             self._move(address, value.ljust(size, b"\0"), size)
 
 
-def serve(engine: socket.socket, marks: Marks) -> Fork | None:
-    """Do what the engine asks for, until it ends: None. In a forked process return what that is to run."""
+def serve(engine: socket.socket, marks: Marks) -> tuple[Fork, socket.socket | None] | None:
+    """Do what the engine asks for, until it ends: None.
+
+    In a forked process return what that is to run, and the socket by which more of it comes.
+    """
     _say(engine, READY)
     while True:
-        data, descriptors, _, _ = socket.recv_fds(engine, MOST_BYTES, 3)
+        data, descriptors, _, _ = socket.recv_fds(engine, MOST_BYTES, 4)
         if not data:
             return None
         asked: Fork | int = pickle.loads(data)  # noqa: S301 - of the process that started this one
@@ -104,8 +125,7 @@ def serve(engine: socket.socket, marks: Marks) -> Fork | None:
             _say(engine, FAILED, asked.number)
             pid = -1
         if pid == 0:
-            _become(asked, descriptors, engine, marks)
-            return asked
+            return asked, _become(asked, descriptors, engine, marks)
         elif pid > 0:
             _say(engine, FORKED, asked.number, pid)
         for one in descriptors:
@@ -113,7 +133,7 @@ def serve(engine: socket.socket, marks: Marks) -> Fork | None:
 
 
 def _say(engine: socket.socket, *words: object) -> None:
-    engine.send(pickle.dumps(words))
+    engine.send(json.dumps(words).encode())
 
 
 def _end_of(pid: int) -> tuple[object, ...]:
@@ -126,16 +146,18 @@ def _end_of(pid: int) -> tuple[object, ...]:
     return ENDED, pid, status, used.ru_utime + used.ru_stime, used.ru_maxrss
 
 
-def _become(task: Fork, descriptors: Sequence[int], engine: socket.socket, marks: Marks) -> None:
-    """Turn a forked process into that of a task, as if it had been started for it; then say so."""
+def _become(task: Fork, descriptors: list[int], engine: socket.socket, marks: Marks) -> socket.socket | None:
+    """Turn a forked process into that of a task, as if it had been started for it; then say so.
+
+    Returns the socket by which more tasks come.
+    """
+    channel = None
     try:
         os.setsid()
-        marks.write(task.variables)
-        os.chdir(task.exec_dir)
-        streams = [*map(_log, task.logs), *descriptors]
-        for number, one in enumerate(streams, 1):
-            _move(one, number if number <= 2 else _LOCK)
-        os.environ.update(task.variables)
+        if task.is_warm:
+            channel = socket.socket(fileno=descriptors.pop())
+            channel.set_inheritable(False)
+        _turn_to(task, descriptors, marks)
     except Exception:  # the engine starts it in another way, and says what is wrong
         _say(engine, FAILED, task.number)
         os._exit(_NOT_STARTED)
@@ -144,6 +166,16 @@ def _become(task: Fork, descriptors: Sequence[int], engine: socket.socket, marks
     except OSError:  # nobody is there any more who would know of it
         os._exit(_NOT_STARTED)
     engine.close()
+    return channel
+
+
+def _turn_to(task: Fork, descriptors: Sequence[int], marks: Marks) -> None:
+    marks.write(task.variables)
+    os.chdir(task.exec_dir)
+    streams = [*map(_log, task.logs), *descriptors]
+    for number, one in enumerate(streams, 1):
+        _move(one, number if number <= 2 else _LOCK)
+    os.environ.update(task.variables)
 
 
 def _log(path: str) -> int:
@@ -209,14 +241,51 @@ def main() -> int:
     engine = socket.socket(fileno=int(sys.argv[1]))
     gc.collect()
     gc.freeze()
-    task = serve(engine, marks)
-    if task is None:
+    own = dict(os.environ)
+    forked = serve(engine, marks)
+    if forked is None:
         return 0
+    task, channel = forked
     loaded = frozenset(sys.modules)
     sys.argv[:] = [worker.COMMAND[-1], task.folder]
     status = worker.run(task.folder)
+    if channel is not None:
+        status = _run_more(channel, task.number, status, marks, own)
     _leave(status, loaded)
     return status
+
+
+def _run_more(channel: socket.socket, number: int, status: int, marks: Marks, own: Mapping[str, str]) -> int:
+    """Tell how a task ended, and run the next one, until there are no more; return the last exit status."""
+    from asyncjman import worker
+
+    seconds = 0.0
+    while True:
+        for stream in (sys.stdout, sys.stderr):
+            _flush(stream)
+        used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        now = sum(one.ru_utime + one.ru_stime for one in used)
+        try:
+            _say(channel, DONE, number, status, now - seconds, max(one.ru_maxrss for one in used))
+            seconds = now
+            if status not in REUSED:
+                return status
+            data, descriptors, _, _ = socket.recv_fds(channel, MOST_BYTES, 2)
+        except OSError:
+            return status
+        if not data:
+            return 0
+        task: Fork = pickle.loads(data)  # noqa: S301 - of the engine
+        number = task.number
+        # what the task before it has set is not for this one
+        os.environ.clear()
+        os.environ.update(own)
+        try:
+            _turn_to(task, descriptors, marks)
+            _say(channel, STARTED, number)
+        except OSError:  # the engine has it started by another process, or is gone
+            return _NOT_STARTED
+        status = worker.run(task.folder)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ COMMAND = (sys.executable, "-P", os.path.abspath(__file__))  # noqa: PTH100 - pa
 """Runs a function job, with its folder as the last word. ``-P``: no file beside this one, or in the current
 folder, is imported in place of a module of Python."""
 _TAIL = os.path.join("asyncjman", "worker.py")  # noqa: PTH118
+WARM = "warm"
+"""A word behind the folder: where it can, one process takes several tasks of the job, one after the other."""
 FUNCTION = "function"
 """A file: what ``header`` gives, and the function."""
 INPUTS = "inputs"
@@ -48,7 +50,8 @@ class Failed:
 
 def is_function(command: Sequence[str]) -> bool:
     """Tell whether a job's command runs a function, by whatever Python."""
-    return len(command) == len(COMMAND) + 1 and command[1] == "-P" and command[2].endswith(_TAIL)
+    words = len(command) - len(COMMAND)
+    return words in (1, 2) and command[1] == "-P" and command[2].endswith(_TAIL)
 
 
 def header() -> dict[str, Any]:
@@ -178,16 +181,11 @@ def run(folder: str) -> int:
 def _outcome(folder: str, index: int) -> tuple[int, bytes]:
     """Return the exit status, 0 where there is a value, and the pickle for the result file."""
     try:
-        # what is loaded is of the program that made the call, in a folder of mode 0700
-        with open(os.path.join(folder, FUNCTION), "rb") as file:  # noqa: PTH118, PTH123
-            made = pickle.load(file)  # noqa: S301
-            if made["python"] != _python():
-                words = f"it was made by Python {made['python']}, but its worker is Python {_python()}"
-                return 1, pickle.dumps((b"", words, ""))
-            sys.path[:] = made["path"] + [one for one in sys.path if one not in made["path"]]
-            function = pickle.load(file)  # noqa: S301
+        function = _functions.get(folder) or _load(folder)
         args, kwargs = Inputs(os.path.join(folder, INPUTS)).load(index)  # noqa: PTH118
         value = _called(function, args, kwargs)
+    except OtherPython as error:
+        return 1, pickle.dumps((b"", str(error), ""))
     except BaseException as error:  # also sys.exit: its words would be lost
         return _failed(error)
     try:
@@ -195,6 +193,26 @@ def _outcome(folder: str, index: int) -> tuple[int, bytes]:
     except BaseException as error:
         words = f"its value can't be carried back: {error}"
         return 1, pickle.dumps((b"", words, _print(error)))
+
+
+_functions: dict[str, Callable[..., Any]] = {}
+"""What is loaded, by its folder: a warm process needs it again."""
+
+
+def _load(folder: str) -> Callable[..., Any]:
+    # what is loaded is of the program that made the call, in a folder of mode 0700
+    with open(os.path.join(folder, FUNCTION), "rb") as file:  # noqa: PTH118, PTH123
+        made = pickle.load(file)  # noqa: S301
+        if made["python"] != _python():
+            raise OtherPython(f"it was made by Python {made['python']}, but its worker is Python {_python()}")
+        sys.path[:] = made["path"] + [one for one in sys.path if one not in made["path"]]
+        function: Callable[..., Any] = pickle.load(file)  # noqa: S301
+    _functions[folder] = function
+    return function
+
+
+class OtherPython(Exception):
+    """A pickle of another Python's: it may be read wrongly, or not at all."""
 
 
 def _called(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

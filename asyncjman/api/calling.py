@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -43,7 +44,13 @@ async def begin(
     function, inputs = in_chunks(function, inputs, chunk, go_on=go_on)
     calls = Calls(manager.path, writer.runtime)
     request, results = await calls.prepare(
-        function, inputs, name=name, array=array, throttle=at_once, capture=manager.captures
+        function,
+        inputs,
+        name=name,
+        array=array,
+        throttle=at_once,
+        capture=manager.captures,
+        workers=options.get("workers", "fresh"),
     )
     try:
         spec = manager.resolved(applied(replace(request, dependencies=waits), options))
@@ -70,6 +77,8 @@ async def stopped_if_cancelled(manager: Functions, options: CallOptions) -> Asyn
     except BaseException as error:
         late = getattr(error, "job", None)
         jobs = [*work.handles, *([late] if isinstance(late, CallHandle) else [])]
+        if jobs and isinstance(error, asyncio.CancelledError):
+            error.job = jobs[-1]  # type: ignore[attr-defined]  # what is ours on it
         if jobs and options.get("on_cancel", "stop") == "stop":
             await manager.apart(stop_all(manager, jobs))
         raise

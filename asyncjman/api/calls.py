@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
+from asyncjman.api.call_options import Workers
 from asyncjman.api.request import JobRequest
 from asyncjman.api.result import JobResult
 from asyncjman.errors import CallFailed
 from asyncjman.model.array import ArraySpec
-from asyncjman.model.job import Job
 from asyncjman.runtime import SYSTEM, Runtime
 from asyncjman.store.completion import to_completion
-from asyncjman.system.logs import display_name, spool_folder
-from asyncjman.worker import COMMAND, FUNCTION, LOGS, Returned, is_function, read_result, result_name
+from asyncjman.system.logs import spool_folder
+from asyncjman.worker import COMMAND, FUNCTION, LOGS, WARM, Returned, read_result, result_name
 
 T = TypeVar("T")
 Input = tuple[tuple[Any, ...], dict[str, Any]]
@@ -32,19 +32,6 @@ class RemoteTraceback(Exception):
 
     def __str__(self) -> str:
         return f"\n{self.args[0]}"
-
-
-class Outcome(NamedTuple):
-    """What came of one input: a value, or an exception."""
-
-    value: Any
-    error: Exception | None = None
-
-    def get(self) -> Any:
-        """Return the value, or raise the exception."""
-        if self.error is not None:
-            raise self.error
-        return self.value
 
 
 class Calls:
@@ -64,12 +51,16 @@ class Calls:
         array: bool,
         throttle: int | None = None,
         capture: bool = True,
+        workers: Workers = "fresh",
     ) -> tuple[JobRequest, Results]:
         """Write the function and its inputs; return the job to submit, and where its values will be.
 
         ``capture``: what the calls print goes to log files beside the results, where no other folder is asked
-        for. Raises UsageError where something can't be pickled. Nothing is left where it is cancelled. All of
-        it is done in a thread: the inputs must not change until this returns.
+        for. ``workers``: ``"fresh"``, a process for each task; ``"warm"``: on this machine a process takes
+        several tasks, one after the other.
+
+        Raises UsageError where something can't be pickled. Nothing is left where it is cancelled. All of it
+        is done in a thread: the inputs must not change until this returns.
         """
         token = self._runtime.token(8)
         label = name if name is not None else getattr(function, "__name__", "call")
@@ -78,7 +69,7 @@ class Calls:
         work = self._in_thread(_write, folder, function, inputs, label)
         await to_completion(work, lambda _: results.forget())
         request = JobRequest(
-            command=(*COMMAND, str(folder)),
+            command=(*COMMAND, str(folder), *([WARM] if workers == WARM else ())),
             name=label,
             array=str(ArraySpec((range(1, len(inputs) + 1),), throttle)) if array else None,
             check=False,
@@ -86,13 +77,6 @@ class Calls:
             log_dir=folder / LOGS if capture else None,
         )
         return request, results
-
-    def results_of(self, job: Job) -> Results | None:
-        """Return where the values of a job are, whoever submitted it; None for a job of another kind."""
-        if not is_function(job.spec.command):
-            return None
-        folder = spool_folder(self._database, job.spec.token)
-        return Results(Path(folder), display_name(job.spec), self._runtime)
 
     async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         return await self._runtime.in_thread(function, *arguments)
@@ -113,17 +97,6 @@ class Results:
     async def release(self) -> None:
         """Remove the function, its inputs and its values; logs in which something is stay."""
         await self._runtime.in_thread(_remove_values, self._folder)
-
-    async def outcomes(self, result: JobResult, indexes: Iterable[int]) -> list[Outcome]:
-        """Return what came of inputs, loaded in a thread."""
-        return await self._runtime.in_thread(lambda: [self.outcome(result, index) for index in indexes])
-
-    def outcome(self, result: JobResult, index: int) -> Outcome:
-        """Return what came of input number ``index``."""
-        try:
-            return Outcome(self.value(result, index))
-        except Exception as error:
-            return Outcome(None, error)
 
     def value(self, result: JobResult, index: int) -> Any:
         """Return the value of input number ``index``, or raise the exception that the function raised.

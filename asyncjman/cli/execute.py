@@ -166,13 +166,17 @@ async def _execute(
         try:
             interrupted = await execution.run(manager, options)
             monitor.close(summary, await _closing(manager, only, began, summary))
+            left = await manager.not_succeeded(only)
+            # a terminal may have been stopped: what waits for it must not be this process
+            for line in _of_what_did_not_run(left) if not interrupted else ():
+                outlet.write(2, f"{line}\n".encode())
+            if rest := await _what_is_left(manager, only, did_some=bool(summary.counts)):
+                outlet.write(2, f"{rest}\n".encode())
         finally:
             monitor.leave()
             interrupted = not await written(outlet, patient=not interrupted)
-        left = await manager.not_succeeded(only)
-        for line in _of_what_did_not_run(left) if not interrupted else ():
-            say(line)
-        await _say_what_is_left(globals_, manager, selection, only, did_some=bool(summary.counts))
+        if not interrupted and not (summary.counts or left or (await manager.totals(only)).counts):
+            say_none(globals_, selection)
         last = await source.read() if hooks else None
     code = EXIT_INTERRUPTED if interrupted else EXIT_JOB_FAILED if left else EXIT_DONE
     if last is not None:
@@ -224,29 +228,22 @@ def _of_what_did_not_run(left: Sequence[Unsuccessful]) -> Iterator[str]:
         yield f"and {len(unfinished) - _MOST_LINES} more jobs did not run"
 
 
-async def _say_what_is_left(
-    globals_: Globals,
-    manager: JobManager,
-    selection: Selection,
-    only: frozenset[int] | None,
-    *,
-    did_some: bool,
-) -> None:
+async def _what_is_left(manager: JobManager, only: frozenset[int] | None, *, did_some: bool) -> str | None:
     """Say what is no success, and what to type; where there was nothing to run, also what there is."""
     from asyncjman.model.status import Status
     from asyncjman.render.ending import left_line
 
     totals = await manager.totals(only)
     if not totals.counts:
-        return say_none(globals_, selection)
+        return None
     causes = len(await manager.failures(totals.job_ids)) if totals.counts.get(Status.FAILURE) else 0
     line = left_line(totals.counts, causes, sorted(only or ()))
-    if line is None and not did_some:
-        return say(f"nothing to run: {totals.counts[Status.SUCCESS]} success (jman resubmit --also-success)")
-    if line is not None:
-        resume = "; jman execute --resume runs what was stopped" if totals.counts.get(Status.STOPPED) else ""
-        say(f"{'left' if did_some else 'nothing to run'}: {line}{resume if not did_some else ''}")
-    return None
+    if did_some:
+        return line and f"left: {line}"
+    if line is None:
+        return f"nothing to run: {totals.counts[Status.SUCCESS]} success (jman resubmit --also-success)"
+    resume = "; jman execute --resume runs what was stopped" if totals.counts.get(Status.STOPPED) else ""
+    return f"nothing to run: {line}{resume}"
 
 
 def _slots(text: str) -> int:

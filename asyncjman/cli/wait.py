@@ -71,7 +71,8 @@ def wait_command(
                 raise WaitedInVain(f"not all jobs ended within {seconds:g} s; nothing was stopped") from None
             bad = [job for job in ended if job.status is not Status.SUCCESS]
             for job in bad[:_MOST_LINES]:
-                say(f"job {job.id} {in_words(job.status)}{_how_many(job)}")
+                reason = f": {job.reason}" if job.reason and not job.spec.array else ""
+                say(f"job {job.id} {in_words(job.status)}{reason}{_how_many(job)}")
             if len(bad) > _MOST_LINES:
                 say(f"and {len(bad) - _MOST_LINES} more jobs")
             await _say_failures(manager, bad)

@@ -6,7 +6,16 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from asyncjman.engines.base import Engine, Launched, LaunchFailed, LaunchRequest, Observation, Target, Why
+from asyncjman.engines.base import (
+    Engine,
+    Launched,
+    LaunchFailed,
+    LaunchRequest,
+    Observation,
+    Ref,
+    Target,
+    Why,
+)
 from asyncjman.model.failure import Cause
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
@@ -152,7 +161,10 @@ class Attempts:
         chosen = set(self.running if keys is None else keys)
         self.to_stop |= chosen
         running = [self.running[key] for key in chosen if key in self.running]
-        targets = [Target(self._token, one.native_id or "") for one in running]
+        # by name, too: the number of a process may be that of another attempt by now
+        targets = [
+            Target(self._token, one.native_id or "", (Ref(*one.key, one.claim.attempt),)) for one in running
+        ]
         await self._engine.cancel(targets, force=kill, budget=0.0)
 
 

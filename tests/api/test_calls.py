@@ -15,9 +15,10 @@ from typing import Any, cast
 import psutil
 import pytest
 
-from asyncjman import CallFailed, Job, JobManager, MapFailed, UsageError
-from asyncjman.api.calls import Calls, RemoteTraceback
-from tests.api.tools import check_clean, rows, until
+from asyncjman import CallFailed, JobManager, MapFailed, UsageError
+from asyncjman.api.calls import RemoteTraceback
+from asyncjman.api.values import results_of
+from tests.api.tools import check_clean, jman, rows, until
 from tests.cli.tools import is_alive
 
 Output = list[tuple[int, bytes]]
@@ -248,11 +249,9 @@ async def test_values_by_id_on_another_day(folder: Path, monkeypatch: pytest.Mon
         assert await jm.map(add, [1, 2]) == [1, 2]
     async with JobManager(run=False) as jm:
         (handle,) = await jm.jobs()
-        calls = Calls(folder / "submitted.sql3")
-        results = calls.results_of(handle.job)
-        assert results is not None
+        results = results_of(folder / "submitted.sql3", handle.job)
         result = await handle.wait()
-        assert [one.get() for one in await results.outcomes(result, [1, 0])] == [2, 1]
+        assert [results.value(result, index) for index in (1, 0)] == [2, 1]
         later = replace(result, tasks=[replace(one, attempt=2) for one in result.tasks])
         with pytest.raises(CallFailed, match="gave nothing back"):  # of an attempt before it
             results.value(later, 0)
@@ -264,11 +263,6 @@ async def test_values_by_id_on_another_day(folder: Path, monkeypatch: pytest.Mon
         assert list((folder / "submitted.sql3.spool").iterdir()) == []
         with pytest.raises(CallFailed, match="is not kept any more"):
             results.value(result, 0)
-        assert calls.results_of(await _plain(jm)) is None
-
-
-async def _plain(jm: JobManager) -> Job:
-    return (await jm.submit(["true"])).job
 
 
 async def test_a_worker_with_another_python(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -309,6 +303,34 @@ async def test_a_cancelled_call_leaves_nothing(folder: Path) -> None:
         with pytest.raises(asyncio.CancelledError):
             await call
     check_clean(folder)
+
+
+async def test_warm_processes_take_several_calls(folder: Path) -> None:
+    async with JobManager(parallel=2) as jm:
+        while not _templates():
+            await jm.map(add, range(3))
+        warm = jm.options(workers="warm")
+        assert 1 <= len(set(await warm.starmap(os.getpid, [()] * 40))) <= 4
+        fresh = jm.options(workers="fresh")
+        assert len(set(await fresh.starmap(os.getpid, [()] * 10))) == 10
+
+
+async def test_calls_run_by_another_process_and_once_more(folder: Path) -> None:
+    def work(number: int) -> tuple[int, str]:
+        attempt = os.environ["JMAN_ATTEMPT"]
+        if number == 3 and attempt == "1":
+            os._exit(5)
+        return number, attempt
+
+    async with JobManager(run=False) as jm:
+        bad, good = await jm.start(work, 3), await jm.start(work, 4)
+        assert (await jman("execute", "-p", "2"))[0] == 1
+        assert await good == (4, "1")
+        with pytest.raises(CallFailed, match="exit status 5"):
+            await bad
+        await jman("resubmit")
+        assert (await jman("execute", "-p", "2"))[0] == 0
+        assert await bad == (3, "2")
 
 
 KILLED = """
@@ -373,8 +395,7 @@ async def test_a_program_that_is_killed_leaves_no_call_behind(folder: Path) -> N
         await until(lambda: not any(map(is_alive, pids)))
         (folder / "go").touch()
         assert (await job.wait(20)).succeeded
-        results = Calls(folder / "submitted.sql3").results_of(job.job)
-        assert results is not None
-        values = [one.get()[0] for one in await results.outcomes(await job.wait(), range(8))]
+        assert isinstance(job, CallHandle)
+        values = [number for number, _ in await job.value()]
     assert values == list(range(8))
     check_clean(folder)

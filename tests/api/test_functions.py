@@ -107,9 +107,10 @@ async def test_a_handle_as_an_argument_is_its_value(folder: Path) -> None:
         second = await jm.start(double, first.as_argument())
         total = await jm.call(sum, [first.as_argument(), second.as_argument(), 1])
         assert (await second, total) == (12, 19)
+        assert await jm.call(dict, {"a": (first.as_argument(), 1)}) == {"a": (6, 1)}
         assert [one.job_id for one in second.job.spec.dependencies] == [first.id]
         bad = await jm.start(fails_at_two, 2)
-        with pytest.raises(CallFailed, match="because of job 4"):
+        with pytest.raises(CallFailed, match=f"because of job {bad.id}"):
             await jm.call(double, bad.as_argument())
         plain = await jm.submit(["true"])
         with pytest.raises(UsageError, match="has no value to be an argument"):

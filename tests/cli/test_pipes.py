@@ -72,7 +72,8 @@ def test_readers_end_when_their_reader_left(jman: Jman, words: list[str]) -> Non
 def test_execute_goes_on(jman: Jman, more: list[str], failing: bool) -> None:
     command = "echo $SGE_TASK_ID; [ $SGE_TASK_ID != 20 ]" if failing else "echo $SGE_TASK_ID"
     jman.submit("-t", "40", "-l", "logs", "sh", "-c", command)
-    assert read_lines(jman, 2, "--local", "execute", *more) == (int(failing), "")
+    code, errors = read_lines(jman, 2, "--local", "execute", *more)
+    assert (code, errors.startswith("left: 1 failed")) == (int(failing), failing)
     assert jman.job()["tasks"] == ({"success": 39, "failure": 1} if failing else {"success": 40})
 
 

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pytest
 
 from asyncjman import worker
 from asyncjman.api import pickles
-from asyncjman.engines.base import Launched, LaunchRequest, Observation, Ref
+from asyncjman.engines.base import Launched, LaunchRequest, Observation, Ref, Target
 from asyncjman.engines.local import LocalEngine
 from asyncjman.engines.local.processes import marked
 from asyncjman.model.array import ArraySpec
@@ -54,13 +55,14 @@ class Functions(Runner):
         exec_dir: Path | None = None,
         time_limit: float | None = None,
         logs: bool = True,
+        warm: bool = False,
         **environment: str,
     ) -> LaunchRequest:
         self.jobs += 1
         folder = self.folder / "spool" / str(self.jobs)
         pickles.write(folder, function, [(args, {})] * task, "function")
         spec = JobSpec(
-            command=(*worker.COMMAND, str(folder)),
+            command=(*worker.COMMAND, str(folder), *([worker.WARM] if warm else ())),
             exec_dir=str(exec_dir or self.folder),
             log_dir=str(folder / worker.LOGS) if logs else None,
             name="call",
@@ -79,6 +81,13 @@ class Functions(Runner):
 
     async def start(self, function: Callable[..., Any], *args: Any, **more: Any) -> int:
         (answer,) = await self.engine.launch([self.ask(function, *args, **more)])
+        assert isinstance(answer, Launched), answer
+        return int(answer.native_id)
+
+    async def next_task(self, before: LaunchRequest, task: int) -> int:
+        """Start another task of a job."""
+        request = replace(before, tasks=(Ref(before.job_id, task, 1),))
+        (answer,) = await self.engine.launch([request])
         assert isinstance(answer, Launched), answer
         return int(answer.native_id)
 
@@ -276,3 +285,78 @@ async def test_close_ends_the_template(tmp_path: Path) -> None:
     template = one.template
     await one.engine.close()
     assert not template.is_running()
+
+
+def in_turn(numbers: list[int]) -> dict[str, Any]:
+    task = os.environ["JMAN_TASK"]
+    print("task", task)
+    found = {
+        "pid": os.getpid(),
+        "folder": str(Path.cwd()),
+        "left": os.environ.get("LEFT"),
+        "marks": [one.task for one in marked(os.environ["JMAN_RUNNER"]) if one.pid == os.getpid()],
+        "numbers": list(numbers),
+    }
+    numbers.append(4)
+    os.chdir("/")
+    os.environ["LEFT"] = "here"
+    number = int(os.environ["SGE_TASK_ID"])
+    if number == 3:
+        raise ValueError(number)
+    if number == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if number == 6:
+        signal.pause()
+    if number == 8:
+        sys.exit(8)
+    return found
+
+
+async def test_a_warm_process_takes_one_task_after_the_other(functions: Functions, tmp_path: Path) -> None:
+    """What one of them does to it is not seen by the next; where it dies, the next one has another."""
+    request = functions.ask(in_turn, [1], task=9, warm=True)
+    pids, ends = {}, {}
+    for task in range(1, 10):
+        pid = pids[task] = await functions.next_task(request, task)
+        if task == 6:
+            await functions.engine.cancel([Target("", str(pid), (Ref(3, 5, 1),))])  # not this one
+            await functions.cancel(str(pid))
+        ends[task] = await functions.next()
+        assert ends[task].ref == Ref(3, task, 1)
+    assert [ends[task].exit_status for task in range(1, 10)] == [0, 0, 1, None, 0, None, 0, 8, 0]
+    assert (ends[4].signal, ends[6].signal) == (signal.SIGKILL, signal.SIGTERM)
+    assert pids[1] == pids[2] == pids[3] == pids[4]
+    assert pids[5] == pids[6]
+    assert pids[7] == pids[8]
+    assert len({pids[4], pids[6], pids[8], pids[9]}) == 4
+    spool = tmp_path / "spool" / "3"
+    for task in (1, 2, 5, 7, 9):
+        answer = worker.read_result(str(spool / f"result.{task - 1}"), 1)
+        assert isinstance(answer, worker.Returned)
+        assert answer.value == {
+            "pid": pids[task],
+            "folder": str(tmp_path),
+            "left": None,
+            "marks": [f"3.{task}.1"],
+            "numbers": [1],
+        }
+        assert (spool / "logs" / f"call.o3.{task}").read_text() == f"task 3.{task}.1\n"
+    usage = [ends[task].usage for task in (1, 2)]
+    assert all(one is not None and 0 < one.cpu_seconds < 5 for one in usage)
+    await functions.engine.close()
+    await gone([pids[9]])
+
+
+async def test_a_warm_process_that_dies_while_it_waits_holds_nobody_up(functions: Functions) -> None:
+    request = functions.ask(os.getpid, task=3, warm=True)
+    first = await functions.next_task(request, 1)
+    await functions.next()
+    os.kill(first, signal.SIGSTOP)
+    second = asyncio.create_task(functions.next_task(request, 2))
+    await functions.until(lambda: functions.engine._warm._workers[first].task)
+    os.kill(first, signal.SIGKILL)  # it was asked, and had not begun
+    assert await second != first
+    assert (await functions.next()).exit_status == 0
+    assert await functions.next_task(request, 3)
+    assert (await functions.next()).exit_status == 0
+    assert functions.value(3) != first

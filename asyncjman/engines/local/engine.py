@@ -39,6 +39,7 @@ from asyncjman.engines.local.logfiles import make_room
 from asyncjman.engines.local.processes import RUNNER_VARIABLE, TASK_VARIABLE, task_mark
 from asyncjman.engines.local.reap import Ended, watch_process
 from asyncjman.engines.local.spawn import Command, Streams, spawn
+from asyncjman.engines.local.warm import Warm
 from asyncjman.model.failure import KEPT_BYTES, Cause
 from asyncjman.model.signals import signal_name
 from asyncjman.system.environment import task_environment
@@ -91,6 +92,7 @@ class LocalEngine(Defaults):
         self._inherited = inherited
         self._base = dict(os.environ)
         self._forks = Forks(self._base)
+        self._warm = Warm(self._forks)
         self._host = socket.gethostname()
         self._running: dict[int, _Process] = {}
         self._endings = Endings(token, self._on_gone)
@@ -108,6 +110,7 @@ class LocalEngine(Defaults):
     async def close(self) -> None:
         """Wait until no process of a cancelled task is left; those that don't end are killed."""
         await self._endings.wait()
+        await self._warm.close()
         await self._forks.close()
 
     async def launch(self, requests: Sequence[LaunchRequest]) -> Sequence[Launched | LaunchFailed]:
@@ -122,7 +125,10 @@ class LocalEngine(Defaults):
     ) -> Sequence[Target]:
         seconds = 0.0 if force else TERM_SECONDS
         for target in targets:
-            self._end(int(target.native_id), seconds)
+            pid = int(target.native_id)
+            process = self._running.get(pid)
+            if process is not None and (not target.refs or process.ref in target.refs):
+                self._end(pid, process, seconds)
         if force:
             # also what is left of tasks that were asked to end before, and whose own process has ended
             self._endings.hurry()
@@ -183,7 +189,7 @@ class LocalEngine(Defaults):
                 _abandon(process)
             raise
         self._begin(process, pid)
-        watch_process(self._loop, pid, self._on_end)
+        watch_process(self._loop, pid, lambda pid, ended: self._on_end(process, pid, ended))
         return pid
 
     def _begin(self, process: _Process, pid: int) -> None:
@@ -220,16 +226,17 @@ class LocalEngine(Defaults):
         inherited: Sequence[int],
     ) -> int:
         """Start a function job as a fork. Raises NoTemplate where it is to be spawned, as all others are."""
-        process.result = worker.result_path(command.argv[-1], variables)
+        process.result = worker.result_path(command.argv[len(worker.COMMAND)], variables)
         process.is_announced = False
         try:
-            started = self._forks.ask(
+            forks = self._warm if command.argv[-1] == worker.WARM else self._forks
+            started = forks.ask(
                 command,
                 streams,
                 variables,
                 inherited,
                 on_start=lambda pid: self._begin(process, pid),
-                on_end=self._on_end,
+                on_end=lambda pid, ended: self._on_end(process, pid, ended),
             )
             pid = await asyncio.shield(started)
         except asyncio.CancelledError:
@@ -241,7 +248,7 @@ class LocalEngine(Defaults):
             raise
         process.is_announced = True
         if process.ended is not None:
-            self._loop.call_soon(self._on_end, pid, process.ended)
+            self._loop.call_soon(self._on_end, process, pid, process.ended)
         return pid
 
     def _end_left(self, process: _Process, started: asyncio.Future[int]) -> None:
@@ -250,9 +257,9 @@ class LocalEngine(Defaults):
         if started.exception() is not None:
             _abandon(process)
         elif process.ended is not None:
-            self._on_end(started.result(), process.ended)
+            self._on_end(process, started.result(), process.ended)
         else:
-            self._end(started.result(), 0.0)
+            self._end(started.result(), process, 0.0)
 
     def _pipes(self, ref: Ref) -> tuple[LinePipe, LinePipe]:
         show = partial(self._show, ref)
@@ -273,18 +280,19 @@ class LocalEngine(Defaults):
 
     def _time_out(self, pid: int, process: _Process) -> None:
         process.timed_out = True
-        self._end(pid, TERM_SECONDS)
+        self._end(pid, process, TERM_SECONDS)
 
-    def _end(self, pid: int, seconds: float) -> None:
-        if process := self._running.get(pid):
+    def _end(self, pid: int, process: _Process | None, seconds: float) -> None:
+        if process is not None and self._running.get(pid) is process:
+            self._warm.retire(pid)
             self._endings.ask(pid, process.mark, seconds=seconds)
 
-    def _on_end(self, pid: int, ended: Ended) -> None:
-        process = self._running[pid]
+    def _on_end(self, process: _Process, pid: int, ended: Ended) -> None:
         if not process.is_announced:
             process.ended = ended
             return
-        del self._running[pid]
+        if self._running.get(pid) is process:  # else it takes the next task already
+            del self._running[pid]
         if ended == Ended() and process.result and worker.is_success(process.result, process.ref.attempt):
             ended = Ended(exit_status=0)
         if process.limit is not None:

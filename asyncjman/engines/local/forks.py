@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import os
 import pickle
 import socket
@@ -30,6 +31,25 @@ _SINGLE = 1
 """So many functions run before it is worth to start a template."""
 _POLL_SECONDS = 0.05
 _CLOSE_SECONDS = 5.0
+
+
+def is_ours(argv: Sequence[str]) -> bool:
+    """Tell whether a command runs a function by this very Python."""
+    return worker.is_function(argv) and tuple(argv[: len(worker.COMMAND)]) == worker.COMMAND
+
+
+def message_of(
+    number: int, command: Command, streams: Streams, variables: Mapping[str, str], *, is_warm: bool
+) -> tuple[bytes, list[int]]:
+    """Return what a task is asked for with, and the descriptors that go with it. Raises NoTemplate."""
+    both = (streams.stdout, streams.stderr)
+    logs = tuple(one for one in both if isinstance(one, str))
+    folder = command.argv[len(worker.COMMAND)]
+    fork = template.Fork(number, folder, command.exec_dir, logs, dict(variables), is_warm=is_warm)
+    message = pickle.dumps(fork)
+    if len(message) > template.MOST_BYTES:
+        raise NoTemplate
+    return message, [one for one in both if isinstance(one, int)]
 
 
 class NoTemplate(Exception):
@@ -69,7 +89,7 @@ class Forks:
 
         ``environment`` has the variables that its user set.
         """
-        if argv[:-1] != worker.COMMAND or any(name.startswith(_AT_START) for name in environment):
+        if not is_ours(argv) or any(name.startswith(_AT_START) for name in environment):
             return False
         self._functions += 1
         if self._process is None and self._functions > _SINGLE and hasattr(os, "pidfd_open"):
@@ -105,11 +125,13 @@ class Forks:
         variables: Mapping[str, str],
         inherited: Sequence[int],
         *,
+        channel: int | None = None,
         on_start: Callable[[int], None],
         on_end: Callable[[int, Ended], None],
     ) -> asyncio.Future[int]:
         """Have a process forked for a function job; its pid is also its process group.
 
+        By the socket ``channel`` it takes more tasks afterwards.
         It opens its logs itself: the loop does not wait for the disk. ``on_start`` is called as soon as it is
         known to run, before the future has its pid. Raises NoTemplate, here or in the future, where it does
         not run, and is to be started in another way.
@@ -117,13 +139,9 @@ class Forks:
         if self._engine is None:
             raise NoTemplate
         number = next(self._numbers)
-        both = (streams.stdout, streams.stderr)
-        logs = tuple(one for one in both if isinstance(one, str))
-        descriptors = [*(one for one in both if isinstance(one, int)), *inherited]
-        fork = template.Fork(number, command.argv[-1], command.exec_dir, logs, dict(variables))
-        message = pickle.dumps(fork)
-        if len(message) > template.MOST_BYTES:
-            raise NoTemplate
+        is_warm = channel is not None
+        message, descriptors = message_of(number, command, streams, variables, is_warm=is_warm)
+        descriptors += [*inherited, *([] if channel is None else [channel])]
         try:
             socket.send_fds(self._engine, [message], descriptors)
         except OSError as error:  # it is too slow, or gone
@@ -151,7 +169,7 @@ class Forks:
                 continue  # it is told once, before what was said
             if not data:
                 return self._lose()
-            kind, *words = pickle.loads(data)  # noqa: S301 - of the template, which has run nothing of the user's
+            kind, *words = json.loads(data)
             self._take_in(kind, words)
 
     def _take_in(self, kind: str, words: list[Any]) -> None:
