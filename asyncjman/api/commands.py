@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,11 +16,13 @@ from asyncjman.model.status import FINISHED
 if TYPE_CHECKING:
     from asyncjman.api.deletion import Deleted
     from asyncjman.api.handle import JobHandle
+    from asyncjman.api.progress_reader import ProgressReader
     from asyncjman.api.resubmission import Outcome, Resubmission
-    from asyncjman.api.running import Options, Output, Recovery, Runner
+    from asyncjman.api.running import Options, Recovery, Runner, TaskOutput
     from asyncjman.engines.base import Preview
     from asyncjman.model.graph import Kind
     from asyncjman.model.ids import Word
+    from asyncjman.store.runners import Runner as Execute
 
 
 class JobCommands(JobReader):
@@ -102,10 +104,11 @@ class JobCommands(JobReader):
         self,
         options: Options,
         *,
-        output: Output | None = None,
+        output: TaskOutput | None = None,
         on_recovery: Callable[[Recovery], None] = lambda _: None,
         on_lost: Callable[[Sequence[tuple[int, int]]], None] = lambda _: None,
         on_trouble: Callable[[str], None] = lambda _: None,
+        on_asked: Callable[[], None] = lambda: None,
     ) -> Runner:
         """Return what runs all local jobs once: to subscribe to, and then to run. Raises NotOwner."""
         from asyncjman.api.running import make_runner
@@ -113,11 +116,78 @@ class JobCommands(JobReader):
         return make_runner(
             self.session,
             options,
-            output=output,
+            task_output=output,
             on_recovery=on_recovery,
             on_lost=on_lost,
             on_trouble=on_trouble,
+            on_asked=on_asked,
         )
+
+    async def executes(self) -> list[Execute]:
+        """Return the `jman execute` that run local jobs of this database now."""
+        from asyncjman.store import schedule
+
+        if not await schedule.has_runner(self.session.database):
+            return []
+        from asyncjman.api import executes
+
+        return await executes.running(self.session.database)
+
+    async def set_parallel(self, pid: int | None, parallel: int) -> Execute:
+        """Have a running `jman execute` run so many tasks at once; return it as it was.
+
+        ``pid`` names it where several run. Raises UsageError where it isn't clear which one is meant.
+        """
+        from asyncjman.api import executes
+
+        return await executes.set_parallel(self.session.writer(), pid, parallel)
+
+    async def stop_execute(self, pid: int | None) -> Execute:
+        """Have a running `jman execute` end as Ctrl-C would, and wait for that; return it as it was.
+
+        Raises UsageError where it isn't clear which one is meant, EnvironmentProblem where it does not end.
+        """
+        from asyncjman.api import executes
+
+        return await executes.stop(self.session.writer(), pid)
+
+    async def progress_of_run(self, only: Collection[int] | None) -> ProgressReader:
+        """Return what reads how far an execute is, or several side by side; ``only``: of these jobs."""
+        from asyncjman.api.progress_reader import ProgressReader, scope_of_run
+
+        return ProgressReader(self.session.database, await scope_of_run(self.session.database, only))
+
+    async def progress_of_all(self, selection: Selection) -> ProgressReader:
+        """Return what reads how far all jobs are that are meant, and what of them failed."""
+        from asyncjman.api.progress_reader import ProgressReader
+        from asyncjman.store.progress import Scope
+
+        if selection.is_all:
+            scope = Scope(engine=selection.engine)
+        else:
+            scope = Scope(ids=[job.id for job in await self.chosen(selection)])
+        return ProgressReader(self.session.database, scope, failures_since=0.0)
+
+    async def during_polls(self, work: Awaitable[None], on_trouble: Callable[[str], None]) -> None:
+        """Await ``work`` while clusters that have open jobs are polled, where the database is one's own."""
+        if not self.is_owner:
+            return await work
+        try:
+            return await self.session.poller().during(work, on_trouble)
+        except JmanError as error:
+            on_trouble(str(error))  # no such cluster here: what is stored is shown
+            return await work
+
+    async def progress_of_wait(self, selection: Selection) -> ProgressReader:
+        """Return what reads how far the jobs are that somebody waits for, and what fails meanwhile."""
+        from asyncjman.api.progress_reader import ProgressReader, scope_of_run
+        from asyncjman.store.progress import Scope
+
+        database = self.session.database
+        ids = None if selection.is_all else [job.id for job in await self.chosen(selection)]
+        scope = await scope_of_run(database, ids)
+        now = database.runtime.time()
+        return ProgressReader(database, Scope(scope.ids, scope.since), failures_since=now)
 
     async def stop(
         self,

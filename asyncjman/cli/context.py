@@ -87,6 +87,16 @@ async def refresh(manager: JobManager, globals_: Globals) -> None:
         say(f"jman: {problem}{age}")
 
 
+async def say_detached(manager: JobManager) -> None:
+    """Say which executes run without a terminal, and where their output goes."""
+    from asyncjman.render.text import printable, short_path
+
+    for one in await manager.executes():
+        if one.output is not None:
+            where = f"pid {one.pid} on {printable(one.host)}"
+            say(f"jman execute ({where}) runs {one.parallel} at once, output in {short_path(one.output)}")
+
+
 def say(text: str) -> None:
     """Print a line for a person, to standard error: standard output is for results."""
     print(text, file=sys.stderr)

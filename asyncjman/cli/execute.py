@@ -9,12 +9,13 @@ Examples:
   jman --local execute -p auto -j 3-5    some jobs, on all processors
   jman execute --resume                  first have run once more what was stopped
   jman --local execute --keep-running    stay, and run what is submitted meanwhile
+  jman --local execute --detach          go on without this terminal; its output goes to a file
+  jman --local execute --max-fails 5%    start no more once so many of the tasks failed
 """
 
 from __future__ import annotations
 
 import os
-import sys
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,22 +23,20 @@ import typer
 
 from asyncjman.cli.context import opened, say, say_none
 from asyncjman.cli.globals import Globals
+from asyncjman.cli.hooks import Hooks, OnFailure, OnFinish
 from asyncjman.cli.options import Named
 from asyncjman.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_JOB_FAILED, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from asyncjman.api.manager import JobManager
-    from asyncjman.api.running import Runner
     from asyncjman.api.summary import Summary, Unsuccessful
+    from asyncjman.cli.executing import Limit
     from asyncjman.model.selection import Selection
     from asyncjman.render.ending import Closing
     from asyncjman.render.monitor import Monitor
     from asyncjman.render.outlet import Outlet
-
-INTERRUPTED_SECONDS = 1.0
-"""How long output is waited for that was not read when a signal came."""
 
 _MOST_LINES = 10
 
@@ -73,30 +72,56 @@ def execute_command(
         bool | None,
         typer.Option("--progress/--no-progress", help="Live progress (default: on a terminal)."),
     ] = None,
+    label: Annotated[
+        bool,
+        typer.Option("--label/--no-label", help="On a terminal: say which of several tasks wrote a line."),
+    ] = True,
     json_lines: Annotated[
         bool, typer.Option("--json-lines", help="Print each event as a line of JSON.")
     ] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Go on without this terminal; print pid and file of output.")
+    ] = False,
+    max_fails: Annotated[
+        str | None,
+        typer.Option("--max-fails", metavar="N|N%", help="Start no more once so many tasks failed."),
+    ] = None,
+    on_finish: OnFinish = None,
+    on_failure: OnFailure = None,
 ) -> int:
     import asyncio
 
+    from asyncjman.cli.executing import Limit, monitor_of
     from asyncjman.render.outlet import Outlet
 
     globals_: Globals = context.obj
     slots = _slots(parallel if parallel is not None else _settings_parallel())
+    limit = Limit.parse(max_fails)
     os.nice(nice)  # the tasks inherit it; set later, the first moments of each would run without
     selection = named.whole_jobs(globals_, "execute")
-    live = sys.stdout.isatty() if progress is None else progress
+    output, on_start = None, None
+    if detach:
+        from asyncjman.cli.detach import detach as detached
+
+        split = detached(globals_.database)
+        if isinstance(split, int):
+            return split
+        output, on_start = split
     outlet = Outlet()
-    monitor = _monitor(outlet, live=live, json_lines=json_lines, slots=slots)
+    monitor = monitor_of(outlet, progress=progress, json_lines=json_lines, label=label)
     return asyncio.run(
         _execute(
             globals_,
             selection,
             monitor,
             outlet,
+            limit,
+            Hooks(on_finish, on_failure),
             parallel=slots,
             log_files=not no_log_files,
             keep_running=keep_running,
+            output=output,
+            on_start=on_start,
             resume=resume,
         )
     )
@@ -107,14 +132,19 @@ async def _execute(
     selection: Selection,
     monitor: Monitor,
     outlet: Outlet,
+    limit: Limit,
+    hooks: Hooks,
     *,
     parallel: int,
     log_files: bool,
     keep_running: bool,
+    output: str | None,
+    on_start: Callable[[], None] | None,
     resume: bool,
 ) -> int:
     from asyncjman.api.running import Options
     from asyncjman.api.summary import Summary
+    from asyncjman.cli.executing import Execution, written
 
     async with opened(globals_, create=keep_running) as manager:
         manager.require_owner()
@@ -123,19 +153,21 @@ async def _execute(
         )
         if resume:
             await _resume(manager, selection)
-        options = Options(parallel=parallel, log_files=log_files, only=only, keep_running=keep_running)
-        runner = manager.runner(
-            options,
-            output=monitor.output,
-            on_recovery=monitor.recovered,
-            on_lost=monitor.lost,
-            on_trouble=monitor.trouble,
+        options = Options(
+            parallel=parallel,
+            log_files=log_files,
+            only=only,
+            keep_running=keep_running,
+            is_shown=True,
+            output=output,
         )
+        source = await manager.progress_of_run(only)
         summary = Summary()
+        execution = Execution(monitor, source, summary, limit, on_start)
         interrupted = False
         began = time.time()
         try:
-            interrupted = await _run(runner, monitor, summary)
+            interrupted = await execution.run(manager, options)
             monitor.close(summary, await _closing(manager, only, began, summary))
             left = await manager.not_succeeded(only)
             # a terminal may have been stopped: what waits for it must not be this process
@@ -144,12 +176,15 @@ async def _execute(
             if rest := await _what_is_left(manager, only, did_some=bool(summary.counts)):
                 outlet.write(2, f"{rest}\n".encode())
         finally:
-            interrupted = not await _written(outlet, patient=not interrupted)
+            monitor.leave()
+            interrupted = not await written(outlet, patient=not interrupted)
         if not interrupted and not (summary.counts or left or (await manager.totals(only)).counts):
             say_none(globals_, selection)
-    if interrupted:
-        return EXIT_INTERRUPTED
-    return EXIT_JOB_FAILED if left else EXIT_DONE
+        last = await source.read() if hooks else None
+    code = EXIT_INTERRUPTED if interrupted else EXIT_JOB_FAILED if left else EXIT_DONE
+    if last is not None:
+        hooks.run(code, globals_.database, last)
+    return code
 
 
 async def _resume(manager: JobManager, selection: Selection) -> None:
@@ -212,78 +247,6 @@ async def _what_is_left(manager: JobManager, only: frozenset[int] | None, *, did
         return f"nothing to run: {totals.counts[Status.SUCCESS]} success (jman resubmit --also-success)"
     resume = "; jman execute --resume runs what was stopped" if totals.counts.get(Status.STOPPED) else ""
     return f"nothing to run: {line}{resume}"
-
-
-async def _run(runner: Runner, monitor: Monitor, summary: Summary) -> bool:
-    """Run to the end; return whether a signal ended it."""
-    import signal
-
-    import anyio
-
-    interrupted = False
-    events = runner.subscribe()
-
-    async def mind_signals() -> None:
-        nonlocal interrupted
-        # nohup ignores it before the start, so that the work outlives its terminal
-        hangup = [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN else []
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, *hangup) as signals:
-            async for _ in signals:
-                monitor.interrupted(again=interrupted, running=runner.running)
-                await runner.stop(kill=interrupted, rest=True)
-                interrupted = True
-
-    async def show() -> None:
-        async for event in events:
-            summary.add(event)
-            monitor.event(event)
-
-    async with anyio.create_task_group() as side:
-        side.start_soon(mind_signals)
-        side.start_soon(monitor.refresh, runner)
-        async with anyio.create_task_group() as work:
-            work.start_soon(show)
-            await runner.run()
-        side.cancel_scope.cancel()
-    return interrupted
-
-
-async def _written(outlet: Outlet, *, patient: bool) -> bool:
-    """Wait until all output is written; return whether no signal came, before (not ``patient``) or now.
-
-    After a signal the wait is a short one: nobody may read any more.
-    """
-    import signal
-
-    import anyio
-
-    undisturbed = patient
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-        async with anyio.create_task_group() as both:
-
-            async def end_at_signal() -> None:
-                nonlocal undisturbed
-                async for _ in signals:
-                    undisturbed = False
-                    both.cancel_scope.cancel()
-
-            both.start_soon(end_at_signal)
-            with anyio.move_on_after(None if patient else INTERRUPTED_SECONDS):
-                await outlet.drain()
-            both.cancel_scope.cancel()
-    return undisturbed
-
-
-def _monitor(outlet: Outlet, *, live: bool, json_lines: bool, slots: int) -> Monitor:
-    from asyncjman.render.monitor import JsonMonitor, PlainMonitor
-
-    if json_lines:
-        return JsonMonitor(outlet)
-    if live:
-        from asyncjman.render.live import LiveMonitor
-
-        return LiveMonitor(slots, outlet)
-    return PlainMonitor(outlet)
 
 
 def _settings_parallel() -> str:

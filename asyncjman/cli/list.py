@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from asyncjman.cli.context import opened, parse_where, refresh, say_none
+from asyncjman.cli.context import opened, parse_where, refresh, say_detached, say_none
 from asyncjman.cli.globals import Globals
 from asyncjman.cli.options import AsJson, Causes, Failure, Named, Statuses, Where, task_filter
 from asyncjman.model.selection import Selection, TaskFilter
@@ -95,6 +95,7 @@ async def _print_table(globals_: Globals, query: _Query, details: Details) -> No
 
     async with opened(globals_, asks="briefly") as manager:
         await refresh(manager, globals_)
+        await say_detached(manager)
         if details.times and not globals_.local:
             await manager.look_up_usage()
         selection = await manager.narrowed(query.selection, query.where, failure=query.failure)

@@ -10,6 +10,7 @@ Examples:
   jman stop 4 --where lr=0.1
   jman stop train @     stop what was submitted with --name train, and the latest job
   jman stop --force 3   also where the jman execute that runs it does not answer: it is dead, or hangs
+  jman stop --execute   end the jman execute that runs, as Ctrl-C would (where several run: with its pid)
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import typer
 from asyncjman.cli.context import opened, parse_where, say, say_none
 from asyncjman.cli.globals import Globals
 from asyncjman.cli.options import Failure, Named, Tasks, Where
-from asyncjman.errors import EXIT_DONE, EXIT_ENVIRONMENT, EnvironmentProblem
+from asyncjman.errors import EXIT_DONE, EXIT_ENVIRONMENT, EnvironmentProblem, UsageError
 from asyncjman.model.selection import Selection
 from asyncjman.model.status import FINISHED
 
@@ -45,12 +46,31 @@ def stop_command(
             "--force", help="Take tasks from a jman execute that does not answer; end what is seen of them."
         ),
     ] = False,
+    execute: Annotated[
+        bool, typer.Option("--execute", help="End a running jman execute; what is named is its pid.")
+    ] = False,
 ) -> int:
     import asyncio
 
     globals_: Globals = context.obj
+    if execute:
+        return asyncio.run(_stop_execute(globals_, _pid(named)))
     selection = named.selection(globals_)
     return asyncio.run(_stop(globals_, selection, array.ids(), parse_where(where), failure, force=force))
+
+
+def _pid(named: Named) -> int | None:
+    words = [*(named.ids or ()), *(named.job_ids or ())]
+    if len(words) > 1 or not all(word.isascii() and word.isdigit() for word in words):
+        raise UsageError("--execute takes the pid of one jman execute, or nothing where only one runs")
+    return int(words[0]) if words else None
+
+
+async def _stop_execute(globals_: Globals, pid: int | None) -> int:
+    async with opened(globals_, asks="once") as manager:
+        stopped = await manager.stop_execute(pid)
+    print(f"Stopped jman execute (pid {stopped.pid} on {stopped.host})")
+    return EXIT_DONE
 
 
 async def _stop(

@@ -15,6 +15,7 @@ import typer
 
 from asyncjman.cli.context import opened, refresh, say, say_none
 from asyncjman.cli.globals import Globals
+from asyncjman.cli.hooks import Hooks, OnFailure, OnFinish
 from asyncjman.cli.options import Named
 from asyncjman.errors import EXIT_DONE, EXIT_JOB_FAILED, WaitedInVain
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from asyncjman.api.manager import JobManager
     from asyncjman.model.job import Job
+    from asyncjman.model.selection import Selection
 
 _MOST_LINES = 10
 
@@ -33,15 +35,18 @@ def wait_command(
     timeout: Annotated[
         str | None, typer.Option("--timeout", metavar="TIME", help="Give up after so long: 90, 30m, 2h.")
     ] = None,
+    on_finish: OnFinish = None,
+    on_failure: OnFailure = None,
 ) -> int:
     import asyncio
 
-    from asyncjman.model.selection import format_ids
+    from asyncjman.model.selection import Selection, format_ids, ranges_of
     from asyncjman.model.status import FINISHED, Status, in_words
 
     globals_: Globals = context.obj
     selection = named.whole_jobs(globals_, "wait", derived_names=True)
 
+    hooks = Hooks(on_finish, on_failure)
     seconds = None if timeout is None else _seconds(timeout)
     begun = time.monotonic()
 
@@ -61,7 +66,7 @@ def wait_command(
                 say(f"job {format_ids(local)} waits for a jman --local execute")
             try:
                 left = None if seconds is None else max(0.0, begun + seconds - time.monotonic())
-                ended = await manager.wait_for(selection, left, say)
+                ended = await _followed(manager, selection, left) if unfinished else selected
             except TimeoutError:
                 raise WaitedInVain(f"not all jobs ended within {seconds:g} s; nothing was stopped") from None
             bad = [job for job in ended if job.status is not Status.SUCCESS]
@@ -71,9 +76,31 @@ def wait_command(
             if len(bad) > _MOST_LINES:
                 say(f"and {len(bad) - _MOST_LINES} more jobs")
             await _say_failures(manager, bad)
-            return EXIT_JOB_FAILED if bad else EXIT_DONE
+            code = EXIT_JOB_FAILED if bad else EXIT_DONE
+            if hooks:
+                among = Selection(ids=ranges_of(job.id for job in ended))
+                hooks.run(code, globals_.database, await (await manager.progress_of_wait(among)).read())
+            return code
 
     return asyncio.run(wait())
+
+
+async def _followed(manager: JobManager, selection: Selection, timeout: float | None) -> list[Job]:
+    """Wait until the jobs ended, and show how far they are."""
+    import asyncio
+
+    from asyncjman.render.follow import Follower, LiveFollower, PlainFollower
+    from asyncjman.render.text import is_screen
+
+    follower: Follower = LiveFollower() if is_screen() else PlainFollower(say)
+    source = await manager.progress_of_wait(selection)
+    following = asyncio.create_task(follower.follow(source))
+    try:
+        return await manager.wait_for(selection, timeout, follower.say)
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        follower.leave()
 
 
 async def _say_failures(manager: JobManager, bad: Sequence[Job]) -> None:

@@ -36,6 +36,7 @@ __all__ = [
     "Ref",
     "Saw",
     "Target",
+    "TaskOutput",
     "TaskRow",
     "Watched",
     "Why",
@@ -46,6 +47,8 @@ Output = Callable[[int, bytes], object]
 
 Where it returns a future, there is no room for more until that is done: tasks that write wait.
 """
+TaskOutput = Callable[["Ref", int, bytes], object]
+"""The same, with the attempt that wrote it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

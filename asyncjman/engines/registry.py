@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from asyncjman.engines.base import Engine, Output
+from asyncjman.engines.base import Engine, TaskOutput
 from asyncjman.engines.budget import Budget
 from asyncjman.errors import UsageError
 
@@ -52,7 +52,7 @@ class Host:
 
     token: str = ""
     """Its name as a runner: each process of its tasks carries it."""
-    output: Output | None = None
+    output: TaskOutput | None = None
     """Takes what tasks without log files write; None: it goes where this process writes."""
     inherited: Callable[[], int | None] = lambda: None
     """Gives the descriptor that each task inherits: what it locks is free when the last of them has ended."""

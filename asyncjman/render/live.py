@@ -1,25 +1,26 @@
-"""Live progress on a terminal: one line for all, one for each running task."""
+"""Live progress on a terminal: what is said scrolls, and below it stands how far all is."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 import time
-from collections import Counter, deque
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TextIO, cast
 
-from rich.console import Console, Group
-from rich.live import Live
+from rich.console import Console
 from rich.text import Text
 
-from asyncjman.model.events import Event, JobFinished, TaskFinished, TaskRetried, TaskStarted
+from asyncjman.model.events import Event, JobFinished, TaskFinished, TaskRetried
+from asyncjman.model.job import JobSpec, Task
+from asyncjman.model.progress import Progress, with_signature
 from asyncjman.model.status import Status
 from asyncjman.render.ending import Closing, closing_lines
 from asyncjman.render.monitor import (
     Found,
+    Source,
     Totals,
-    Work,
     event_line,
     label,
     lost_lines,
@@ -27,61 +28,105 @@ from asyncjman.render.monitor import (
     task_line,
 )
 from asyncjman.render.outlet import Outlet, OutletText, Room
-from asyncjman.render.text import duration
+from asyncjman.render.progress import given, screen
+from asyncjman.render.region import Region
+from asyncjman.render.turns import Attempt, Labels, Turns
 
 REFRESH_SECONDS = 0.1
-_SAMPLES = 200
 _MOST_PENDING = 1 << 15
 """Bytes of output between two times that it is drawn, of what can wait: short lines take their time."""
+_LEAST_ABOVE = 3
+"""So many rows at least are left to what scrolls."""
+
+
+class Painter:
+    """Draws lines at the bottom of the terminal, and prints others above them."""
+
+    def __init__(self, outlet: Outlet) -> None:
+        self._outlet = outlet
+        # a file to write text to, as far as rich uses one
+        self.console = Console(file=cast(TextIO, OutletText(outlet)), highlight=False, soft_wrap=False)
+        self._region = Region()
+        self._began = time.monotonic()
+        self._drawn: tuple[object, ...] = ()
+
+    @property
+    def has_color(self) -> bool:
+        return not self.console.no_color and self.console.color_system is not None
+
+    @property
+    def ascii_only(self) -> bool:
+        return self.console.options.ascii_only
+
+    def paint(self, progress: Progress | None, above: Sequence[str]) -> None:
+        """Draw how far all is, where that changed; print whole lines above it."""
+        columns, rows = self.console.size
+        elapsed = time.monotonic() - self._began
+        state = (progress, int(elapsed), columns, rows)
+        if state == self._drawn and not above:
+            return
+        self._drawn = state
+        lines: list[Text] = []
+        if progress is not None and rows > 1:
+            now = replace(progress, time=time.time())
+            room = max(1, rows - _LEAST_ABOVE)
+            lines = screen(now, elapsed, columns, room, ascii_only=self.ascii_only)
+        drawn = [self._ansi(line) for line in lines]
+        scrolled = [row for one in above for row in self._ansi(Text.from_ansi(one)).split("\n")]
+        self._outlet.text(self._region.frame(drawn, (columns, rows), scrolled))
+
+    def draw(self, lines: Sequence[Text]) -> None:
+        """Draw these lines, none wider than the terminal."""
+        drawn = [self._ansi(line) for line in lines]
+        columns, rows = self.console.size
+        self._outlet.text(self._region.frame(drawn, (columns, rows)))
+
+    def clear(self) -> None:
+        """Remove what is drawn: what is written next stands in its place."""
+        self._drawn = ()
+        self._outlet.text(self._region.clear())
+
+    def _ansi(self, text: Text) -> str:
+        with self.console.capture() as found:
+            self.console.print(text, end="", soft_wrap=True)
+        return found.get()
 
 
 class LiveMonitor:
     """Redraws ten times a second at most; what jobs write goes above it, in whole lines."""
 
-    def __init__(self, slots: int, outlet: Outlet) -> None:
-        self._slots = slots
+    def __init__(self, outlet: Outlet, *, labels: bool = True) -> None:
+        """``labels``: whether each line of output says which task wrote it, where several run."""
         self._outlet = outlet
-        # a file to write text to, as far as rich uses one
-        self._console = Console(file=cast(TextIO, OutletText(outlet)), highlight=False, soft_wrap=False)
-        self._live = Live(
-            console=self._console,
-            auto_refresh=False,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._running: dict[tuple[int, int], tuple[str, float]] = {}
-        self._counts: Counter[Status] = Counter()
-        self._times: deque[float] = deque(maxlen=_SAMPLES)
-        self._began = time.time()
+        self._painter = Painter(outlet)
+        self._turns = Turns(self._show)
+        self._labels = Labels(self._turns.running) if labels else None
+        self._progress: Progress | None = None
         self._pending: list[bytes] = []
         self._pending_bytes = 0
         self._room: Room | None = None
-        self._notes: list[str] = []
-        self._live.start()
+        self._specs: dict[int, JobSpec | None] = {}
 
     def event(self, event: Event) -> None:
-        if isinstance(event, TaskStarted):
-            name = label(event.job_id, event.task_id, event.name)
-            self._running[event.job_id, event.task_id] = (name, event.time)
-        elif isinstance(event, TaskFinished):
-            task = event.task
-            self._running.pop((task.job_id, task.task_id), None)
-            self._counts[task.status] += 1
-            if task.started_at is not None and task.finished_at is not None:
-                self._times.append(task.finished_at - task.started_at)
-            if task.status is not Status.SUCCESS:
-                self._notes.append(task_line(task, event.name, color=not self._console.no_color))
+        self._turns.told(event)
+        if isinstance(event, TaskFinished):
+            if event.task.status is not Status.SUCCESS:
+                name = self._named(event.job_id, event.task.task_id, event.name)
+                self._note(task_line(_told(event.task), name, color=self._painter.has_color))
         elif isinstance(event, TaskRetried):
-            self._running.pop((event.task.job_id, event.task.task_id), None)
-            self._notes.append(event_line(event) or "")
+            self._note(event_line(event) or "")
         elif isinstance(event, JobFinished) and event.status is Status.SKIPPED:
-            self._notes.append(f"skipped  {label(event.job_id, 0, event.name)}")
+            self._note(f"skipped  {label(event.job_id, 0, event.name)}")
 
-    def output(self, stream: int, lines: bytes) -> Room | None:
+    def output(self, attempt: Attempt, stream: int, lines: bytes) -> Room | None:
+        return self._turns.output(attempt, stream, lines)
+
+    def _show(self, attempt: Attempt, stream: int, lines: bytes) -> Room | None:
         if stream == 2 and not sys.stderr.isatty():
             self._outlet.write(2, lines)
             return self._outlet.room(2)
+        if self._labels is not None:
+            lines = self._labels.put(attempt, lines)
         self._pending.append(lines)
         self._pending_bytes += len(lines)
         if self._pending_bytes > _MOST_PENDING and self._room is None:
@@ -89,72 +134,69 @@ class LiveMonitor:
         return self._room
 
     def recovered(self, found: Found) -> None:
-        self._notes.append(repaired_line(found))
+        self._note(repaired_line(found))
 
     def lost(self, tasks: Sequence[tuple[int, int]]) -> None:
-        self._notes += lost_lines(tasks)
+        for line in lost_lines(tasks):
+            self._note(line)
 
     def trouble(self, line: str) -> None:
-        self._notes.append(line)
+        self._note(line)
 
     def interrupted(self, *, again: bool, running: int) -> None:
         how = "killing" if again else "stopping"
-        self._notes.append(f"{how} {running} running tasks; Ctrl-C again kills them at once")
+        self._note(f"{how} {running} running tasks; Ctrl-C again kills them at once")
 
-    async def refresh(self, work: Work) -> None:
+    async def refresh(self, source: Source) -> None:
         """Redraw until cancelled."""
+        read_at = -1.0
         while True:
+            if time.monotonic() - read_at >= source.pause:
+                self._take(await source.read())
+                read_at = time.monotonic()
             if self._outlet.is_idle:  # else the terminal is behind, or was stopped
-                self._draw(work.left)
+                self._draw()
             await asyncio.sleep(REFRESH_SECONDS)
 
+    def leave(self) -> None:
+        """Print what is pending, and leave a clean terminal."""
+        self._turns.show_all()
+        self._progress = None
+        self._draw()
+        self._painter.clear()
+
     def close(self, totals: Totals, closing: Closing) -> None:
-        self._print_above()
-        self._live.stop()
+        self.leave()
         for line in closing_lines(closing):
             self._outlet.text(line + "\n")
 
-    def _draw(self, left: int) -> None:
-        self._print_above()
-        now = time.time()
-        lines = [Text(self._overall(left, now), no_wrap=True, overflow="ellipsis")]
-        room = max(1, self._console.size.height - 3)
-        shown = sorted(self._running.values(), key=lambda one: one[1])[:room]
-        for name, started in shown:
-            lines.append(Text(f"  {duration(now - started):>6} {name}", no_wrap=True, overflow="ellipsis"))
-        if len(self._running) > len(shown):
-            lines.append(Text(f"  and {len(self._running) - len(shown)} more"))
-        self._live.update(Group(*lines), refresh=True)
+    def _take(self, progress: Progress) -> None:
+        self._progress = progress
+        self._specs.update({job.id: job.spec for job in progress.jobs})
 
-    def _print_above(self) -> None:
-        """Print whole lines above the display."""
+    def _named(self, job_id: int, task_id: int, name: str) -> str:
+        """Return the name of a task with its parameters, where it has some."""
+        spec = self._specs.get(job_id)
+        return f"{name} {given(spec, task_id)}" if spec is not None and spec.sweep is not None else name
+
+    def _note(self, line: str) -> None:
+        self._pending.append(line.encode("utf-8", "surrogateescape") + b"\n")
+
+    def _draw(self) -> None:
         pending, self._pending, self._pending_bytes = self._pending, [], 0
         if self._room is not None:
             self._room.set_result(None)
             self._room = None
-        notes, self._notes = self._notes, []
-        written = [lines.decode("utf-8", "backslashreplace").removesuffix("\n") for lines in pending]
-        for lines in written + notes:
-            self._console.print(Text.from_ansi(lines), soft_wrap=True)
+        above = [lines.decode("utf-8", "backslashreplace").removesuffix("\n") for lines in pending]
+        self._painter.paint(self._progress, above)
 
-    def _overall(self, left: int, now: float) -> str:
-        done = sum(self._counts.values())
-        failed = self._counts[Status.FAILURE]
-        running = len(self._running)
-        rate = done / max(now - self._began, 0.001)
-        parts = [f"{done} done", f"{running} running", f"{max(left - running, 0)} waiting", f"{rate:.1f}/s"]
-        if failed:
-            parts.insert(1, f"{failed} failed")
-        if span := self._time_left(left):
-            parts.append(f"{span} left")
-        return ", ".join(parts)
 
-    def _time_left(self, left: int) -> str:
-        """Say how long the rest takes, as a range: by the quick and by the slow quarter of the tasks."""
-        if len(self._times) < 3 or not left:
-            return ""
-        times = sorted(self._times)
-        low, high = times[len(times) // 4], times[len(times) * 3 // 4]
-        turns = left / self._slots
-        early, late = duration(low * turns), duration(high * turns)
-        return early if early == late else f"{early} to {late}"
+def _told(task: Task) -> Task:
+    """Return a task whose reason says, where it failed, what its standard error has of it."""
+    if task.status is not Status.FAILURE or not task.errors:
+        return task
+    from asyncjman.model.failure import Cause
+    from asyncjman.model.signature import signature_of
+
+    signature = signature_of(task.cause or Cause.EXIT, task.reason, task.errors)
+    return replace(task, reason=with_signature(task.reason or "", signature.text))

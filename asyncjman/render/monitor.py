@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
 from asyncjman.model.events import Event, JobFinished, JobSubmitted, TaskFinished, TaskRetried, TaskStarted
 from asyncjman.model.job import Task
+from asyncjman.model.progress import Progress
 from asyncjman.model.selection import format_ids
 from asyncjman.model.status import Status
 from asyncjman.render.ending import Closing, closing_lines
@@ -17,16 +19,20 @@ from asyncjman.render.text import (
     duration,
     printable,
 )
+from asyncjman.render.turns import Attempt, Labels, Turns
+
+SUMMARY_SECONDS = 30.0
+"""How often it is said how far all is, where there is no terminal."""
 
 
-class Work(Protocol):
-    """What a monitor may ask of the execution that it shows."""
+class Source(Protocol):
+    """Where a monitor learns how far all is."""
 
     @property
-    def left(self) -> int: ...
+    def pause(self) -> float:
+        """Return after how many seconds there may be news."""
 
-    @property
-    def running(self) -> int: ...
+    async def read(self) -> Progress: ...
 
 
 class Found(Protocol):
@@ -61,26 +67,36 @@ class Monitor(Protocol):
     """A verb for each thing that is shown."""
 
     def event(self, event: Event) -> None: ...
-    def output(self, stream: int, lines: bytes) -> Room | None: ...
+    def output(self, attempt: Attempt, stream: int, lines: bytes) -> Room | None: ...
     def recovered(self, found: Found) -> None: ...
     def lost(self, tasks: Sequence[tuple[int, int]]) -> None: ...
     def trouble(self, line: str) -> None: ...
     def interrupted(self, *, again: bool, running: int) -> None: ...
-    async def refresh(self, work: Work) -> None: ...
+    async def refresh(self, source: Source) -> None: ...
+    def leave(self) -> None: ...
     def close(self, totals: Totals, closing: Closing) -> None: ...
 
 
 class PlainMonitor:
     """A line per event."""
 
-    def __init__(self, outlet: Outlet) -> None:
+    def __init__(self, outlet: Outlet, *, labels: bool = False) -> None:
+        """``labels``: whether each line of output says which task wrote it, where several run."""
         self._outlet = outlet
+        self._turns = Turns(self._show)
+        self._labels = Labels(self._turns.running) if labels else None
 
     def event(self, event: Event) -> None:
         if line := event_line(event):
             self.line(line)
+        self._turns.told(event)
 
-    def output(self, stream: int, lines: bytes) -> Room | None:
+    def output(self, attempt: Attempt, stream: int, lines: bytes) -> Room | None:
+        return self._turns.output(attempt, stream, lines)
+
+    def _show(self, attempt: Attempt, stream: int, lines: bytes) -> Room | None:
+        if self._labels is not None:
+            lines = self._labels.put(attempt, lines)
         self._outlet.write(stream, lines)
         return self._outlet.room(stream)
 
@@ -101,10 +117,23 @@ class PlainMonitor:
         how = "killing" if again else "stopping"
         self.line(f"{how} {running} running task{'s' if running != 1 else ''}; again to kill them at once")
 
-    async def refresh(self, work: Work) -> None:
-        """Nothing changes between events."""
+    async def refresh(self, source: Source) -> None:
+        """Say now and then how far all is, until cancelled."""
+        while True:
+            await asyncio.sleep(SUMMARY_SECONDS)
+            self.progress(await source.read())
+
+    def progress(self, progress: Progress) -> None:
+        from asyncjman.render.progress import summary_line
+
+        self.line(f"progress {summary_line(progress)}")
+
+    def leave(self) -> None:
+        """Show what is held back; there is nothing on the screen to be removed."""
+        self._turns.show_all()
 
     def close(self, totals: Totals, closing: Closing) -> None:
+        self.leave()
         for line in closing_lines(closing):
             self.line(line)
 
@@ -114,10 +143,15 @@ class JsonMonitor(PlainMonitor):
 
     def event(self, event: Event) -> None:
         self.line(dumps(event_object(event)))
+        self._turns.told(event)
 
-    def output(self, stream: int, lines: bytes) -> Room | None:
-        self._outlet.write(2, lines)
-        return self._outlet.room(2)
+    def _show(self, attempt: Attempt, stream: int, lines: bytes) -> Room | None:
+        return super()._show(attempt, 2, lines)
+
+    def progress(self, progress: Progress) -> None:
+        from asyncjman.render.objects import progress_object
+
+        self.line(dumps({"event": "progress", **progress_object(progress)}))
 
     def recovered(self, found: Found) -> None:
         event = "recovered" if found.released else "unproven"
@@ -134,6 +168,7 @@ class JsonMonitor(PlainMonitor):
         self.line(dumps({"event": "interrupted", "running": running}))
 
     def close(self, totals: Totals, closing: Closing) -> None:
+        self.leave()
         self.line(
             dumps({"event": "ended", "tasks": dict(totals.counts), "skipped_jobs": totals.skipped_jobs})
         )

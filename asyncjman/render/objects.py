@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from asyncjman.model.job import Job, Task
+from asyncjman.model.progress import Progress
 
 
 def job_object(job: Job) -> dict[str, Any]:
@@ -71,6 +72,18 @@ def task_object(
         "stdout": logs[0] if logs else None,
         "stderr": logs[1] if logs else None,
         **({"parameters": dict(parameters)} if parameters else {}),
+    }
+
+
+def progress_object(progress: Progress) -> dict[str, Any]:
+    """Return how far jobs are as JSON shows it; ``rate`` in tasks a second, ``seconds_left`` as estimated."""
+    return {
+        "time": moment(progress.time),
+        "tasks": {status: count for status, count in progress.counts.items() if count},
+        "total": progress.total,
+        "done": progress.done,
+        "rate": progress.rate,
+        "seconds_left": progress.left.seconds if progress.left else None,
     }
 
 

@@ -132,6 +132,11 @@ def job_line(job: Job, now: float) -> str:
     return f"{number} @{printable(job.spec.queue)} ({when}) {arguments(job)}"
 
 
+def is_screen() -> bool:
+    """Tell whether standard output is a terminal on which lines can be redrawn."""
+    return sys.stdout.isatty() and os.environ.get("TERM") not in ("dumb", "", None)
+
+
 def use_color(stream: object = None) -> bool:
     """Tell whether a stream is a terminal that wants colours (https://no-color.org)."""
     stream = stream or sys.stdout

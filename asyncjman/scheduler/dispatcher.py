@@ -28,7 +28,7 @@ from asyncjman.scheduler.recorder import Recorder
 from asyncjman.scheduler.registration import Registration
 from asyncjman.scheduler.starting import Starter
 from asyncjman.scheduler.workload import Workload
-from asyncjman.store import tasks
+from asyncjman.store import runners, tasks
 from asyncjman.store.database import CHANGE_SECONDS, Database
 from asyncjman.store.runnerlock import RunnerLock
 
@@ -40,6 +40,10 @@ FRESH_SECONDS = 0.05
 class Dispatcher:
     """Runs the jobs of one database that belong to one engine."""
 
+    _claims_at_last_look = -1
+    _is_asked = False
+    """Whether ``on_asked`` was told."""
+
     def __init__(
         self,
         database: Database,
@@ -50,14 +54,16 @@ class Dispatcher:
         bus: Bus,
         on_recovery: Callable[[Recovery], None] = lambda repair: None,
         on_lost: Callable[[Sequence[Key]], None] = lambda lost: None,
+        on_asked: Callable[[], None] = lambda: None,
         lock: RunnerLock | None = None,
     ) -> None:
-        """``lock`` is held as long as this runs; ``on_lost`` is told of tasks that others took from it."""
+        """``lock`` is held as long as this runs; ``on_lost``: tasks were taken; ``on_asked``: to end."""
         self._database = database
         self._engine = engine
         self._token = token
         self._options = options
         self._on_repair = on_recovery
+        self._on_asked = on_asked
         self._told: set[tuple[int, str]] = set()
         names: dict[int, str] = {}
         self._recorder = Recorder(
@@ -110,7 +116,6 @@ class Dispatcher:
             options=options,
             stopping=self._stopping,
         )
-        self._claims_at_last_look = -1
 
     async def run(self) -> None:
         """Run until nothing is left that can be run here, or until it is stopped.
@@ -131,7 +136,8 @@ class Dispatcher:
 
     async def _run_all(self) -> None:
         await self._recover()
-        self._recorder.runner = await self._registration.enter()
+        shown = self._options.parallel if self._options.is_shown else None
+        self._recorder.runner = await self._registration.enter(shown, self._options.output)
         await self._attempts.open()
         try:
             async with anyio.create_task_group() as services:
@@ -158,13 +164,17 @@ class Dispatcher:
 
         ``rest``: also what tasks that have ended left running.
         """
+        self.start_no_more()
+        if rest:
+            await self._engine.end_remains()
+        await self._attempts.stop(kill=kill)
+
+    def start_no_more(self) -> None:
+        """Let ``run`` return once what runs has ended; what is claimed and has not started is released."""
         self._stopping.set()
         self._ends.end_rests()
         self._wake.set()
         self._starter.look_again()
-        if rest:
-            await self._engine.end_remains()
-        await self._attempts.stop(kill=kill)
 
     @property
     def running(self) -> int:
@@ -207,7 +217,7 @@ class Dispatcher:
     async def _claim_tasks(self) -> None:
         while not self._stopping.is_set():
             self._wake.clear()
-            free = self._options.parallel - self.running
+            free = self._starter.slots.limit - self.running
             for job, claim in await self._feed.claim(self._registration.runner, free):
                 self._starter.enqueue(self._held.add(job, claim))
             if self._feed.wants_more:
@@ -232,8 +242,11 @@ class Dispatcher:
     async def _listen(self) -> None:
         """Notice new jobs, of requests to stop, and of runners that died."""
         monotonic = self._database.runtime.monotonic
-        recovered = monotonic()
+        recovered = asked = monotonic()
         while True:
+            if self._options.is_shown and monotonic() - asked > CHANGE_SECONDS:
+                asked = monotonic()
+                await self._heed()
             seconds = FRESH_SECONDS if self._held.dependent else CHANGE_SECONDS
             now = await self._database.change(self._changes.version, seconds)
             if now != self._changes.version or self._changes.are_pending:
@@ -246,6 +259,16 @@ class Dispatcher:
                 await self._recover()
                 await self._changes.take_in()
                 self._wake.set()
+
+    async def _heed(self) -> None:
+        """Do what users ask of this runner: run more or fewer tasks at once, or end."""
+        parallel, stop = await runners.asked(self._database, self._registration.runner)
+        if parallel is not None and parallel != self._starter.slots.limit:
+            self._starter.slots.resize(max(1, parallel))
+            self._wake.set()
+        if stop and not self._is_asked:
+            self._is_asked = True
+            self._on_asked()
 
     def _on_refused(self, job_ids: Iterable[int]) -> None:
         self._feed.stale.update(job_ids)

@@ -17,5 +17,9 @@ class Options:
     requested: Set[int] | None = None
     """Of those, the jobs that are to run here; what runs of others when it stops is not stopped, but
     released, for whoever is to run it. None: all."""
+    is_shown: bool = False
+    """Whether others may see how many tasks it runs at once, change that, and ask it to end."""
+    output: str | None = None
+    """The file that it writes to, where it has no terminal."""
     keep_running: bool = False
     """Whether to wait for new jobs when none is left."""

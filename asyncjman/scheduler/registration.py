@@ -20,7 +20,7 @@ class Registration:
         self.runner = 0
         """Its id."""
 
-    async def enter(self) -> Runner | None:
+    async def enter(self, parallel: int | None = None, output: str | None = None) -> Runner | None:
         """Lock first, then write the row: a row whose lock is free means a dead runner."""
         runtime = self._database.runtime
         lock = self._lock
@@ -42,6 +42,8 @@ class Registration:
                     namespace=runtime.namespace(),
                     lock=lock.lock if lock else None,
                     tasks_lock=lock.tasks_lock if lock else None,
+                    parallel=parallel,
+                    output=output,
                 )
                 return await runners.get(tx, self.runner)
         except BaseException:

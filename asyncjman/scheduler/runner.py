@@ -33,10 +33,12 @@ class Runner:
         on_recovery: Callable[[Recovery], None] = lambda _: None,
         on_lost: Callable[[Sequence[tuple[int, int]]], None] = lambda _: None,
         on_trouble: Callable[[str], None] = lambda _: None,
+        on_asked: Callable[[], None] = lambda: None,
     ) -> None:
         """``on_recovery`` is told of runners that were killed, ``on_lost`` of tasks that others took from it,
 
-        ``on_trouble``, in a line, of an engine that does not answer while a job here waits for one there.
+        ``on_trouble``, in a line, of an engine that does not answer while a job here waits for one there,
+        and ``on_asked`` that a user wants it to end (`jman stop --execute`).
         """
         self._database = database
         self._name = engine.name
@@ -52,6 +54,7 @@ class Runner:
             bus=self._bus,
             on_recovery=on_recovery,
             on_lost=on_lost,
+            on_asked=on_asked,
             lock=lock,
         )
 
@@ -98,6 +101,10 @@ class Runner:
         ``rest``: also what tasks that have ended left running.
         """
         await self._dispatcher.stop(kill=kill, rest=rest)
+
+    def start_no_more(self) -> None:
+        """Let ``run`` return once what runs has ended."""
+        self._dispatcher.start_no_more()
 
     @property
     def left(self) -> int:

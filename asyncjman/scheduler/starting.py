@@ -18,6 +18,7 @@ from asyncjman.scheduler.feed import Feed
 from asyncjman.scheduler.job_state import JobState
 from asyncjman.scheduler.options import Options
 from asyncjman.scheduler.recorder import Recorder
+from asyncjman.scheduler.slots import Slots
 from asyncjman.scheduler.workload import Workload
 from asyncjman.system.logs import log_start
 
@@ -52,7 +53,7 @@ class Starter:
         self._token = token
         self._options = options
         self._stopping = stopping
-        self._slots = asyncio.Semaphore(options.parallel)
+        self.slots = Slots(options.parallel)
         self._queues: dict[JobState, deque[Attempt]] = {}
         """What is claimed and not started, of each job that has a coroutine."""
         self._waiting: set[JobState] = set()
@@ -91,7 +92,7 @@ class Starter:
             attempt.earlier = None
         while True:
             await self._await_dependencies(job, attempt)
-            await self._slots.acquire()
+            await self.slots.acquire()
             runs = False
             try:
                 await self._look_around(job)
@@ -105,7 +106,7 @@ class Starter:
                     return None
             finally:
                 if not runs:
-                    self._slots.release()
+                    self.slots.release()
             if not self._workload.is_next(job):
                 return self._ends.release(attempt)
 
@@ -164,4 +165,4 @@ class Starter:
 
     def free_slot(self) -> None:
         """Take back the slot of an attempt that ran."""
-        self._slots.release()
+        self.slots.release()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from asyncjman.store.database import Reader, Transaction
+from asyncjman.store.database import Reader, Transaction, View
 from asyncjman.store.jobs import REVISION
-from asyncjman.store.rows import TASK_COLUMNS
+from asyncjman.store.rows import TASK_COLUMNS, text, untext
 from asyncjman.store.transitions import UNCLAIMED
 
 
@@ -30,9 +30,18 @@ class Runner:
     namespace: str | None
     lock: str | None
     tasks_lock: str | None
+    parallel: int | None = None
+    """How many tasks it runs at once; None: a program of its own, which is left alone."""
+    output: str | None = None
+    """The file that it writes to, where it was detached from its terminal."""
+    since: float | None = None
+    """Since when jobs count that ended: the same for all that run side by side."""
 
 
-_COLUMNS = "id, token, host, pid, process_started, started_at, boot, namespace, lock, tasks_lock"
+_COLUMNS = (
+    "id, token, host, pid, process_started, started_at, boot, namespace, lock, tasks_lock, parallel, output, "
+    "since"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +67,38 @@ async def insert(
     namespace: str | None = None,
     lock: str | None = None,
     tasks_lock: str | None = None,
+    parallel: int | None = None,
+    output: str | None = None,
 ) -> int:
     return await tx.execute(
-        f"INSERT INTO runner ({_COLUMNS}) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (token, host, pid, process_started, now, boot, namespace, lock, tasks_lock),
+        f"INSERT INTO runner ({_COLUMNS}) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+        "coalesce((SELECT min(since) FROM runner), ?))",
+        (
+            *(token, host, pid, process_started, now, boot, namespace, lock, tasks_lock, parallel),
+            *(text(output), now),
+        ),
     )
 
 
-async def select(source: Reader | Transaction) -> list[Runner]:
+async def select(source: Reader | View) -> list[Runner]:
     rows = await source.fetch(f"SELECT {_COLUMNS} FROM runner")
-    return [Runner(*row) for row in rows]
+    return [replace(Runner(*row), output=untext(row[11])) for row in rows]
+
+
+async def set_parallel(tx: Transaction, runner_id: int, parallel: int) -> None:
+    """Have a runner run so many tasks at once."""
+    await tx.execute("UPDATE runner SET parallel = ? WHERE id = ?", (parallel, runner_id))
+
+
+async def ask_to_stop(tx: Transaction, runner_id: int) -> None:
+    """Have a runner end as Ctrl-C would."""
+    await tx.execute("UPDATE runner SET stop = 1 WHERE id = ?", (runner_id,))
+
+
+async def asked(source: Reader | View, runner_id: int) -> tuple[int | None, bool]:
+    """Return how many tasks a runner is to run at once, and whether it is to end."""
+    rows = await source.fetch("SELECT parallel, stop FROM runner WHERE id = ?", (runner_id,))
+    return (rows[0][0], bool(rows[0][1])) if rows else (None, False)
 
 
 async def get(source: Reader | Transaction, runner_id: int) -> Runner | None:
@@ -82,7 +113,7 @@ async def delete(tx: Transaction, runner_id: int) -> None:
 async def keep(tx: Transaction, runner: Runner) -> None:
     """Store a runner again that others have taken for dead: it lives."""
     await tx.execute(
-        f"INSERT OR IGNORE INTO runner ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT OR IGNORE INTO runner ({_COLUMNS}) VALUES ({', '.join('?' * 13)})",
         (
             runner.id,
             runner.token,
@@ -94,6 +125,9 @@ async def keep(tx: Transaction, runner: Runner) -> None:
             runner.namespace,
             runner.lock,
             runner.tasks_lock,
+            runner.parallel,
+            text(runner.output),
+            runner.since,
         ),
     )
 

@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -47,6 +48,22 @@ class Terminal:
             left = deadline - time.monotonic()
             assert left > 0 and self._read(left), f"no {wanted!r} on the terminal, but {self._data!r}"
         return text_of(self._data)
+
+    @property
+    def data(self) -> bytes:
+        """Return all that was written so far."""
+        return self._data
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Make the terminal of another size, as dragging a window's corner does."""
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        os.killpg(self.process.pid, signal.SIGWINCH)
+
+    def read_for(self, seconds: float) -> None:
+        """Take in what is written meanwhile."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            self._read(left)
 
     def finish(self, timeout: float = TIMEOUT) -> tuple[int, str]:
         """Return exit code and all the output, carriage returns of the terminal's taken away."""

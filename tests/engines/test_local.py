@@ -41,7 +41,7 @@ class Runner:
     async def open(self) -> None:
         await self.engine.open(self._wake.set)
 
-    def _print(self, stream: int, lines: bytes) -> None:
+    def _print(self, ref: Ref, stream: int, lines: bytes) -> None:
         self.printed.append((stream, lines))
         self.line.set()
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from asyncjman import worker
 from asyncjman.engines.base import (
@@ -20,12 +21,12 @@ from asyncjman.engines.base import (
     LaunchFailed,
     LaunchRequest,
     Observation,
-    Output,
     Poll,
     Preview,
     Ref,
     Saw,
     Target,
+    TaskOutput,
     Watched,
     Why,
 )
@@ -82,7 +83,7 @@ class LocalEngine(Defaults):
         self,
         *,
         token: str = "",
-        output: Output | None = None,
+        output: TaskOutput | None = None,
         inherited: Callable[[], int | None] = lambda: None,
     ) -> None:
         """``inherited`` gives the descriptor that each task inherits, as long as one of them runs."""
@@ -171,7 +172,7 @@ class LocalEngine(Defaults):
             TASK_VARIABLE: process.mark,
         }
         if logs is None:
-            process.pipes = self._pipes()
+            process.pipes = self._pipes(ref)
             streams = Streams(process.pipes[0].write_end, process.pipes[1].write_end)
         else:
             streams = Streams(*logs)
@@ -260,16 +261,17 @@ class LocalEngine(Defaults):
         else:
             self._end(started.result(), process, 0.0)
 
-    def _pipes(self) -> tuple[LinePipe, LinePipe]:
-        first = LinePipe(self._loop, 1, self._show)
+    def _pipes(self, ref: Ref) -> tuple[LinePipe, LinePipe]:
+        show = partial(self._show, ref)
+        first = LinePipe(self._loop, 1, show)
         try:
-            return first, LinePipe(self._loop, 2, self._show)
+            return first, LinePipe(self._loop, 2, show)
         except OSError:
             first.abandon()
             raise
 
-    def _show(self, stream: int, lines: bytes) -> object:
-        room = self._output(stream, lines)
+    def _show(self, ref: Ref, stream: int, lines: bytes) -> object:
+        room = self._output(ref, stream, lines)
         if isinstance(room, asyncio.Future):
             self._room = room
         return room
@@ -354,7 +356,7 @@ def _why(process: _Process, ended: Ended) -> tuple[Cause | None, str | None]:
     return None, None
 
 
-def _to_console(stream: int, lines: bytes) -> None:
+def _to_console(ref: Ref, stream: int, lines: bytes) -> None:
     target = sys.stdout if stream == 1 else sys.stderr
     if buffer := getattr(target, "buffer", None):
         buffer.write(lines)

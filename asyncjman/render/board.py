@@ -1,0 +1,111 @@
+"""All that is known of a database on one screen: what ``jman watch`` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from asyncjman.model.progress import FailedTask, JobProgress, Machine, Progress, RunnerSeen
+from asyncjman.model.status import Status
+from asyncjman.render.progress import (
+    COLORS,
+    JobColumns,
+    cut,
+    cut_words,
+    label_of,
+    overall,
+    running_lines,
+)
+from asyncjman.render.text import printable, short_path, size
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is drawn, and how large it may be."""
+
+    progress: Progress
+    width: int
+    rows: int | None
+    """None: as many as it takes."""
+    machine: Machine | None = None
+    ascii_only: bool = False
+
+
+def board(shown: Shown, jobs: Sequence[JobProgress], selected: int | None = None) -> list[Text]:
+    """Return the lines of the screen; ``selected``: the index of a job of ``jobs`` that is marked."""
+    progress, width = shown.progress, shown.width
+    lines = [*_head(shown), *overall(progress, None, width, ascii_only=shown.ascii_only), Text()]
+    groups = grouped(progress.failures)
+    if shown.rows is None:
+        for_failures, for_running, for_jobs = len(groups), len(progress.running), len(jobs)
+    else:
+        room = max(0, shown.rows - len(lines))
+        for_failures = min(len(groups), max(room // 4, 1)) if groups else 0
+        room -= for_failures + bool(for_failures)
+        for_running = min(progress.executing, max(room // 3, room - len(jobs) - 2))
+        room -= for_running + bool(for_running)
+        for_jobs = max(0, room)
+    lines += job_window(shown, jobs, selected, for_jobs)
+    if for_running > 0:
+        lines += [Text(), *running_lines(progress, width, for_running)]
+    if for_failures > 0:
+        lines += [Text(), *[_group(one, width) for one in groups[:for_failures]]]
+    return lines if shown.rows is None else lines[: shown.rows]
+
+
+def _head(shown: Shown) -> list[Text]:
+    parts = []
+    if (machine := shown.machine) is not None:
+        used = f"{size(machine.memory_used)} of {size(machine.memory)}"
+        parts.append(f"{machine.cpus} processors {machine.cpu_percent:.0f} % busy, memory {used}")
+    lines = [runner_in_words(one) for one in shown.progress.runners] or ["no jman execute runs"]
+    return [Text(cut_words(line, shown.width), "dim") for line in (*parts, *lines[:3])]
+
+
+def runner_in_words(runner: RunnerSeen) -> str:
+    """Say of a process that it runs jobs, where, and where its output goes."""
+    if runner.parallel is None:
+        return f"a program (pid {runner.pid} on {printable(runner.host)}) runs jobs"
+    output = f", output in {short_path(runner.output)}" if runner.output else ""
+    return f"jman execute (pid {runner.pid} on {printable(runner.host)}): {runner.parallel} at once{output}"
+
+
+def job_window(shown: Shown, jobs: Sequence[JobProgress], selected: int | None, rows: int) -> list[Text]:
+    """Return a line for each job; of more than there are rows, those around the selected one."""
+    if not jobs or rows <= 0:
+        return []
+    begin = 0
+    if len(jobs) > rows:
+        begin = min(max(0, (selected or 0) - rows // 2), len(jobs) - rows)
+    visible = jobs[begin : begin + rows]
+    columns = JobColumns(visible, shown.width)
+    lines = [columns.line(job, ascii_only=shown.ascii_only) for job in visible]
+    if selected is not None and begin <= selected < begin + len(lines):
+        chosen = lines[selected - begin]
+        chosen.pad_right(shown.width - chosen.cell_len)
+        chosen.stylize("reverse")
+    return lines
+
+
+@dataclass(slots=True)
+class Group:
+    """Tasks that failed for the same reason, the newest first."""
+
+    what: str
+    tasks: list[FailedTask]
+
+
+def grouped(failures: Sequence[FailedTask]) -> list[Group]:
+    """Return the newest failures by what they have in common, that of the newest first."""
+    found: dict[str, Group] = {}
+    for one in failures:
+        found.setdefault(one.what, Group(one.what, [])).tasks.append(one)
+    return list(found.values())
+
+
+def _group(group: Group, width: int) -> Text:
+    labels = ", ".join(label_of(one.job_id, one.task_id) for one in group.tasks[:20])
+    line = Text(f"{len(group.tasks)} failure ", COLORS[Status.FAILURE])
+    return cut(line.append(f"{printable(group.what)} ({labels})", "default"), width)
