@@ -283,7 +283,8 @@ class LocalEngine(Defaults):
         self._end(pid, process, TERM_SECONDS)
 
     def _end(self, pid: int, process: _Process | None, seconds: float) -> None:
-        if process is not None and self._running.get(pid) is process:
+        # of one that has ended already, and is not announced, the number may be another's
+        if process is not None and self._running.get(pid) is process and process.ended is None:
             self._warm.retire(pid)
             self._endings.ask(pid, process.mark, seconds=seconds)
 
