@@ -15,6 +15,7 @@ from asyncjman.cli.argv import COMMANDS, SUMMARIES, command_in, normalize, optio
 from asyncjman.cli.complete import completing
 from asyncjman.cli.globals import Globals
 from asyncjman.cli.groups import with_groups
+from asyncjman.cli.panels import CommandWithPanels
 from asyncjman.cli.streams import NobodyReads, mind_streams
 from asyncjman.errors import (
     EXIT_DONE,
@@ -135,7 +136,7 @@ def _application(name: str | None, *, completion: bool) -> typer.Typer:
         module = import_module(f"asyncjman.cli.{file}")
         settings = {**_SETTINGS, **_COMMAND_SETTINGS.get(name, {})}
         function = with_groups(getattr(module, f"{file}_command"))
-        app.command(name, help=module.__doc__, context_settings=settings)(function)
+        app.command(name, cls=CommandWithPanels, help=module.__doc__, context_settings=settings)(function)
         return app
     for command, aliases in COMMANDS.items():
         also = f" (also: {', '.join(aliases)})" if aliases else ""

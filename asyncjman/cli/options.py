@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from asyncjman.model.selection import Selection, TaskFilter
 
 Statuses = Annotated[
-    list[Status] | None, typer.Option("--status", "-s", help="Only jobs of this status; repeatable.")
+    list[Status] | None,
+    typer.Option(
+        "--status",
+        "-s",
+        metavar="STATUS",
+        help="Only jobs of this status: failure, waiting, ...; repeatable.",
+    ),
 ]
 Causes = Annotated[
     list[str] | None,

@@ -47,7 +47,9 @@ def submit_command(
     command: Annotated[
         list[str] | None, typer.Argument(metavar="COMMAND...", help="The command, with its arguments.")
     ] = None,
-    name: Annotated[str, typer.Option("--name", "-n", help="A name, also of the log files.")] = "",
+    name: Annotated[
+        str, typer.Option("--name", "-n", metavar="NAME", help="A name, also of the log files.")
+    ] = "",
     waits: Waits,
     stop_on_failure: Annotated[
         bool, typer.Option("--stop-on-failure", "-k", help="If it fails, skip all that depends on it.")

@@ -41,7 +41,7 @@ def options_of(text: str) -> set[str]:
 
 def table(text: str) -> str:
     """The part of a help that lists the options, without the examples."""
-    return text[text.index("\nOptions:") :]
+    return text[max(text.find("\nArguments:"), 0) :]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
