@@ -24,7 +24,7 @@ def describe(folder: Path) -> dict[str, str]:
         "python": f"{platform.python_implementation()} {platform.python_version()}, "
         f"SQLite {sqlite3.sqlite_version}",
         "packages": ", ".join(f"{name} {_version(name)}" for name in packages),
-        "file system": _file_system(folder),
+        "file system": file_system(folder),
         "load before": " ".join(f"{one:.2f}" for one in os.getloadavg()),
     }
 
@@ -54,7 +54,7 @@ def _memory() -> str:
     return f"{size / 2**30:.1f} GiB"
 
 
-def _file_system(folder: Path) -> str:
+def file_system(folder: Path) -> str:
     """Return the type of the file system that ``folder`` is on."""
     try:
         mounts = [line.split() for line in Path("/proc/self/mounts").read_text("utf-8").splitlines()]
@@ -68,4 +68,6 @@ def _file_system(folder: Path) -> str:
             found, longest = kind, len(at.parts)
             if kind == "ext4" and not any(Path("/proc/fs/jbd2").glob(f"{Path(device).resolve().name}-*")):
                 found += " without a journal"
+            elif kind == "ext4" and Path(device).name.startswith("loop"):
+                found += " with a journal, on an image"
     return found

@@ -14,6 +14,7 @@ from types import FrameType
 
 from benchmarks import machine, report
 from benchmarks.bench import ROWS, Bench, Row
+from benchmarks.ground import GROUNDS, ground
 from benchmarks.measure import NotMeasured
 from benchmarks.peers import Peers, cache_folder
 from benchmarks.report import Line, Outcome
@@ -33,6 +34,12 @@ def main() -> int:
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
     parser.add_argument("--list", action="store_true", help="only say which rows there are")
     parser.add_argument("--scratch", type=Path, metavar="DIR", help="work there (default: TMPDIR)")
+    parser.add_argument(
+        "--ground",
+        choices=GROUNDS,
+        default="auto",
+        help="journaled: on an ext4 image, mounted for this (root); auto: where there is no journal",
+    )
     options = parser.parse_args()
     for group in GROUPS:
         import_module(f"benchmarks.rows.{group}")
@@ -40,14 +47,15 @@ def main() -> int:
     if options.list:
         print("\n".join(f"{one.group}: {one.what}: {one.target or 'no target'}" for one in chosen))
         return 0
-    with tempfile.TemporaryDirectory(
-        prefix="jman-bench-", dir=options.scratch, ignore_cleanup_errors=True
-    ) as scratch:
-        about = machine.describe(Path(scratch))
-        repeat = options.repeat or (3 if options.quick else 5)
-        bench = Bench(
-            scratch=Path(scratch).resolve(), peers=Peers(cache_folder()), repeat=repeat, quick=options.quick
-        )
+    repeat = options.repeat or (3 if options.quick else 5)
+    with (
+        tempfile.TemporaryDirectory(
+            prefix="jman-bench-", dir=options.scratch, ignore_cleanup_errors=True
+        ) as folder,
+        ground(Path(folder).resolve(), options.ground) as scratch,
+    ):
+        about = machine.describe(scratch)
+        bench = Bench(scratch=scratch, peers=Peers(cache_folder()), repeat=repeat, quick=options.quick)
         lines = _measure(bench, chosen)
     print(report.machine_text(about), report.text_table(lines), report.summary(lines), sep="\n\n")
     asked = {"quick": options.quick, "repeat": repeat, "only": options.only}

@@ -14,6 +14,7 @@ from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.watching import watched_of
 from asyncjman.store import submissions
 from asyncjman.store.submissions import Submission, TaskStates
+from asyncjman.system.logs import spool_folder
 
 
 @dataclass(slots=True)
@@ -35,11 +36,12 @@ async def gather(session: Session, some: Sequence[Job]) -> Evidence:
     unfinished = {job.id: job for job in some if job.is_open_elsewhere}
     task_states = await submissions.task_states(session.database, unfinished)
     later: dict[int, set[int]] = defaultdict(set)
+    place = spool_folder(session.database.path, "")
     for one in reversed(await submissions.active(session.database, unfinished)):
         states, job = task_states.get(one.job_id), unfinished[one.job_id]
         if states is not None and _has_any(one, job, states, later[one.job_id]):
             elsewhere = frozenset(later[one.job_id])
-            found.sent[one.job_id].insert(0, watched_of(session.database, one, job, states, elsewhere))
+            found.sent[one.job_id].insert(0, watched_of(place, one, job, states, elsewhere))
         later[one.job_id].update(one.task_map or (PLAIN_TASK,))
     sent = [one for mine in found.sent.values() for one in mine]
     found.is_anothers = not session.is_owner

@@ -47,7 +47,7 @@ async def store(database: Database, found: Situation, seen: Sequence[Observation
     await _read_errors(database, found, seen)
     late = [one for one in seen if one.token not in found.launches]
     of_launches = [one for one in seen if one.token in found.launches]
-    if of_launches:
+    if any(_is_news(found, one) for one in of_launches):
         async with database.transaction() as tx:
             job_ids = {found.launches[one.token].job_id for one in of_launches}
             active = {one.id for one in await submissions.active(tx, job_ids)}
@@ -67,6 +67,20 @@ async def store(database: Database, found: Situation, seen: Sequence[Observation
     if late:
         await _correct(database, found, late, stored)
     return stored
+
+
+def _is_news(found: Situation, one: Observation) -> bool:
+    """Tell whether something may be to be stored: of what waits on as it did there is nothing."""
+    states = found.task_states[found.launches[one.token].job_id]
+    if one.saw not in _PENDING:
+        return True
+    if one.ref is None:
+        return _PENDING[one.saw] is not states.default_status
+    row = states.unfinished.get(one.ref.task_id)
+    if row is None:
+        return True
+    (task, since), after = row, task_after(row[0], one)
+    return (task.status, task.reason, since) != (after.status, after.reason, None)
 
 
 async def _read_errors(database: Database, found: Situation, seen: Sequence[Observation]) -> None:

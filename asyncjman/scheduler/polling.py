@@ -49,6 +49,7 @@ async def poll(database: Database, engine: Engine, *, budget: float = math.inf) 
     result = Polled()
     observed: list[Observation] = []
     for _ in range(_ROUNDS):
+        version = await database.version()
         found = await situation(database, engine.name, intents=database)
         await add_late(database, found, engine.name)
         if not found.watched:
@@ -67,7 +68,8 @@ async def poll(database: Database, engine: Engine, *, budget: float = math.inf) 
     await _resolve_here(database, engine, result)
     if result.answered:
         await end_given_up(database, engine, budget=budget)
-        await withdraw(database, engine, seen=observed, budget=budget)
+        known = found if await database.version() == version else None
+        await withdraw(database, engine, seen=observed, known=known, budget=budget)
         await _launch_waiting(database, engine, result)
     return result
 

@@ -41,6 +41,7 @@ async def situation(
     task_states = await submissions.task_states(source, known)
     found = Situation(known=known, task_states=task_states)
     elsewhere = _elsewhere(active)
+    place = spool_folder(source.path, "")  # once: there may be thousands of jobs
     for one in active:
         if one.job_id not in known or one.job_id not in task_states:
             continue  # another process deleted it
@@ -50,7 +51,7 @@ async def situation(
             dead = await intents.runtime.in_thread(is_abandoned, one, lock, intents.runtime)
         found.launches[one.token] = one
         found.watched.append(
-            watched_of(source, one, known[one.job_id], task_states[one.job_id], elsewhere[one.id], dead=dead)
+            watched_of(place, one, known[one.job_id], task_states[one.job_id], elsewhere[one.id], dead=dead)
         )
     return found
 
@@ -86,7 +87,7 @@ async def add_late(source: Reader, found: Situation, engine: str) -> None:
 
 
 def watched_of(
-    source: Reader,
+    spools: str,
     one: Submission,
     job: Job,
     states: TaskStates,
@@ -94,7 +95,7 @@ def watched_of(
     *,
     dead: bool = False,
 ) -> Watched:
-    """Return what the store knows of a launch."""
+    """Return what the store knows of a launch; ``spools`` begins the paths of all spool folders."""
     return Watched(
         token=one.token,
         native_id=one.native_id,
@@ -111,7 +112,7 @@ def watched_of(
         ended=frozenset(states.finished),
         elsewhere=elsewhere,
         stop=frozenset(states.to_stop),
-        folder=folder_of(source, job),
+        folder=f"{spools}{job.spec.token}",
         engine_state=one.engine_state,
     )
 

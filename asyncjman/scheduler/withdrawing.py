@@ -49,14 +49,19 @@ class _Premature:
 
 
 async def withdraw(
-    database: Database, engine: Engine, *, seen: Iterable[Observation] = (), budget: float = math.inf
+    database: Database,
+    engine: Engine,
+    *,
+    seen: Iterable[Observation] = (),
+    known: Situation | None = None,
+    budget: float = math.inf,
 ) -> bool:
     """Take back what must not start as its dependencies stand; tell whether nothing of that is left there.
 
-    ``seen`` is what the poll saw a moment ago.
+    ``seen`` is what the poll saw a moment ago; ``known`` how the launches stand, where that was read already.
     What is left, because the engine does not answer or is slow, the next poll takes back.
     """
-    found = await situation(database, engine.name)
+    found = known or await situation(database, engine.name)
     wanted = await _premature(database, engine, found, list(seen))
     await _mark(database, found, wanted)
     if not wanted:
@@ -156,11 +161,15 @@ async def _premature(
     ages = await _ages(database, [others[job_id] for job_id in unfinished])
     result = []
     for watched in found.watched:
+        if watched.token not in found.launches:
+            continue  # it was given up: its record may come late
         launch = found.launches[watched.token]
         open_now = {one.job_id for one in waits.get(launch.job_id, ()) if one.job_id in unfinished}
         if launch.native_id is None:
             continue
         held = all(others[i].engine == engine.name and ages[i] < launch.id for i in open_now)
+        if held and not launch.taken_back:
+            continue  # its tasks, which may be very many, need not be looked at
         startable = set(_startable(watched))
         tasks = tuple(
             one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,7 +42,7 @@ def test_stop_of_a_chain_has_nothing_ready_in_between(
     jman.submit("--repeat", "5", "true")
     states_between.clear()
     done = jman("stop")
-    assert [line.split()[1] for line in done.out.splitlines()] == ["1", "2", "3", "4", "5"]
+    assert _told(done.out) == [1, 2, 3, 4, 5]
     assert len(states_between) == 3
     for states in states_between:
         ready = [one for one, status in states.items() if status == "submitted"]
@@ -72,7 +73,7 @@ def test_resubmit_has_what_waits_wait(jman: Jman, states_between: list[dict[int,
     assert jman.status() == {1: "failure", 2: "failure", 3: "failure", 4: "skipped", 5: "failure"}
     states_between.clear()
     done = jman("resubmit")
-    assert sorted(line.split()[1] for line in done.out.splitlines()) == ["1", "2", "3", "4", "5"]
+    assert sorted(_told(done.out)) == [1, 2, 3, 4, 5]
     assert done.err == ""
     assert len(states_between) == 3
     for states in states_between:
@@ -112,6 +113,11 @@ def test_what_was_killed_in_the_middle_goes_on(
         assert not jman.database.exists()
     else:
         assert jman.status() == after[command]
+
+
+def _told(output: str) -> list[int]:
+    """Return the first number in each line: the job's id."""
+    return [int(found[0]) for line in output.splitlines() if (found := re.search(r"\d+", line))]
 
 
 def _failing_at(number: int) -> Any:

@@ -129,9 +129,12 @@ def _is_by(watched: Watched, record: Record) -> bool:
 
 def _from_records(view: View, conclusions: Conclusions) -> set[int]:
     """Take in what the job script wrote; return the tasks that it says have ended."""
-    listed = {i: row for row in view.rows or () for i in task_ids_of(view.watched, row)}
     ended: set[int] = set()
-    for task_id, record in _latest(view).items():
+    latest = _latest(view)
+    if not latest:
+        return ended
+    listed = {i: row for row in view.rows or () for i in task_ids_of(view.watched, row)}
+    for task_id, record in latest.items():
         row, line = view.watched.rows.get(task_id), listed.get(task_id)
         if not _is_current(view, record, line):
             continue
@@ -176,8 +179,14 @@ def _from_queue(view: View, conclusions: Conclusions, ended: set[int]) -> tuple[
     for row in view.rows or ():
         if row.engine_state and engine_state != IN_ERROR:
             engine_state = row.engine_state
-        for task_id in task_ids_of(watched, row):
-            listed.add(task_id)
+        ids = task_ids_of(watched, row)
+        listed.update(ids)
+        if row.saw in _PENDING and row.end is None:
+            # of those without a row nothing is said one by one: there may be very many
+            untold = {*ids}.difference(ended, reported, watched.ended)
+            pending += [row.saw] * len(untold)
+            ids = sorted(untold.intersection(watched.rows))
+        for task_id in ids:
             if task_id in ended or task_id in reported or task_id in watched.ended:
                 continue
             known = watched.rows.get(task_id)
@@ -189,13 +198,9 @@ def _from_queue(view: View, conclusions: Conclusions, ended: set[int]) -> tuple[
             elif row.saw is Saw.RUNNING:
                 if known is None or known.status is not Status.EXECUTING or known.missing_since is not None:
                     conclusions.seen.append(_running(view, task_id, row, known))
-            else:
-                pending.append(row.saw)
-                if known is not None:
-                    ref = Ref(watched.job_id, task_id, known.attempt)
-                    conclusions.seen.append(
-                        Observation(watched.token, ref, row.saw, view.now, reason=row.reason)
-                    )
+            elif known is not None:
+                ref = Ref(watched.job_id, task_id, known.attempt)
+                conclusions.seen.append(Observation(watched.token, ref, row.saw, view.now, reason=row.reason))
     if pending and not watched.tasks and watched.default not in FINISHED:
         common = max(_PENDING, key=pending.count)
         conclusions.seen.append(Observation(watched.token, None, common, view.now))
@@ -251,8 +256,8 @@ def _judge_missing(view: View, conclusions: Conclusions, known_of: set[int]) -> 
     watched = view.watched
     reported = {one.ref.task_id: one for one in conclusions.seen if one.ref is not None}
     young = view.now - watched.created_at < min(YOUNG_SECONDS, view.grace)
-    for task_id in members(watched):
-        if task_id in known_of or task_id in watched.ended or not is_member(watched, task_id):
+    for task_id in [one for one in members(watched) if one not in known_of]:
+        if task_id in watched.ended or not is_member(watched, task_id):
             continue
         row = watched.rows.get(task_id)
         if row is None and watched.default in FINISHED:

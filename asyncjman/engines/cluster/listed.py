@@ -32,7 +32,8 @@ def by_token(rows: Iterable[Row]) -> dict[str, list[Row]]:
 def numbers_of(target: Target) -> list[range]:
     """Return the cluster's numbers of what is to end; none: all of it."""
     ids = {one.task_id for one in target.refs}
-    return ranges_of(number_of(target.tasks, one) for one in ids if not target.tasks or one in target.tasks)
+    known = set(target.tasks)
+    return ranges_of(number_of(target.tasks, one) for one in ids if not known or one in known)
 
 
 def is_there(target: Target, rows: Iterable[Row], *, dying: bool = False) -> bool:

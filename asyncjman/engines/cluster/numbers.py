@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from asyncjman.engines.base import LaunchRequest, Purpose, Watched
@@ -11,6 +11,9 @@ from asyncjman.errors import UsageError
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import PLAIN_TASK
 from asyncjman.model.status import FINISHED, Status
+
+_FEW = 16
+"""Of more tasks in one row than this what they have in common is looked at first."""
 
 
 def task_id_of(tasks: Sequence[int], number: int) -> int:
@@ -22,7 +25,24 @@ def number_of(tasks: Sequence[int], task_id: int) -> int:
     """Return the cluster's number of a task, 0 for the one task of a job with no array."""
     if task_id == PLAIN_TASK or not tasks:
         return task_id
-    return tasks.index(task_id) + 1
+    return _positions(tasks)[task_id] + 1
+
+
+class _Positions:
+    """Where tasks stand in the launch that was asked for last: of one launch all are asked for in turn."""
+
+    def __init__(self) -> None:
+        self._known: tuple[Sequence[int], dict[int, int]] = ((), {})
+
+    def __call__(self, tasks: Sequence[int]) -> Mapping[int, int]:
+        known, positions = self._known
+        if known is not tasks:
+            positions = {task_id: at for at, task_id in enumerate(tasks)}
+            self._known = (tasks, positions)
+        return positions
+
+
+_positions = _Positions()
 
 
 def members(watched: Watched) -> Iterable[int]:
@@ -33,16 +53,26 @@ def members(watched: Watched) -> Iterable[int]:
 
 
 def task_ids_of(watched: Watched, row: Row) -> Iterable[int]:
-    """Yield the tasks that a row is about, but for those that were deleted from the job."""
-    numbers: Iterable[int] = (1 if watched.tasks else PLAIN_TASK,)
-    if row.numbers:
-        numbers = (number for one in row.numbers for number in one)
-    for number in numbers:
-        if watched.tasks and not 0 < number <= len(watched.tasks):
-            continue
-        task_id = task_id_of(watched.tasks, number)
-        if is_member(watched, task_id):
-            yield task_id
+    """Return the tasks that a row is about, but for those that were deleted from the job."""
+    numbers: Sequence[range] = row.numbers or (range(1, 2) if watched.tasks else range(PLAIN_TASK, 1),)
+    if sum(len(one) for one in numbers) <= _FEW:
+        ids = _task_ids(watched, numbers)
+        return [task_id for task_id in ids if is_member(watched, task_id)]
+    # what all of them have in common is looked at once
+    found = {*_task_ids(watched, numbers)}
+    if watched.array is not None:
+        found.intersection_update(watched.array)
+    found.difference_update(watched.elsewhere)
+    found.difference_update([one for one in watched.rows if not is_member(watched, one)])
+    return found
+
+
+def _task_ids(watched: Watched, numbers: Iterable[range]) -> Iterable[int]:
+    for one in numbers:
+        if watched.tasks:
+            yield from (watched.tasks[number - 1] for number in one if 0 < number <= len(watched.tasks))
+        else:
+            yield from one
 
 
 def one_range(request: LaunchRequest) -> range | None:
@@ -62,7 +92,7 @@ def is_member(watched: Watched, task_id: int) -> bool:
     row = watched.rows.get(task_id)
     if task_id in watched.elsewhere or (row is not None and row.status is Status.SUBMITTED):
         return False
-    if watched.tasks and task_id not in watched.tasks:
+    if watched.tasks and task_id not in _positions(watched.tasks):
         return False
     if watched.array is None:
         return task_id == PLAIN_TASK
@@ -76,7 +106,7 @@ def statuses_of(watched: Watched) -> Set[Status]:
     statuses = {
         row.status
         for task_id, row in watched.rows.items()
-        if (not watched.tasks or task_id in watched.tasks) and task_id not in watched.elsewhere
+        if (not watched.tasks or task_id in _positions(watched.tasks)) and task_id not in watched.elsewhere
     }
     if watched.default not in FINISHED and _has_untouched(watched):
         statuses.add(watched.default)
