@@ -1,8 +1,8 @@
 """Settings of a site, a user and a project, from TOML files and the environment.
 
-Read in this order, later ones win: ``~/.config/asyncjman/config.toml``, ``jman.toml`` in the folder
-or the nearest one above, ``JMAN_*`` variables. A profile, ``[profiles.NAME]`` in these files, wins over
-what stands outside of profiles.
+Read in this order, later ones win: ``/etc/xdg/asyncjman/config.toml`` of the machine,
+``~/.config/asyncjman/config.toml``, ``jman.toml`` in the folder or the nearest one above, ``JMAN_*``
+variables. A profile, ``[profiles.NAME]`` in these files, wins over what stands outside of profiles.
 
 Settings say what qsub is called with, so a file counts only if it belongs to the user or to root, and nobody
 else may write it. Others are left out, and named; ``trust = [PATHS]`` in the user's own file lets them in.
@@ -14,7 +14,6 @@ import os
 import shlex
 import stat
 import sys
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -24,6 +23,8 @@ from asyncjman.errors import UsageError
 from asyncjman.ownership import ROOT, distrust, foreign_link, has_acl
 
 PROJECT_FILE = "jman.toml"
+CLUSTER_LOG_DIR = "logs"
+"""Where the logs of a cluster's jobs go that name no folder: they must go somewhere."""
 _RUNS_A_PROGRAM = "-jsv"
 """The option of qsub that names a program, which qsub runs on this machine as the user."""
 
@@ -44,7 +45,10 @@ class Settings:
     """The batch system that jobs are sent to: ``sge``, ``slurm``, or the one that is here."""
     queue: str = ""
     """The queue of jobs that ask for none; empty: the engine's own."""
-    log_dir: str = "logs"
+    log_dir: str = ""
+    """The log folder of jobs that name none; empty: none on this machine, ``CLUSTER_LOG_DIR`` elsewhere."""
+    parallel: str = ""
+    """How many tasks ``jman execute`` runs at once: a number, or ``auto``; empty: one."""
     sge_extra_args_default: str = ""
     """Options of qsub where --sge-extra-args gives none (gridtk's name)."""
     sge_extra_args_prepend: str = ""
@@ -79,7 +83,12 @@ def load(
         ((file, it) for file in _above(folder) if (it := _read(file, trusted, own, on_ignored)) is not None),
         None,
     )
-    for file, found in ((own, content), *([project] if project else ())):
+    site = site_file()
+    machine = _read(site, trusted, own, on_ignored)
+    files = ((site, machine), (own, content), project or (own, None))
+    for file, found in files:
+        if found is None:
+            continue
         if "trust" in found:
             raise UsageError(f"{file}: trust counts in {own} only")
         profiles = found.pop("profiles", {})
@@ -99,6 +108,13 @@ def load(
         if value is not None and one.name != "resources":
             variables[one.name] = value
     return _apply(settings, variables, Path("the environment"))
+
+
+def site_file() -> Path:
+    """Return the path of the file for all users of this machine."""
+    import platformdirs
+
+    return platformdirs.site_config_path("asyncjman") / "config.toml"
 
 
 def user_file(environment: Mapping[str, str]) -> Path:
@@ -127,6 +143,8 @@ def _read(
     file: Path, trusted: Sequence[Path], own: Path, on_ignored: Callable[[str], None]
 ) -> dict[str, Any] | None:
     """Return what a file holds; None where there is none, or one that doesn't count."""
+    import tomllib
+
     try:
         # not blocking: a pipe would never end
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -205,6 +223,8 @@ def _value(old: Any, value: Any, name: str, source: Path) -> Any:
         if not isinstance(value, Mapping):
             raise UsageError(f"{source}: {name} must be a table")
         return {**old, **{key.replace("-", "_"): one for key, one in value.items()}}
+    if name == "parallel" and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
     if not isinstance(value, str):
         raise UsageError(f"{source}: {name} must be a text")
     return value

@@ -18,7 +18,7 @@ from benchmarks.measure import NotMeasured
 from benchmarks.peers import Peers, cache_folder
 from benchmarks.report import Line, Outcome
 
-GROUPS = ("throughput", "flat", "startup", "submit", "memory", "listing", "api", "sge")
+GROUPS = ("throughput", "flat", "scale", "startup", "submit", "memory", "listing", "api", "sge")
 
 
 def main() -> int:

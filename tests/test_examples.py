@@ -7,6 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+EXTRA = "pip install 'asyncjman[examples]'"
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
@@ -42,3 +45,34 @@ def test_training(tmp_path: Path) -> None:
 
 def test_mixed(tmp_path: Path) -> None:
     assert run("mixed.py", tmp_path) == ["[1, 2, 3] slow: stopped", "exit statuses: [0, 3]"]
+
+
+def test_a_sweep_with_scikit_learn(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn", reason=f"examples/sweep_sklearn.py needs scikit-learn: {EXTRA}")
+    lines = run("sweep_sklearn.py", tmp_path)
+    assert len(lines) == 9
+    assert all(float(line.split()[-1]) > 0.7 for line in lines)
+
+
+def test_the_notebook(tmp_path: Path) -> None:
+    nbclient = pytest.importorskip("nbclient", reason=f"examples/notebook.ipynb needs nbclient: {EXTRA}")
+    pytest.importorskip("ipykernel", reason=f"examples/notebook.ipynb needs ipykernel: {EXTRA}")
+    program = f"""
+import nbformat, nbclient
+book = nbformat.read({str(EXAMPLES / "notebook.ipynb")!r}, 4)
+nbclient.NotebookClient(book, timeout=60, resources={{"metadata": {{"path": {str(tmp_path)!r}}}}}).execute()
+for cell in book.cells:
+    for output in cell.get("outputs", ()):
+        print(output["data"]["text/plain"])
+"""
+    assert nbclient is not None
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "[0, 1, 4, 9, 16, 25, 36, 49]",
+        "<CallHandle 2 submitted>",
+        "(144,",
+        " 'squaring 12\\n',",
+        " Progress(total=1, ended=1, succeeded=1, failed=0, running=0))",
+        "4",
+    ]

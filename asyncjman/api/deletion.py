@@ -11,7 +11,7 @@ from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import LOCAL, Job
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler import removal
-from asyncjman.scheduler.portions import JOBS, portions
+from asyncjman.scheduler.portions import is_one, portions
 from asyncjman.scheduler.reconcile import recover_orphans
 from asyncjman.scheduler.resolving import end_and_resolve, end_tasks_and_resolve
 from asyncjman.scheduler.stopping import stop_elsewhere, stop_in, unconfirmed, until_stopped
@@ -82,7 +82,7 @@ async def _stop_before(
     database: Database, engine: Engine, ids: Sequence[int], task_ids: Sequence[int]
 ) -> None:
     """Stop what runs of jobs that are deleted in several transactions: none is deleted where that fails."""
-    if len(ids) <= JOBS or not await tasks.held_jobs(database, ids, task_ids):
+    if is_one(ids) or not await tasks.held_jobs(database, ids, task_ids):
         return
     for some in portions(ids, last_first=True):
         async with database.transaction() as tx:

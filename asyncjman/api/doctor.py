@@ -9,6 +9,7 @@ from pathlib import Path
 
 from asyncjman.api.session import Session
 from asyncjman.model.paths import absolute
+from asyncjman.settings import CLUSTER_LOG_DIR
 from asyncjman.store.filesystem import file_system, is_network
 
 
@@ -32,7 +33,7 @@ async def examine(session: Session) -> AsyncIterator[Finding]:
     yield _writable("database folder", folder)
     if not session.is_owner:
         yield Finding("database", session.database.authority.against or "", session.database.authority.advice)
-    yield _writable("log folder", folder / session.settings.log_dir)
+    yield _writable("log folder", folder / (session.settings.log_dir or CLUSTER_LOG_DIR))
     async for finding in _cluster(session):
         yield finding
 

@@ -13,7 +13,6 @@ from asyncjman.api.checks import HasId, id_of, statuses_of, text_of, timeout_of
 from asyncjman.api.commands import JobCommands, selection_of
 from asyncjman.api.reader import ALL
 from asyncjman.errors import JobDeleted
-from asyncjman.model.events import JobSubmitted
 from asyncjman.model.job import LOCAL, PLAIN_TASK, Job, Task
 from asyncjman.model.selection import Selection, ranges_of
 from asyncjman.model.status import FINISHED, UNSUCCESSFUL, Status
@@ -214,6 +213,8 @@ class JobHandles(JobCommands):
         running_too: bool,
     ) -> Outcome:
         outcome = await self.run_again(selection, request, running_too=running_too, where=where)
+        from asyncjman.model.events import JobSubmitted
+
         for one in outcome.done:
             self._background.bus.publish(JobSubmitted(one.job.id, one.job.submitted_at))
         if self._run:

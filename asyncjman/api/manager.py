@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Literal, Self
 from asyncjman.api.checks import number_of, path_of, text_of
 from asyncjman.api.functions import Functions
 from asyncjman.api.session import Asks, Session
-from asyncjman.api.termination import Termination
 from asyncjman.errors import UsageError
 from asyncjman.model.job import LOCAL
 from asyncjman.model.paths import absolute
@@ -21,6 +20,7 @@ from asyncjman.store.completion import to_completion
 if TYPE_CHECKING:
     from asyncjman.api.background import Background
     from asyncjman.api.running import Output
+    from asyncjman.api.termination import Termination
     from asyncjman.settings import Settings
 
 OnExit = Literal["stop", "wait", "leave"]
@@ -113,6 +113,8 @@ class JobManager(Functions):
         self.session.check_free()
         await self.session.open()
         if self._run:
+            from asyncjman.api.termination import Termination
+
             self._termination = Termination(self.close)
             self._termination.install()
         return self

@@ -11,7 +11,7 @@ from asyncjman.api.ids import check_tasks, resolve, where_tasks
 from asyncjman.api.logfiles import logs
 from asyncjman.model.job import Job, Task
 from asyncjman.model.selection import Selection, TaskFilter, ranges_of
-from asyncjman.model.status import FINISHED
+from asyncjman.model.status import FINISHED, Status
 from asyncjman.store import jobs
 
 if TYPE_CHECKING:
@@ -160,6 +160,14 @@ class JobReader:
         ``earlier``: those of an attempt before the latest one.
         """
         return logs(job, task_id, earlier=earlier)
+
+    async def kept(self, task: Task) -> bytes:
+        """Return the end of what an attempt that failed wrote to standard error, 4 KiB at most."""
+        from asyncjman.store.failures import errors_of
+
+        if task.status is not Status.FAILURE:
+            return b""
+        return await errors_of(self.session.database, task.job_id, task.task_id, task.attempt)
 
     async def follow(self, selection: Selection) -> AsyncIterator[tuple[Task, int, bytes]]:
         """Yield what is written to the logs of jobs, until they ended.

@@ -30,7 +30,7 @@ from asyncjman.model.paths import absolute
 from asyncjman.model.resources import checked
 from asyncjman.model.retry import Retry
 from asyncjman.model.sweep import Sweep, mistyped
-from asyncjman.settings import Settings, extra_options
+from asyncjman.settings import CLUSTER_LOG_DIR, Settings, extra_options
 from asyncjman.system.logs import refuse_foreign_link
 from asyncjman.system.program import resolve
 
@@ -47,7 +47,8 @@ class Options(TypedDict, total=False):
     exec_dir: str | os.PathLike[str] | None
     """Default: the current folder."""
     log_dir: str | os.PathLike[str] | None
-    """Absolute, or relative to ``exec_dir``; None: no log files here, ``log-dir`` on a cluster."""
+    """Absolute, or relative to ``exec_dir``; None: the setting ``log-dir``, without one no log files on this
+    machine, and ``logs`` on a cluster."""
     environment: Mapping[str, str] | None
     after_any: Earlier
     after_ok: Earlier
@@ -154,7 +155,8 @@ def placed(spec: JobSpec, engine: str, settings: Settings) -> JobSpec:
     """
     resources: dict[str, Any] = {name: one for name, one in spec.resources.items() if name != SITE_EXTRA}
     if engine == LOCAL:
-        return replace(spec, engine=engine, queue=LOCAL, resources=resources)
+        log_dir = spec.log_dir or settings.log_dir or None
+        return replace(spec, engine=engine, queue=LOCAL, resources=resources, log_dir=log_dir)
     from asyncjman.engines.registry import default_queue
 
     if words := extra_options(settings, engine, given="extra" in resources):
@@ -163,7 +165,7 @@ def placed(spec: JobSpec, engine: str, settings: Settings) -> JobSpec:
         spec,
         engine=engine,
         queue=resources.get("queue") or default_queue(engine, settings),
-        log_dir=spec.log_dir or settings.log_dir,
+        log_dir=spec.log_dir or settings.log_dir or CLUSTER_LOG_DIR,
         resources=resources,
     )
 

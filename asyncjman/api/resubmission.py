@@ -15,13 +15,14 @@ from asyncjman.api.request import placed
 from asyncjman.api.session import Session
 from asyncjman.errors import BadDependency, BadSelection, UsageError
 from asyncjman.model.array import ArraySpec
+from asyncjman.model.difference import differences
 from asyncjman.model.job import LOCAL, PLAIN_TASK, Job, JobSpec
 from asyncjman.model.resources import checked
 from asyncjman.model.retry import Retry
 from asyncjman.model.selection import Selection, TaskFilter
 from asyncjman.model.status import UNSUCCESSFUL, Status
 from asyncjman.scheduler import removal
-from asyncjman.scheduler.portions import JOBS, portions
+from asyncjman.scheduler.portions import is_one, portions
 from asyncjman.scheduler.reconcile import recover_orphans
 from asyncjman.scheduler.resolving import resolve_jobs
 from asyncjman.store import jobs, removals, schedule, submissions, tasks, transitions
@@ -100,6 +101,10 @@ class Resubmitted:
     job: Job
     removed: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    tasks: int = 0
+    """How many tasks run once more; 0: those that had not begun stay as they are."""
+    differences: list[str] = field(default_factory=list)
+    """What is asked for differently from now on, in words."""
 
 
 @dataclass(slots=True)
@@ -156,18 +161,19 @@ async def resubmit(session: Session, job_ids: Sequence[int], request: Resubmissi
     await recover_orphans(database, session.engine(LOCAL))
     if request.command and len(job_ids) != 1:
         raise UsageError("--overwrite-command goes with one job: jman resubmit -j 3 -o COMMAND...")
-    if len(job_ids) > JOBS and (request.to is not None or request.changes):
+    if not is_one(job_ids) and (request.to is not None or request.changes):
         await _check_all(session, job_ids, request)
     for some in portions(job_ids) if job_ids else ():
         async with database.transaction() as tx:
-            changed, behind = await _resubmit(tx, some, request, session)
+            changed, behind, differences = await _resubmit(tx, some, request, session)
             now = await schedule.summaries(tx, {*changed, *behind})
         skipped = {job_id for job_id, one in now.items() if one.status is Status.SKIPPED}
         outcome = Outcome(skipped=sorted(skipped))
         removed, left_over = await removal.finish_or_tell(database)
         for job in await jobs.get(database, now.keys() - skipped if request.dependents else changed):
             paths, problems = removed.paths.get(job.id, []), removed.problems.get(job.id, [])
-            outcome.done.append(Resubmitted(job, paths, problems))
+            tasks_again = changed.get(job.id, job.task_count)
+            outcome.done.append(Resubmitted(job, paths, problems, tasks_again, differences.get(job.id, [])))
         if outcome.done:
             outcome.done[-1].problems.extend(left_over)
         yield outcome
@@ -175,22 +181,24 @@ async def resubmit(session: Session, job_ids: Sequence[int], request: Resubmissi
 
 async def _resubmit(
     tx: Transaction, job_ids: Sequence[int], request: Resubmission, session: Session
-) -> tuple[list[int], list[int]]:
-    """Return the jobs that are to run, and those that were skipped because of these."""
+) -> tuple[dict[int, int], list[int], dict[int, list[str]]]:
+    """Return the jobs that are to run, each with how many of its tasks; those that were skipped because of
+    these; and what is different, by job.
+    """
     chosen = await jobs.get(tx, job_ids)
     launched = {one.job_id for one in await submissions.active(tx, job_ids)}
     _check(chosen, request, launched)
     _refuse_cycle(await jobs.dependency_edges(tx))
     changed = await _reset(tx, chosen, request, launched)
-    await _change(tx, [job for job in chosen if job.id in changed], request, session)
+    differences = await _change(tx, [job for job in chosen if job.id in changed], request, session)
     if request.to is not None or request.changes:
         for job in await jobs.get(tx, changed):
             session.refuse(job.spec)
     behind = [one for one in await schedule.skipped_behind(tx, changed) if one not in changed]
     if request.dependents:
         await _reset_behind(tx, behind)
-    await resolve_jobs(tx, changed | set(await schedule.open_dependents(tx, changed)))
-    return sorted(changed), behind
+    await resolve_jobs(tx, changed.keys() | set(await schedule.open_dependents(tx, changed)))
+    return dict(sorted(changed.items())), behind, differences
 
 
 async def _check_all(session: Session, job_ids: Sequence[int], request: Resubmission) -> None:
@@ -225,10 +233,10 @@ def _refuse_cycle(edges: Mapping[int, Iterable[int]]) -> None:
 
 async def _reset(
     tx: Transaction, chosen: Sequence[Job], request: Resubmission, launched: Container[int]
-) -> set[int]:
-    """Reset the tasks of the jobs that are meant; return the jobs that are to run."""
+) -> dict[int, int]:
+    """Reset the tasks of the jobs that are meant; return the jobs that are to run, with how many tasks."""
     plain: dict[Status, list[int]] = defaultdict(list)
-    changed = {job.id for job in chosen if job.status in PENDING}
+    changed = {job.id: 0 for job in chosen if job.status in PENDING}
     ended: dict[int, list[tuple[int, int]]] = {}
     for job in chosen:
         # what waits is held there where the job is on a cluster, and what is to be sent is submitted
@@ -239,27 +247,34 @@ async def _reset(
             continue
         if request.clean:
             ended[job.id] = await tasks.ended_in(tx, job.id, request.statuses, only)
-        if await transitions.reset(
+        count = await transitions.reset(
             tx, job.id, request.statuses, target, job.spec.array, tx.runtime.time(), only
-        ):
-            changed.add(job.id)
+        )
+        if count:
+            changed[job.id] = count
     for target, job_ids in plain.items():
         if request.clean:
             latest = await tasks.plain_attempts(tx, job_ids, request.statuses)
             ended |= {job_id: [(PLAIN_TASK, attempt)] for job_id, attempt in latest.items()}
-        changed |= await transitions.reset_plain(tx, job_ids, request.statuses, target, tx.runtime.time())
+        again = await transitions.reset_plain(tx, job_ids, request.statuses, target, tx.runtime.time())
+        changed |= dict.fromkeys(again, 1)
     for job in chosen:
         if job.id in changed and ended.get(job.id) and (start := log_start(job.spec)) is not None:
             await removals.add_logs(tx, job.id, job.spec.exec_dir, start, ended[job.id])
     return changed
 
 
-async def _change(tx: Transaction, some: Sequence[Job], request: Resubmission, session: Session) -> None:
-    """Store what is different in jobs from now on."""
+async def _change(
+    tx: Transaction, some: Sequence[Job], request: Resubmission, session: Session
+) -> dict[int, list[str]]:
+    """Store what is different in jobs from now on; return it in words, by job."""
+    found = {}
     for job in some:
         spec = _changed(job.spec, request, session)
         if spec != job.spec:
             await jobs.replace_spec(tx, job.id, spec)
+            found[job.id] = differences(job.spec, spec)
+    return found
 
 
 async def _reset_behind(tx: Transaction, job_ids: Sequence[int]) -> None:

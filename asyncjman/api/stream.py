@@ -54,18 +54,20 @@ class Feed:
             version = (await self._database.version())[0]
             async for events in self._stored(self._left, 0.0):
                 yield events
-            looked, took = self._time(), 0.0
+            asked, took = self._time(), 0.0
             while self._left is None or self._left:
                 given = await live.some(CHANGE_SECONDS)
                 if given is None:
                     return
-                now = (await self._database.version())[0]
-                if now != version and self._time() - looked >= took * _SHARE:
-                    version, looked = now, self._time()
-                    since = self._database.runtime.time() - _LATE_SECONDS
-                    async for events in self._stored(self._left, since):
-                        yield events
-                    took = self._time() - looked
+                if self._time() - asked >= max(CHANGE_SECONDS * 0.9, took * _SHARE):
+                    asked, now = self._time(), (await self._database.version())[0]
+                    if now != version:
+                        version = now
+                        since = self._database.runtime.time() - _LATE_SECONDS
+                        new = [events async for events in self._stored(self._left, since)]
+                        took = self._time() - asked
+                        for events in new:
+                            yield events
                 if events := await self._of_this_process(given):
                     yield events
         finally:

@@ -7,15 +7,15 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar, Unpack
 
-from asyncjman.api.handle import JobHandle
 from asyncjman.api.handles import JobHandles
 from asyncjman.errors import UsageError
 from asyncjman.model.job import LOCAL, Job, JobSpec
 
 if TYPE_CHECKING:
+    from asyncjman.api.handle import JobHandle
     from asyncjman.api.request import JobRequest, Options
 
-H = TypeVar("H", bound=JobHandle)
+H = TypeVar("H", bound="JobHandle")
 
 
 class JobSubmitter(JobHandles):
@@ -33,14 +33,13 @@ class JobSubmitter(JobHandles):
         Raises UsageError for what makes no sense: nothing is stored then. Where it is cancelled, nothing is
         stored, or the CancelledError has the handle as its attribute ``job``.
         """
+        from asyncjman.api.handle import JobHandle
+
         return await self.store(self.resolved(requested(command, options)), JobHandle)
 
     def resolved(self, request: JobRequest) -> JobSpec:
         """Return the job that is stored for what is asked for. Raises UsageError."""
-        from asyncjman.settings import Settings
-
-        settings = Settings() if self._executor == LOCAL else self.session.settings
-        return request.resolve(self._executor, settings)
+        return request.resolve(self._executor, self.session.settings)
 
     async def store(self, spec: JobSpec, kind: type[H]) -> H:
         """Store a job and have it run; a cancellation that comes too late for the first has the handle."""

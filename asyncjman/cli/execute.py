@@ -45,11 +45,14 @@ def execute_command(
     context: typer.Context,
     named: Named,
     parallel: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--parallel", "-p", metavar="N|auto", help="Tasks at once; auto: the processors there are."
+            "--parallel",
+            "-p",
+            metavar="N|auto",
+            help="Tasks at once; auto: the processors there are. Default: the setting parallel, or 1.",
         ),
-    ] = "1",
+    ] = None,
     no_log_files: Annotated[
         bool, typer.Option("--no-log-files", "-l", help="All output to the terminal, none to log files.")
     ] = False,
@@ -92,7 +95,7 @@ def execute_command(
     from asyncjman.render.outlet import Outlet
 
     globals_: Globals = context.obj
-    slots = _slots(parallel)
+    slots = _slots(parallel if parallel is not None else _settings_parallel())
     limit = Limit.parse(max_fails)
     os.nice(nice)  # the tasks inherit it; set later, the first moments of each would run without
     selection = named.whole_jobs(globals_, "execute")
@@ -244,6 +247,14 @@ async def _what_is_left(manager: JobManager, only: frozenset[int] | None, *, did
         return f"nothing to run: {totals.counts[Status.SUCCESS]} success (jman resubmit --also-success)"
     resume = "; jman execute --resume runs what was stopped" if totals.counts.get(Status.STOPPED) else ""
     return f"nothing to run: {line}{resume}"
+
+
+def _settings_parallel() -> str:
+    from pathlib import Path
+
+    from asyncjman.settings import load
+
+    return load(Path.cwd()).parallel or "1"
 
 
 def _slots(text: str) -> int:

@@ -13,8 +13,8 @@ Examples:
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Annotated, NamedTuple
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -23,6 +23,14 @@ from asyncjman.cli.globals import Globals
 from asyncjman.cli.options import AsJson, Causes, Failure, Named, Statuses, Where, task_filter
 from asyncjman.model.selection import Selection, TaskFilter
 from asyncjman.render.jobs import Details
+
+if TYPE_CHECKING:
+    from asyncjman.api.manager import JobManager
+    from asyncjman.model.job import Job
+    from asyncjman.render.jobs import JobTable
+
+_PAGE = 500
+"""Columns are as wide as the widest cell so far: of fewer jobs than this, of all."""
 
 
 def list_command(
@@ -80,6 +88,7 @@ class _Query(NamedTuple):
 
 
 async def _print_table(globals_: Globals, query: _Query, details: Details) -> None:
+    """Print page after page: the first of a hundred thousand jobs is shown at once."""
     from asyncjman.render.jobs import JobTable
     from asyncjman.render.table import terminal_width
     from asyncjman.render.text import use_color
@@ -90,25 +99,44 @@ async def _print_table(globals_: Globals, query: _Query, details: Details) -> No
         if details.times and not globals_.local:
             await manager.look_up_usage()
         selection = await manager.narrowed(query.selection, query.where, failure=query.failure)
-        jobs = [job async for job in manager.select(selection)]
-        if not jobs:
-            return say_none(globals_, query.selection)
-        table = JobTable(jobs, details, time.time(), terminal_width(), use_color())
-        for line in table.head():
-            print(line)
-        for job in jobs:
-            only = selection.tasks.get(job.id, ())
-            pending = [table.job(job)]
-            if query.wanted or (job.spec.array and (details.tasks or only)):
-                if not query.wanted:
-                    print(pending.pop())
-                async for task in manager.tasks(job, only, query.wanted or None):
-                    if pending:  # a job is shown where a task of it is
-                        print(pending.pop())
-                    if job.spec.array:
-                        print(table.task(job, task))
-            else:
+        now, width, color = time.time(), terminal_width(), use_color()
+        table: JobTable | None = None
+        async for jobs in _pages(manager.select(selection)):
+            table = JobTable(jobs, details, now, width, color, table)
+            for line in table.head():
+                print(line)
+            for job in jobs:
+                await _print_rows(manager, table, job, selection.tasks.get(job.id, ()), query, details)
+        if table is None:
+            say_none(globals_, query.selection)
+
+
+async def _pages(jobs: AsyncIterator[Job]) -> AsyncIterator[list[Job]]:
+    page: list[Job] = []
+    async for job in jobs:
+        page.append(job)
+        if len(page) == _PAGE:
+            yield page
+            page = []
+    if page:
+        yield page
+
+
+async def _print_rows(
+    manager: JobManager, table: JobTable, job: Job, only: Sequence[int], query: _Query, details: Details
+) -> None:
+    """Print a job, and its tasks where they are asked for."""
+    pending = [table.job(job)]
+    if query.wanted or (job.spec.array and (details.tasks or only)):
+        if not query.wanted:
+            print(pending.pop())
+        async for task in manager.tasks(job, only, query.wanted or None):
+            if pending:  # a job is shown where a task of it is
                 print(pending.pop())
+            if job.spec.array:
+                print(table.task(job, task))
+    else:
+        print(pending.pop())
 
 
 async def _print_ids(globals_: Globals, query: _Query) -> None:

@@ -70,7 +70,8 @@ def report_command(
             await refresh(manager, globals_)
             chosen = await manager.narrowed(selection, parse_where(where), task_ids, failure=failure)
             if follow:
-                await follow_logs(manager.follow(chosen), raw=raw)
+                streams = {1: output_only or not errors_only, 2: errors_only or not output_only}
+                await follow_logs(manager.follow(chosen), raw=raw, streams=streams)
                 return
             jobs, tasks = [job async for job in manager.select(chosen)], chosen.tasks
             if selection.is_all:
@@ -84,11 +85,12 @@ def report_command(
                     if task is None:
                         continue
                     logs = manager.logs(job, task.task_id, earlier=attempt if task != latest else None)
-                    out = logs[0] if logs and not errors_only else None
-                    err = logs[1] if logs and not output_only else None
+                    out = logs[0] if logs and (output_only or not errors_only) else None
+                    err = logs[1] if logs and (errors_only or not output_only) else None
                     if errors_only and task.status is Status.SUCCESS and not has_content(err):
                         continue
-                    printer.task(job, task, out, err)
+                    kept = b"" if logs or (output_only and not errors_only) else await manager.kept(task)
+                    printer.task(job, task, out, err, kept)
                     shown += 1
             printer.close()
             if not jobs:

@@ -117,9 +117,15 @@ def resubmit_command(
 
 
 def _print(one: Resubmitted) -> None:
-    from asyncjman.render.text import job_line, short_path
+    from asyncjman.render.text import job_line, printable, short_path
 
-    print(f"Re-submitted {job_line(one.job, time.time())}")
+    array, some = one.job.spec.array, ""
+    if array is not None and one.tasks:
+        of = f"{one.tasks} of " if one.tasks != one.job.task_count else ""
+        some = f" [{of}{one.job.task_count} tasks]"
+    print(f"Re-submitted job {job_line(one.job, time.time())}{some}")
+    if one.differences:
+        print(f"  with {printable(', '.join(one.differences))}")
     for path in one.removed:
         print(f"  removed `{short_path(path)}'")
     for problem in one.problems:

@@ -86,11 +86,11 @@ def submit_command(
 
     from asyncjman.api.request import JobRequest, cluster_of, parse_environment
     from asyncjman.model.job import LOCAL
-    from asyncjman.settings import Settings, load, split_options
+    from asyncjman.settings import load, split_options
 
     globals_: Globals = context.obj
     words, waits_for = list(command or ()), waits.words()
-    settings = load(Path.cwd(), profile=profile) if not globals_.local else Settings()
+    settings = load(Path.cwd(), profile=profile)
     engine = LOCAL if globals_.local else cluster_of(globals_.cluster or settings.cluster)
     asked = resources.asked()
     extra = None if sge_extra_args is None else split_options(sge_extra_args)

@@ -50,10 +50,21 @@ class Details:
 
 
 class JobTable:
-    """The table that ``jman list`` prints; with ``details.long`` each job has lines below its row."""
+    """The table that ``jman list`` prints, or a page of it, after the page ``before``.
+
+    With ``details.long`` each job has lines below its row.
+    """
+
+    _table: Table
 
     def __init__(
-        self, jobs: Sequence[Job], details: Details, now: float, width: int | None, color: bool
+        self,
+        jobs: Sequence[Job],
+        details: Details,
+        now: float,
+        width: int | None,
+        color: bool,
+        before: JobTable | None = None,
     ) -> None:
         self._details = details
         self._width = width
@@ -66,13 +77,16 @@ class JobTable:
         if details.tasks:
             # tasks come one by one: room is kept for the widest that there can be
             rows += [self._widest_task(job) for job in jobs if job.spec.array]
+        known = None if before is None else before._table
         if self._is_narrow:
-            self._table = Table(_NARROW, [_narrowed(row) for row in rows], width)
+            self._table = Table(_NARROW, [_narrowed(row) for row in rows], width, known)
         else:
-            self._table = Table(_COLUMNS, rows, width)
+            self._table = Table(_COLUMNS, rows, width, known)
 
     def head(self) -> Iterator[str]:
-        return self._table.head()
+        """Yield the titles; nothing where those of the page before are as good."""
+        if self._table.has_new_columns:
+            yield from self._table.head()
 
     def job(self, job: Job) -> str:
         line = self._line(self._rows[job.id], job.status)

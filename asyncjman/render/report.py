@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from asyncjman.model.job import Job, Task
 from asyncjman.render.objects import dumps, task_object
-from asyncjman.render.text import colored, printable, short_path, task_arguments, use_color
+from asyncjman.render.text import ago, arguments, colored, printable, task_arguments, use_color
 
 _CHUNK = 1 << 16
 
@@ -40,24 +41,41 @@ def seek_last_lines(file: BinaryIO, count: int) -> None:
 
 
 class TextReport:
-    """Prints logs, of each the last ``tail`` lines; control characters raw only where ``raw`` says so."""
+    """Prints logs below a head for each job, of each the last ``tail`` lines.
+
+    Control characters are printed raw only where ``raw`` says so.
+    """
 
     def __init__(self, *, raw: bool, tail: int | None = None) -> None:
         self._raw = raw
         self._tail = tail
         self._color = use_color()
+        self._job_id = 0
 
-    def task(self, job: Job, task: Task, output: str | None, errors: str | None) -> None:
+    def task(self, job: Job, task: Task, output: str | None, errors: str | None, kept: bytes = b"") -> None:
+        """Print how a task is, and its logs; ``kept`` of its errors where it has no log file."""
+        number = task_label(task)
+        if job.id != self._job_id:
+            self._job_id = job.id
+            grid = f" (grid {job.native_id})" if job.native_id else ""
+            print(f"Job {job.id}{grid} @{printable(job.spec.queue)} ({ago(time.time() - job.submitted_at)})")
+            print(f"Command line: {arguments(job)}")
+            if job.spec.log_dir is None:
+                print("No log files: it writes to the terminal (submit with --log-dir to have some)")
         status = colored(task.status, task.status) if self._color else task.status
         reason = f" ({printable(task.reason)})" if task.reason else ""
-        print(f"{task_label(task)} {status}{reason}: {task_arguments(job, task.task_id)}")
-        if job.spec.log_dir is None:
-            print("  no log files: it writes to the terminal (submit with --log-dir to have some)")
+        given = f": {task_arguments(job, task.task_id)}" if job.spec.parameters(task.task_id) else ""
+        print(f"{number} {status}{reason}{given}")
         if task.started_at is None:
             return
-        for title, path in (("output", output), ("errors", errors)):
+        for title, path in (("stdout", output), ("stderr", errors)):
             if path is not None:
-                self._log(title, path)
+                self._log(f"{number} {title}", path)
+        if kept:
+            print(f"{number} stderr (the last {len(kept)} bytes)")
+            if self._tail is not None:
+                kept = b"\n".join(kept.splitlines()[-self._tail :])
+            write_log(kept + (b"" if kept.endswith(b"\n") else b"\n"), raw=self._raw)
 
     def close(self) -> None:
         """Nothing is held back."""
@@ -68,7 +86,7 @@ class TextReport:
                 if self._tail is not None:
                     seek_last_lines(file, self._tail)
                 first = file.read(_CHUNK)
-                print(f"  {title} {short_path(path)}{'' if first else ' (empty)'}")
+                print(f"{title} ({printable(path)}){'' if first else ' is empty'}")
                 sys.stdout.flush()
                 chunk, last = first, b"\n"
                 while chunk:
@@ -78,9 +96,9 @@ class TextReport:
                 if last != b"\n":
                     print()
         except FileNotFoundError:
-            print(f"  {title} {short_path(path)} (not there)")
+            print(f"{title} ({printable(path)}) is not there")
         except OSError as error:
-            print(f"  {title} {short_path(path)} (can't be read: {error.strerror})")
+            print(f"{title} ({printable(path)}) can't be read: {error.strerror}")
 
 
 class JsonReport:
@@ -89,11 +107,13 @@ class JsonReport:
     def __init__(self) -> None:
         self._separator = "[\n"
 
-    def task(self, job: Job, task: Task, output: str | None, errors: str | None) -> None:
+    def task(self, job: Job, task: Task, output: str | None, errors: str | None, kept: bytes = b"") -> None:
         logs = (output, errors) if output and errors else None
         shown = task_object(task, logs)
         shown |= {"id": job.id, "task": task.task_id or None, "name": job.spec.name or None}
         shown |= {"stdout": output, "stderr": errors, "output": _text(output), "errors": _text(errors)}
+        if kept:
+            shown["errors"] = kept.decode("utf-8", "backslashreplace")
         sys.stdout.write(self._separator + dumps(shown))
         self._separator = ",\n"
 
@@ -113,9 +133,16 @@ def write_log(data: bytes, *, raw: bool) -> None:
         sys.stdout.write(printable(line.rstrip("\r\n").expandtabs()) + end)
 
 
-async def follow_logs(pieces: AsyncIterator[tuple[Task, int, bytes]], *, raw: bool) -> None:
-    """Print what is written to logs as it comes, each line with the task that wrote it."""
-    async for task, _, lines in pieces:
+async def follow_logs(
+    pieces: AsyncIterator[tuple[Task, int, bytes]], *, raw: bool, streams: Mapping[int, bool]
+) -> None:
+    """Print what is written to logs as it comes, each line with the task that wrote it.
+
+    ``streams``: whether output (1) and errors (2) are asked for.
+    """
+    async for task, stream, lines in pieces:
+        if not streams[stream]:
+            continue
         for line in lines.splitlines():
             sys.stdout.write(f"{task_label(task)}| ")
             write_log(line + b"\n", raw=raw)

@@ -54,23 +54,45 @@ def cut(text: str, width: int) -> str:
 
 
 class Table:
-    """Lays rows out; widths are those of the rows given first, others are cut to them."""
+    """Lays rows out; widths are those of the rows given first, others are cut to them.
+
+    A long table comes in pages: a page shows at least the columns of the one ``before``, as wide as there.
+    """
+
+    _shown: list[int]
+    _widths: list[int]
 
     def __init__(
-        self, columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None = None
+        self,
+        columns: Sequence[Column],
+        rows: Sequence[Sequence[str]],
+        width: int | None = None,
+        before: Table | None = None,
     ) -> None:
+        known = {} if before is None else dict(zip(before._shown, before._widths, strict=True))
         self._shown = [
-            at for at, column in enumerate(columns) if not column.spare or any(row[at] for row in rows)
+            at
+            for at, column in enumerate(columns)
+            if at in known or not column.spare or any(row[at] for row in rows)
         ]
         if width is not None:
             self._leave_out(columns, width)
         self._columns = [columns[at] for at in self._shown]
         self._widths = [
-            max([cell_width(columns[at].title), *(cell_width(row[at]) for row in rows)]) for at in self._shown
+            max(
+                [
+                    known.get(at, 0),
+                    cell_width(columns[at].title),
+                    *(cell_width(row[at]) for row in rows),
+                ]
+            )
+            for at in self._shown
         ]
         self._fits = width is not None
         if width is not None:
             self._shrink(width)
+        self.has_new_columns = self._shown != list(known)
+        """Whether its head says more than that of the page before."""
 
     def head(self) -> Iterator[str]:
         yield self._join([column.title for column in self._columns]).rstrip()

@@ -7,9 +7,14 @@ have a job run again before what waits for it does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 
 JOBS = 5000
+
+
+def is_one(job_ids: Sized) -> bool:
+    """Tell whether one transaction is enough."""
+    return len(job_ids) <= JOBS
 
 
 def portions(job_ids: Iterable[int], *, last_first: bool = False) -> Iterator[list[int]]:

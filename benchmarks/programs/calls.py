@@ -9,6 +9,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 SLOTS = 2
 WARM_UP = 4
@@ -26,13 +27,14 @@ def timed(call: Callable[[range], list[int]], count: int) -> None:
     assert values == [number + 1 for number in range(count)]
 
 
-async def ours(count: int) -> None:
+async def ours(count: int, workers: Any) -> None:
     from asyncjman import JobManager
 
     async with JobManager("submitted.sql3", parallel=SLOTS) as jm:
-        await jm.map(work, range(WARM_UP))
+        view = jm.options(workers=workers)
+        await view.map(work, range(WARM_UP))
         begun = time.monotonic()
-        values = await jm.map(work, range(count))
+        values = await view.map(work, range(count))
         print("seconds", time.monotonic() - begun)
     assert values == [number + 1 for number in range(count)]
 
@@ -60,7 +62,7 @@ def submitit(count: int) -> None:
 
 if __name__ == "__main__":
     who, number = sys.argv[1], int(sys.argv[2])
-    if who == "jman":
-        asyncio.run(ours(number))
+    if who == "fresh" or who == "warm":
+        asyncio.run(ours(number, who))
     else:
         {"executor": executor, "joblib": joblib, "submitit": submitit}[who](number)

@@ -15,7 +15,7 @@ from typing import Any, cast
 import psutil
 import pytest
 
-from asyncjman import CallFailed, JobManager, MapFailed, UsageError
+from asyncjman import CallFailed, CallHandle, JobManager, MapFailed, UsageError
 from asyncjman.api.calls import RemoteTraceback
 from asyncjman.api.values import results_of
 from tests.api.tools import check_clean, jman, rows, until
@@ -347,7 +347,7 @@ def work(number):
 
 async def main():
     async with JobManager(parallel=2) as jm:
-        await jm.map(work, range(8))
+        await jm.options(workers=sys.argv[1]).map(work, range(8))
 
 asyncio.run(main())
 """
@@ -379,9 +379,10 @@ def _templates() -> list[psutil.Process]:
     return [one for one in psutil.Process().children() if "template.py" in " ".join(one.cmdline())]
 
 
-async def test_a_program_that_is_killed_leaves_no_call_behind(folder: Path) -> None:
+@pytest.mark.parametrize("workers", ["fresh", "warm"])
+async def test_a_program_that_is_killed_leaves_no_call_behind(folder: Path, workers: str) -> None:
     (folder / "program.py").write_text(KILLED)
-    program = await asyncio.create_subprocess_exec(sys.executable, "program.py")
+    program = await asyncio.create_subprocess_exec(sys.executable, "program.py", workers)
     await until(lambda: len(_pids(folder)) == 2)
     pids = _pids(folder)
     parents = {psutil.Process(pid).ppid() for pid in pids}

@@ -91,7 +91,7 @@ def test_skipped_dependents_are_resubmitted_along(jman: Jman, option: list[str])
     jman("--local", "execute", "-p", "2", code=1)
     assert jman.status() == {1: "failure", 2: "skipped", 3: "skipped", 4: "skipped"}
     done = jman("resubmit", *option, "1")
-    assert [line.split()[1] for line in done.lines if line.startswith("Re-submitted")] == ["1", "2", "3", "4"]
+    assert [line.split()[2] for line in done.lines if line.startswith("Re-submitted")] == ["1", "2", "3", "4"]
     assert jman.status() == {1: "submitted", 2: "waiting", 3: "waiting", 4: "waiting"}
     (jman.folder / "ok").touch()
     jman("--local", "execute", "-p", "2")
@@ -106,7 +106,7 @@ def test_a_dependent_of_another_failed_job_stays_skipped(jman: Jman) -> None:
     jman("--local", "execute", "-p", "2", code=1)
     (jman.folder / "ok").touch()
     done = jman("resubmit", "1")
-    assert [line.split()[1] for line in done.lines if line.startswith("Re-submitted")] == ["1"]
+    assert [line.split()[2] for line in done.lines if line.startswith("Re-submitted")] == ["1"]
     assert jman.status() == {1: "submitted", 2: "failure", 3: "skipped"}
     assert jman.job(3)["finished_at"] is not None
 

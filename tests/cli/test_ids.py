@@ -113,7 +113,7 @@ def test_what_changes_jobs_takes_given_names_only(three: Jman, command: str) -> 
 def test_names_in_commands_that_change_jobs(three: Jman) -> None:
     assert "Stopped 1" in three("stop", "prep").out
     assert three.status() == {1: "stopped", 2: "submitted", 3: "submitted"}
-    assert "Re-submitted 1" in three("resubmit", "p*").out
+    assert "Re-submitted job 1" in three("resubmit", "p*").out
     assert three.status()[1] == "submitted"
     three("delete", "tr*", "prep")
     assert three.status() == {3: "submitted"}
@@ -191,7 +191,7 @@ def test_tasks_of_a_job(three: Jman) -> None:
     assert "Stopped task 2,4-5 of 2" in three("stop", "2.2,4-5").out.replace("4,5", "4-5")
     assert states() == "ututt"
     three("resubmit", "train.4", code=2)
-    assert "Re-submitted 2" in three("resubmit", "2.4").out
+    assert "Re-submitted job 2" in three("resubmit", "2.4").out
     assert states() == "utuut"
     three("stop", "@-1.1", "2.3", "1")
     assert states() == "ttttt"[:1] + "ttut"

@@ -179,3 +179,16 @@ def test_json_with_tasks(ran: Jman) -> None:
 def test_json_of_nothing_is_an_empty_array(ran: Jman, jman: Jman) -> None:
     assert ran.list("-n", "nobody") == []
     assert jman.list() == []
+
+
+def test_a_long_list_comes_in_pages(jman: Jman, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns grow from page to page, and a page with more columns has a head of its own."""
+    monkeypatch.setattr("asyncjman.cli.list._PAGE", 2)
+    for words in (["true"], ["true"], ["echo", "1"], ["true"]):
+        jman.submit(*words)
+    jman.submit("--name", "late", "true")
+    lines = jman("list").lines
+    heads = [line for line in lines if "job-id" in line]
+    assert [("name" in head.split()) for head in heads] == [False, True]
+    assert [line.split()[0] for line in lines if line.strip()[0].isdigit()] == ["1", "2", "3", "4", "5"]
+    assert "late" in lines[-1]

@@ -36,7 +36,7 @@ def test_resubmit_tells_what_stays(jman: Jman) -> None:
     folder_in_place_of(jman.folder / "logs/false.o1.1")
     done = jman("resubmit", "--clean")
     assert done.err == f"jman: can't remove {jman.folder}/logs/false.o1.1: Is a directory\n"
-    assert done.out.startswith("Re-submitted 1 ")
+    assert done.out.startswith("Re-submitted job 1 ")
 
 
 def test_the_folder_that_jobs_run_in_stays(jman: Jman, tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_logs_of_stopped_jobs_are_shown(jman: Jman) -> None:
 def test_a_job_without_logs_says_so(jman: Jman) -> None:
     jman.submit("false")
     jman("execute", code=1)
-    assert "no log files" in jman("report").out
+    assert "No log files" in jman("report").out
 
 
 def test_a_log_that_is_gone(jman: Jman) -> None:

@@ -28,7 +28,7 @@ def test_names_of_the_command(jman: Jman, name: str) -> None:
     jman.submit("false")
     jman("execute", code=1)
     done = jman("--local", name)
-    assert done.out.startswith("Re-submitted 1 @local (")
+    assert done.out.startswith("Re-submitted job 1 @local (")
     assert jman.status() == {1: "submitted"}
 
 
@@ -36,7 +36,7 @@ def test_only_what_did_not_succeed(jman: Jman) -> None:
     jman.submit("true")
     jman.submit("false")
     jman("execute", code=1)
-    assert "Re-submitted 2 " in jman("resubmit").out
+    assert "Re-submitted job 2 " in jman("resubmit").out
     assert jman.status() == {1: "success", 2: "submitted"}
     assert "success" in jman("resubmit", "1").err
 

@@ -23,7 +23,7 @@ def test_session(jman: Jman) -> None:
     jman("--local", "execute")
     assert "hello" in jman("--local", "report").lines
     done = jman("--local", "resubmit", "--also-success", "--clean")
-    assert re.fullmatch(rf"Re-submitted 1 @local {ago} {re.escape(command)}", done.lines[0])
+    assert re.fullmatch(rf"Re-submitted job 1 @local {ago} {re.escape(command)}", done.lines[0])
     assert done.lines[1:] == ["  removed `logs/myscript.py.o1'", "  removed `logs/myscript.py.e1'"]
     jman("--local", "execute")
 
@@ -47,7 +47,7 @@ def test_array_of_which_one_task_fails(jman: Jman) -> None:
     shown = [line for line in jman("list", "-a").lines if " 1.3 " in line]
     assert len(shown) == 1
     assert "failure" in shown[0]
-    assert "exit status 1" in shown[0]
+    assert "failure (1)" in shown[0]
     assert [line.split()[0] for line in jman("report", "-e").lines if "failure" in line] == ["1.3"]
     jman("resubmit", "--failed-only")
     assert [i for i, task in jman.tasks().items() if task["status"] == "submitted"] == [3]

@@ -38,6 +38,7 @@ def words_of(lines: list[str]) -> list[str]:
     """Return lines without what no two runs have in common; what runs side by side ends in any order."""
     plain = [re.sub(r"\b\d+(\.\d+)?s\b", "TIME", line).rstrip() for line in lines]
     plain = [re.sub(r"\(\d+ seconds? ago\)", "(AGO)", line) for line in plain]
+    plain = [re.sub(r"\(/.*/", "(", line) for line in plain]
     return sorted(" ".join(line.split()) for line in plain if line.strip("= "))
 
 

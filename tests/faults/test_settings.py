@@ -200,3 +200,26 @@ def test_whose_a_file_is(uid: int, mode: int, private: bool, acl: bool, against:
     found = os.stat_result((0o100000 | mode, 1, 1, 1, uid, 9, 0, 0, 0, 0))
     said = distrust(found, {7, 0}, acl=acl, is_private=lambda gid, uid: private)
     assert said is None if against is None else against in (said or "")
+
+
+def test_settings_hold_for_this_machine(jman: Jman) -> None:
+    (jman.folder / "jman.toml").write_text('log-dir = "mine"\nparallel = 2\n')
+    jman.submit("-t", "2", "-n", "pair", "sh", "-c", "touch $SGE_TASK_ID; until [ -e 1 -a -e 2 ]; do :; done")
+    jman("execute")
+    assert sorted(path.name for path in (jman.folder / "mine").glob("*.o*")) == ["pair.o1.1", "pair.o1.2"]
+    jman.submit("-l", "given", "-n", "one", "true")
+    jman("execute")
+    assert (jman.folder / "given" / "one.o2").exists()
+
+
+def test_a_file_for_all_users_is_read_first(jman: Jman) -> None:
+    site = jman.folder / "site"
+    (site / "asyncjman").mkdir(parents=True)
+    (site / "asyncjman" / "config.toml").write_text('log-dir = "of-the-site"\nparallel = "auto"\n')
+    jman.variables["XDG_CONFIG_DIRS"] = str(site)
+    jman.submit("true")
+    (jman.folder / "jman.toml").write_text('log-dir = "of-the-project"\n')
+    jman.submit("true")
+    jman("execute")
+    assert (jman.folder / "of-the-site" / "true.o1").exists()
+    assert (jman.folder / "of-the-project" / "true.o2").exists()

@@ -45,7 +45,7 @@ def test_the_tutorial_session(sge: SgeJman) -> None:
     sge("submit", "sh", "-c", "sleep 300")
     again = sge("resubmit", "--clean", 1).out
     lines = again.splitlines()
-    new = re.match(r"Re-submitted (\d+) @all\.q \(\d seconds? ago\) sh -c", lines[0])
+    new = re.match(r"Re-submitted job (\d+) @all\.q \(\d seconds? ago\) sh -c", lines[0])
     assert new
     assert new[1] != submitted[1]
     assert lines[1:] == ["  removed `logs/first.o1'", "  removed `logs/first.e1'"]
@@ -168,7 +168,7 @@ def test_a_job_moves_between_engines(sge: SgeJman) -> None:
     sge("wait", code=1)
     on_grid = sge.job()["grid_id"]
     (sge.folder / "mended").touch()
-    assert re.match(r"Re-submitted \d+ @local", sge("resubmit", "--to", "local", 1).out)
+    assert re.match(r"Re-submitted job \d+ @local", sge("resubmit", "--to", "local", 1).out)
     assert (sge.job()["executor"], sge.job()["status"]) == ("local", "submitted")
     sge("--local", "execute")
     assert sge.job()["status"] == "success"
