@@ -38,8 +38,9 @@ def train(best: tuple[float, str]) -> Any:
 def main(database: str) -> None:
     grid = list(itertools.product([0.01, 0.1, 1.0, 10.0], ["lbfgs", "newton-cg"]))
     with JobManager(database, parallel=2) as jm:  # executor="slurm" sends the same to the cluster
-        sweep = jm.options(name="score", timeout="10m", retry=1)
-        scores = sweep.starmap(score, grid, chunk=2)
+        # warm: a process imports scikit-learn once, and takes several tasks
+        sweep = jm.options(name="score", timeout="10m", retry=1, workers="warm")
+        scores = sweep.starmap(score, grid)
         best = max(zip(scores, grid, strict=True))
         model = jm.start(train, best[1])  # stays on disk: jm.get(model.id).value()
         for (strength, solver), one in zip(grid, scores, strict=True):

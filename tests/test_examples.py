@@ -13,7 +13,7 @@ EXTRA = "pip install 'asyncjman[examples]'"
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def run(name: str, folder: Path) -> list[str]:
+def run(name: str, folder: Path, timeout: float = 60.0) -> list[str]:
     """Run an example as a user does; it must leave nothing in the current folder."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
@@ -22,7 +22,7 @@ def run(name: str, folder: Path) -> list[str]:
         env={**os.environ, "PATH": path},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=timeout,
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
@@ -49,7 +49,7 @@ def test_mixed(tmp_path: Path) -> None:
 
 def test_a_sweep_with_scikit_learn(tmp_path: Path) -> None:
     pytest.importorskip("sklearn", reason=f"examples/sweep_sklearn.py needs scikit-learn: {EXTRA}")
-    lines = run("sweep_sklearn.py", tmp_path)
+    lines = run("sweep_sklearn.py", tmp_path, 240.0)
     assert len(lines) == 9
     assert all(float(line.split()[-1]) > 0.7 for line in lines)
 
