@@ -57,8 +57,6 @@ class ProgressReader:
         self._runners_at = -_RUNNERS_SECONDS
         self._memory: dict[int, int] = {}
         self._memory_at = -_MEMORY_SECONDS
-        self._latest: Progress | None = None
-        self._version: tuple[int, int] | None = None
         self._costs: deque[float] = deque(maxlen=3)
 
     @property
@@ -73,11 +71,8 @@ class ProgressReader:
         """Return how far the jobs are now."""
         monotonic = self._database.runtime.monotonic
         begun = monotonic()
-        version = await self._database.version()
-        if version == self._version and self._latest is not None and not self._latest.executing:
-            return self._latest
+        await self._database.renew()
         found = await self._read()
-        self._version, self._latest = version, found
         self._costs.append(monotonic() - begun)
         return found
 

@@ -11,7 +11,7 @@ import pyte
 GOLDEN = Path(__file__).parent / "golden"
 _CHANGES = (
     (r"(?<![\w.])\d+m\d\ds|(?<![\w.])\d+s(?!\w)", "#s"),
-    (r"\d+(\.\d)? [KM]iB", "# MiB"),
+    (r" +\d+(\.\d)? [KM]iB$", ""),
     (r"(, |  )\d+(\.\d)?/[smh](?!\w)", ""),
     (r"(, |  )(~\d+ [smh]|\d+ [smh] to \d+ [smh]) left", ""),
     # how much is claimed ahead of time is a matter of moments
@@ -20,7 +20,7 @@ _CHANGES = (
     (r"  (queued|submitted|waiting)( for \d+)?$", "  not started"),
     (r"(^|  )#s$", ""),
 )
-"""What differs from run to run: times, rates, memory, and what is to start next."""
+"""What differs from run to run: times, rates, memory (measured every 2 seconds), and what is next."""
 
 
 class Screen:
