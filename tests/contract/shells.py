@@ -38,6 +38,7 @@ for other in $(echo "$4" | tr , ' '); do
   while ls "$here/jobs/$other/" | grep -q task; do sleep 0.05; done
 done
 sleep 0.5  # the cycle of a scheduler
+while [ -e "$here/held" ]; do sleep 0.05; done
 echo RUN > "$job/task.$2"; BATCH_JOB=$1 BATCH_TASK=$2 sh "$3"; rm "$job/task.$2"
 """,
     "fstat": """

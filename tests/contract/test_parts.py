@@ -37,6 +37,7 @@ def test_a_command_asks_once_what_the_site_is_like(jman: Jman, small: Path) -> N
 
 @pytest.mark.parametrize("array", ["1-10", "4-31:3", "2,4,6-10,15,20,30"])
 def test_it_looks_as_if_it_were_one(jman: Jman, small: Path, array: str) -> None:
+    (small / "held").touch()
     told = jman(
         "submit", "-n", "x", "-l", "logs", "-t", array, "--", "sh", "-c", f"echo $JMAN_TASK_INDEX; {COUNTED}"
     )
@@ -44,6 +45,7 @@ def test_it_looks_as_if_it_were_one(jman: Jman, small: Path, array: str) -> None
     job = jman.job()
     assert job["status"] == "queued"
     assert len(job["grid_ids"]) == submissions(small) == 4
+    (small / "held").unlink()
     assert NOTE not in jman("wait", "--timeout", "60").err
     assert jman.status() == {1: "success"}
     tasks = [one["id"] for one in jman.list("-a")[0]["tasks"]]
@@ -70,6 +72,7 @@ def test_the_throttle_holds_over_the_parts(jman: Jman, small: Path) -> None:
 def test_a_limit_between_two_parts(jman: Jman, small: Path) -> None:
     """What was sent stays, what was not waits here; nothing runs twice."""
     (small / "full").write_text("2")
+    (small / "held").touch()
     told = jman("submit", "-t", "1-10", "--", "sh", "-c", COUNTED)
     assert "job 1 waits here" in told.err
     assert submissions(small) == 2
@@ -78,6 +81,7 @@ def test_a_limit_between_two_parts(jman: Jman, small: Path) -> None:
     assert "submitted" not in states[:6]
     assert "4 tasks wait here to be sent to the cluster: " in jman("why").out
     (small / "full").unlink()
+    (small / "held").unlink()
     jman("wait", "--timeout", "90")
     assert ran(jman) == [*range(1, 11)]
     assert submissions(small) == 4

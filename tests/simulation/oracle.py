@@ -38,6 +38,8 @@ class Oracle:
         """The jobs of which a process was asked to repeat successes too."""
         self.executes: dict[Process, bool] = {}
         """The processes that execute, and whether they were interrupted."""
+        self.shrunk: dict[int, float] = {}
+        """When tasks of a job were first deleted."""
         self.truth = Truth(world, self, machine, clusters)
         world.on_commit = self.committed
         machine.on_start = self.started
@@ -71,6 +73,8 @@ class Oracle:
                     was = old.tasks.get(task)
                     if was is not None and was != status:
                         self._changed(process, (job_id, task), was, status)
+            if old is not None and old.tasks.keys() - job.tasks.keys():
+                self.shrunk.setdefault(job_id, self._world.now)
             for task, row in old.rows.items() if old is not None else ():
                 held = row.runner is not None and row.status in ("queued", "executing")
                 if task not in job.tasks and held:

@@ -122,11 +122,17 @@ class Truth:
 
     def _may_start(self, run: Run) -> bool:
         """Tell whether what a task waits for allowed its start: when its script began to look, or when a
-        cluster was last polled with success. What is away can't be told that a job is open again.
+        cluster was last polled with success. What is away can't be told that a job is open again, or has
+        fewer tasks.
         """
         key, now = run.key, self._world.now
         clean = self._clusters.clean_since.get(run.site, 0.0)
         since = min(now - STARTING_SECONDS, run.begun - EPOCH, clean)
+        # what is there already is not told that tasks of what it waits for were deleted
+        needs = [other for other, _ in self._oracle.view[key[0]].dependencies]
+        since = min(
+            [since, *(self._oracle.shrunk[one] - 0.001 for one in needs if one in self._oracle.shrunk)]
+        )
         return any(
             all(
                 judge(kind, view[other], statuses, key[1]) in ("go", "either")
