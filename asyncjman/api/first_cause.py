@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asyncjman.api import tasks
+from asyncjman.api.failures import groups
 from asyncjman.model.graph import Verdict, verdict
 from asyncjman.model.job import Job, Task
 from asyncjman.model.selection import TaskFilter
@@ -30,7 +31,7 @@ async def first_cause(database: Reader, job: Job) -> str | None:
         return None
     chain = f"{' ← '.join(_shortened(steps))} {in_words(job.status)}"
     if job.status is Status.FAILURE and (failed := await _failed(database, job)):
-        chain += f": {_described(job, *failed)}"
+        chain += f": {_described(job, *failed)}{await _signature(database, job)}"
     return chain
 
 
@@ -56,6 +57,14 @@ async def _failed(database: Reader, job: Job) -> tuple[Task, int] | None:
     async for task in tasks.select(database, job, (), _FAILED):
         return task, job.counts.get(Status.FAILURE, 1)
     return None
+
+
+async def _signature(database: Reader, job: Job) -> str:
+    """Return what the first group of failures has in common, where that says more than the reason."""
+    found = await groups(database, [job.id])
+    if not found or found[0].signature.text == (job.reason or ""):
+        return ""
+    return f" ({found[0].signature.text})"
 
 
 def _described(job: Job, task: Task, count: int) -> str:

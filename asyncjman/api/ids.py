@@ -49,7 +49,19 @@ async def resolve(
         check_tasks(job, sorted(tasks[job.id]))
     of_job = {job_id: sorted(some) for job_id, some in tasks.items() if not _is_in(job_id, whole)}
     ids = (*whole, *(range(job_id, job_id + 1) for job_id in of_job))
-    return replace(selection, ids=ids, words=(), tasks=of_job)
+    found_all = replace(selection, ids=ids, words=(), tasks=of_job)
+    return await _of_names(found_all, names) if selection.names and selection.derived_names else found_all
+
+
+async def _of_names(selection: Selection, names: Names) -> Selection:
+    """Narrow a selection by ids to jobs of its names, given or derived from their commands."""
+    meant = {job_id for name in selection.names for job_id in await names.find(name)}
+    if selection.ids:
+        meant = {job_id for job_id in meant if _is_in(job_id, selection.ids)}
+    if not meant:
+        return selection  # its names are those of no job
+    tasks = {job_id: some for job_id, some in selection.tasks.items() if job_id in meant}
+    return replace(selection, ids=ranges_of(meant), tasks=tasks, names=())
 
 
 async def _meant(database: Reader, names: Names, word: Word) -> Sequence[range]:

@@ -32,10 +32,14 @@ async def store(
     moment. Where it isn't called, nothing is stored. Raises BadDependency where it waits for a job that
     isn't there, and UsageError.
     """
+    import os
+
     from asyncjman.system import git
+    from asyncjman.system.origin import origin_of
 
     commit, dirty = await git.describe(Path(spec.exec_dir))
-    spec = replace(spec, git_commit=commit, git_dirty=dirty)
+    origin = origin_of(spec.argv_start, os.environ)
+    spec = replace(spec, git_commit=commit, git_dirty=dirty, origin=origin)
     tx: Transaction | None = None
     try:
         async with database.transaction() as tx:

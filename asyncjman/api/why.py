@@ -202,6 +202,8 @@ async def _failure(session: Session, job: Job, task: Task) -> list[str]:
         what.append("asked for " + ", ".join(f"{key} {value}" for key, value in limits.items()))
     what += _limits(session, job, task)
     lines = ["; ".join(what)]
+    if words := await failures.drift_of(session.database, job.id, task.task_id, task.attempt):
+        lines.append(f"  another environment than where it was submitted: {words}")
     if task.started_at is None:
         return lines
     for log in reversed(logs_of(job, task.task_id) or ()):

@@ -51,8 +51,15 @@ class JobSpec:
     """What a cluster is asked for: the fields of an engine's own Resources."""
     dependencies: tuple[Dependency, ...] = ()
     stop_on_failure: bool = False
+    origin: Mapping[str, str] = field(default_factory=dict)
+    """The Python environment that it was submitted from, see ``system.origin``; empty: not recorded."""
     git_commit: str | None = None
     git_dirty: bool | None = None
+
+    @property
+    def argv_start(self) -> str:
+        """Return the first word of what is executed."""
+        return (self.interpreter or self.command)[0]
 
     def argv(self, task_id: int) -> tuple[str, ...]:
         """Return what is executed for a task, interpreter and all."""
@@ -101,6 +108,8 @@ class Task:
     """Why it failed; None where it did not."""
     errors: bytes = field(default=b"", compare=False, repr=False)
     """Where it failed just now: the end of what it wrote to standard error."""
+    drift: str = field(default="", compare=False, repr=False)
+    """Where it failed just now: what was different from the place where it was submitted, in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from asyncjman.scheduler.held import Held
 from asyncjman.scheduler.options import Options
 from asyncjman.scheduler.recorder import Recorder
 from asyncjman.scheduler.workload import Workload
+from asyncjman.system.origin import drift
 
 
 class Ends:
@@ -62,6 +64,8 @@ class Ends:
     def end_attempt(self, attempt: Attempt, ended: Task) -> None:
         job, spec = attempt.job, attempt.job.spec
         assert spec is not None
+        if ended.status is Status.FAILURE and spec.origin:
+            ended = replace(ended, drift=drift(spec.origin, spec.argv_start, os.environ))
         failed = ended.status is Status.FAILURE and not self._stopping.is_set()
         if failed and spec.retry and spec.retry.applies(ended.cause, ended.signal, attempt.tries):
             self._recorder.task_retried(ended)

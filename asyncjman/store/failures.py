@@ -11,6 +11,7 @@ from asyncjman.model.failure import KEPT_BYTES, Cause
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
 from asyncjman.store.database import Reader, Transaction
+from asyncjman.store.rows import text, untext
 
 if TYPE_CHECKING:
     from asyncjman.model.signature import Signature
@@ -49,10 +50,16 @@ async def add(tx: Transaction, ended: Iterable[Task]) -> None:
     keys = [(one.job_id, one.task_id, one.attempt) for one in failed]
     await tx.execute_many("DELETE FROM failure WHERE job_id = ? AND task_id = ? AND attempt = ?", keys)
     await tx.execute_many(
-        "INSERT INTO failure (job_id, task_id, attempt, signature, errors) "
-        "SELECT ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM job WHERE id = ?)",
+        "INSERT INTO failure (job_id, task_id, attempt, signature, errors, drift) "
+        "SELECT ?, ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM job WHERE id = ?)",
         [
-            (*key, ids[signature], zlib.compress(one.errors[-KEPT_BYTES:], 1) if one.errors else None, key[0])
+            (
+                *key,
+                ids[signature],
+                zlib.compress(one.errors[-KEPT_BYTES:], 1) if one.errors else None,
+                text(one.drift or None),
+                key[0],
+            )
             for key, signature, one in zip(keys, signatures, failed, strict=True)
         ],
     )
@@ -103,3 +110,12 @@ async def errors_of(database: Reader, job_id: int, task_id: int, attempt: int) -
         return zlib.decompress(rows[0][0]) if rows and rows[0][0] else b""
     except (zlib.error, TypeError):
         return b""  # a damaged value says nothing
+
+
+async def drift_of(database: Reader, job_id: int, task_id: int, attempt: int) -> str:
+    """Return what was different where an attempt failed from where it was submitted; "" where nothing was."""
+    rows = await database.fetch(
+        "SELECT drift FROM failure WHERE job_id = ? AND task_id = ? AND attempt = ?",
+        (job_id, task_id, attempt),
+    )
+    return (untext(rows[0][0]) or "") if rows else ""

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 SPEC_COLUMNS = (
     "engine, queue, name, array, stop_on_failure, command, interpreter, exec_dir, log_dir, "
-    "environment, git_commit, git_dirty, sweep, retry, timeout, token, resources"
+    "environment, git_commit, git_dirty, sweep, retry, timeout, token, resources, origin"
 )
 
 
@@ -45,6 +45,7 @@ def spec_values(spec: JobSpec) -> tuple[Any, ...]:
         spec.timeout,
         spec.token,
         json.dumps(dict(spec.resources)) if spec.resources else None,
+        json.dumps(dict(spec.origin)) if spec.origin else None,
     )
 
 
@@ -53,7 +54,7 @@ def spec_of(
 ) -> JobSpec:
     """Build a spec from the values of ``SPEC_COLUMNS``."""
     engine, queue, name, array, stop_on_failure, command, interpreter, exec_dir, log_dir = values[:9]
-    environment, git_commit, git_dirty, sweep, retry, timeout, token, resources = values[9:]
+    environment, git_commit, git_dirty, sweep, retry, timeout, token, resources, origin = values[9:]
 
     def read(column: str, function: Callable[[Any], T], value: Any) -> T:
         try:
@@ -73,6 +74,7 @@ def spec_of(
         log_dir=read("log_dir", _text, log_dir) if log_dir is not None else None,
         environment=read("environment", _variables, environment),
         dependencies=dependencies,
+        origin=read("origin", _variables, origin) if origin else {},
         git_commit=git_commit,
         git_dirty=None if git_dirty is None else bool(git_dirty),
         sweep=read("sweep", _sweep_of, sweep) if sweep else None,

@@ -17,8 +17,9 @@ def resolve(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the interpreter (empty where none is needed) and the command as they are to be run.
 
-    A file that can be executed, and a name on PATH, run as they are. Other files run by the
-    interpreter of their ``#!`` line; without one ``.py`` runs by this Python, ``.sh`` by /bin/sh.
+    A file is looked for in ``folder``, then in the current one. A file that can be executed, and a name on
+    PATH, run as they are. Other files run by the interpreter of their ``#!`` line; without one ``.py`` runs
+    by this Python, ``.sh`` by /bin/sh.
 
     Raises CommandNotFound for what is neither a file nor on PATH, unless ``check`` is False.
     """
@@ -26,6 +27,9 @@ def resolve(
     if "/" not in name and shutil.which(name):
         return (), command
     file = folder / name
+    if not file.is_file() and Path(name).is_file():
+        file = Path(name).absolute()
+        name, command = str(file), (str(file), *command[1:])
     if not file.is_file():
         if check:
             raise CommandNotFound(

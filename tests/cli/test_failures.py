@@ -100,3 +100,10 @@ def test_two_executes_end_with_equal_words(jman: Jman) -> None:
         output = jman.output_of(one)
         assert "failure        6" in output and "6 tasks: exit status 2" in output
         assert "left: 6 failed: jman resubmit" in output
+
+
+def test_what_was_skipped_names_what_the_first_failure_wrote(jman: Jman) -> None:
+    jman.submit("sh", "-c", "echo data.csv is missing >&2; exit 1")
+    jman("--local", "submit", "--after-ok", "1", "true")
+    jman("--local", "execute", code=1)
+    assert "skipped: 2 ← 1 failed: exit status 1 (data.csv is missing)" in jman("why", "2").out

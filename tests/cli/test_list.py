@@ -192,3 +192,24 @@ def test_a_long_list_comes_in_pages(jman: Jman, monkeypatch: pytest.MonkeyPatch)
     assert [("name" in head.split()) for head in heads] == [False, True]
     assert [line.split()[0] for line in lines if line.strip()[0].isdigit()] == ["1", "2", "3", "4", "5"]
     assert "late" in lines[-1]
+
+
+def test_a_name_may_be_the_one_of_the_command(jman: Jman) -> None:
+    jman.submit("sh", "-c", "true")
+    jman.submit("-n", "sh", "true")
+    jman.submit("true")
+    assert jman("list", "-n", "sh", "-o").lines == ["1", "2"]
+    assert jman("list", "-n", "sh", "-o", "2-3").lines == ["2"]
+    assert "no jobs match" in jman("list", "-n", "nosuch").err
+
+
+def test_a_command_is_looked_for_in_its_folder_then_here(jman: Jman) -> None:
+    (jman.folder / "there").mkdir()
+    for path in ("both", "there/both", "here"):
+        file = jman.folder / path
+        file.write_text(f"#!/bin/sh\necho {path} in $(basename $PWD)\n")
+        file.chmod(0o755)
+    for name in ("./both", "./here"):
+        jman("--local", "submit", "-d", "there", name)
+    out = jman("--local", "execute").out
+    assert "there/both in there" in out and "here in there" in out

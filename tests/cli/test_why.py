@@ -42,3 +42,16 @@ def test_what_never_started(jman: Jman) -> None:
     jman.submit("true")
     jman("stop")
     assert jman("why", "1").out == "job 1 was stopped: true\n  1 stopped: before it started\n"
+
+
+def test_another_environment_is_told_where_it_failed(jman: Jman) -> None:
+    """The virtual environment was left, or another one entered, between submit and execute."""
+    jman.variables["VIRTUAL_ENV"] = "/home/me/one"
+    jman.submit("false")
+    jman.submit("true")
+    jman.variables["VIRTUAL_ENV"] = "/home/me/two"
+    jman("execute", code=1)
+    told = jman("why", "1").out
+    assert (
+        "another environment than where it was submitted: VIRTUAL_ENV /home/me/two, not /home/me/one" in told
+    )
