@@ -155,7 +155,8 @@ def test_files_of_the_scheduler_are_in_the_design() -> None:
 
 
 def test_tables_are_in_the_design() -> None:
-    sql = (FOLDER / "asyncjman" / "store" / "sql" / "initial.sql").read_text("utf-8")
+    files = (FOLDER / "asyncjman" / "store" / "sql").glob("*.sql")
+    sql = "".join(file.read_text("utf-8") for file in files)
     text = (FOLDER / "docs" / "design.md").read_text("utf-8")
     table = text[text.index("## The schema") : text.index("## Arrays are sparse")]
     named = {
