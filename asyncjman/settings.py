@@ -10,6 +10,7 @@ else may write it. Others are left out, and named; ``trust = [PATHS]`` in the us
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import stat
@@ -151,6 +152,8 @@ def _read(
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
+        if error.errno == errno.EACCES and not os.access(file.parent, os.X_OK):
+            return None  # HOME is another user's: what is there is not this user's own
         if file != own and (against := _against(file, file)):
             on_ignored(f"jman: {file} is ignored: {against}, and it can't be read")
             return None

@@ -22,8 +22,8 @@ AMBIENT = {
     "uuid.uuid4",
 }
 ROOT = Path(asyncjman.__file__).parent
-# reads the machine's own table of locks: there is none in a simulation
-REAL = {ROOT / "store" / "lockholder.py"}
+# not of a simulation: the machine's own table of locks, the threads of a user's executor, a signal to itself
+REAL = {ROOT / "store" / "lockholder.py", ROOT / "api" / "executor.py", ROOT / "api" / "termination.py"}
 FILES = sorted(
     {path for layer in ("api", "scheduler", "store") for path in (ROOT / layer).rglob("*.py")} - REAL
 )

@@ -8,8 +8,9 @@ from typing import Any
 
 from asyncjman.api import values
 from asyncjman.api.call_handle import CallHandle
+from asyncjman.api.given_values import WithValues
 from asyncjman.api.handle import JobHandle
-from asyncjman.api.wrapped import Input, InTurn, WithValues, replaced
+from asyncjman.api.wrapped import Input, InTurn, replaced
 from asyncjman.errors import UsageError
 from asyncjman.model.graph import Dependency, Kind
 

@@ -9,7 +9,9 @@ from asyncjman.api import values
 from asyncjman.api.handle import JobHandle
 from asyncjman.errors import UsageError
 from asyncjman.model.duration import Duration
+from asyncjman.model.job import JobSpec
 from asyncjman.model.status import Status
+from asyncjman.worker import is_function
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -64,3 +66,8 @@ class CallHandle(JobHandle, Generic[T_co]):
         ``await jm.start(evaluate, model.as_argument())`` is checked like ``evaluate(model)``.
         """
         return cast(T_co, self)
+
+
+def handle_class(spec: JobSpec) -> type[JobHandle]:
+    """Return what a program is given for a job."""
+    return CallHandle if is_function(spec.command) else JobHandle

@@ -21,11 +21,11 @@ from asyncjman.model.events import TaskFinished
 from asyncjman.model.status import FINISHED, Status
 
 if TYPE_CHECKING:
-    from asyncjman.api.functions import Functions
+    from asyncjman.api.submitting import JobSubmitter
 
 
 async def begin(
-    manager: Functions,
+    manager: JobSubmitter,
     function: Callable[..., Any],
     inputs: Sequence[Input],
     options: CallOptions,
@@ -69,7 +69,7 @@ class Work:
 
 
 @asynccontextmanager
-async def stopped_if_cancelled(manager: Functions, options: CallOptions) -> AsyncIterator[Work]:
+async def stopped_if_cancelled(manager: JobSubmitter, options: CallOptions) -> AsyncIterator[Work]:
     """Stop the work if it is cancelled inside, or an error ends it, unless ``on_cancel`` is ``"leave"``."""
     work = Work()
     try:
@@ -84,7 +84,7 @@ async def stopped_if_cancelled(manager: Functions, options: CallOptions) -> Asyn
         raise
 
 
-async def stop_all(manager: Functions, handles: Sequence[CallHandle[Any]]) -> None:
+async def stop_all(manager: JobSubmitter, handles: Sequence[CallHandle[Any]]) -> None:
     """Stop what has not ended of these jobs; what can't be stopped is left."""
     for handle in handles:
         with suppress(JmanError):
@@ -92,7 +92,7 @@ async def stop_all(manager: Functions, handles: Sequence[CallHandle[Any]]) -> No
                 await manager.stop(handle)
 
 
-async def call(manager: Functions, function: Callable[..., Any], one: Input, options: CallOptions) -> Any:
+async def call(manager: JobSubmitter, function: Callable[..., Any], one: Input, options: CallOptions) -> Any:
     """Run a function as a job; return its value, or raise its exception. The value is kept no longer."""
     async with stopped_if_cancelled(manager, options) as work:
         handle = await begin(manager, function, [one], options)
@@ -109,7 +109,7 @@ async def release(handle: CallHandle[Any]) -> None:
 
 
 async def map_(
-    manager: Functions,
+    manager: JobSubmitter,
     function: Callable[..., Any],
     inputs: Sequence[Input],
     options: CallOptions,
@@ -146,7 +146,7 @@ async def map_(
     return [one.error if one.error is not None else one.value for one in found]
 
 
-async def _fails(manager: Functions, handle: CallHandle[Any]) -> bool:
+async def _fails(manager: JobSubmitter, handle: CallHandle[Any]) -> bool:
     """Wait for the job's end, or for the first task that failed for good; tell whether there is one."""
     async with aclosing(manager.feed([handle.id]).batches()) as batches:
         async for batch in batches:
@@ -157,7 +157,7 @@ async def _fails(manager: Functions, handle: CallHandle[Any]) -> bool:
 
 
 async def outcomes(
-    manager: Functions, handle: CallHandle[Any], result: JobResult, inputs: int, chunk: int
+    manager: JobSubmitter, handle: CallHandle[Any], result: JobResult, inputs: int, chunk: int
 ) -> list[Outcome]:
     """Return what came of each input, in order."""
     results = values.results_of(manager.path, handle.job)

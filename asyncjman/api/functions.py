@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from asyncjman.api.call_options import CallOptions
     from asyncjman.api.handle import JobHandle
     from asyncjman.api.request import Options
-    from asyncjman.api.running import Output
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -222,7 +221,6 @@ class Functions(JobSubmitter, FunctionVerbs):
     """Functions as jobs of a JobManager's."""
 
     _parallel: int
-    _output: Output | None
 
     @property
     def _owner(self) -> Functions:
@@ -232,15 +230,6 @@ class Functions(JobSubmitter, FunctionVerbs):
     def parallel(self) -> int:
         """Return how many local tasks may run at a time."""
         return self._parallel
-
-    @property
-    def captures(self) -> bool:
-        """Tell whether what functions print goes to log files: else the manager's ``output`` has it."""
-        return self._output is None
-
-    async def apart(self, work: Coroutine[Any, Any, T]) -> T:
-        """Have something done to its end, also where who waits for it is cancelled."""
-        return await self._background.apart(work)
 
 
 class JobView(FunctionVerbs):

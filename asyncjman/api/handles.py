@@ -62,7 +62,7 @@ class JobHandles(JobCommands):
         task that has these parameters. Raises UsageError for what is no status, BadSelection where a sweep
         has no such task.
         """
-        from asyncjman.api.values import handle_class
+        from asyncjman.api.call_handle import handle_class
 
         meant = replace(selection, statuses=selection.statuses | statuses_of(status))
         text_of(name, "name")

@@ -22,7 +22,7 @@ from asyncjman.model.job import Task
 from asyncjman.model.status import FINISHED
 
 if TYPE_CHECKING:
-    from asyncjman.api.functions import Functions
+    from asyncjman.api.submitting import JobSubmitter
 
 _PULL_SECONDS = 0.02
 """How long inputs are taken from a generator at a stretch: the loop stands meanwhile."""
@@ -53,7 +53,7 @@ class Imap:
 
     def __init__(
         self,
-        manager: Functions,
+        manager: JobSubmitter,
         function: Callable[..., Any],
         items: Iterable[Any],
         options: CallOptions,

@@ -40,7 +40,7 @@ def write(folder: Path, function: Callable[..., Any], inputs: Sequence[Input], l
             _pickle(label, file, lambda out: cloudpickle.dump(function, out))
         with _new(folder / INPUTS) as file:
             _pickle(label, file, lambda out: _write_inputs(out, inputs))
-        (folder / LOGS).mkdir()
+        (folder / LOGS).mkdir(mode=0o700)
         make_durable([folder / FUNCTION, folder / INPUTS], [folder, spool, spool.parent])
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

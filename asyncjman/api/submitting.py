@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeVar, Unpack
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from asyncjman.api.handles import JobHandles
 from asyncjman.errors import UsageError
@@ -14,16 +14,28 @@ from asyncjman.model.job import LOCAL, Job, JobSpec
 if TYPE_CHECKING:
     from asyncjman.api.handle import JobHandle
     from asyncjman.api.request import JobRequest, Options
+    from asyncjman.api.running import Output
 
 H = TypeVar("H", bound="JobHandle")
+T = TypeVar("T")
 
 
 class JobSubmitter(JobHandles):
     """Stores jobs and has them run in the background."""
 
     _executor: str
+    _output: Output | None
     _sent: set[int]
     """Jobs of a cluster that were submitted here."""
+
+    @property
+    def captures(self) -> bool:
+        """Tell whether what functions print goes to log files: else the manager's ``output`` has it."""
+        return self._output is None
+
+    async def apart(self, work: Coroutine[Any, Any, T]) -> T:
+        """Have something done to its end, also where who waits for it is cancelled."""
+        return await self._background.apart(work)
 
     async def submit(
         self, command: Sequence[str | os.PathLike[str]], **options: Unpack[Options]

@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from asyncjman.api.calls import RemoteTraceback, Results
-from asyncjman.api.handle import JobHandle
 from asyncjman.api.result import JobResult
 from asyncjman.api.wrapped import Outcomes, SomeFailed, ValueOf
 from asyncjman.errors import CallFailed
-from asyncjman.model.job import PLAIN_TASK, Job, JobSpec, Task
-from asyncjman.model.status import Status
+from asyncjman.model.job import Job
 from asyncjman.system.logs import display_name, spool_folder
-from asyncjman.worker import FUNCTION, Returned, is_function
+from asyncjman.worker import FUNCTION, Returned
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +25,6 @@ class Outcome:
     error: Exception | None = None
     lost: bool = False
     """Whether the whole task gave nothing back, whatever inputs it had."""
-
-
-def handle_class(spec: JobSpec) -> type[JobHandle]:
-    """Return what a program is given for a job."""
-    from asyncjman.api.call_handle import CallHandle
-
-    return CallHandle if is_function(spec.command) else JobHandle
 
 
 def results_of(database: Path, job: Job) -> Results:
@@ -97,15 +88,3 @@ def value_of(found: Sequence[Sequence[Outcome]], *, many: bool) -> Any:
         if one.error is not None:
             raise one.error
     return [one.value for one in flat] if many else flat[0].value
-
-
-def load(reference: ValueOf) -> Any:
-    """Return the value that stands for, in the process of a worker; its job was a success."""
-    count = reference.count or 1
-    tasks = [
-        Task(job_id=0, task_id=index if reference.count else PLAIN_TASK, status=Status.SUCCESS, attempt=1)
-        for index in range(count)
-    ]
-    result = JobResult(job_id=0, status=Status.SUCCESS, tasks=tasks)
-    results = Results(Path(reference.folder), reference.label)
-    return value_of(outcomes(results, result, range(count)), many=reference.count is not None)

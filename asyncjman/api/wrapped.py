@@ -27,22 +27,6 @@ class ValueOf:
     label: str
     count: int | None = None
 
-    def load(self) -> Any:
-        """Return the value, or raise what kept it from being."""
-        from asyncjman.api.values import load
-
-        return load(self)
-
-
-class WithValues:
-    """Calls a function with the values of other jobs in the place of what stands for them."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return awaited(self._function(*replaced(args, _load), **replaced(kwargs, _load)))
-
 
 class Rows:
     """Calls a function with the parts of its one argument, a row."""
@@ -146,7 +130,3 @@ def replaced(value: Any, swap: Callable[[Any], Any]) -> Any:
         pairs = {key: replaced(one, swap) for key, one in value.items()}
         return value if all(pairs[key] is one for key, one in value.items()) else pairs
     return swap(value)
-
-
-def _load(value: Any) -> Any:
-    return value.load() if isinstance(value, ValueOf) else value

@@ -205,7 +205,10 @@ class Oracle:
                 if end is not None and end.runner is runner and end.attempt >= row.attempt:
                     if end.exit_status == 0:
                         ended[key] = "success"
-                    elif self._machine.tries.get((runner, key), 0) > job.retries:
+                    elif (
+                        self._machine.tries.get((runner, key), 0) > job.retries
+                        or end.attempt - row.first >= job.retries  # another runner used up some
+                    ):
                         ended[key] = "failure"
                 if row.stop:
                     stopped[key] = "stopped"

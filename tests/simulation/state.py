@@ -29,6 +29,8 @@ class Row:
     stop: bool
     reason: str | None = None
     cause: str | None = None
+    first: int = 1
+    """The attempt from which on its retries count."""
     is_unproven: bool = False
     """Whether its end is not proven: a record that comes late corrects it."""
 
@@ -84,11 +86,12 @@ class Reader:
         fetch("BEGIN")
         runners = dict(fetch("SELECT id, token FROM runner").fetchall())
         rows: dict[int, dict[int, Row]] = {}
-        for job, task, status, attempt, runner, stop, reason, cause, missing in fetch(
-            "SELECT job_id, task_id, status, attempt, runner, stop, reason, cause, missing_since FROM task"
+        for job, task, status, attempt, runner, stop, reason, cause, first, missing in fetch(
+            "SELECT job_id, task_id, status, attempt, runner, stop, reason, cause, first_attempt, "
+            "missing_since FROM task"
         ).fetchall():
             rows.setdefault(job, {})[task] = Row(
-                status, attempt, runners.get(runner), stop == 1, reason, cause, missing is not None
+                status, attempt, runners.get(runner), stop == 1, reason, cause, first, missing is not None
             )
         waits: dict[int, list[tuple[int, str]]] = {}
         for job, other, kind in fetch("SELECT job_id, on_job, kind FROM dependency").fetchall():
