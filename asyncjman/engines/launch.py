@@ -56,6 +56,8 @@ class LaunchRequest:
     spec: JobSpec
     tasks: ArraySpec | tuple[Ref, ...]
     """A whole array that nothing of has run, or chosen attempts: the engine's number n means tasks[n - 1]."""
+    ended: tuple[tuple[int, bool, int], ...] = ()
+    """Its other tasks that have ended, on whichever engine: task id, whether it is a success, attempt."""
     at_once: int | None = None
     """How many of its tasks may run at a time."""
     after: tuple[After, ...] = ()

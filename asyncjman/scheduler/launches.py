@@ -137,7 +137,8 @@ async def _intend(database: Database, engine: Engine, job: Job, request: LaunchR
         if intent is not None:
             # only now: what another process has launched may have written something by now
             await finish_before_all(tx, job.id)
-            await engine.prepare(request)
+            ended = await tasks.ends(tx, job.id) if task_map else []
+            await engine.prepare(replace(request, ended=tuple(ended)))
     return intent
 
 

@@ -78,6 +78,16 @@ async def outcomes(database: Reader | Transaction, job_id: int) -> list[tuple[in
     return [(row[0], status_of(row[1], job_id)) for row in rows]
 
 
+async def ends(source: Reader | Transaction, job_id: int) -> list[tuple[int, bool, int]]:
+    """Return (task id, whether it is a success, attempt) of the tasks of a job that ran, or were stopped."""
+    rows = await source.fetch(
+        "SELECT task_id, status = 'success', attempt FROM task WHERE job_id = ? "
+        "AND finished_at IS NOT NULL AND status <> 'skipped'",
+        (job_id,),
+    )
+    return [(row[0], bool(row[1]), row[2]) for row in rows]
+
+
 async def successes(source: Reader | Transaction, job_id: int, task_ids: Iterable[int]) -> set[int]:
     """Return which of these tasks of a job succeeded."""
     rows = await source.fetch(

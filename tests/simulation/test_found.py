@@ -220,6 +220,16 @@ FOUND |= {
     "a task that was deleted counted for the throttle, and the rest of its array was never sent": plan(
         job(7, throttle=1, on="south"), at={2.0: Delete(FIRST, 0.2)}, seconds=0.5
     ),
+    "a job ran on a cluster, though what it waited for had succeeded: partly on this machine": plan(
+        job(6),
+        job(4, (0.0, "notok")),
+        at={
+            0.1: Execute(4),
+            10.0: Resubmit(FIRST, True, "unsuccessful", False, False, None, "north"),
+            12.0: Wait(SECOND, 40.0),
+        },
+        failing=0.25,
+    ),
     "a job was left open when the only task that ran of it was deleted, and its cluster did not answer": plan(
         job(2, on="north"),
         job(0, (0.0, "any")),

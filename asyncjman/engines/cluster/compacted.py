@@ -50,12 +50,23 @@ def compact(folder: Path, ended: Iterable[Record]) -> int:
     return removed
 
 
+def known(folder: Path) -> set[int]:
+    """Return the tasks of which the end is written down, in a record or in this file."""
+    found = {one.task_id for one in records.scan(folder) if one.kind is RecordKind.EXIT}
+    with suppress(FileNotFoundError), open(folder / COMPACTED, encoding="ascii", errors="replace") as stream:  # noqa: PTH123
+        found |= {int(match[1]) for line in stream if (match := _LINE.fullmatch(line))}
+    return found
+
+
 def note(folder: Path, ends: Iterable[tuple[int, bool, int]]) -> None:
     """Write down (task id, success, attempt) of tasks that ended without a record of their own.
 
     The scripts of jobs that depend on them need not wait for one then. Raises OSError where the
     folder can't be written.
     """
+    ends = list(ends)
+    if not ends:
+        return
     _append(
         folder,
         (f"{task_id} {'0' if success else 'failed'} {attempt}\n" for task_id, success, attempt in ends),

@@ -33,7 +33,7 @@ from asyncjman.engines.cluster.dialect import Accounting, Dialect, Fault, Row, S
 from asyncjman.engines.cluster.listed import by_token, is_there, numbers_of, user
 from asyncjman.engines.cluster.process import CommandFailed, Commands
 from asyncjman.engines.cluster.script import script_of, text_of
-from asyncjman.engines.cluster.spool import Spool, clear_records, forget_script, write_script
+from asyncjman.engines.cluster.spool import Spool, forget_script, prepare_records, write_script
 from asyncjman.engines.defaults import Defaults
 from asyncjman.errors import EnvironmentProblem, JmanError, UsageError
 from asyncjman.model.graph import Kind
@@ -90,7 +90,7 @@ class ClusterEngine(Defaults):
     # -- launching --------------------------------------------------------------------------------
 
     async def prepare(self, request: LaunchRequest) -> None:
-        await asyncio.to_thread(clear_records, request)
+        await asyncio.to_thread(prepare_records, request)
 
     async def launch(self, requests: Sequence[LaunchRequest]) -> Sequence[Launched | LaunchFailed]:
         return [await self._launch(one) for one in requests]

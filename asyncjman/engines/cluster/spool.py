@@ -80,11 +80,22 @@ def _by_folder(ends: Iterable[Observation], folders: dict[str, str]) -> dict[str
     return found
 
 
-def clear_records(request: LaunchRequest) -> None:
-    """Forget what earlier attempts of these tasks wrote. Raises OSError."""
+def prepare_records(request: LaunchRequest) -> None:
+    """Forget what earlier attempts of these tasks wrote, and write down how the others ended. Raises OSError.
+
+    Scripts of jobs that wait for this one look for the ends of all its tasks, also of those that ran on
+    another engine, which leaves no records.
+    """
     folder = Path(request.folder)
-    if not folder.is_dir():
-        return
+    if folder.is_dir():
+        _clear(request, folder)
+    if request.ended:
+        _make_folder(folder)
+        known = compacted.known(folder)
+        compacted.note(folder, [one for one in request.ended if one[0] not in known])
+
+
+def _clear(request: LaunchRequest, folder: Path) -> None:
     if isinstance(request.tasks, ArraySpec):
         # a task that ran while it was stopped may have left something, and so may one that never ran
         compacted.clear(folder, None)
@@ -95,10 +106,15 @@ def clear_records(request: LaunchRequest) -> None:
 def write_script(path: Path, text: bytes) -> None:
     """Write a script, which nothing must be in the place of."""
     refuse_foreign_link(str(path.parents[2]), str(path))
-    path.parent.parent.mkdir(mode=0o755, exist_ok=True)  # whatever the umask: others must not write there
-    path.parent.mkdir(mode=0o755, exist_ok=True)
+    _make_folder(path.parent)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
         file.write(text)
+
+
+def _make_folder(folder: Path) -> None:
+    # whatever the umask: others must not write there
+    folder.parent.mkdir(mode=0o755, exist_ok=True)
+    folder.mkdir(mode=0o755, exist_ok=True)
 
 
 def forget_script(path: Path) -> None:
