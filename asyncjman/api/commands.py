@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -80,16 +81,25 @@ class JobCommands(JobReader):
         timeout: float | None = None,
         on_trouble: Callable[[str], None] = lambda _: None,
     ) -> list[Job]:
-        """Wait until the jobs that are meant ended; return them.
+        """Wait until the jobs that are meant ended, of some only the tasks that are named; return the jobs.
 
         Raises TimeoutError after ``timeout`` seconds. ``on_trouble`` is told, in a line, of what somebody
         may have to do meanwhile.
         """
-        from asyncjman.scheduler.waits import until_finished
+        from asyncjman.scheduler.waits import until_finished, until_tasks_finished
 
-        selected = await self.chosen(selection)
+        meant = await self.resolve(selection)
+        selected = await self.chosen(meant)
         unfinished = [job.id for job in selected if job.status not in FINISHED]
-        waiting: Awaitable[None] = until_finished(self.session.database, unfinished, timeout)
+        whole = [job_id for job_id in unfinished if job_id not in meant.tasks]
+        only = {job_id: meant.tasks[job_id] for job_id in unfinished if job_id in meant.tasks}
+
+        async def until_both_ended() -> None:
+            async with asyncio.timeout(timeout):
+                await until_finished(self.session.database, whole)
+                await until_tasks_finished(self.session.database, only)
+
+        waiting: Awaitable[None] = until_both_ended()
         if self.is_owner:
             from asyncjman.scheduler.poller import in_error
 

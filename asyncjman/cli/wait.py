@@ -4,6 +4,7 @@
 Examples:
   jman wait                       all jobs
   jman wait 3-5 --timeout 1h      three jobs, for an hour at most (exit 124 then; nothing is stopped)
+  jman wait 3.1-10                ten tasks of a job
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from asyncjman.cli.options import Named
 from asyncjman.errors import EXIT_DONE, EXIT_JOB_FAILED, WaitedInVain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from asyncjman.api.manager import JobManager
     from asyncjman.model.job import Job
@@ -41,10 +42,10 @@ def wait_command(
     import asyncio
 
     from asyncjman.model.selection import Selection, format_ids, ranges_of
-    from asyncjman.model.status import FINISHED, Status, in_words
+    from asyncjman.model.status import FINISHED, in_words
 
     globals_: Globals = context.obj
-    selection = named.whole_jobs(globals_, "wait", derived_names=True)
+    selection = named.selection(globals_, derived_names=True)
 
     hooks = Hooks(on_finish, on_failure)
     seconds = None if timeout is None else _seconds(timeout)
@@ -53,7 +54,8 @@ def wait_command(
     async def wait() -> int:
         async with opened(globals_, within=seconds) as manager:
             await refresh(manager, globals_)
-            selected = [job async for job in manager.select(selection)]
+            chosen = await manager.resolve(selection)
+            selected = [job async for job in manager.select(chosen)]
             if not selected:
                 say_none(globals_, selection)
                 return EXIT_DONE
@@ -66,16 +68,19 @@ def wait_command(
                 say(f"job {format_ids(local)} waits for a jman --local execute")
             try:
                 left = None if seconds is None else max(0.0, begun + seconds - time.monotonic())
-                ended = await _followed(manager, selection, left) if unfinished else selected
+                ended = await _followed(manager, chosen, left) if unfinished else selected
             except TimeoutError:
                 raise WaitedInVain(f"not all jobs ended within {seconds:g} s; nothing was stopped") from None
-            bad = [job for job in ended if job.status is not Status.SUCCESS]
+            bad = [job for job in ended if await _is_bad(manager, job, chosen.tasks.get(job.id, ()))]
             for job in bad[:_MOST_LINES]:
+                if job.id in chosen.tasks:
+                    say(f"not all of these tasks of job {job.id} succeeded")
+                    continue
                 reason = f": {job.reason}" if job.reason and not job.spec.array else ""
                 say(f"job {job.id} {in_words(job.status)}{reason}{_how_many(job)}")
             if len(bad) > _MOST_LINES:
                 say(f"and {len(bad) - _MOST_LINES} more jobs")
-            await _say_failures(manager, bad)
+            await _say_failures(manager, bad, chosen.tasks)
             code = EXIT_JOB_FAILED if bad else EXIT_DONE
             if hooks:
                 among = Selection(ids=ranges_of(job.id for job in ended))
@@ -103,7 +108,16 @@ async def _followed(manager: JobManager, selection: Selection, timeout: float | 
         follower.leave()
 
 
-async def _say_failures(manager: JobManager, bad: Sequence[Job]) -> None:
+async def _is_bad(manager: JobManager, job: Job, only: Sequence[int]) -> bool:
+    """Tell whether a job, or one of these tasks of it, is no success."""
+    from asyncjman.model.status import Status
+
+    if not only:
+        return job.status is not Status.SUCCESS
+    return any([task.status is not Status.SUCCESS async for task in manager.tasks(job, only)])
+
+
+async def _say_failures(manager: JobManager, bad: Sequence[Job], only: Mapping[int, Sequence[int]]) -> None:
     """Say why jobs failed, what is left of them, and what to type."""
     from collections import Counter
 
@@ -114,14 +128,17 @@ async def _say_failures(manager: JobManager, bad: Sequence[Job]) -> None:
 
     if not bad:
         return
-    groups = await manager.failures([job.id for job in bad])
+    groups = await manager.failures([job.id for job in bad], only)
     for shown in group_lines(await manager.failure_examples(groups[:MAX_GROUPS]), color=False):
         say(shown)
     if len(groups) > MAX_GROUPS:
         say(f"and {len(groups) - MAX_GROUPS} more causes (jman failures shows all)")
     counts: Counter[Status] = Counter()
     for job in bad:
-        counts.update(job.counts)
+        if job.id in only:
+            counts.update([task.status async for task in manager.tasks(job, only[job.id])])
+        else:
+            counts.update(job.counts)
     run = any(job.spec.engine == "local" for job in bad)
     ids = [job.id for job in bad] if len(bad) <= _MOST_LINES else ()
     if line := left_line(counts, len(groups), ids, run=run):

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from asyncjman.model.job import PLAIN_TASK, Task
-from asyncjman.model.status import Status
+from asyncjman.model.status import FINISHED, Status
 from asyncjman.store.database import Reader, Transaction, View
 from asyncjman.store.rows import TASK_COLUMNS, status_of, task_of
 
@@ -86,6 +86,21 @@ async def ends(source: Reader | Transaction, job_id: int) -> list[tuple[int, boo
         (job_id,),
     )
     return [(row[0], bool(row[1]), row[2]) for row in rows]
+
+
+async def count_open(source: Reader, job_id: int, task_ids: Sequence[int]) -> int:
+    """Return how many of these tasks have not ended; of a job that was deleted none."""
+    known = await source.fetch("SELECT default_status FROM job WHERE id = ?", (job_id,))
+    if not known:
+        return 0
+    rows = await source.fetch(
+        "SELECT count(*), count(finished_at) FROM task WHERE job_id = ? "
+        "AND task_id IN (SELECT value FROM json_each(?))",
+        (job_id, json.dumps(list(task_ids))),
+    )
+    have_rows, ended = rows[0]
+    untouched = 0 if status_of(known[0][0], job_id) in FINISHED else len(task_ids) - have_rows
+    return int(have_rows - ended + untouched)
 
 
 async def successes(source: Reader | Transaction, job_id: int, task_ids: Iterable[int]) -> set[int]:

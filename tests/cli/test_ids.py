@@ -229,7 +229,7 @@ def test_array_ids_go_with_one_job_by_any_word(three: Jman) -> None:
     assert "one way" in three("stop", "2.1", "-a", "1", code=2).err
 
 
-@pytest.mark.parametrize("command", ["execute", "communicate", "wait"])
+@pytest.mark.parametrize("command", ["execute", "communicate"])
 def test_what_takes_whole_jobs_says_so(three: Jman, command: str) -> None:
     assert f"jman {command} takes whole jobs: write 2, not 2.3" in three(command, "2.3", code=2).err
 

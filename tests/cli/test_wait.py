@@ -68,3 +68,24 @@ def test_failures_are_shown_with_the_ends_of_their_logs(jman: Jman) -> None:
     assert ": 12 tasks: no data\n  1.1-12\n  for example 1.1: exit status 3" in err
     assert "logs/bad.e1.1\n  | no data" in err
     assert err.count("| no data") == 1
+
+
+def test_single_tasks_are_waited_for(jman: Jman) -> None:
+    """The rest of their job goes on."""
+    jman.submit(
+        "-t",
+        "3",
+        "sh",
+        "-c",
+        "[ $SGE_TASK_ID = 3 ] && until [ -e go ]; do sleep 0.05; done; [ $SGE_TASK_ID != 2 ]",
+    )
+    process = jman.start("execute", "-p", "3")
+    wait_until(lambda: jman.tasks()[3]["status"] == "executing")
+    assert jman("wait", "1.1").err == ""
+    failed = jman("wait", "1.1-2", code=1).err
+    assert "not all of these tasks of job 1 succeeded" in failed
+    assert "left: 1 failed" in failed
+    assert "not all jobs ended" in jman("wait", "1.3", "--timeout", "0.2", code=124).err
+    (jman.folder / "go").touch()
+    jman("wait", "1.3")
+    assert process.wait(30) == 1
