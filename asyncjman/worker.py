@@ -203,6 +203,8 @@ def _load(folder: str) -> Callable[..., Any]:
     # what is loaded is of the program that made the call, in a folder of mode 0700
     with open(os.path.join(folder, FUNCTION), "rb") as file:  # noqa: PTH118, PTH123
         made = pickle.load(file)  # noqa: S301
+        if not isinstance(made, dict):
+            raise OtherPython("it was made by an earlier asyncjman: make the call once more")
         if made["python"] != _python():
             raise OtherPython(f"it was made by Python {made['python']}, but its worker is Python {_python()}")
         sys.path[:] = made["path"] + [one for one in sys.path if one not in made["path"]]
@@ -212,7 +214,7 @@ def _load(folder: str) -> Callable[..., Any]:
 
 
 class OtherPython(Exception):
-    """A pickle of another Python's: it may be read wrongly, or not at all."""
+    """A pickle of another Python's, or of an earlier asyncjman's: it may be read wrongly, or not at all."""
 
 
 def _called(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -245,8 +245,7 @@ async def _what_is_left(manager: JobManager, only: frozenset[int] | None, *, did
         return line and f"left: {line}"
     if line is None:
         return f"nothing to run: {totals.counts[Status.SUCCESS]} success (jman resubmit --also-success)"
-    resume = "; jman execute --resume runs what was stopped" if totals.counts.get(Status.STOPPED) else ""
-    return f"nothing to run: {line}{resume}"
+    return f"nothing to run: {line}"
 
 
 def _settings_parallel() -> str:

@@ -75,9 +75,9 @@ def left_line(
     if not parts:
         return None
     ids = f" {format_ids(job_ids)}" if job_ids else ""
-    steps = [f"jman resubmit{ids}"] if stopped or failed or skipped else []
-    if run and (steps or not_started):
-        steps.append(f"jman execute{ids}")
+    steps = [f"jman resubmit{ids}"] if failed or skipped or (stopped and not run) else []
+    if run and (steps or not_started or stopped):
+        steps.append(f"jman execute{' --resume' if stopped and not steps else ''}{ids}")
     advice = [" && ".join(steps)] if steps else []
     if failed:
         advice.append(f"jman failures{ids}")

@@ -273,6 +273,13 @@ async def test_a_worker_with_another_python(monkeypatch: pytest.MonkeyPatch) -> 
             await jm.call(add, 1)
 
 
+async def test_a_function_that_an_earlier_asyncjman_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asyncjman.api.pickles.header", lambda: add)  # the file began with the function
+    async with JobManager() as jm:
+        with pytest.raises(CallFailed, match="made by an earlier asyncjman: make the call once more"):
+            await jm.call(add, 1)
+
+
 async def test_pickles_are_private_and_not_in_the_database(folder: Path) -> None:
     async with JobManager() as jm:
         handle = await jm.start(lambda word: word.upper(), "a-secret-argument")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.tools import Jman
 
-MUCH = 5000  # tasks of a job: their list is longer than a pipe and all buffers
+MUCH = 3500  # tasks of a job: their list is longer than a pipe and all buffers
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]], ids=["table", "json"])

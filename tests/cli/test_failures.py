@@ -83,7 +83,7 @@ def test_what_was_stopped_is_told_and_resumed(jman: Jman) -> None:
     jman.submit("-t", "3", "true")
     jman("stop", "1")
     told = jman("--local", "execute", code=1).err
-    assert "nothing to run: 3 stopped: jman resubmit && jman execute; jman execute --resume" in told
+    assert "nothing to run: 3 stopped: jman execute --resume" in told
     jman("execute", "--resume")
     assert jman.job()["tasks"] == {"success": 3}
     assert "nothing to run: 3 success" in jman("execute").err

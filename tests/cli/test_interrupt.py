@@ -31,7 +31,7 @@ def test_a_signal_stops_what_runs(jman: Jman, sign: signal.Signals) -> None:
     assert [task["status"] for task in jman.tasks(1).values()] == ["stopped", "stopped"]
     assert jman.status()[2] in ("submitted", "waiting")
     assert "Traceback" not in jman.output_of(process)
-    assert "left: 2 stopped: jman resubmit && jman execute" in jman("execute", code=1).err
+    assert "left: 2 stopped: jman execute --resume" in jman("execute", code=1).err
     assert jman.status() == {1: "stopped", 2: "success"}
 
 
