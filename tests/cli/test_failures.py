@@ -90,16 +90,17 @@ def test_what_was_stopped_is_told_and_resumed(jman: Jman) -> None:
 
 
 def test_two_executes_end_with_equal_words(jman: Jman) -> None:
-    """Each ran some of the tasks; both say how all of them are."""
+    """Each may have run some of the tasks; both say how all of them are."""
     jman.submit("-t", "6", "sh", "-c", "until [ -e go ]; do sleep 0.05; done; exit 2")
     both = [jman.start("--local", "execute", "--no-progress", "-p", "3") for _ in range(2)]
-    wait_until(lambda: jman.job()["tasks"].get("executing") == 6)
+    wait_until(lambda: jman.job()["tasks"].get("executing", 0) >= 3)
     (jman.folder / "go").touch()
     assert [one.wait(30) for one in both] == [1, 1]
     for one in both:
         output = jman.output_of(one)
-        assert "failure        6" in output and "6 tasks: exit status 2" in output
-        assert "left: 6 failed: jman resubmit" in output
+        assert ": 6 failed: jman resubmit && jman execute; jman failures" in output
+        if "started" in output:  # the other one may have claimed all of them
+            assert "failure        6" in output and "6 tasks: exit status 2" in output
 
 
 def test_what_was_skipped_names_what_the_first_failure_wrote(jman: Jman) -> None:

@@ -28,7 +28,7 @@ def test_the_tutorial_session(sge: SgeJman) -> None:
     after = sge("submit", "-n", "after", "--dependencies", 1, 2, "--", "sh", "-c", "echo last").out
     third = re.match(r"Submitted (\d+) ", after)
     assert third
-    assert "job 1: failure (exit status 3)\n" in sge("wait", code=1).err
+    assert "job 1 failed: exit status 3\n" in sge("wait", code=1).err
     table = sge("list").lines
     assert table[0].split() == [
         "job-id", "grid-id", "queue", "status", "tasks", "age", "host", "name", "arguments"
