@@ -48,11 +48,14 @@ def test_a_command_that_is_missing(engine: Engine) -> None:
 
 
 def test_a_folder_that_is_missing(engine: Engine) -> None:
-    folder = engine.jman.folder / "gone"
+    folder, moved = engine.jman.folder / "gone", engine.jman.folder / "moved"
     folder.mkdir()
-    submit(engine, "-d", str(folder), "-l", str(engine.jman.folder), "-n", "x", "sh", "-c", "echo > ../ran")
-    engine.jman.folder.joinpath("gone").rename(engine.jman.folder / "moved")
-    job = engine.end()
+    submit(engine, "sh", "-c", f"until [ -e '{moved}' ]; do sleep 0.05; done")
+    words = ("-d", str(folder), "-l", str(engine.jman.folder), "-n", "x", "-x", "1")
+    submit(engine, *words, "sh", "-c", "echo > ../ran")
+    folder.rename(moved)
+    engine.end()
+    job = engine.jman.job(2)
     if (engine.jman.folder / "ran").exists():
         pytest.fail("it ran in another folder")
     assert job["status"] == "failure"
