@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 COUNT = 150
 MIXED_COUNT = 60
 """Of histories with clusters: each takes twice as long."""
-NEW_COUNT = 10
+NEW_COUNT = 3
 MOST = 2000
 LONG = 25
 """How many histories a processor runs before it says what came of them."""
