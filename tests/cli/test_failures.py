@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from typing import Any
 
 from tests.cli.tools import Jman, wait_until
@@ -58,7 +59,7 @@ def test_single_tasks_and_causes(jman: Jman) -> None:
 def test_what_an_earlier_version_stored_is_grouped_too(jman: Jman) -> None:
     jman.submit("-t", "2", "-l", "logs", "sh", "-c", DAY)
     jman("--local", "execute", code=1)
-    with sqlite3.connect(jman.database) as connection:
+    with closing(sqlite3.connect(jman.database)) as connection, connection:
         connection.execute("DELETE FROM failure")
     assert [one["signature"] for one in groups_of(jman)] == ["cat: PATH: No such file", "lost host HOST:N"]
 
