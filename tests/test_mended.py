@@ -22,7 +22,7 @@ from asyncjman.model.status import Status
 from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.recorder import Recorder
 from asyncjman.scheduler.workload import Workload
-from asyncjman.store import jobs, runners, transitions
+from asyncjman.store import claims, jobs, runners
 from asyncjman.store.database import Database
 from asyncjman.store.schedule import JobSummary
 from tests.making import add_jobs, add_runner, spec_of
@@ -98,7 +98,7 @@ def test_05_a_connect_that_fails_keeps_the_process_alive(tmp_path: Path) -> None
 import asyncio, sqlite3
 from pathlib import Path
 from asyncjman.errors import DatabaseProblem
-from asyncjman.store import database, opening
+from asyncjman.store import claims, database, opening
 async def main():
     (await_ := await database.Database.open(Path('a'), create=True))
     await await_.close()
@@ -123,8 +123,8 @@ async def test_06_a_reason_that_is_no_utf8(tmp_path: Path) -> None:
         await add_jobs(db, spec_of())
         runner = await add_runner(db)
         async with db.transaction() as tx:
-            await transitions.claim(tx, runner, [(1, 0, None)], [])
-            await transitions.end(tx, runner, [done("folder missing: /tmp/\udcff")])
+            await claims.claim(tx, runner, [(1, 0, None)], [])
+            await claims.end(tx, runner, [done("folder missing: /tmp/\udcff")])
     finally:
         await db.close()
 

@@ -28,7 +28,7 @@ class CallHandle(JobHandle, Generic[T_co]):
         return f"<CallHandle {self.id} {self.status}>"
 
     # a job's result is what its function returned
-    def __await__(self) -> Generator[Any, None, T_co]:  # type: ignore[override]
+    def __await__(self) -> Generator[Any, None, T_co]:  # type: ignore[override]  # not a JobResult
         return self.value().__await__()
 
     async def value(self, timeout: Duration | None = None) -> T_co:

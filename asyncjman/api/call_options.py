@@ -66,7 +66,7 @@ def checked(options: CallOptions) -> CallOptions:
 
 def of_jobs(options: CallOptions) -> SubmitOptions:
     """Return those that ``submit`` has, too."""
-    return {name: one for name, one in options.items() if name not in _OF_FUNCTIONS}  # type: ignore[return-value]
+    return {name: one for name, one in options.items() if name not in _OF_FUNCTIONS}  # type: ignore[return-value]  # what is left is its keys
 
 
 def applied(request: JobRequest, options: CallOptions) -> JobRequest:

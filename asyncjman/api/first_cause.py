@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from asyncjman.api import tasks
-from asyncjman.api.failures import groups
 from asyncjman.model.graph import Verdict, verdict
 from asyncjman.model.job import Job, Task
 from asyncjman.model.selection import TaskFilter
 from asyncjman.model.status import FINISHED, Status, in_words
-from asyncjman.store import jobs
+from asyncjman.store import failures, jobs
 from asyncjman.store.database import Reader
 
 _FAILED = TaskFilter(statuses=frozenset({Status.FAILURE}))
@@ -31,7 +30,9 @@ async def first_cause(database: Reader, job: Job) -> str | None:
         return None
     chain = f"{' ← '.join(_shortened(steps))} {in_words(job.status)}"
     if job.status is Status.FAILURE and (failed := await _failed(database, job)):
-        chain += f": {_described(job, *failed)}{await _signature(database, job)}"
+        task, count = failed
+        words = await failures.signature_text(database, task.job_id, task.task_id, task.attempt)
+        chain += f": {_described(job, task, count, words)}"
     return chain
 
 
@@ -59,16 +60,11 @@ async def _failed(database: Reader, job: Job) -> tuple[Task, int] | None:
     return None
 
 
-async def _signature(database: Reader, job: Job) -> str:
-    """Return what the first group of failures has in common, where that says more than the reason."""
-    found = await groups(database, [job.id])
-    if not found or found[0].signature.text == (job.reason or ""):
-        return ""
-    return f" ({found[0].signature.text})"
-
-
-def _described(job: Job, task: Task, count: int) -> str:
+def _described(job: Job, task: Task, count: int, signature: str) -> str:
+    """Say why the first task failed, with its signature where that says more, and how many others did."""
     reason = task.reason or "no reason is known"
+    if signature and signature != reason:
+        reason += f" ({signature})"
     if not task.task_id:
         return reason
     given = "".join(f" {name}={value}" for name, value in job.spec.parameters(task.task_id).items())

@@ -167,8 +167,11 @@ class FunctionVerbs:
         from asyncjman.api.call_options import checked
         from asyncjman.api.calling import map_
 
-        own: CallOptions = {"name": name, "log_dir": log_dir}
-        given: CallOptions = {key: one for key, one in own.items() if one is not None}  # type: ignore[assignment]
+        given: CallOptions = {}
+        if name is not None:
+            given["name"] = name
+        if log_dir is not None:
+            given["log_dir"] = log_dir
         return await map_(
             self._owner,
             function,

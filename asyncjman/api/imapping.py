@@ -185,7 +185,7 @@ class Imap:
         results = values.results_of(self._manager.path, handle.job)
         tasks: dict[int, Task] = {one.task_id - 1: one for one in ended}
         # a value is read by the index of its task alone
-        result = JobResult(job_id=handle.id, status=handle.status, tasks=tasks)  # type: ignore[arg-type]
+        result = JobResult(job_id=handle.id, status=handle.status, tasks=tasks)  # type: ignore[arg-type]  # a dict
         in_thread = self._manager.session.database.runtime.in_thread
         for index, part in zip(tasks, await in_thread(values.outcomes, results, result, tasks), strict=True):
             start = index * self._chunk

@@ -125,7 +125,7 @@ def _is_big(one: object) -> bool:
     """Tell whether this is a big object that nothing else can be a part of."""
     kind = type(one)
     if kind is bytes or kind is str or kind is bytearray:
-        return len(one) >= BIG_BYTES  # type: ignore[arg-type]
+        return len(one) >= BIG_BYTES  # type: ignore[arg-type]  # `kind` narrows nothing
     if kind.__name__ == "ndarray" and kind.__module__ == "numpy":
-        return bool(one.nbytes >= BIG_BYTES and not one.dtype.hasobject)  # type: ignore[attr-defined]
+        return bool(one.nbytes >= BIG_BYTES and not one.dtype.hasobject)  # type: ignore[attr-defined]  # numpy is not imported
     return False

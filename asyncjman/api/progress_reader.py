@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -75,12 +74,6 @@ class ProgressReader:
         found = await self._read()
         self._costs.append(monotonic() - begun)
         return found
-
-    async def watch(self) -> AsyncIterator[Progress]:
-        """Yield how far the jobs are, again and again."""
-        while True:
-            yield await self.read()
-            await asyncio.sleep(self.pause)
 
     async def _read(self) -> Progress:
         now = self._database.runtime.time()

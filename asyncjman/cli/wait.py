@@ -129,10 +129,9 @@ async def _say_failures(manager: JobManager, bad: Sequence[Job], only: Mapping[i
     if not bad:
         return
     groups = await manager.failures([job.id for job in bad], only)
-    for shown in group_lines(await manager.failure_examples(groups[:MAX_GROUPS]), color=False):
+    examples = await manager.failure_examples(groups[:MAX_GROUPS])
+    for shown in group_lines(examples, color=False, more=len(groups) - MAX_GROUPS):
         say(shown)
-    if len(groups) > MAX_GROUPS:
-        say(f"and {len(groups) - MAX_GROUPS} more causes (jman failures shows all)")
     counts: Counter[Status] = Counter()
     for job in bad:
         if job.id in only:

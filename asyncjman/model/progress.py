@@ -171,11 +171,6 @@ class Progress:
     def executing(self) -> int:
         return self.counts.get(Status.EXECUTING, 0)
 
-    @property
-    def hidden_jobs(self) -> int:
-        """Return how many jobs are counted and not among ``jobs``."""
-        return max(0, self.job_count - len(self.jobs))
-
 
 def done_of(counts: Mapping[Status, int]) -> int:
     """Return how many tasks have ended, however they did."""

@@ -35,19 +35,13 @@ def closing_lines(closing: Closing) -> list[str]:
     color = use_color()
     lines = [""]
     if closing.groups:
-        lines += [*group_lines(closing.groups, color=color), *more_lines(closing), ""]
+        lines += [*group_lines(closing.groups, color=color, more=closing.causes - len(closing.groups)), ""]
     lines += ["status     tasks", "=========  ====="]
     for status in Status:
         if count := closing.counts.get(status, 0):
             word = colored(f"{status:<9}", status) if color else f"{status:<9}"
             lines.append(f"{word}  {count:>5}")
     return [*lines, f"took {duration(closing.seconds)}, CPU time {duration(closing.cpu_seconds)}"]
-
-
-def more_lines(closing: Closing) -> list[str]:
-    """Return a line where there are more groups than are shown."""
-    more = closing.causes - len(closing.groups)
-    return [f"and {more} more causes (jman failures shows all)"] if more > 0 else []
 
 
 def left_line(

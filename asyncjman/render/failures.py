@@ -73,10 +73,10 @@ def short_ids(group: Group, width: int = _MAX_IDS) -> str:
     return cut[: max(cut.rfind(","), cut.rfind(" "))] + "…"
 
 
-def group_lines(some: Sequence[Shown], *, color: bool, hosts: int = 0) -> list[str]:
+def group_lines(some: Sequence[Shown], *, color: bool, hosts: int = 0, more: int = 0) -> list[str]:
     """Return for each group how many failed of what, which, and one of them with the end of its log.
 
-    ``hosts``: name those of a group where there are so few.
+    ``hosts``: name those of a group where there are so few; ``more``: groups that are not among these.
     """
     lines: list[str] = []
     for group, example in some:
@@ -86,6 +86,8 @@ def group_lines(some: Sequence[Shown], *, color: bool, hosts: int = 0) -> list[s
         text = printable(group.signature.text)
         lines.append(f"{word} {group.signature.id}: {count}{where}: {text}")
         lines += _example_lines(group, example)
+    if more > 0:
+        lines.append(f"and {more} more causes (jman failures shows all)")
     return lines
 
 

@@ -21,7 +21,7 @@ from asyncjman.model.job import Task
 from asyncjman.model.status import Status
 from asyncjman.runtime import SYSTEM, Runtime
 from asyncjman.scheduler.job_state import JobState
-from asyncjman.store.transitions import Claim
+from asyncjman.store.claims import Claim
 
 STOPPED = "stopped"
 RETRY_SECONDS = 0.1

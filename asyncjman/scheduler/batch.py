@@ -10,7 +10,7 @@ from asyncjman.model.job import Task
 from asyncjman.model.status import Status
 from asyncjman.scheduler.resolving import resolve_dependents
 from asyncjman.scheduler.skips import Skip, store_skips
-from asyncjman.store import schedule, transitions
+from asyncjman.store import claims, schedule, transitions
 from asyncjman.store.database import Transaction
 
 
@@ -83,14 +83,14 @@ async def store(tx: Transaction, runner: int | None, batch: Batch) -> tuple[dict
     was to be skipped that no dependency skips any more.
     """
     await transitions.set_ready(tx, batch.ready)
-    await transitions.retry(tx, runner, batch.retried)
-    await transitions.start(tx, runner, list(batch.started.values()))
+    await claims.retry(tx, runner, batch.retried)
+    await claims.start(tx, runner, list(batch.started.values()))
     await transitions.mark_jobs_started(tx, [(start, job_id) for job_id, start in batch.job_starts.items()])
     skipped = [task for task in batch.finished if task.status is Status.SKIPPED]
     finished = [task for task in batch.finished if task.status is not Status.SKIPPED] if skipped else None
-    await transitions.end(tx, runner, batch.finished if finished is None else finished)
+    await claims.end(tx, runner, batch.finished if finished is None else finished)
     now = tx.runtime.time()
-    stopped = await transitions.release(tx, runner, batch.released, now)
+    stopped = await claims.release(tx, runner, batch.released, now)
     touched = batch.touched | stopped
     closed = await transitions.close_jobs(tx, touched, now) if touched else []
     if stopped:

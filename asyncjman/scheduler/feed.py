@@ -8,8 +8,8 @@ from asyncjman.scheduler.job_state import JobState, Line
 from asyncjman.scheduler.recorder import Recorder
 from asyncjman.scheduler.workload import Workload
 from asyncjman.store import jobs, tasks
+from asyncjman.store.claims import Claim
 from asyncjman.store.database import Database
-from asyncjman.store.transitions import Claim
 from asyncjman.system.logs import display_name
 
 LOOK_AHEAD_SECONDS = 0.25

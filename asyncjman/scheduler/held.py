@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from asyncjman.scheduler.attempts import Attempt, Key
 from asyncjman.scheduler.job_state import JobState
-from asyncjman.store.transitions import Claim
+from asyncjman.store.claims import Claim
 
 
 class Held:

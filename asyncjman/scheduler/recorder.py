@@ -14,12 +14,12 @@ from asyncjman.scheduler.batch import Batch, store
 from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.dependencies import held_back
 from asyncjman.scheduler.removal import finish_before
-from asyncjman.store import runners, schedule, tasks, transitions
+from asyncjman.store import claims, runners, schedule, tasks
+from asyncjman.store.claims import Claim
 from asyncjman.store.completion import to_completion
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.runners import Runner
 from asyncjman.store.schedule import JobSummary
-from asyncjman.store.transitions import Claim
 
 GROUP_SECONDS = 0.02
 RETRY_SECONDS = 1.0
@@ -142,7 +142,7 @@ class Recorder:
         """
         result = Claimed([], [], set())
 
-        async def claims(tx: Transaction) -> None:
+        async def claim_allowed(tx: Transaction) -> None:
             if self.runner is not None:
                 await runners.keep(tx, self.runner)  # claims without it could never be released
             result.full.clear()
@@ -154,9 +154,9 @@ class Recorder:
             left_out = {job_id for job_id, _ in (*result.full, *result.blocked)}
             whole = [one for one in spans if one[0] not in left_out]
             await finish_before(tx, {one[0] for one in allowed}, {one[:2] for one in allowed})
-            result.claims = await transitions.claim(tx, runner, allowed, whole)
+            result.claims = await claims.claim(tx, runner, allowed, whole)
 
-        await self._flush(claims)
+        await self._flush(claim_allowed)
         return result
 
     async def summaries(

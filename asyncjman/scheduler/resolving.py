@@ -40,15 +40,6 @@ async def unskip(tx: Transaction, job_id: int) -> list[int]:
     return await resolve_dependents(tx, [job_id])
 
 
-async def waiting_status(tx: Transaction, job_id: int) -> Status:
-    """Return the status of tasks that are to run once more, and have dependencies.
-
-    They wait, unless the job has something on a cluster: there, what waits is held, and what is to be sent
-    is submitted.
-    """
-    return Status.SUBMITTED if await submissions.active(tx, [job_id]) else Status.WAITING
-
-
 async def release_runner(tx: Transaction, runner: int, reason: str, now: float) -> None:
     """Release what a runner that is no more had claimed, with all that follows from it.
 

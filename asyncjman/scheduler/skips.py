@@ -15,7 +15,7 @@ from asyncjman.model.graph import Dependency, Kind, Verdict
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
 from asyncjman.scheduler.dependencies import judge
-from asyncjman.store import schedule, tasks, transitions
+from asyncjman.store import claims, schedule, tasks, transitions
 from asyncjman.store.database import Transaction
 from asyncjman.store.schedule import JobSummary
 
@@ -79,8 +79,8 @@ async def _store(
             skipped.append(task)
         else:
             right = False
-            await transitions.release(tx, runner, [(job_id, task.task_id)], now)
-    await transitions.end(tx, runner, skipped)
+            await claims.release(tx, runner, [(job_id, task.task_id)], now)
+    await claims.end(tx, runner, skipped)
     for task_ids, reason in wanted.others:
         some = tuple(one for one in task_ids if may is None or one in may)
         if some or (may is None and not task_ids):

@@ -112,6 +112,16 @@ async def errors_of(database: Reader, job_id: int, task_id: int, attempt: int) -
         return b""  # a damaged value says nothing
 
 
+async def signature_text(database: Reader, job_id: int, task_id: int, attempt: int) -> str:
+    """Return the signature of an attempt that failed, as text; "" where none was stored."""
+    rows = await database.fetch(
+        "SELECT signature.text FROM failure JOIN signature ON signature.id = failure.signature "
+        "WHERE failure.job_id = ? AND failure.task_id = ? AND failure.attempt = ?",
+        (job_id, task_id, attempt),
+    )
+    return rows[0][0] if rows else ""
+
+
 async def drift_of(database: Reader, job_id: int, task_id: int, attempt: int) -> str:
     """Return what was different where an attempt failed from where it was submitted; "" where nothing was."""
     rows = await database.fetch(

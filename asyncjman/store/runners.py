@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from asyncjman.store.claims import UNCLAIMED
 from asyncjman.store.database import Reader, Transaction, View
 from asyncjman.store.jobs import REVISION
 from asyncjman.store.rows import TASK_COLUMNS, text, untext
-from asyncjman.store.transitions import UNCLAIMED
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,16 +202,6 @@ async def some(source: Reader | View, job_id: int, task_ids: Sequence[int]) -> l
     return [task_of(row) for row in rows]
 
 
-async def failed(database: Reader, job_ids: Iterable[int], limit: int) -> list[Task]:
-    """Return the first tasks of these jobs that failed."""
-    rows = await database.fetch(
-        f"SELECT {TASK_COLUMNS} FROM task WHERE job_id IN (SELECT value FROM json_each(?)) "
-        "AND status = 'failure' ORDER BY job_id, task_id LIMIT ?",
-        (json.dumps(list(job_ids)), limit),
-    )
-    return [task_of(row) for row in rows]
-
-
 async def get(database: Reader, job_id: int, task_id: int) -> Task | None:
     """Return a task that has a row."""
     rows = await database.fetch(

@@ -19,8 +19,8 @@ from asyncjman.scheduler.held import Held
 from asyncjman.scheduler.job_state import JobState
 from asyncjman.scheduler.options import Options
 from asyncjman.scheduler.recorder import Claimed
+from asyncjman.store.claims import Claim
 from asyncjman.store.schedule import JobSummary
-from asyncjman.store.transitions import Claim
 from tests.making import stored
 
 TOKEN = "0" * 32

@@ -17,7 +17,7 @@ from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.feed import Feed
 from asyncjman.scheduler.recorder import Recorder
 from asyncjman.scheduler.workload import Workload
-from asyncjman.store import jobs, runners, schedule, transitions
+from asyncjman.store import claims, jobs, runners, schedule
 from asyncjman.store.database import Database, Transaction
 from tests.making import add_jobs, add_runner, spec_of
 
@@ -88,14 +88,14 @@ async def test_a_problem_that_passes_loses_nothing(desk: Desk, monkeypatch: pyte
     await add_jobs(desk.database, spec_of())
     await desk.recorder.claim(await desk.enter(), [(1, 0, None)], [], {})
     monkeypatch.setattr("asyncjman.scheduler.recorder.RETRY_SECONDS", 0)
-    store, faults = transitions.end, [DatabaseProblem("disk full"), DatabaseProblem("disk full")]
+    store, faults = claims.end, [DatabaseProblem("disk full"), DatabaseProblem("disk full")]
 
     async def sometimes(tx: Transaction, runner: int | None, rows: list[Task]) -> None:
         await store(tx, runner, rows)
         if faults:
             raise faults.pop()
 
-    monkeypatch.setattr(transitions, "end", sometimes)
+    monkeypatch.setattr(claims, "end", sometimes)
     heard = desk.bus.subscribe()
     desk.recorder.task_finished(ended())
     await desk.recorder.flush()
@@ -117,7 +117,7 @@ async def test_a_problem_that_stays_is_raised_and_nothing_published(
         tries += 1
         raise DatabaseProblem("disk full")
 
-    monkeypatch.setattr(transitions, "end", never)
+    monkeypatch.setattr(claims, "end", never)
     heard = desk.bus.subscribe()
     desk.recorder.task_finished(ended())
     with pytest.raises(DatabaseProblem, match="disk full"):

@@ -230,16 +230,6 @@ FOUND |= {
         },
         failing=0.25,
     ),
-    "a job was left open when the only task that ran of it was deleted, and its cluster did not answer": plan(
-        job(2, on="north"),
-        job(0, (0.0, "any")),
-        at={
-            2.0: Wait(FIRST, 3.0),
-            4.9: Trouble("north", "rough", 20.0),
-            **{5.0 + 0.1 * n: Delete(FIRST, 0.9) for n in range(3)},
-        },
-        seconds=6.0,
-    ),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from asyncjman.model.status import Status
-from asyncjman.store import jobs, schedule, tasks, transitions
+from asyncjman.store import claims, jobs, schedule, tasks, transitions
 from asyncjman.store.database import Database, Transaction
 from tests.store.test_transitions import ended
 
@@ -43,11 +43,11 @@ async def test_no_query_of_the_hot_path_reads_all_tasks(database: Database) -> N
     spy = _Spy(database)
     source: Database = spy  # type: ignore[assignment]
     tx: Transaction = spy  # type: ignore[assignment]
-    await transitions.claim(tx, 1, [(1, 1, "1-3")], [(1, 1, 2)])
+    await claims.claim(tx, 1, [(1, 1, "1-3")], [(1, 1, 2)])
     await tasks.held_counts(tx, [1])
-    await transitions.start(tx, 1, [(1.0, 1, "h", 1, 1, 1)])
-    await transitions.end(tx, 1, [ended(1, 1, Status.SUCCESS)])
-    await transitions.release(tx, 1, [(1, 1)], 1.0)
+    await claims.start(tx, 1, [(1.0, 1, "h", 1, 1, 1)])
+    await claims.end(tx, 1, [ended(1, 1, Status.SUCCESS)])
+    await claims.release(tx, 1, [(1, 1)], 1.0)
     await transitions.set_ready(tx, [1])
     await transitions.close_jobs(tx, [1], 1.0)
     await tasks.to_stop(source, 1)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.status import FINISHED, Status
-from asyncjman.store import jobs, runners, transitions
+from asyncjman.store import claims, jobs, runners, transitions
 from asyncjman.store.database import Database, Transaction
 from tests.making import add_jobs, add_runner, spec_of
 from tests.store.test_transitions import ended
@@ -32,9 +32,9 @@ async def _operate(tx: Transaction, chance: random.Random, runner: int) -> None:
     some = chance.sample(sorted(Status), chance.randint(1, 8))
     match chance.randrange(8):
         case 0 | 1:
-            await transitions.claim(tx, runner, [(job_id, one, array) for one in ids], [])
+            await claims.claim(tx, runner, [(job_id, one, array) for one in ids], [])
         case 2:
-            await transitions.start(
+            await claims.start(
                 tx,
                 runner,
                 [
@@ -45,7 +45,7 @@ async def _operate(tx: Transaction, chance: random.Random, runner: int) -> None:
         case 3 | 4:
             held = await runners.held(tx, runner)
             status = chance.choice([Status.SUCCESS, Status.FAILURE, Status.STOPPED])
-            await transitions.end(
+            await claims.end(
                 tx,
                 runner,
                 [

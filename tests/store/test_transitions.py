@@ -12,9 +12,9 @@ import pytest
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import Task
 from asyncjman.model.status import FINISHED, Status
-from asyncjman.store import jobs, runners, schedule, tasks, transitions
+from asyncjman.store import claims, jobs, runners, schedule, tasks, transitions
+from asyncjman.store.claims import Claim
 from asyncjman.store.database import Database
-from asyncjman.store.transitions import Claim
 from tests.making import add_jobs, add_runner, spec_of
 
 
@@ -38,7 +38,7 @@ async def _claim(
     database: Database, runner: int, job_id: int, ids: list[int], array: str | None = None
 ) -> list[Claim]:
     async with database.transaction() as tx:
-        return await transitions.claim(tx, runner, [(job_id, one, array) for one in ids], [])
+        return await claims.claim(tx, runner, [(job_id, one, array) for one in ids], [])
 
 
 async def test_two_runners_that_want_the_same_tasks_share_them(database: Database, other: Database) -> None:
@@ -70,7 +70,7 @@ async def test_what_ended_is_not_claimed(database: Database, status: Status) -> 
     runner = await add_runner(database)
     await _claim(database, runner, 1, [1], "1-3")
     async with database.transaction() as tx:
-        await transitions.end(tx, runner, [ended(1, 1, status)])
+        await claims.end(tx, runner, [ended(1, 1, status)])
         await transitions.end_unstarted(tx, 2, Status.STOPPED, "stopped", 5.0)
     assert [one.task_id for one in await _claim(database, runner, 1, [1, 2], "1-3")] == [2]
     assert await _claim(database, runner, 2, [0]) == []
@@ -90,12 +90,12 @@ async def test_started_and_finished(database: Database) -> None:
     runner = await add_runner(database)
     assert await _claim(database, runner, 1, [0]) == [Claim(1, 0, 1)]
     async with database.transaction() as tx:
-        await transitions.start(tx, runner, [(10.0, 77, "here", 1, 0, 1)])
+        await claims.start(tx, runner, [(10.0, 77, "here", 1, 0, 1)])
         await transitions.mark_jobs_started(tx, [(10.0, 1)])
     assert [(one.attempt, one.executing) for one in await runners.held(database, runner)] == [(1, True)]
     async with database.transaction() as tx:
         assert await transitions.close_jobs(tx, [1], 11.0) == []
-        await transitions.end(tx, runner, [ended(1, 0, Status.FAILURE)])
+        await claims.end(tx, runner, [ended(1, 0, Status.FAILURE)])
         assert await transitions.close_jobs(tx, [1], 11.0) == [1]
         assert await transitions.close_jobs(tx, [1], 12.0) == []
     job = (await jobs.get(database, [1]))[0]
@@ -118,16 +118,16 @@ async def test_only_the_holder_of_a_claim_changes_its_task(database: Database) -
 
     async def try_all(runner: int, attempt: int) -> object:
         async with database.transaction() as tx:
-            await transitions.start(tx, runner, [(10.0, 77, "here", 1, 0, attempt)])
-            await transitions.retry(tx, runner, [ended(1, 0, Status.FAILURE, attempt=attempt)])
-            await transitions.end(tx, runner, [ended(1, 0, Status.FAILURE, attempt=attempt)])
-            await transitions.release(tx, other, [(1, 0)], 12.0)
+            await claims.start(tx, runner, [(10.0, 77, "here", 1, 0, attempt)])
+            await claims.retry(tx, runner, [ended(1, 0, Status.FAILURE, attempt=attempt)])
+            await claims.end(tx, runner, [ended(1, 0, Status.FAILURE, attempt=attempt)])
+            await claims.release(tx, other, [(1, 0)], 12.0)
         return await database.fetch("SELECT status, attempt, runner, started_at FROM task")
 
     assert await try_all(other, 1) == [("queued", 1, mine, None)]
     assert await try_all(mine, 2) == [("queued", 1, mine, None)]
     async with database.transaction() as tx:
-        await transitions.end(tx, mine, [ended(1, 0, Status.SUCCESS)])
+        await claims.end(tx, mine, [ended(1, 0, Status.SUCCESS)])
     assert await try_all(mine, 1) == [("success", 1, None, 10.0)]
     assert await tasks.attempts(database, 1, 0) == []
 
@@ -137,7 +137,7 @@ async def test_the_first_failed_task_speaks_for_an_array(database: Database) -> 
     runner = await add_runner(database)
     await _claim(database, runner, 1, [1, 2, 3, 4], "1-4")
     async with database.transaction() as tx:
-        await transitions.end(
+        await claims.end(
             tx, runner, [ended(1, one, Status.SUCCESS if one < 3 else Status.FAILURE) for one in range(1, 5)]
         )
     job = (await jobs.get(database, [1]))[0]
@@ -151,7 +151,7 @@ async def test_attempts_are_kept(database: Database) -> None:
     for attempt in (1, 2, 3):
         assert await _claim(database, runner, 1, [0]) == [Claim(1, 0, attempt, attempt)]
         async with database.transaction() as tx:
-            await transitions.end(tx, runner, [replace(ended(1, 0, Status.FAILURE), attempt=attempt)])
+            await claims.end(tx, runner, [replace(ended(1, 0, Status.FAILURE), attempt=attempt)])
             await transitions.close_jobs(tx, [1], 11.0)
             assert await transitions.reset(tx, 1, FINISHED, Status.SUBMITTED, None, 20.0) == 1
     assert await tasks.attempts(database, 1, 0) == [ended(1, 0, Status.FAILURE, attempt=n) for n in (1, 2, 3)]
@@ -172,7 +172,7 @@ async def test_reset_of_some_tasks_and_of_those_that_never_ran(database: Databas
     runner = await add_runner(database)
     await _claim(database, runner, 1, [1, 2], "1-6")
     async with database.transaction() as tx:
-        await transitions.end(tx, runner, [ended(1, 1, Status.SUCCESS), ended(1, 2, Status.FAILURE)])
+        await claims.end(tx, runner, [ended(1, 1, Status.SUCCESS), ended(1, 2, Status.FAILURE)])
         await transitions.end_unstarted(tx, 1, Status.STOPPED, "stopped", 5.0)
         assert await transitions.close_jobs(tx, [1], 6.0) == [1]
         not_success = FINISHED - {Status.SUCCESS}
@@ -212,10 +212,10 @@ async def test_release(database: Database) -> None:
     await _claim(database, dead, 1, [1, 2, 3], "1-4")
     await _claim(database, alive, 1, [4], "1-4")
     async with database.transaction() as tx:
-        await transitions.start(
+        await claims.start(
             tx, dead, [(10.0, 71, "here", 1, 1, 1), (10.0, 73, "here", 1, 3, 1), (10.0, 74, "here", 1, 4, 1)]
         )
-        await transitions.start(tx, alive, [(10.0, 74, "here", 1, 4, 1)])
+        await claims.start(tx, alive, [(10.0, 74, "here", 1, 4, 1)])
         await transitions.ask_to_stop(tx, [1], [3])
         await runners.release(tx, dead, "killed", 20.0)
         await runners.delete(tx, dead)

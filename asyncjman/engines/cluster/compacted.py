@@ -53,7 +53,8 @@ def compact(folder: Path, ended: Iterable[Record]) -> int:
 def known(folder: Path) -> set[int]:
     """Return the tasks of which the end is written down, in a record or in this file."""
     found = {one.task_id for one in records.scan(folder) if one.kind is RecordKind.EXIT}
-    with suppress(FileNotFoundError), open(folder / COMPACTED, encoding="ascii", errors="replace") as stream:  # noqa: PTH123
+    file = folder / COMPACTED
+    with suppress(FileNotFoundError), file.open(encoding="ascii", errors="replace") as stream:
         found |= {int(match[1]) for line in stream if (match := _LINE.fullmatch(line))}
     return found
 

@@ -117,10 +117,6 @@ def show_config() -> list[str]:
     return ["scontrol", "show", "config"]
 
 
-def ping() -> list[str]:
-    return ["scontrol", "ping"]
-
-
 def partitions() -> list[str]:
     """Return the command that prints the partitions, one a line: name (* for the default one), state."""
     return ["sinfo", "--noheader", "--format=%P|%a"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.cells.slurm import Cluster
@@ -142,13 +144,14 @@ def test_a_controller_that_hangs_makes_no_job_twice(slurm: Jman, slurm_cell: Clu
     answer_facts_of_the_site(slurm)
     with slurm_cell.hung():
         command = [*COMMAND, "submit", "-n", "x", "sh", "-c", "echo x >> ran"]
-        killed = subprocess.Popen(
+        with subprocess.Popen(
             command, cwd=slurm.folder, env=slurm.environment(), stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
-        sbatch = wait_until(lambda: children_of(killed.pid))
-        os.kill(killed.pid, signal.SIGKILL)
-        killed.wait()
+        ) as killed:  # fmt: skip
+            try:
+                sbatch = wait_until(lambda: connected_sbatch(killed.pid))
+            finally:
+                killed.kill()
         for pid in sbatch:
             os.kill(pid, signal.SIGKILL)
     assert [job["status"] for job in end(slurm)] == ["success", "success"]
@@ -166,16 +169,15 @@ def answer_facts_of_the_site(slurm: Jman) -> None:
     slurm.variables["PATH"] = f"{tools}:{environment['PATH']}"
 
 
-def children_of(pid: int) -> list[int]:
+def connected_sbatch(pid: int) -> list[int]:
     """Return the processes of sbatch that a process has started, once they have had time to connect."""
-    text = Path(f"/proc/{pid}/task/{pid}/children")
     found = []
-    for thread in text.parent.parent.iterdir():
-        try:
-            found += [int(one) for one in (thread / "children").read_text().split()]
-        except OSError:
-            continue
-    return [one for one in found if "sbatch" in Path(f"/proc/{one}/comm").read_text() and _is_connected(one)]
+    for child in psutil.Process(pid).children():
+        # those that answer quickly may end at any moment
+        with contextlib.suppress(psutil.NoSuchProcess, OSError):
+            if child.name() == "sbatch" and _is_connected(child.pid):
+                found.append(child.pid)
+    return found
 
 
 def _is_connected(pid: int) -> bool:
