@@ -30,6 +30,8 @@ from asyncjman.model.selection import Selection
 from asyncjman.model.status import FINISHED, Status
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from asyncjman.api.manager import JobManager
     from asyncjman.api.resubmission import Resubmitted
 
@@ -111,7 +113,7 @@ def resubmit_command(
                 why = "left by --no-dependents" if no_dependents else "other jobs that it waits for failed"
                 say(f"job {format_ids(skipped)} stays skipped: {why}")
             elif not done:
-                await _say_why(globals_, manager, selection)
+                await _say_why(globals_, manager, chosen, statuses)
 
     asyncio.run(resubmit())
 
@@ -132,11 +134,28 @@ def _print(one: Resubmitted) -> None:
         say(f"jman: {problem}")
 
 
-async def _say_why(globals_: Globals, manager: JobManager, selection: Selection) -> None:
+async def _say_why(
+    globals_: Globals, manager: JobManager, selection: Selection, wanted: Collection[Status]
+) -> None:
+    """Say what there is of these jobs, or tasks, and which option takes it."""
     from collections import Counter
 
-    found = Counter([job.status async for job in manager.select(selection)])
+    found: Counter[Status] = Counter()
+    chosen = await manager.resolve(selection)
+    async for job in manager.select(chosen):
+        if only := chosen.tasks.get(job.id, ()):
+            found.update([task.status async for task in manager.tasks(job, only)])
+        else:
+            found[job.status] += 1
     if not found:
         return say_none(globals_, selection)
     states = ", ".join(f"{count} {status}" for status, count in found.items())
-    say(f"nothing to re-submit: {states} (--also-success and --running-jobs take these too)")
+    options = []
+    if Status.SUCCESS in found and Status.SUCCESS not in wanted:
+        options.append("--also-success")
+    if found.keys() - FINISHED:
+        options.append("--running-jobs")
+    hint = f"{' and '.join(options)} {'take' if len(options) > 1 else 'takes'} these too" if options else ""
+    if found.keys() & (FINISHED - {Status.SUCCESS, *wanted}):
+        hint = "--failed-only leaves these"
+    say(f"nothing to re-submit: {states}{f' ({hint})' if hint else ''}")

@@ -26,7 +26,7 @@ from asyncjman.cli.globals import Globals
 from asyncjman.cli.options import Failure, Named, Tasks, Where
 from asyncjman.errors import EXIT_DONE, EXIT_ENVIRONMENT, EnvironmentProblem, UsageError
 from asyncjman.model.selection import Selection
-from asyncjman.model.status import FINISHED
+from asyncjman.model.status import FINISHED, Status
 
 _PAGE = 500
 
@@ -97,8 +97,8 @@ async def _stop(
                 await _show_ended(manager, [] if tasks else unfinished)
                 problems.append(error)
                 continue
-            asked += len(stopped)
-            unconfirmed = await _show(manager, stopped, tasks)
+            shown, unconfirmed = await _show(manager, stopped, tasks)
+            asked += shown + len(unconfirmed)
             left += len(unconfirmed)
             for line in await manager.unconfirmed(unconfirmed, tasks):
                 say(f"jman: {line}")
@@ -107,7 +107,7 @@ async def _stop(
         if not asked and not await _any(manager, chosen):
             say_none(globals_, selection)
         elif not asked:
-            say("nothing to stop: the jobs have ended")
+            say(f"nothing to stop: {'the tasks' if chosen.tasks or task_ids else 'the jobs'} have ended")
     return EXIT_ENVIRONMENT if left else EXIT_DONE
 
 
@@ -124,19 +124,27 @@ async def _show_ended(manager: JobManager, job_ids: Sequence[int]) -> None:
 
 async def _show(
     manager: JobManager, job_ids: Sequence[int], tasks: Sequence[int], *, ended_only: bool = False
-) -> list[int]:
-    """Print those of the jobs that have stopped; return the others."""
-    from asyncjman.model.selection import format_ids
+) -> tuple[int, list[int]]:
+    """Print those of the jobs that have stopped; return how many that are, and the others."""
+    from asyncjman.model.selection import TaskFilter, format_ids
     from asyncjman.render.text import job_line
 
-    which = f"task {format_ids(tasks)} of " if tasks else ""
-    left = []
+    shown, left, named = 0, list[int](), set(tasks)
     for start in range(0, len(job_ids), _PAGE):
         for job in await manager.read(job_ids[start : start + _PAGE]):
             if ended_only and job.status not in FINISHED:
                 continue
             if job.is_open_elsewhere and await manager.unconfirmed([job.id], tasks):
                 left.append(job.id)
-            else:
-                print(f"Stopped {which}{job_line(job, time.time())}")
-    return left
+                continue
+            which = ""
+            if tasks:
+                found = manager.tasks(job, (), TaskFilter(statuses=frozenset({Status.STOPPED})))
+                # others of these had ended before
+                stopped = [task.task_id async for task in found if task.task_id in named]
+                if not stopped:
+                    continue
+                which = f"task {format_ids(stopped)} of "
+            print(f"Stopped {which}{job_line(job, time.time())}")
+            shown += 1
+    return shown, left

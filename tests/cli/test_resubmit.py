@@ -185,3 +185,16 @@ def test_jobs_that_wait_for_each_other_are_refused(jman: Jman, length: int) -> N
     assert done.err.startswith("jman: jobs wait for each other: ")
     path = done.err.strip().rpartition(": ")[2].split(" -> ")
     assert path[0] == path[-1] and len(path) == length + 1
+
+
+def test_what_is_left_is_named_with_the_option_that_takes_it(jman: Jman) -> None:
+    jman.submit("-t", "2", "sh", "-c", "[ $SGE_TASK_ID = 1 ]")
+    jman.submit("--after-ok", "1", "true")
+    jman("execute", code=1)
+    said = {
+        ("1.1",): "1 success (--also-success takes these too)",
+        ("2", "--failed-only"): "1 skipped (--failed-only leaves these)",
+        ("1.1-2", "--cause", "timeout"): "1 success, 1 failure (--also-success takes these too)",
+    }
+    for words, line in said.items():
+        assert jman("resubmit", *words).err.splitlines() == [f"nothing to re-submit: {line}"]

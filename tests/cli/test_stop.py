@@ -101,3 +101,12 @@ def test_what_an_interrupted_execute_lets_go_of_is_stopped_if_somebody_asked_for
     assert execute.wait(20) == 130
     assert stop.wait(30) == 0
     assert jman.status() == {1: "stopped", 2: "submitted"}
+
+
+def test_tasks_that_had_ended_are_not_named(jman: Jman) -> None:
+    jman.submit("-t", "3", "true")
+    jman("stop", "1.3")
+    jman("execute", code=1)
+    jman("resubmit", "1.3")
+    assert jman("stop", "1.1-2").err == "nothing to stop: the tasks have ended\n"
+    assert jman("stop", "1.2-3").out.startswith("Stopped task 3 of 1 @local (")
