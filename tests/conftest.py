@@ -5,11 +5,13 @@ from __future__ import annotations
 import faulthandler
 import os
 from collections.abc import Generator, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from asyncjman.cli import main
 from tests.cells import sge, slurm
 from tests.cli.tools import Jman
 
@@ -27,6 +29,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("asyncjman")
+
+# `jman` runs in this process, again and again: its parsers are the same each time, and slow to make
+setattr(main, "parser_of", lru_cache(main.parser_of))  # noqa: B010 # mypy lets no function be assigned
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
