@@ -15,6 +15,7 @@ from asyncjman.scheduler.resolving import resolve_dependents, stop_unstarted
 from asyncjman.store import submissions, tasks, transitions
 from asyncjman.store.database import Database
 from asyncjman.store.submissions import Submission
+from asyncjman.store.tasks import UNSTARTED
 
 WAIT_SECONDS = 15.0
 """How long to wait for running tasks to be gone: 1 to 2 seconds are usual."""
@@ -87,7 +88,7 @@ async def _record(
         if {one.id for one in await submissions.active(tx, job_ids)} - known:
             return False
         now = tx.runtime.time()
-        await stop_unstarted(tx, job_ids, task_ids, now, queued_too=True)
+        await stop_unstarted(tx, job_ids, task_ids, now, states=UNSTARTED)
         closed = await transitions.close_jobs(tx, job_ids, now)
         await resolve_dependents(tx, closed)
         await submissions.deactivate(tx, closed)

@@ -23,8 +23,14 @@ async def lock_of(database: Database, token: str) -> Path:
     return LockNames.of(database.path, await submissions.database_token(database), token).path(LOCK)
 
 
+async def maker_is_dead(database: Database, one: Submission) -> bool:
+    """Tell whether no process can be at work on this intent any more."""
+    lock = await lock_of(database, one.token)
+    return await database.runtime.in_thread(is_abandoned, one, lock, database.runtime)
+
+
 def is_abandoned(one: Submission, lock: Path, runtime: Runtime) -> bool:
-    """Tell whether no process can be at work on this intent any more.
+    """Tell whether nobody carries out an intent.
 
     Where its lock is held, one is, wherever it is, suspended or not. Where it is not, the maker may have had
     no lock, or the command that it called may live on: what can be seen decides, or the time.

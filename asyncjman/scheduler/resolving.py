@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from asyncjman.model.graph import dependents
@@ -11,6 +12,8 @@ from asyncjman.scheduler.workload import Workload
 from asyncjman.store import jobs, runners, schedule, submissions, tasks, transitions
 from asyncjman.store.database import Transaction
 from asyncjman.store.runners import Held
+from asyncjman.store.schedule import JobSummary
+from asyncjman.store.tasks import CLAIMABLE, UNSENT, UNSTARTED
 
 
 class _Collected:
@@ -88,40 +91,59 @@ async def resolve_jobs(tx: Transaction, job_ids: Iterable[int], *, queued_too: b
         workload.decide(job, ended, ends)
     now = tx.runtime.time()
     waiting = [job.id for job in known if job.undecided and not job.skipped]
+    skipping = {job_id for job_id, _, _ in decisions.skipped}
     # what waits is released there, where its job is on a cluster; what is still to be sent is submitted
-    held_there = {one.job_id for one in await submissions.active(tx, [*decisions.ready, *waiting])}
-    await transitions.set_ready(tx, [job_id for job_id in decisions.ready if job_id not in held_there])
-    await transitions.set_waiting(tx, [job_id for job_id in waiting if job_id not in held_there])
+    there = {one.job_id for one in await submissions.active(tx, {*decisions.ready, *waiting, *skipping})}
+    await transitions.set_ready(tx, [job_id for job_id in decisions.ready if job_id not in there])
+    await transitions.set_waiting(tx, [job_id for job_id in waiting if job_id not in there])
+    whole: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for job_id, reason, task_ids in decisions.skipped:
+        states = UNSTARTED if queued_too else CLAIMABLE
+        if job_id in there and (task_ids or _is_partly_under_way(summaries[job_id])):
+            states = UNSENT
         if task_ids:
-            await transitions.end_unstarted(
-                tx, job_id, Status.SKIPPED, reason, now, task_ids, queued_too=queued_too
-            )
-    whole = [(job_id, reason) for job_id, reason, task_ids in decisions.skipped if not task_ids]
-    await transitions.end_jobs_unstarted(tx, Status.SKIPPED, now, whole, queued_too=queued_too)
-    closed = await transitions.close_jobs(tx, [job_id for job_id, _, _ in decisions.skipped], now)
+            await transitions.end_unstarted(tx, job_id, Status.SKIPPED, reason, now, task_ids, states=states)
+        else:
+            whole[states].append((job_id, reason))
+    for states, some in whole.items():
+        await transitions.end_jobs_unstarted(tx, Status.SKIPPED, now, some, states=states)
+    closed = await transitions.close_jobs(tx, skipping, now)
     await submissions.give_up(tx, closed)
     return closed
 
 
+def _is_partly_under_way(job: JobSummary) -> bool:
+    """Tell whether something of a job is queued or runs.
+
+    On a cluster its launch is not given up then. What of it is skipped stays there, and would start once the
+    job is submitted again: so that is left to the job script, which tells what it skips.
+    """
+    return any(job.counts.get(one) for one in (Status.QUEUED, Status.EXECUTING))
+
+
 async def stop_unstarted(
-    tx: Transaction, job_ids: Sequence[int], task_ids: Sequence[int], now: float, *, queued_too: bool = False
+    tx: Transaction,
+    job_ids: Sequence[int],
+    task_ids: Sequence[int],
+    now: float,
+    *,
+    states: str = CLAIMABLE,
 ) -> None:
     """Stop what has not started of jobs (or only of some tasks): see ``transitions.end_unstarted``."""
     if task_ids:
         for job_id in job_ids:
             await transitions.end_unstarted(
-                tx, job_id, Status.STOPPED, "stopped", now, task_ids, queued_too=queued_too
+                tx, job_id, Status.STOPPED, "stopped", now, task_ids, states=states
             )
     else:
         whole = [(job_id, "stopped") for job_id in job_ids]
-        await transitions.end_jobs_unstarted(tx, Status.STOPPED, now, whole, queued_too=queued_too)
+        await transitions.end_jobs_unstarted(tx, Status.STOPPED, now, whole, states=states)
 
 
 async def end_tasks_and_resolve(tx: Transaction, job_id: int, task_ids: Sequence[int]) -> None:
     """Stop what has not ended of tasks that are to be deleted: their job may end by that."""
     now = tx.runtime.time()
-    await transitions.end_unstarted(tx, job_id, Status.STOPPED, "deleted", now, task_ids, queued_too=True)
+    await transitions.end_unstarted(tx, job_id, Status.STOPPED, "deleted", now, task_ids, states=UNSTARTED)
     await transitions.withdraw(tx, job_id, task_ids, "deleted", now)
     closed = await transitions.close_jobs(tx, [job_id], now)
     await submissions.give_up(tx, closed)

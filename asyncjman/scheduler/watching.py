@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from asyncjman.engines.base import Purpose, TaskRow, Watched
 from asyncjman.model.job import PLAIN_TASK, Job, Task
 from asyncjman.model.status import FINISHED, Status
-from asyncjman.scheduler.intents import is_abandoned, lock_of
+from asyncjman.scheduler.intents import maker_is_dead
 from asyncjman.store import jobs, submissions
 from asyncjman.store.database import Database, Reader
 from asyncjman.store.submissions import Submission, TaskStates
@@ -45,10 +45,7 @@ async def situation(
     for one in active:
         if one.job_id not in known or one.job_id not in task_states:
             continue  # another process deleted it
-        dead = False
-        if one.native_id is None and intents is not None:
-            lock = await lock_of(intents, one.token)
-            dead = await intents.runtime.in_thread(is_abandoned, one, lock, intents.runtime)
+        dead = one.native_id is None and intents is not None and await maker_is_dead(intents, one)
         found.launches[one.token] = one
         found.watched.append(
             watched_of(place, one, known[one.job_id], task_states[one.job_id], elsewhere[one.id], dead=dead)

@@ -51,13 +51,14 @@ async def sent(tx: Transaction, submission_id: int, native_id: str, status: Stat
     """Store that the cluster took a submission, and that its tasks are queued, or waiting, there.
 
     Others of its job may be still to be sent, and what was submitted again since it was made is: where that
-    goes for tasks that have no row, those that were sent get one.
+    goes for tasks that have no row, those that were sent get one. What was given up meanwhile says nothing of
+    tasks.
     """
     rows = await tx.fetch(
-        "UPDATE submission SET native_id = ? WHERE id = ? RETURNING job_id, task_map",
+        "UPDATE submission SET native_id = ? WHERE id = ? RETURNING job_id, task_map, active",
         (native_id, submission_id),
     )
-    for job_id, task_map in rows:
+    for job_id, task_map in [row[:2] for row in rows if row[2]]:
         own, values = f"(attempt = 1 OR task_id = {PLAIN_TASK})", []
         if task_map is not None:
             own, values = "task_id IN (SELECT value FROM json_each(?))", [task_map]

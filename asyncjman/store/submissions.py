@@ -114,11 +114,11 @@ async def deactivate(tx: Transaction, job_ids: Iterable[int]) -> None:
 async def give_up(tx: Transaction, job_ids: Iterable[int]) -> None:
     """Say that what a cluster has of these jobs is not wanted any more: they ended here.
 
-    Until it is known to be gone there, nothing else of them is sent: it would be there twice.
+    Until it is known to be gone there, nothing else of them is sent: it would be there twice. That holds for
+    an intent, too, which somebody may be carrying out at this moment.
     """
     await tx.execute(
-        "UPDATE submission SET active = 0, engine_state = NULL, "
-        "taken_back = CASE WHEN native_id IS NOT NULL THEN '[]' END "
+        "UPDATE submission SET active = 0, engine_state = NULL, taken_back = '[]' "
         "WHERE active = 1 AND job_id IN (SELECT value FROM json_each(?))",
         (json.dumps(list(job_ids)),),
     )
@@ -131,6 +131,11 @@ async def given_up(source: Reader | Transaction, engine: str) -> list[Submission
         (engine,),
     )
     return [submission_of(row) for row in rows]
+
+
+async def set_native_id(tx: Transaction, submission_id: int, native_id: str) -> None:
+    """Store what a cluster has an intent as that was given up."""
+    await tx.execute("UPDATE submission SET native_id = ? WHERE id = ?", (native_id, submission_id))
 
 
 async def set_gone(tx: Transaction, submission_ids: Iterable[int]) -> None:

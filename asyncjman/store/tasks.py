@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 CLAIMABLE = "('submitted', 'waiting')"
 UNSTARTED = "('submitted', 'waiting', 'queued')"
+UNSENT = "('submitted')"
+"""Where a job is on a cluster: what is still to be sent there."""
 
 
 async def held_counts(tx: Transaction, job_ids: Iterable[int]) -> dict[int, int]:

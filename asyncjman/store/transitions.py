@@ -14,7 +14,7 @@ from asyncjman.model.status import Status
 from asyncjman.store.database import Transaction
 from asyncjman.store.jobs import ENDED, REVISION
 from asyncjman.store.rows import TASK_COLUMNS
-from asyncjman.store.tasks import CLAIMABLE, UNSTARTED
+from asyncjman.store.tasks import CLAIMABLE
 
 if TYPE_CHECKING:
     from asyncjman.model.array import ArraySpec
@@ -89,17 +89,16 @@ async def end_unstarted(
     now: float,
     task_ids: Sequence[int] = (),
     *,
-    queued_too: bool = False,
+    states: str = CLAIMABLE,
 ) -> None:
-    """Set unclaimed tasks to stopped or skipped: all, or only ``task_ids``.
+    """Set tasks that are in one of ``states`` to stopped or skipped: all, or only ``task_ids``.
 
-    ``queued_too``: also those that are queued. On a cluster these have been deleted there; from a runner
+    UNSTARTED has those that are queued, too. On a cluster these have been deleted there; from a runner
     they are taken away, and it finds out before it starts them.
     """
     if not task_ids:
-        await end_jobs_unstarted(tx, status, now, [(job_id, reason)], queued_too=queued_too)
+        await end_jobs_unstarted(tx, status, now, [(job_id, reason)], states=states)
         return
-    states = UNSTARTED if queued_too else CLAIMABLE
     await tx.execute(
         "UPDATE task SET status = ?, reason = ?, finished_at = ?, runner = NULL, stop = NULL "
         f"WHERE job_id = ? AND finished_at IS NULL AND status IN {states} "
@@ -121,10 +120,9 @@ async def end_jobs_unstarted(
     now: float,
     jobs: Sequence[tuple[int, str]],
     *,
-    queued_too: bool = False,
+    states: str = CLAIMABLE,
 ) -> None:
-    """Set all unclaimed tasks of (job id, reason) to stopped or skipped: see ``end_unstarted``."""
-    states = UNSTARTED if queued_too else CLAIMABLE
+    """Set all such tasks of (job id, reason) to stopped or skipped: see ``end_unstarted``."""
     await tx.execute_many(
         "UPDATE task SET status = ?, reason = ?, finished_at = ?, runner = NULL, stop = NULL "
         f"WHERE job_id = ? AND finished_at IS NULL AND status IN {states}",

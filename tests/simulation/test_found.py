@@ -230,6 +230,21 @@ FOUND |= {
         },
         failing=0.25,
     ),
+    "what was being sent while it was skipped stayed on the cluster, and was sent once more": plan(
+        job(3, on="north"),
+        job(0, (0.0, "ok"), on="north"),
+        job(0, (0.0, "notok"), on="north"),
+        job(3, (0.0, "ok"), on="north"),
+        at={
+            **{
+                0.08 + 0.06 * n: Resubmit(FIRST, False, "unsuccessful", True, True, None, None)
+                for n in range(8)
+            },
+            2.5: Wait(FIRST, 20.0),
+        },
+        pause=0.08,
+        seconds=3.0,
+    ),
 }
 
 

@@ -1,0 +1,98 @@
+"""What is skipped here of jobs that a cluster has: all of it, or what is still to be sent."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from asyncjman.model.array import ArraySpec
+from asyncjman.model.graph import Dependency, Kind
+from asyncjman.model.job import JobSpec
+from asyncjman.model.status import Status
+from asyncjman.scheduler.resolving import resolve_dependents
+from asyncjman.store import intents, jobs, submissions, transitions
+from asyncjman.store.database import Database
+from tests.making import add_jobs, spec_of
+from tests.store.test_transitions import ended
+
+
+def there(*kinds: Kind) -> JobSpec:
+    """An array of three tasks on a cluster, after job 1."""
+    after = tuple(Dependency(1, kind) for kind in kinds)
+    return replace(spec_of(), engine="sge", array=ArraySpec.parse("1-3"), dependencies=after)
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    database = await Database.open(tmp_path / "jobs.sql3", create=True)
+    yield database
+    await database.close()
+
+
+async def send(database: Database, job_id: int, status: Status, native_id: str | None = "17") -> None:
+    async with database.transaction() as tx:
+        intent = await intents.insert(
+            tx, job_id=job_id, engine="sge", token="ab" * 7, now=1.0, host="here", pid=1, task_map=[]
+        )
+        assert intent is not None
+        if native_id is not None:
+            await intents.sent(tx, intent, native_id, status)
+
+
+async def fail(database: Database, *task_ids: int) -> None:
+    async with database.transaction() as tx:
+        tasks = [replace(ended(1, one, Status.FAILURE), cause=None) for one in task_ids]
+        await submissions.put_tasks(tx, [(one, None) for one in tasks])
+        await transitions.close_jobs(tx, [1], 12.0)
+        await resolve_dependents(tx, [1])
+
+
+async def counts(database: Database, job_id: int) -> dict[Status, int]:
+    (job,) = await jobs.get(database, [job_id])
+    return dict(job.counts)
+
+
+async def test_a_part_that_is_skipped_is_left_to_its_script(database: Database) -> None:
+    """Skipped here, it would stay there, and run as soon as somebody submits job 1 again."""
+    await add_jobs(database, there(), there(Kind.CORR, Kind.NOTOK))
+    await send(database, 1, Status.QUEUED)
+    await send(database, 2, Status.WAITING)
+    await fail(database, 1)
+    assert await counts(database, 2) == {Status.WAITING: 3}
+
+
+async def test_a_part_that_was_not_sent_is_skipped(database: Database) -> None:
+    await add_jobs(database, there(), there(Kind.CORR, Kind.NOTOK))
+    await send(database, 1, Status.QUEUED)
+    await fail(database, 1)
+    assert await counts(database, 2) == {Status.WAITING: 2, Status.SKIPPED: 1}
+
+
+async def test_what_waits_beside_what_is_queued_is_left_to_its_script(database: Database) -> None:
+    await add_jobs(database, there(), there(Kind.OK))
+    await send(database, 1, Status.QUEUED)
+    await send(database, 2, Status.WAITING)
+    async with database.transaction() as tx:
+        queued = replace(ended(2, 1, Status.QUEUED), finished_at=None, started_at=None, exit_status=None)
+        await submissions.put_tasks(tx, [(queued, None)])
+    await fail(database, 1, 2, 3)
+    assert await counts(database, 2) == {Status.WAITING: 2, Status.QUEUED: 1}
+
+
+async def test_what_is_being_sent_while_it_is_skipped_is_found_out_first(database: Database) -> None:
+    """Nothing of it is sent again before it is known to be gone there."""
+    await add_jobs(database, there(), there(Kind.OK))
+    await send(database, 1, Status.QUEUED)
+    await send(database, 2, Status.WAITING, native_id=None)
+    await fail(database, 1, 2, 3)
+    assert await counts(database, 2) == {Status.SKIPPED: 3}
+    (given_up,) = await submissions.given_up(database, "sge")
+    assert (given_up.job_id, given_up.native_id) == (2, None)
+    async with database.transaction() as tx:
+        await intents.sent(tx, given_up.id, "18", Status.WAITING)
+    assert await counts(database, 2) == {Status.SKIPPED: 3}
+    (given_up,) = await submissions.given_up(database, "sge")
+    assert given_up.native_id == "18"
