@@ -81,7 +81,8 @@ async def withdraw(
     found = await situation(database, engine.name)
     jobs: dict[int, list[_Premature]] = {}
     for one in gone:
-        jobs.setdefault(one.watched.job_id, []).append(one)
+        if one.watched.token in found.launches:  # else another process has taken it back
+            jobs.setdefault(one.watched.job_id, []).append(one)
     done = [await _take_back(database, found, job_id, launches) for job_id, launches in jobs.items()]
     return all(done) and len(gone) == len(wanted)
 
@@ -123,18 +124,22 @@ async def _take_back(
     All its launches at once: what is deleted there, and not taken back here, would be taken for lost.
     """
     known = found.task_states.get(job_id)
+    launched = [one for one in found.launches.values() if one.job_id == job_id]
+    elsewhere = {one.token: one.elsewhere for one in found.watched}
     async with database.transaction() as tx:
         states = (await submissions.task_states(tx, [job_id])).get(job_id)
         if states is None:
             return True
         summary = (await schedule.summaries(tx, [job_id]))[job_id]
-        if states != known or not has_array(found.known[job_id], summary.array):
+        active = await submissions.active(tx, [job_id])
+        if (states, active) != (known, launched) or not has_array(found.known[job_id], summary.array):
             return False
         now = tx.runtime.time()
         resettable = [*_UNSTARTED, Status.STOPPED]
         for one in launches:
             array = one.watched.array
-            tasks = [i for i in one.tasks if i not in states.finished]
+            again = elsewhere[one.watched.token]  # another process has sent these again
+            tasks = [i for i in one.tasks if i not in states.finished and i not in again]
             await transitions.withdraw(tx, job_id, tasks, REASON, now)
             rows = [] if array is None and PLAIN_TASK not in states.unfinished else tasks
             await transitions.reset(tx, job_id, resettable, Status.SUBMITTED, array, now, rows, retry=True)
