@@ -19,6 +19,7 @@ from tests.simulation.plan import (
     command,
     fault,
     make_local_plan,
+    repeated,
     submit,
 )
 from tests.simulation.sites import SITES
@@ -44,6 +45,7 @@ def make_mixed_plan(seed: int) -> Plan:
     actions += [(chance.random() * end, Wait(chance.random(), end)) for _ in range(chance.randint(1, 2))]
     actions += [(chance.random() * end, _command(chance, engines)) for _ in range(chance.randint(0, 7))]
     actions += [(chance.random() * end, _fault(chance, engines)) for _ in range(chance.randint(1, 5))]
+    actions += repeated(chance, actions)
     spread = chance.choice((0.0, 0.5, 3.0))
     return Plan(
         jobs=tuple(jobs),

@@ -7,6 +7,7 @@ from 0 to 1, as which jobs there are is known only when it runs.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -144,6 +145,7 @@ def make_local_plan(seed: int) -> Plan:
         actions.append((at, Execute(chance.randint(1, 4))))
     actions += [(chance.random() * end, command(chance)) for _ in range(chance.randint(0, 6))]
     actions += [(chance.random() * end, fault(chance)) for _ in range(chance.randint(1, 4))]
+    actions += repeated(chance, actions)
     return Plan(
         jobs=tuple(jobs),
         pauses=tuple(chance.random() * spread for _ in jobs),
@@ -152,6 +154,16 @@ def make_local_plan(seed: int) -> Plan:
         seconds=chance.choice((0.01, 0.05, 0.2, 0.5)),
         refusing=chance.choice((0.0, 0.0, 0.0, 0.05)),
     )
+
+
+def repeated(chance: random.Random, actions: Sequence[tuple[float, Action]]) -> list[tuple[float, Action]]:
+    """Return what others type as well at almost the same time: now and then, the same few commands."""
+    commands = [(at, one) for at, one in actions if isinstance(one, Resubmit | Stop | Delete | Wait)]
+    if not commands or chance.random() > 0.3:
+        return []
+    at, one = chance.choice(commands)
+    gap = chance.choice((0.02, 0.1, 0.4))
+    return [(at + chance.random() * gap * (n + 1), one) for n in range(chance.randint(1, 5))]
 
 
 def submit(chance: random.Random, number: int) -> Submit:

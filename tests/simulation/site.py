@@ -10,7 +10,8 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from tests.simulation import node
 from tests.simulation.sites import SiteRules
@@ -61,6 +62,14 @@ class Run:
         return f"{self.key[0]}.{self.key[1]} attempt {self.attempt}"
 
 
+class _Late(NamedTuple):
+    """A record that is still to be seen."""
+
+    path: Path
+    at: float
+    write: Callable[[], None]
+
+
 class Site:
     """One batch system."""
 
@@ -80,8 +89,10 @@ class Site:
         self.on_command: Callable[[Run], None] = lambda run: None
         self.on_over: Callable[[Run, str], None] = lambda run, how: None
         self.starts = 0
-        self._late: list[Callable[[], None]] = []
-        """What writes records, some time later, in the order of the nodes."""
+        self._late: list[_Late] = []
+        """Records that are seen some time later, in the order of the nodes."""
+        self._touched: dict[Path, float] = {}
+        """When a node last wrote or removed a record: all see these changes late, but in order."""
         self._numbers = itertools.count(1)
         self._cycle: asyncio.TimerHandle | None = None
 
@@ -216,6 +227,7 @@ class Site:
         chance, script = self.world.chance, run.batch.script
         await asyncio.sleep(self.world.pause())
         node.forget_record(script.folder, run.key[1])
+        self._touched[script.folder / f"exit.{run.key[1]}"] = self.now
         for need in script.needs:
             if why := await self._need(run, need):
                 self.world.tell(f"{self.rules.name}: {run.name} is skipped: job {need.job_id}{why}")
@@ -259,18 +271,21 @@ class Site:
         all_lines = (*head, f"grid {run.batch.native_id}", "host n1", f"time {self.now}", *lines)
         late = self.world.chance.random() * self.lag
         write = partial(node.write_record, folder, name, task_id, all_lines, self.now)
+        path = folder / f"{name}.{task_id}"
+        self._touched[path] = self.now
         if late:
-            self._late.append(write)
-            self.loop.call_later(late, self._come_late, write)
+            self._late.append(_Late(path, self.now, write))
+            self.loop.call_later(late, self._come_late, self._late[-1])
         else:
             write()
 
-    def _come_late(self, write: Callable[[], None]) -> None:
-        if write in self._late:
-            self._late.remove(write)
-            write()
+    def _come_late(self, one: _Late) -> None:
+        if one in self._late:
+            self._late.remove(one)
+            if self._touched[one.path] == one.at:
+                one.write()
 
     def catch_up(self) -> None:
         """Have all records come that are late."""
-        for write in list(self._late):
-            self._come_late(write)
+        for one in list(self._late):
+            self._come_late(one)
