@@ -20,7 +20,7 @@ from asyncjman.engines.cluster.dialect import ScriptRules
 from asyncjman.engines.cluster.numbers import Run, runs_of
 from asyncjman.engines.cluster.script_dependencies import Predecessor, dependency_part
 from asyncjman.engines.cluster.script_records import FUNCTIONS
-from asyncjman.engines.cluster.time_limit import end_part, watch_part
+from asyncjman.engines.cluster.time_limit import END_AGAIN, end_part, watch_part
 from asyncjman.errors import UsageError
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import PLAIN_TASK
@@ -110,7 +110,7 @@ def text_of(script: Script) -> bytes:
         dependency_part(script.predecessors),
         _log_part(script),
         _command_part(script),
-        _end_part(script.rules),
+        _end_part(script),
     ]
     text = "\n".join(part for part in parts if part)
     if "\0" in text:
@@ -239,11 +239,12 @@ def _sweep_part(script: Script, sweep: Sweep) -> str:
     return "\n".join([*lines, "esac"])
 
 
-def _end_part(rules: ScriptRules) -> str:
+def _end_part(script: Script) -> str:
     record = 'jman_record exit "started $jman_started\nsignal $jman_signal\nexit_status $jman_status"'
-    changed = "".join(f" {status}) exit {other};;" for status, other in rules.exit_statuses.items())
+    changed = "".join(f" {status}) exit {other};;" for status, other in script.rules.exit_statuses.items())
     cases = [f"case $jman_status in{changed} esac"] if changed else []
-    return "\n".join([record, *cases, 'exit "$jman_status"']) + "\n"
+    again = [END_AGAIN] if script.time_limit is not None else []
+    return "\n".join([record, *again, *cases, 'exit "$jman_status"']) + "\n"
 
 
 def _words(start: str, path: str) -> str:

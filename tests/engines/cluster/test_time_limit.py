@@ -63,6 +63,17 @@ def test_what_takes_too_long(tmp_path: Path, shell: list[str], end: str) -> None
     assert not is_alive(int((tmp_path / "pid").read_text()))
 
 
+def test_a_signal_to_the_watcher_that_is_lost_changes_no_end(tmp_path: Path, shell: list[str]) -> None:
+    """It comes while the shell forks, say: what watches the time wakes up long after the task has ended."""
+    text = text_of(make(tmp_path, "true", time_limit=1.0)).replace(b'kill "$jman_watch"', b"true")
+    file = tmp_path / "job.sh"
+    file.write_bytes(text.replace(f"sleep {time_limit.GRACE_SECONDS}".encode(), b"sleep 0"))
+    environment = {"PATH": os.environ["PATH"], "JOB_ID": "777"}
+    done = subprocess.run([*shell, file], env=environment, timeout=60, start_new_session=True)
+    wait_until(lambda: not left_of(tmp_path))
+    assert (done.returncode, the_end(tmp_path).exit_status, the_end(tmp_path).cause) == (0, 0, None)
+
+
 def test_what_does_not_end_is_killed(
     tmp_path: Path, shell: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
