@@ -57,7 +57,7 @@ def test_a_test_with_no_end_fails(tmp_path: Path, workers: tuple[str, ...]) -> N
         "        except BaseException: pass\n"
     )
     begun = time.monotonic()
-    done = run_pytest(*workers, "--timeout", "2", folder=tmp_path, env={"PYTHONPATH": str(ROOT)})
+    done = run_pytest(*workers, "--timeout", "1", folder=tmp_path, env={"PYTHONPATH": str(ROOT)})
     assert time.monotonic() - begun < 60
     assert done.returncode == 1, done.stdout + done.stderr
     if workers:

@@ -30,8 +30,12 @@ def spool(jman: Jman) -> Path:
 
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_command_that_does_wrong(jman: Jman, cell: Cell, name: str, fault: str) -> None:
+def test_a_command_that_does_wrong(
+    jman: Jman, cell: Cell, monkeypatch: pytest.MonkeyPatch, name: str, fault: str
+) -> None:
     """All the commands of a user's day: no traceback, no wrong success, each job on the cluster once."""
+    if not LONG:
+        monkeypatch.setattr("asyncjman.scheduler.cancelling.WAIT_SECONDS", 2.0)
     cell.let(name, fault, 0.5)
     jman("submit", "--", "sh", "-c", "echo x >> ran; exit 3", code=None)
     for words in (["list"], ["why"], ["report"]):

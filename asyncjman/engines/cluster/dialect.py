@@ -47,8 +47,8 @@ class Call(Generic[T]):
     argv: tuple[str, ...]
     parse: Callable[[Completed], T]
     """Raises ParseError for output that can't be read: nothing is concluded from that."""
-    timeout: float = 30.0
-    """Seconds."""
+    timeout: float | None = None
+    """Seconds; None: as many as any command has, TIMEOUT_SECONDS of ``process``."""
     checked: bool = True
     """Whether any other exit status than 0 is a failure."""
     repeatable: bool = True

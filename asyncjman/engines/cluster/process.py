@@ -189,7 +189,8 @@ class Commands:
             failed = CommandFailed(program, None, self.budget.words, Fault.PASSING)
             failed.silent = True
             raise failed
-        timeout = call.timeout if call.whole else min(call.timeout, left)
+        limit = TIMEOUT_SECONDS if call.timeout is None else call.timeout
+        timeout = limit if call.whole else min(limit, left)
         if retry_for is None:
             retry_for = RETRY_SECONDS if call.patient else 0.0
         try:

@@ -55,7 +55,7 @@ def test_a_submission_is_not_broken_off_and_sets_no_variable() -> None:
     call = call_of(REQUEST)
     assert call.whole
     assert not call.repeatable
-    assert call.timeout > 150
+    assert call.timeout is not None and call.timeout > 150
     assert call.environment == {}, "a job would inherit it"
 
 
