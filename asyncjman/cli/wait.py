@@ -76,7 +76,8 @@ def wait_command(
                 if job.id in chosen.tasks:
                     say(f"not all of these tasks of job {job.id} succeeded")
                     continue
-                reason = f": {job.reason}" if job.reason and not job.spec.array else ""
+                told = job.spec.array or job.reason in (None, job.status)
+                reason = "" if told else f": {job.reason}"
                 say(f"job {job.id} {in_words(job.status)}{reason}{_how_many(job)}")
             if len(bad) > _MOST_LINES:
                 say(f"and {len(bad) - _MOST_LINES} more jobs")

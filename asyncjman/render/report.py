@@ -63,7 +63,7 @@ class TextReport:
             if job.spec.log_dir is None:
                 print("No log files: it writes to the terminal (submit with --log-dir to have some)")
         status = colored(task.status, task.status) if self._color else task.status
-        reason = f" ({printable(task.reason)})" if task.reason else ""
+        reason = f" ({printable(task.reason)})" if task.reason and task.reason != task.status else ""
         given = f": {task_arguments(job, task.task_id)}" if job.spec.parameters(task.task_id) else ""
         print(f"{number} {status}{reason}{given}")
         if task.started_at is None:

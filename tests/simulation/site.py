@@ -232,7 +232,7 @@ class Site:
             if why := await self._need(run, need):
                 self.world.tell(f"{self.rules.name}: {run.name} is skipped: job {need.job_id}{why}")
                 self.on_over(run, "skipped")
-                reason = f"reason skipped because of job {need.job_id}{why}"
+                reason = f"reason because of job {need.job_id}{why}"
                 self._record(run, "exit", f"skipped {need.job_id}", reason)
                 self._end(run, "skipped", script.skipped)
                 return

@@ -45,7 +45,7 @@ reason $1"
 }
 jman_skip() {
   jman_record exit "skipped $1
-reason skipped because of job $1$2"
+reason because of job $1$2"
   exit SKIPPED
 }
 jman_host=${HOSTNAME:-$(uname -n)}

@@ -69,7 +69,7 @@ def end_of(one: Ended) -> Observation:
 def _cancelled(one: Ended, found: Observation) -> None:
     if one.reason == NEVER_SATISFIED:
         found.saw, found.started_at = Saw.SKIPPED, None
-        found.reason = "skipped: what it waited for did not end as it must"
+        found.reason = "what it waited for did not end as it must"
     else:
         found.saw, found.reason = Saw.STOPPED, "cancelled on the cluster"
 

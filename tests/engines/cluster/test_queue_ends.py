@@ -51,7 +51,7 @@ def test_a_success_of_the_record_does_not_outrank_a_limit_of_memory() -> None:
 
 @pytest.mark.parametrize("cause", [None, Cause.EXIT, Cause.SIGNAL])
 def test_a_record_tells_best_how_it_ended_by_itself(cause: Cause | None) -> None:
-    skipped = record_of(exit_status=None, skipped_by=3, reason="skipped because of job 3")
+    skipped = record_of(exit_status=None, skipped_by=3, reason="because of job 3")
     assert seen(view(row(end(cause=cause)), records=(skipped,)))[0][0] is Saw.SKIPPED
     missing = record_of(exit_status=None, reason="folder missing: /x")
     it = view(row(end(cause=cause, exit_status=1)), records=(missing,))

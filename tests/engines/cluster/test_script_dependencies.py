@@ -32,7 +32,7 @@ def predecessor(
     return Predecessor(job_id=7, records=str(folder), kind=kind, tasks=ranges, **more)
 
 
-OK, BAD, SKIPPED = "exit_status 0", "exit_status 3", "skipped 3\nreason skipped because of job 3"
+OK, BAD, SKIPPED = "exit_status 0", "exit_status 3", "skipped 3\nreason because of job 3"
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_dependencies_are_looked_at_on_the_node(
     found = the_end(tmp_path)
     assert found.status is (Status.SUCCESS if runs else Status.SKIPPED)
     assert found.skipped_by == (None if runs else 7)
-    assert (found.reason or "").startswith("" if runs else "skipped because of job 7")
+    assert (found.reason or "").startswith("" if runs else "because of job 7")
 
 
 def test_each_task_waits_for_its_own_where_asked(tmp_path: Path) -> None:

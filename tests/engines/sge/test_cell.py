@@ -181,7 +181,7 @@ def test_dependencies(submit: Submit, tmp_path: Path) -> None:
         10: Status.SUCCESS,
         11: Status.SUCCESS,
     }
-    assert found[9].reason == "skipped because of job 8, which was skipped"
+    assert found[9].reason == "because of job 8, which was skipped"
     assert [one.status for _, one in sorted(ends(tmp_path, 12, 2).items())] == [
         Status.SUCCESS,
         Status.SKIPPED,
