@@ -9,6 +9,7 @@ from asyncjman.errors import JmanError
 from asyncjman.model.job import LOCAL, Job
 from asyncjman.model.selection import format_ids
 from asyncjman.model.status import Status
+from asyncjman.scheduler.givenup import end_given_up
 from asyncjman.scheduler.launches import RETRY_SECONDS, NotLaunched, in_parts, launch
 from asyncjman.scheduler.polling import poll
 from asyncjman.scheduler.resolving import end_and_resolve
@@ -66,6 +67,7 @@ async def send_again(
     there = [job for job in again if job.spec.engine != LOCAL]
     unsent: dict[str, set[int]] = {}
     for name in sorted({job.spec.engine for job in there}):
+        await end_given_up(database, engine_of(name))
         unsent[name] = set(await submissions.unsent_jobs(database, name))
     sent: list[int] = []
     for number, job in enumerate(there):

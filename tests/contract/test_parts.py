@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -156,3 +158,18 @@ def test_what_it_waits_for_runs_again_between_two_parts(jman: Jman, small: Path)
     (jman.folder / "go").touch()
     jman("wait", "--timeout", "90")
     assert ran(jman) == [0, 0, *range(1, 11)]
+
+
+def test_what_it_still_holds_of_a_skipped_job_is_ended_before_that_is_sent_again(
+    jman: Jman, small: Path
+) -> None:
+    """As after a wait that ended as soon as the job was known to be skipped."""
+    jman("submit", "--", "sh", "-c", "[ -e mended ]")
+    jman("submit", "--after-ok", 1, "--", "true")
+    jman("wait", "--timeout", "60", code=1)
+    with closing(sqlite3.connect(jman.database)) as connection, connection:
+        connection.execute("UPDATE submission SET taken_back = '[]' WHERE job_id = 2")
+    (jman.folder / "mended").touch()
+    jman("resubmit", "1")
+    assert submissions(small) == 4
+    jman("wait", "--timeout", "60")
