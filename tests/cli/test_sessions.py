@@ -1,58 +1,78 @@
-"""The sessions that the README shows are what the commands print."""
+"""The sessions that the README and docs show are what the commands print."""
 
 from __future__ import annotations
 
-import re
-import shlex
+import os
+import shutil
+import sqlite3
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.cli.tools import Jman
+from tests.cli.sessions import ROOT, SESSIONS, TRAIN, follow, session, sessions_of
+from tests.cli.tools import Jman, wait_until
 
-README = Path(__file__).parents[2] / "README.md"
-TRAIN = """#!/usr/bin/env python3
-import os, sys
-task = int(os.environ["SGE_TASK_ID"])
-if task == 3 and not os.path.exists("mended"):
-    sys.exit(f"task {task}: no such data set")
-print(f"task {task} done")
-"""
+ALICE = 12345
+"""A user, who needs no name."""
 
 
-def session(heading: str) -> list[tuple[str, list[str]]]:
-    """Return the commands that a part of the README shows, each with what is printed below it."""
-    text = README.read_text("utf-8")
-    part = re.split(r"\n##+ ", text[text.index(f"{heading}\n") :])[0]
-    found: list[tuple[str, list[str]]] = []
-    for block in re.findall(r"^```\n(.*?)^```$", part, re.MULTILINE | re.DOTALL):
-        for line in block.splitlines():
-            if line.startswith("$ "):
-                found.append((line[2:], []))
-            elif found:
-                found[-1][1].append(line)
-    return found
-
-
-def words_of(lines: list[str]) -> list[str]:
-    """Return lines without what no two runs have in common; what runs side by side ends in any order."""
-    plain = [re.sub(r"\b\d+(\.\d+)?s\b", "TIME", line).rstrip() for line in lines]
-    plain = [re.sub(r"\(\d+ seconds? ago\)", "(AGO)", line) for line in plain]
-    plain = [re.sub(r"\(/.*/", "(", line) for line in plain]
-    return sorted(" ".join(line.split()) for line in plain if line.strip("= "))
-
-
-@pytest.mark.parametrize("heading", ["## A session", "### Many tasks at once"])
-def test_a_session_of_the_readme(jman: Jman, heading: str) -> None:
+def test_the_session_of_the_readme(jman: Jman) -> None:
     (jman.folder / "train.py").write_text(TRAIN)
-    mended = jman.folder / "mended"
-    for command, shown in session(heading):
-        if "day.py" in " ".join(shown):
-            continue  # another day's: test_failures has it
-        words = shlex.split(command)[1:]
+
+    def before(words: list[str]) -> None:
         if words[0] == "resubmit":
-            mended.touch()
-        if words[0] == "list" and "-a" in words:
+            (jman.folder / "mended").touch()
+
+    follow(jman, session("train"), before)
+
+
+def test_a_sweep(jman: Jman) -> None:
+    def before(words: list[str]) -> None:
+        if words[0] == "list":
             jman("execute", code=1)
-        done = jman(*words, code=None)
-        assert words_of([*done.out.splitlines(), *done.err.splitlines()]) == words_of(shown), command
+
+    follow(jman, session("sweep"), before)
+
+
+def test_a_day_with_three_kinds_of_faults(jman: Jman) -> None:
+    shutil.copytree(ROOT / "examples", jman.folder / "examples")
+    # a python3 that starts at once, where the one on PATH is a script that looks for it
+    jman.variables["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+    def before(words: list[str]) -> None:
+        if words[0] == "failures":
+            assert jman.start("execute", "-p", "4").wait(60) == 1
+
+    follow(jman, session("day"), before)
+
+
+@pytest.mark.root
+def test_a_database_of_somebody_else(jman: Jman) -> None:
+    seen, execute, copy, *taken = session("sharing")
+    jman.submit("sleep", "1")
+    jman.submit("-x", "1", "echo", "hi")
+    with closing(sqlite3.connect(jman.database)) as connection, connection:
+        connection.execute("UPDATE home SET uid = ?", (ALICE,))
+    os.chown(jman.database, ALICE, ALICE)
+    follow(jman, [seen, execute])
+    assert copy.command == "cp /project/alice.sql3 mine.sql3"
+    shutil.copy(jman.database, jman.folder / "mine.sql3")
+    follow(jman, taken)
+
+
+def test_a_detached_execute(jman: Jman) -> None:
+    jman.submit("true")
+    follow(jman, session("detached"))
+    wait_until(lambda: jman.status() == {1: "success"})
+
+
+def test_no_cluster_is_here(jman: Jman) -> None:
+    jman.variables |= {"JMAN_CLUSTER": "auto", "PATH": str(jman.folder)}
+    follow(jman, session("no cluster"))
+
+
+def test_all_sessions_are_run_by_a_test() -> None:
+    pages = [str(one.relative_to(ROOT)) for one in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))]
+    assert {(page, heading) for page in pages for heading in sessions_of(page)} == {*SESSIONS.values()}
