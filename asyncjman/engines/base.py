@@ -60,6 +60,8 @@ class Capabilities:
     token, before it is made, and polled for. Where they don't, the claim on the task row stands for it."""
     max_array: int = 1
     """How many tasks one launch may have."""
+    max_number: int | None = None
+    """The highest number that a task may have there; None: any. Others are launched as chosen tasks."""
     holds: frozenset[Kind] = frozenset()
     """The kinds of dependencies for which it can hold a launch."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 
-from asyncjman.engines.base import After, Engine, Launched, LaunchRequest, Preview, Ref, Why
+from asyncjman.engines.base import After, Capabilities, Engine, Launched, LaunchRequest, Preview, Ref, Why
 from asyncjman.errors import EnvironmentProblem, UsageError
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import PLAIN_TASK, Job, JobSpec
@@ -163,7 +163,7 @@ async def preview(database: Database, engine: Engine, spec: JobSpec) -> Preview:
     job = Job(
         id=NOT_STORED, spec=spec, submitted_at=database.runtime.time(), counts={}, status=Status.SUBMITTED
     )
-    plan = _whole(job, 1, engine.capabilities.max_array)
+    plan = _whole(job, 1, engine.capabilities)
     after = await after_of(database, engine, job) or ()
     return await engine.preview(
         _made(database, job, "0" * 14, replace(plan, after=() if plan.more else after))
@@ -186,7 +186,7 @@ async def _plan(database: Database, engine: Engine, job: Job) -> _Plan | None:
     after = await after_of(database, engine, job)
     if after is None:
         return None
-    plan = await _tasks(database, job, engine.capabilities.max_array)
+    plan = await _tasks(database, job, engine.capabilities)
     if plan is None or (plan.more and after):
         return None  # what is held there is there as a whole, or not at all
     whole = isinstance(plan.tasks, ArraySpec)
@@ -235,7 +235,7 @@ async def _not_before(database: Database, job: Job, plan: _Plan) -> float | None
     return max(ends) + retry.delay if ends else None
 
 
-async def _tasks(database: Database, job: Job, most: int) -> _Plan | None:
+async def _tasks(database: Database, job: Job, can: Capabilities) -> _Plan | None:
     """Return which tasks are to go: the whole array where nothing of it has run, or chosen attempts.
 
     Of more than the engine takes at once the first ones. None where as many as may are at it already, or
@@ -244,7 +244,7 @@ async def _tasks(database: Database, job: Job, most: int) -> _Plan | None:
     array = job.spec.array
     if array is None:
         row = await tasks.get(database, job.id, PLAIN_TASK)
-        return _whole(job, row.attempt if row else 1, most)
+        return _whole(job, row.attempt if row else 1, can)
     states = (await submissions.task_states(database, [job.id])).get(job.id)
     if states is None:
         return None
@@ -258,7 +258,7 @@ async def _tasks(database: Database, job: Job, most: int) -> _Plan | None:
             return None
     fresh = states.default_status in sendable
     if fresh and not states.unfinished and not states.finished:
-        return replace(_whole(job, 1, most), at_once=at_once)
+        return replace(_whole(job, 1, can), at_once=at_once)
     attempts = {
         task_id: task.attempt for task_id, (task, _) in states.unfinished.items() if task.status in sendable
     }
@@ -266,14 +266,17 @@ async def _tasks(database: Database, job: Job, most: int) -> _Plan | None:
         touched = states.unfinished.keys() | states.finished
         attempts |= {task_id: 1 for task_id in array if task_id not in touched}
     refs = tuple(Ref(job.id, task_id, attempt) for task_id, attempt in sorted(attempts.items()))
+    most = can.max_array
     return _Plan(refs[:most], at_once, len(refs) > most) if refs else None
 
 
-def _whole(job: Job, attempt: int, most: int) -> _Plan:
+def _whole(job: Job, attempt: int, can: Capabilities) -> _Plan:
     array = job.spec.array
     if array is None:
         return _Plan((Ref(job.id, PLAIN_TASK, attempt),), None)
-    if len(array.ranges) == 1 and len(array) <= most:
+    most = can.max_array
+    fits = can.max_number is None or array.last <= can.max_number
+    if len(array.ranges) == 1 and len(array) <= most and fits:
         return _Plan(array, array.throttle)
     first = array.slice(0, most)
     return _Plan(tuple(Ref(job.id, one, 1) for one in first), array.throttle, len(array) > most)

@@ -139,9 +139,12 @@ class Site(NamedTuple):
     """What is known of a cluster."""
 
     max_array: int
+    """How many tasks an array may have."""
     forget_after: float | None
     """Seconds after which the queue forgets a job that has ended; None: at once."""
     accounting: bool
+    max_number: int | None = None
+    """The highest number that a task may have; None: any."""
 
 
 class Dialect(Protocol):

@@ -74,8 +74,10 @@ class ClusterEngine(Defaults):
 
     @property
     def capabilities(self) -> Capabilities:
-        most = self._site.max_array if self._site else 1
-        return Capabilities(survives_us=True, max_array=most, holds=frozenset(Kind))
+        site = self._site or Site(1, None, False)
+        return Capabilities(
+            survives_us=True, max_array=site.max_array, max_number=site.max_number, holds=frozenset(Kind)
+        )
 
     async def open(self, wake: Callable[[], None] = lambda: None) -> None:
         """Ask for the facts of the site, once, where the dialect does not know them."""

@@ -36,7 +36,7 @@ def parse_partitions(done: Completed) -> Sequence[str]:
 
 
 def _memory(facts: Site) -> Finding:
-    words = f"arrays up to task {facts.max_array}; "
+    words = f"arrays of up to {facts.max_array} tasks at once; "
     words += "accounting is on" if facts.accounting else "no accounting"
     if facts.forget_after is not None:
         words += f"; ended jobs are listed for {facts.forget_after:g} s"

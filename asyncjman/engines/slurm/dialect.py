@@ -81,9 +81,7 @@ class SlurmDialect:
         return Call(argv, parse_sbatch, timeout=SUBMIT_SECONDS, repeatable=False, whole=True)
 
     def refusal(self, request: LaunchRequest, words: str) -> Plan[str | None]:
-        if "invalid job array specification" in words.lower():
-            site: Site = yield self.site()
-            return f"the cluster takes no array with a task above {site.max_array} (its MaxArraySize)"
+        yield from ()
         lines = [line.removeprefix("sbatch: ").removeprefix("error: ") for line in words.splitlines()]
         return "the cluster refuses it: " + "; ".join(dict.fromkeys(lines)) if lines else None
 

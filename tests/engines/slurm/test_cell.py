@@ -100,6 +100,25 @@ def test_stop_and_resubmit_of_single_tasks(slurm: Jman) -> None:
     assert slurm.job()["tasks"]["executing"] == 2
 
 
+def test_ids_above_those_that_the_cluster_has(slurm: Jman) -> None:
+    submit(slurm, "-n", "x", "-t", "998-1003", "sh", "-c", "echo $SGE_TASK_ID; [ $SGE_TASK_ID != 1001 ]")
+    submit(slurm, "-n", "y", "-t", "998-1003", "--after-corr", "1", "sh", "-c", "echo $SGE_TASK_ID >> ran")
+    end(slurm)
+    logs = [(slurm.folder / "logs" / f"x.o1.{one}").read_text() for one in range(998, 1004)]
+    assert logs == [f"{one}\n" for one in range(998, 1004)]
+    assert sorted((slurm.folder / "ran").read_text().split()) == ["1000", "1002", "1003", "998", "999"]
+    tasks = slurm.tasks(2)
+    assert [one for one in tasks if tasks[one]["status"] == "skipped"] == [1001]
+
+
+def test_an_array_of_more_tasks_than_the_cluster_takes(slurm: Jman) -> None:
+    done = slurm("submit", "-l", "logs", "-t", "1-1002", "-e", "--hold", "true")
+    assert done.err.count("in parts of 1000 tasks: it takes no more at once") == 1
+    assert len(slurm.job()["grid_ids"]) == 2
+    slurm("stop")
+    assert slurm.job()["tasks"] == {"stopped": 1002}
+
+
 def test_a_task_that_the_cluster_starts_anew(slurm: Jman, slurm_cell: Cluster) -> None:
     command = "echo x >> ran; [ $SLURM_RESTART_COUNT ] || sleep 300"
     native_id = submit(slurm, "-e", "--requeue", "sh", "-c", command)
@@ -186,5 +205,5 @@ def _is_connected(pid: int) -> bool:
 
 def test_doctor(slurm: Jman) -> None:
     text = slurm("doctor").out
-    assert "arrays up to task 1000; no accounting" in text
+    assert "arrays of up to 1000 tasks at once; no accounting" in text
     assert "this host and user may submit" in text

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from asyncjman.engines.base import After, LaunchRequest, Ref
-from asyncjman.engines.cluster.dialect import Call, Fault, Site
+from asyncjman.engines.cluster.dialect import Call, Fault
 from asyncjman.engines.cluster.programs import locate
 from asyncjman.engines.slurm import commands
 from asyncjman.engines.slurm.dialect import SlurmDialect
@@ -244,14 +244,6 @@ def test_a_refusal_in_its_own_words() -> None:
     assert end.value.value == (
         "the cluster refuses it: invalid partition specified: x; Batch job submission failed: Invalid"
     )
-
-
-def test_a_refusal_of_an_array_that_is_too_large() -> None:
-    plan = SlurmDialect().refusal(REQUEST, "Batch job submission failed: Invalid job array specification")
-    assert next(plan).argv == ("scontrol", "show", "config")
-    with pytest.raises(StopIteration) as end:
-        plan.send(Site(1000, 300, False))
-    assert "no array with a task above 1000" in end.value.value
 
 
 def test_no_limit_is_no_limit() -> None:

@@ -113,7 +113,7 @@ def test_all_is_well() -> None:
     found = checked(WELL)
     assert [one.advice for one in found.values()] == ["", "", "", ""]
     assert found["partition"].words == "the default one, main"
-    assert "arrays up to task 1000" in found["site"].words
+    assert "arrays of up to 1000 tasks" in found["site"].words
     assert checked(WELL, "all.q")["partition"].words == "the default one, main"
     assert checked(WELL, "short")["partition"].words == "short is there"
 

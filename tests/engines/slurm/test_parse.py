@@ -209,9 +209,12 @@ def test_what_sbatch_does_not_print(text: str) -> None:
 
 def test_the_site() -> None:
     site = parse_config(recorded("config-22.05.txt"))
-    assert site == (1000, 300, False)
+    assert site == (1000, 300, False, 1000)
     on = "MaxArraySize = 4001\nMinJobAge = 30 sec\nAccountingStorageType = accounting_storage/slurmdbd\n"
-    assert parse_config(Completed(0, on, "")) == (4000, 30, True)
+    assert parse_config(Completed(0, on, "")) == (4000, 30, True, 4000)
+    fewer = "MaxArraySize = 4001\nSchedulerParameters = bf_interval=5,max_array_tasks=50\n"
+    assert parse_config(Completed(0, fewer, "")) == (50, None, False, 4000)
+    assert parse_config(Completed(0, "MaxArraySize = 0\n", "")).max_array == 1, "the cluster refuses that"
     with pytest.raises(ParseError):
         parse_config(Completed(0, "", ""))
 
