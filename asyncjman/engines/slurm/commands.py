@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from shlex import quote
 
+from asyncjman.engines.slurm.nodes import NODE_FIELDS
 from asyncjman.engines.slurm.tasks import format_tasks
 from asyncjman.engines.slurm.tokens import comment_of
 
@@ -91,8 +92,7 @@ def squeue(user: str, fields: Sequence[str]) -> list[str]:
 
     Never with ``-r``: 22.05 loses the last task of a pending array with a step.
     """
-    layout = ",".join(f"{one}:|" for one in fields[:-1]) + f",{fields[-1]}:"
-    return ["squeue", "--noheader", "--states=all", f"--user={user}", f"--Format={layout}"]
+    return ["squeue", "--noheader", "--states=all", f"--user={user}", f"--Format={_layout(fields)}"]
 
 
 def scancel(targets: Iterable[tuple[str, Sequence[range]]]) -> list[str]:
@@ -122,6 +122,11 @@ def partitions() -> list[str]:
     return ["sinfo", "--noheader", "--format=%P|%a"]
 
 
+def nodes() -> list[str]:
+    """Return the command that prints how the nodes are, in groups, a line each."""
+    return ["sinfo", "--noheader", f"--Format={_layout(NODE_FIELDS)}"]
+
+
 def test_only(options: Sequence[str] = ()) -> list[str]:
     """Return the command that asks whether this user can submit; it submits nothing."""
     return ["sbatch", "--test-only", "--output=/dev/null", *options, "--wrap=true"]
@@ -130,6 +135,11 @@ def test_only(options: Sequence[str] = ()) -> list[str]:
 def job_name(name: str) -> str:
     """Return a name that Slurm takes, and shows in a line."""
     return _CONTROL.sub("_", name)[:_MAX_NAME] or "job"
+
+
+def _layout(fields: Sequence[str]) -> str:
+    """Return fields as --Format takes them: whole, with | between."""
+    return ",".join(f"{one}:|" for one in fields[:-1]) + f",{fields[-1]}:"
 
 
 def _pattern(path: str) -> str:

@@ -10,7 +10,7 @@ from asyncjman.engines.cluster.dialect import Accounting, Call, Fault, Plan, Row
 from asyncjman.engines.cluster.numbers import one_range
 from asyncjman.engines.slurm import commands
 from asyncjman.engines.slurm.check import check
-from asyncjman.engines.slurm.explain import evidence
+from asyncjman.engines.slurm.explain import explain
 from asyncjman.engines.slurm.faults import fault_of
 from asyncjman.engines.slurm.limits import judge
 from asyncjman.engines.slurm.programs import PROGRAMS
@@ -18,7 +18,7 @@ from asyncjman.engines.slurm.resources import asked_of, make_rules, options
 from asyncjman.engines.slurm.sacct import parse_sacct
 from asyncjman.engines.slurm.sbatch import parse_sbatch
 from asyncjman.engines.slurm.site import parse_config
-from asyncjman.engines.slurm.squeue import parse_squeue, parse_waiting
+from asyncjman.engines.slurm.squeue import parse_squeue
 from asyncjman.errors import UsageError
 from asyncjman.model.graph import Kind
 from asyncjman.model.job import JobSpec, Usage
@@ -103,9 +103,7 @@ class SlurmDialect:
         return Call(argv, lambda done: parse_sacct(done, watched), checked=False, environment=commands.PLAIN)
 
     def explain(self, watched: Sequence[Watched], user: str, now: float) -> Plan[Sequence[Evidence]]:
-        argv = tuple(commands.squeue(user, commands.WAIT_FIELDS))
-        waiting = yield Call(argv, parse_waiting, environment=commands.PLAIN)
-        return evidence(watched, waiting, now)
+        return (yield from explain(watched, user, now))
 
     def judge(self, spec: JobSpec, seconds: float | None, usage: Usage | None) -> Sequence[str]:
         try:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from asyncjman.engines.base import Evidence, Watched
-from asyncjman.engines.slurm.squeue import Waiting
+from asyncjman.engines.cluster.dialect import Call, Plan
+from asyncjman.engines.cluster.process import CommandFailed
+from asyncjman.engines.slurm import commands
+from asyncjman.engines.slurm.nodes import Nodes, parse_nodes, words_of_nodes
+from asyncjman.engines.slurm.squeue import Waiting, parse_waiting
 from asyncjman.engines.slurm.states import NEVER
 
 _REASONS = {
@@ -30,26 +35,43 @@ _NODES = "Nodes required for job are DOWN"
 _LIMITS = ("Assoc", "QOS", "MaxCpuPerAccount", "MaxJobsPer")
 
 
-def evidence(watched: Sequence[Watched], waiting: Sequence[Waiting], now: float) -> list[Evidence]:
+def explain(watched: Sequence[Watched], user: str, now: float) -> Plan[Sequence[Evidence]]:
+    """Ask the queue; and how the nodes are, where it says that some are not available."""
+    argv = tuple(commands.squeue(user, commands.WAIT_FIELDS))
+    waiting: Sequence[Waiting] = yield Call(argv, parse_waiting, environment=commands.PLAIN)
+    nodes: Sequence[Nodes] = ()
+    tokens = {one.token for one in watched}
+    if any(one.token in tokens and _wants_nodes(one.reason) for one in waiting):
+        with suppress(CommandFailed):
+            nodes = yield Call(tuple(commands.nodes()), parse_nodes, environment=commands.PLAIN)
+    return evidence(watched, waiting, now, nodes)
+
+
+def evidence(
+    watched: Sequence[Watched], waiting: Sequence[Waiting], now: float, nodes: Sequence[Nodes] = ()
+) -> list[Evidence]:
     """Return what is to be shown of each job, a line each."""
     by_token: Mapping[str | None, list[Waiting]] = defaultdict(list)
     for one in waiting:
         by_token[one.token].append(one)
     found: dict[int, dict[str, None]] = defaultdict(dict)
     for launch in watched:
-        lines = [line for one in by_token[launch.token] for line in _lines(launch, one, now)]
+        lines = [line for one in by_token[launch.token] for line in _lines(launch, one, now, nodes)]
         if not by_token[launch.token]:
             lines = [f"the cluster does not list {launch.native_id} any more; its end is not known yet"]
         found[launch.job_id].update(dict.fromkeys(lines))
     return [Evidence(job_id, line) for job_id, lines in found.items() for line in lines]
 
 
-def _lines(launch: Watched, one: Waiting, now: float) -> list[str]:
+def _lines(launch: Watched, one: Waiting, now: float, nodes: Sequence[Nodes]) -> list[str]:
     if one.state == "SUSPENDED":
         return ["suspended on the cluster"]
     if one.state != "PENDING":
         return []
-    lines = [f"{words_of(one.reason, one.native_id)} ({one.reason}, partition {one.partition})"]
+    reason = "DOWN, DRAINED or reserved" if one.reason.startswith(_NODES) else one.reason
+    lines = [f"{words_of(one.reason, one.native_id)} ({reason}, partition {one.partition})"]
+    if _wants_nodes(one.reason):
+        lines += words_of_nodes(nodes, one.partition)
     if one.reason.partition(",")[0] in NEVER:
         lines.append(
             f"to ask for something else: jman stop {launch.job_id}, then jman resubmit {launch.job_id} "
@@ -59,6 +81,10 @@ def _lines(launch: Watched, one: Waiting, now: float) -> list[str]:
         moment = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.start))
         lines.append(f"the cluster plans to start it at {moment}")
     return lines
+
+
+def _wants_nodes(reason: str) -> bool:
+    return reason.startswith((_NODES, "ReqNodeNotAvail", "NodeDown"))
 
 
 def words_of(reason: str, native_id: str) -> str:

@@ -80,6 +80,18 @@ def test_what_can_never_start_is_told(slurm: Jman) -> None:
     assert "can never start as it is" in slurm("why").out
 
 
+def test_why_names_the_nodes_that_are_not_there(slurm: Jman, slurm_cell: Cluster) -> None:
+    own = slurm_cell.own
+    own.tool("scontrol", "update", f"nodename={own.host}", "state=drain", "reason=new memory")
+    try:
+        submit(slurm, "true")
+        said = f"1 of 1 nodes of main: {own.host} drained (new memory)"
+        wait_until(lambda: said in slurm("why").out)
+    finally:
+        own.tool("scontrol", "update", f"nodename={own.host}", "state=resume")
+    assert end(slurm)[0]["status"] == "success"
+
+
 def test_tasks_cancelled_by_hand(slurm: Jman, slurm_cell: Cluster) -> None:
     native_id = submit(slurm, "-t", "1-3%2", "sleep", "300")
     wait_until(lambda: slurm.job()["tasks"].get("executing") == 2)

@@ -67,6 +67,36 @@ def test_reasons(reason: str, said: str) -> None:
     assert said in words_of(reason, "7")
 
 
+SINFO = """main*|drained*|2|n[1-2]|new memory | in May
+main*|idle|37|n[4-40]|none
+main*|down|1|n3|fire
+the rest of it
+short|mixed|2|n[1-2]|none
+"""
+
+
+def test_which_nodes_are_not_available() -> None:
+    plan = SlurmDialect().explain([LAUNCH], "me", 1e9)
+    assert next(plan).argv[0] == "squeue"
+    reason = "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions"
+    call = plan.send([WAITING._replace(reason=reason, partition="main,short", start=None)])
+    with pytest.raises(StopIteration) as end:
+        plan.send(call.parse(Completed(0, SINFO, "")))
+    assert [one.words for one in end.value.value] == [
+        "the nodes of the site that it needs are not available now "
+        "(DOWN, DRAINED or reserved, partition main,short)",
+        "3 of 40 nodes of main: n[1-2] drained (new memory | in May), n3 down (fire)",
+    ]
+
+
+def test_nodes_are_asked_for_only_then() -> None:
+    plan = SlurmDialect().explain([LAUNCH], "me", 1e9)
+    next(plan)
+    with pytest.raises(StopIteration) as end:
+        plan.send([WAITING])
+    assert len(end.value.value) == 2
+
+
 def test_a_job_that_is_not_listed() -> None:
     (one,) = evidence([LAUNCH], [], 0.0)
     assert one.words == "the cluster does not list 7 any more; its end is not known yet"
