@@ -73,6 +73,15 @@ class Peers:
         _quietly("Grid Engine", ["qstat"], seconds=30)
         return found
 
+    @cached_property
+    def sbatch(self) -> str:
+        """Return ``sbatch`` as a user's shell finds it, of a cluster that answers."""
+        found = shutil.which("sbatch")
+        if found is None or shutil.which("squeue") is None:
+            raise NotMeasured("no Slurm here")
+        _quietly("Slurm", ["squeue"], seconds=90)
+        return found
+
     def _from_debian(self, command: str, package: str) -> str:
         if found := shutil.which(command):
             return found

@@ -19,7 +19,7 @@ from benchmarks.measure import NotMeasured
 from benchmarks.peers import Peers, cache_folder
 from benchmarks.report import Line, Outcome
 
-GROUPS = ("throughput", "flat", "scale", "startup", "submit", "memory", "listing", "api", "sge")
+GROUPS = ("throughput", "flat", "scale", "startup", "submit", "memory", "listing", "api", "sge", "slurm")
 
 
 def main() -> int:
