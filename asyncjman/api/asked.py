@@ -13,10 +13,10 @@ from asyncjman.model.array import MAX_TASK_ID, ArraySpec
 class Resources:
     """What one task needs; None: the cluster's default. Here on this machine nothing is set aside for it.
 
-    ``cpus``: how many (slots of Grid Engine, CPUs of Slurm). ``memory``: per CPU, such as ``"4G"`` or
-    ``"500M"``; a number alone is in GiB; ``gpu_memory`` likewise. ``time``: the cluster's limit of run time,
-    seconds or ``"1:00:00"``; ``timeout=`` of a job is ours, and holds on each engine. ``extra``: further
-    words for the command that submits.
+    ``cpus``: how many (slots of Grid Engine, CPUs of Slurm); ``gpus`` likewise. ``memory``: per CPU, such as
+    ``"4G"`` or ``"500M"``; a number alone is in GiB; ``gpu_memory`` likewise. ``time``: the cluster's limit
+    of run time, seconds or ``"1:00:00"``; ``timeout=`` of a job is ours, and holds on each engine.
+    ``extra``: further words for the command that submits.
 
     >>> Resources(cpus=2, memory="4G").as_mapping()
     {'cpus': 2, 'memory': '4G'}
@@ -24,6 +24,7 @@ class Resources:
 
     cpus: int | None = None
     memory: str | int | None = None
+    gpus: int | None = None
     gpu_memory: str | int | None = None
     time: str | int | None = None
     hostname: str | None = None

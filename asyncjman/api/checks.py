@@ -93,13 +93,13 @@ def resources_of(resources: Resources | Mapping[str, object] | None) -> Mapping[
 
 def _resource(name: str, value: object) -> object:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if name == "slots" and isinstance(value, int) and number:
+    if name in ("slots", "gpus") and isinstance(value, int) and number:
         return value
     if name == "io_big" and isinstance(value, bool):
         return value
     if name == "extra" and isinstance(value, list | tuple):
         return [text_of(word, "extra option") for word in value]
-    if name not in ("slots", "io_big", "extra") and (number or isinstance(value, str)):
+    if name not in ("slots", "gpus", "io_big", "extra") and (number or isinstance(value, str)):
         return str(value)
     raise UsageError(f"bad value of the resource {name}: {value!r}")
 

@@ -129,6 +129,7 @@ class Resources:
     parallel: Annotated[
         int | None, typer.Option("--parallel", "-p", "--pe_mth", min=1, metavar="N", help="Cluster: slots.")
     ] = None
+    gpus: Annotated[int | None, typer.Option(min=1, metavar="N", help="Cluster: GPUs of a task.")] = None
     io_big: Annotated[
         bool | None,
         typer.Option("--io-big/--no-io-big", "-i/-I", help="Cluster: a host for much I/O, or not."),
@@ -144,6 +145,7 @@ class Resources:
             "queue": self.queue,
             "memory": self.memory,
             "slots": self.parallel,
+            "gpus": self.gpus,
             "io_big": self.io_big,
             "time": self.time_limit,
         }

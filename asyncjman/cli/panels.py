@@ -12,7 +12,7 @@ _PANELS = {
     "When": "dependencies after-ok after-notok after-corr stop-on-failure keep-running resume max-fails",
     "Tasks": "array repeat sweep zip sweep-file from-file array-limit",
     "Retries and limits": "retry retry-on retry-delay timeout",
-    "Cluster": "queue memory io-big time extra-args profile to",
+    "Cluster": "queue memory gpus io-big time extra-args profile to",
     "Which jobs and tasks": (
         "job-ids array-ids names status cause where failure also-success running-jobs failed-only "
         "no-dependents"

@@ -9,7 +9,7 @@ from typing import Any
 
 from asyncjman.errors import UsageError
 
-NAMES = ("memory", "slots", "gpu_memory", "io_big", "time", "hostname", "extra")
+NAMES = ("memory", "slots", "gpus", "gpu_memory", "io_big", "time", "hostname", "extra")
 """What can be asked for, besides the queue."""
 _MEMORY = re.compile(r"(?=.*[1-9])(\d{1,15})([kKmMgGtT]?)[bB]?", re.ASCII)
 _TIME = re.compile(r"\d{1,9}|\d{0,9}:\d{0,9}(:\d{0,9})?|infinity", re.ASCII | re.IGNORECASE)
@@ -26,6 +26,7 @@ class Resources:
     """One, or several with commas between, of which any will do."""
     memory: str | None = None
     slots: int | None = None
+    gpus: int | None = None
     gpu_memory: str | None = None
     io_big: bool = False
     time: str | None = None
@@ -45,6 +46,8 @@ class Resources:
             raise UsageError(f"bad limit of run time {self.time!r}: write seconds, as in 3600, or 1:0:0")
         if self.slots is not None and self.slots < 1:
             raise UsageError(f"a job has 1 slot at least, not {self.slots}")
+        if self.gpus is not None and self.gpus < 1:
+            raise UsageError(f"a job asks for 1 GPU at least, not {self.gpus}")
 
 
 def checked(resources: Mapping[str, Any]) -> dict[str, Any]:

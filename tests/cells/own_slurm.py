@@ -49,7 +49,8 @@ ReturnToService=2
 KillWait=5
 MinJobAge={age}
 FirstJobId=10001
-NodeName={host} NodeAddr=127.0.0.1 CPUs=16 RealMemory=4000 State=UNKNOWN
+GresTypes=gpu
+NodeName={host} NodeAddr=127.0.0.1 CPUs=16 RealMemory=4000 Gres=gpu:2 State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 PartitionName=short Nodes=ALL MaxTime=1:00:00 State=UP
 """
@@ -161,6 +162,7 @@ class OwnSlurm(OwnDaemons):
             age=age,
         )
         self.configuration.write_text(text)
+        (self.folder / "gres.conf").write_text("Name=gpu File=/dev/null\nName=gpu File=/dev/zero\n")
         # without this slurmd looks for mounted cgroups, and ends where it finds none; they are not used
         (self.folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
 

@@ -41,6 +41,9 @@ class ResourceRules:
     memory_limit: str = "h_vmem"
     """The limit that goes with a memory request outside of the default queues; empty: none."""
     gpu_resource: str = "gpumem"
+    """The memory of a GPU."""
+    gpu_count_resource: str = ""
+    """How many GPUs; empty: that can't be asked for."""
     io_big_resource: str = "io_big"
     time_resource: str = "h_rt"
     parallel_environment: str = "pe_mth"
@@ -76,6 +79,8 @@ def options(
         words += ["-l", f"{rules.memory_limit}={memory[0]}{memory[1]}"]
     if gpu_memory := resources.gpu_memory or (_gpu_memory(memory) if gpu and memory else None):
         words += ["-l", f"{rules.gpu_resource}={gpu_memory}"]
+    if resources.gpus:
+        words += ["-l", f"{_gpu_count(rules)}={resources.gpus}"]
     if resources.io_big:
         words += ["-l", rules.io_big_resource]
     if resources.time:
@@ -102,6 +107,15 @@ def _queue_option(asked: Sequence[str], rules: ResourceRules, queues: Collection
     if rules.queue_option is not QueueOption.AUTO:
         return rules.queue_option.value
     return "-q" if "@" in asked[0] or "*" in asked[0] or asked[0] in (queues or ()) else "-l"
+
+
+def _gpu_count(rules: ResourceRules) -> str:
+    if not rules.gpu_count_resource:
+        raise UsageError(
+            "GPUs can't be asked for on Grid Engine here: set gpu-count-resource in [resources], "
+            "or give an option of qsub"
+        )
+    return rules.gpu_count_resource
 
 
 def _gpu_memory(memory: tuple[int, str]) -> str | None:

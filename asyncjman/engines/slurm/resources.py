@@ -74,8 +74,10 @@ def options(
     words = [*_checked(rules.prepend)]
     if named := [one.strip() for one in queue.split(",") if one.strip() not in ("", *rules.default_queues)]:
         words.append(f"--partition={','.join(named)}")
-    if asked.slots > 1 or resources.get("slots"):
-        words += ["--nodes=1", "--ntasks=1", f"--cpus-per-task={asked.slots}"]
+    if resources.get("slots") or resources.get("gpus"):
+        words += ["--nodes=1", "--ntasks=1"]  # what is asked for by task goes only with their number
+    if resources.get("slots"):
+        words.append(f"--cpus-per-task={asked.slots}")
     if asked.memory:
         per_node = rules.memory_option is MemoryOption.PER_NODE
         words.append(f"{rules.memory_option}={_size(asked.memory * (asked.slots if per_node else 1))}")

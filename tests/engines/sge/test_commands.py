@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from asyncjman.engines.cluster.names import job_name, token_in
 from asyncjman.engines.sge import commands
-from asyncjman.engines.sge.resources import QueueOption, ResourceRules, options
+from asyncjman.engines.sge.resources import QueueOption, ResourceRules, make_rules, options
 from asyncjman.errors import UsageError
 from asyncjman.model.resources import Resources
 
@@ -128,6 +128,13 @@ def test_nothing_named_is_never_everything() -> None:
 )
 def test_resources_are_asked_for_as_gridtk_does(resources: Resources, expected: str) -> None:
     assert list(options(resources)) == expected.split()
+
+
+def test_gpus_are_asked_for_where_the_site_says_how() -> None:
+    rules = make_rules({"gpu-count-resource": "gpu"})
+    assert list(options(Resources(gpus=2), rules)) == ["-l", "gpu=2"]
+    with pytest.raises(UsageError, match="gpu-count-resource"):
+        options(Resources(gpus=2))
 
 
 def test_queues_by_name() -> None:

@@ -73,6 +73,16 @@ def test_the_words_of_a_refusal(slurm: Jman) -> None:
     assert jobs(slurm) == []
 
 
+@pytest.mark.parametrize("option", ["--gres=gpu:{}", "--gpus-per-task={}"])
+def test_gpus(slurm: Jman, option: str) -> None:
+    (slurm.folder / "jman.toml").write_text(f'[resources.slurm]\ngpu-option = "{option}"\n')
+    for count in ("1", "2"):
+        submit(slurm, "--gpus", count, "sh", "-c", "echo $CUDA_VISIBLE_DEVICES >> ran")
+    end(slurm)
+    assert sorted((slurm.folder / "ran").read_text().split()) in (["0", "0,1"], ["0,1", "1"])
+    assert "Requested node configuration" in slurm("submit", "--gpus", "3", "true", code=2).err
+
+
 def test_what_can_never_start_is_told(slurm: Jman) -> None:
     submit(slurm, "-q", "short", "--time", "90000", "true")
     wait_until(lambda: jobs(slurm)[0]["grid_state"] == "error")

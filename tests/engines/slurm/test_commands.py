@@ -103,7 +103,7 @@ def test_dependencies(after: After, condition: str) -> None:
         ("all.q", {"time": "infinity"}, None, ("--time=UNLIMITED",)),
         ("all.q", {"time": "1:0:0"}, 90.0, ("--time=0-00:02:00",)),
         ("all.q", {}, 5.0, ("--time=0-00:01:00",)),
-        ("all.q", {"gpus": 2}, None, ("--gres=gpu:2",)),
+        ("all.q", {"gpus": 2}, None, ("--nodes=1", "--ntasks=1", "--gres=gpu:2")),
         ("all.q", {"hostname": "n7"}, None, ("--nodelist=n7",)),
         ("all.q", {"memory": "1G", "extra": ["--mem=0", "--qos", "high"]}, None,
          ("--mem-per-cpu=1G", "--mem=0", "--qos", "high")),
