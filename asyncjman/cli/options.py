@@ -64,7 +64,14 @@ class Named:
         ),
     ] = None
     job_ids: Annotated[
-        list[str] | None, typer.Option("--job-ids", "-j", metavar="IDS", help="The same as plain words.")
+        list[str] | None,
+        typer.Option(
+            "--job-ids",
+            "-j",
+            metavar="IDS",
+            help="The same as plain words.",
+            autocompletion=complete_ids,
+        ),
     ] = None
 
     def selection(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from asyncjman.cli.complete import complete_ids
 from asyncjman.errors import UsageError
 from asyncjman.model.graph import Kind
 
@@ -31,11 +32,25 @@ class Waits:
     """What the job waits for."""
 
     dependencies: Annotated[
-        _List, typer.Option("--dependencies", "-x", "--after-any", metavar="IDS", help=_IDS_HELP["any"])
+        _List,
+        typer.Option(
+            "--dependencies",
+            "-x",
+            "--after-any",
+            metavar="IDS",
+            help=_IDS_HELP["any"],
+            autocompletion=complete_ids,
+        ),
     ] = None
-    after_ok: Annotated[_List, typer.Option(metavar="IDS", help=_IDS_HELP["ok"])] = None
-    after_notok: Annotated[_List, typer.Option(metavar="IDS", help=_IDS_HELP["notok"])] = None
-    after_corr: Annotated[_List, typer.Option(metavar="IDS", help=_IDS_HELP["corr"])] = None
+    after_ok: Annotated[
+        _List, typer.Option(metavar="IDS", help=_IDS_HELP["ok"], autocompletion=complete_ids)
+    ] = None
+    after_notok: Annotated[
+        _List, typer.Option(metavar="IDS", help=_IDS_HELP["notok"], autocompletion=complete_ids)
+    ] = None
+    after_corr: Annotated[
+        _List, typer.Option(metavar="IDS", help=_IDS_HELP["corr"], autocompletion=complete_ids)
+    ] = None
 
     def words(self) -> Mapping[Kind, Sequence[Word]]:
         """Return the words that name jobs. Raises BadSelection for what can't be read."""

@@ -245,9 +245,3 @@ def test_debug_takes_one_task(three: Jman) -> None:
         assert three("debug", word, code=2).out == ""
     assert three.fresh("debug", "@-1.5").code == 0
     assert three.fresh("debug", "prep").code == 0
-
-
-def test_ids_are_completed(jman: Jman) -> None:
-    jman.submit("-n", "my job", "true")
-    complete = {"_JMAN_COMPLETE": "complete_bash", "COMP_WORDS": "jman list ", "COMP_CWORD": "2"}
-    assert jman.fresh(env=complete).lines == ["1"]
