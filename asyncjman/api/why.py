@@ -13,6 +13,7 @@ from asyncjman.api.logfiles import tail
 from asyncjman.api.runners import has_runner
 from asyncjman.api.session import Session
 from asyncjman.engines.base import Watched
+from asyncjman.model.efficiency import efficiency
 from asyncjman.model.failure import Cause
 from asyncjman.model.graph import Kind
 from asyncjman.model.job import LOCAL, Job, Task, Usage
@@ -21,6 +22,7 @@ from asyncjman.model.signature import lines_of
 from asyncjman.model.status import FINISHED, UNSUCCESSFUL, Status, in_words
 from asyncjman.scheduler.watching import may_run
 from asyncjman.store import failures, jobs
+from asyncjman.store.usage import used
 
 _TAIL_LINES = 5
 _MAX_TASKS = 5
@@ -56,6 +58,8 @@ async def explain(
         lines += await _local(session, job)
     elif job.status not in FINISHED:
         lines += _on_cluster(session, job, evidence)
+    if not only:
+        lines += await _efficiency(session, job)
     if job.status is Status.SKIPPED and (cause := await first_cause(session.database, job)):
         lines.append(f"skipped: {cause}")
     elif job.status in UNSUCCESSFUL or job.counts.get(Status.FAILURE):
@@ -64,6 +68,16 @@ async def explain(
         if task.status not in UNSUCCESSFUL:
             lines.append(f"{job.id}.{task.task_id} {in_words(task.status)}")
     return lines
+
+
+async def _efficiency(session: Session, job: Job) -> list[str]:
+    """Say what a job used of what it asked its cluster for; of one task that failed that is said with it."""
+    if job.spec.engine == LOCAL or job.status not in FINISHED:
+        return []
+    if job.spec.array is None and job.status is not Status.SUCCESS:
+        return []
+    found = await used(session.database, job.id)
+    return [] if found is None else [efficiency(found, job.spec.resources)]
 
 
 async def _dependencies(session: Session, job: Job) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
+from asyncjman.model.efficiency import Used
 from asyncjman.model.job import Task
 from asyncjman.store.database import Reader, Transaction
 from asyncjman.store.rows import TASK_COLUMNS, task_of
@@ -32,6 +33,17 @@ async def ended_attempts(source: Reader | Transaction, job_ids: Iterable[int]) -
         (ids, ids),
     )
     return [task_of(row) for row in rows]
+
+
+async def used(source: Reader | Transaction, job_id: int) -> Used | None:
+    """Return what the tasks of a job used of which that is known; None where it is known of none."""
+    (row,) = await source.fetch(
+        "SELECT count(*), total(finished_at - started_at), total(cpu_seconds), "
+        "coalesce(max(peak_memory_bytes), 0) FROM task WHERE job_id = ? AND cpu_seconds IS NOT NULL "
+        "AND started_at IS NOT NULL AND finished_at >= started_at",
+        (job_id,),
+    )
+    return Used(*row) if row[0] else None
 
 
 async def put_usage(tx: Transaction, rows: Sequence[tuple[float | None, int | None, int, int, int]]) -> None:

@@ -258,6 +258,10 @@ def test_each_attempt_gets_its_own_usage(sge: SgeJman) -> None:
     for job_id, task_id in ((1, 0), (2, 7)):
         assert used[job_id, task_id, 1] > 2 * used[job_id, task_id, 2], used
     wait_until(lambda: sge("list", "-t") and sge.sql("SELECT sum(accounted = 0) FROM submission") == [(0,)])
+    assert re.search(
+        r"^  used \d\.\d CPU seconds in \d+\.\d seconds.*, \d+ MiB at its peak$", sge("why", 1).out, re.M
+    )
+    assert "2 tasks used " in sge("why", 2).out
 
 
 def test_what_waits_for_a_job_with_retries_waits_for_the_last_attempt(sge: SgeJman) -> None:
