@@ -10,7 +10,7 @@ from typing import NamedTuple
 from asyncjman.engines.launch import Ref
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.failure import Cause
-from asyncjman.model.job import Usage
+from asyncjman.model.job import JobSpec, Usage
 from asyncjman.model.status import Status
 
 IN_ERROR = "error"
@@ -56,6 +56,8 @@ class Watched:
     """Of unfinished tasks that have one; where it is LATE, of those whose end is not proven."""
     ended: frozenset[int]
     """Tasks whose end is known."""
+    spec: JobSpec | None = None
+    """What its job asks for, where a launch is explained."""
     elsewhere: frozenset[int] = frozenset()
     """Tasks that a later launch is about."""
     stop: frozenset[int] = frozenset()

@@ -102,6 +102,7 @@ def watched_of(
         array=job.spec.array,
         tasks=one.task_map,
         default=states.default_status,
+        spec=job.spec,
         rows={
             task_id: TaskRow(task.attempt, task.status, task.started_at, since)
             for task_id, (task, since) in states.unfinished.items()

@@ -103,7 +103,7 @@ class SlurmDialect:
         return Call(argv, lambda done: parse_sacct(done, watched), checked=False, environment=commands.PLAIN)
 
     def explain(self, watched: Sequence[Watched], user: str, now: float) -> Plan[Sequence[Evidence]]:
-        return (yield from explain(watched, user, now))
+        return (yield from explain(watched, user, now, self._options))
 
     def judge(self, spec: JobSpec, seconds: float | None, usage: Usage | None) -> Sequence[str]:
         try:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from asyncjman.engines.base import Evidence, Watched
 from asyncjman.engines.cluster.dialect import Call, Plan
-from asyncjman.engines.cluster.process import CommandFailed
 from asyncjman.engines.slurm import commands
 from asyncjman.engines.slurm.nodes import Nodes, parse_nodes, words_of_nodes
-from asyncjman.engines.slurm.squeue import Waiting, parse_waiting
+from asyncjman.engines.slurm.squeue import Waiting, parse_waiting, time_of
 from asyncjman.engines.slurm.states import NEVER
+from asyncjman.errors import EnvironmentProblem, UsageError
+from asyncjman.model.job import JobSpec
+from asyncjman.system.tool import Completed
 
 _REASONS = {
     "None": "the scheduler has not considered it yet",
@@ -32,19 +35,43 @@ _REASONS = {
     "NodeDown": "a node that it needs is down",
 }
 _NODES = "Nodes required for job are DOWN"
+_TURN = ("Priority", "Resources")
+"""Reasons of what only has to wait for its turn."""
+_MOST = 3
 _LIMITS = ("Assoc", "QOS", "MaxCpuPerAccount", "MaxJobsPer")
 
 
-def explain(watched: Sequence[Watched], user: str, now: float) -> Plan[Sequence[Evidence]]:
-    """Ask the queue; and how the nodes are, where it says that some are not available."""
+def explain(
+    watched: Sequence[Watched], user: str, now: float, options: Callable[[JobSpec], Sequence[str]]
+) -> Plan[Sequence[Evidence]]:
+    """Ask the queue; and how the nodes are, where it says that some are not available.
+
+    Of the first jobs that it has not planned yet it is asked when one that asks for the same (``options`` of
+    sbatch) would start.
+    """
     argv = tuple(commands.squeue(user, commands.WAIT_FIELDS))
     waiting: Sequence[Waiting] = yield Call(argv, parse_waiting, environment=commands.PLAIN)
     nodes: Sequence[Nodes] = ()
     tokens = {one.token for one in watched}
     if any(one.token in tokens and _wants_nodes(one.reason) for one in waiting):
-        with suppress(CommandFailed):
+        with suppress(EnvironmentProblem):
             nodes = yield Call(tuple(commands.nodes()), parse_nodes, environment=commands.PLAIN)
-    return evidence(watched, waiting, now, nodes)
+    found = evidence(watched, waiting, now, nodes)
+    unplanned = {one.token for one in waiting if one.start is None and one.reason in _TURN}
+    asked = {one.job_id: one.spec for one in watched if one.token in unplanned and one.spec is not None}
+    for job_id, spec in list(asked.items())[:_MOST]:
+        with suppress(EnvironmentProblem, UsageError):
+            argv = tuple(commands.test_only(options(spec)))
+            start = yield Call(argv, start_of, environment=commands.PLAIN)
+            if start is not None and start > now:
+                found.append(Evidence(job_id, f"sent now, it would start at {_moment(start)}"))
+    return found
+
+
+def start_of(done: Completed) -> float | None:
+    """Return when a job would start, in seconds since 1970, from what ``sbatch --test-only`` says."""
+    match = re.search(r"^sbatch: Job \d+ to start at (\d+) ", done.stderr, re.MULTILINE | re.ASCII)
+    return None if match is None else time_of(match[1])
 
 
 def evidence(
@@ -78,9 +105,12 @@ def _lines(launch: Watched, one: Waiting, now: float, nodes: Sequence[Nodes]) ->
             "with -q, -m, -p or --time"
         )
     elif one.start is not None and one.start > now:
-        moment = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.start))
-        lines.append(f"the cluster plans to start it at {moment}")
+        lines.append(f"the cluster plans to start it at {_moment(one.start)}")
     return lines
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
 def _wants_nodes(reason: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -88,6 +89,15 @@ def test_what_can_never_start_is_told(slurm: Jman) -> None:
     wait_until(lambda: jobs(slurm)[0]["grid_state"] == "error")
     # which of its reasons squeue tells first varies
     assert "can never start as it is" in slurm("why").out
+
+
+def test_why_tells_when_it_would_start(slurm: Jman) -> None:
+    whole = ("-p", "16", "-m", "1M", "--time", "600", "sleep", "300")
+    submit(slurm, *whole)
+    wait_until(lambda: jobs(slurm)[0]["status"] == "executing")
+    submit(slurm, *whole)
+    said = wait_until(lambda: "Resources, partition main" in (out := slurm("why", 2).out) and out)
+    assert re.search(r"^  (sent now, it would|the cluster plans to) start (it )?at 20", str(said), re.M)
 
 
 def test_why_names_the_nodes_that_are_not_there(slurm: Jman, slurm_cell: Cluster) -> None:

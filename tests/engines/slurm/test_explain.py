@@ -89,12 +89,24 @@ def test_which_nodes_are_not_available() -> None:
     ]
 
 
-def test_nodes_are_asked_for_only_then() -> None:
-    plan = SlurmDialect().explain([LAUNCH], "me", 1e9)
+def test_nodes_and_estimates_are_asked_for_only_then() -> None:
+    plan = SlurmDialect().explain([replace(LAUNCH, spec=SPEC)], "me", 1e9)
     next(plan)
     with pytest.raises(StopIteration) as end:
         plan.send([WAITING])
     assert len(end.value.value) == 2
+
+
+def test_when_what_is_not_planned_yet_would_start() -> None:
+    launch = replace(LAUNCH, spec=replace(SPEC, resources={"slots": 2}))
+    plan = SlurmDialect().explain([launch], "me", 1e9)
+    next(plan)
+    call = plan.send([WAITING._replace(start=None, reason="Resources")])
+    assert call.argv[:2] == ("sbatch", "--test-only") and "--cpus-per-task=2" in call.argv
+    said = "sbatch: Job 8 to start at 2000000000 using 2 processors on nodes n in partition main\n"
+    with pytest.raises(StopIteration) as end:
+        plan.send(call.parse(Completed(0, "", said)))
+    assert end.value.value[-1].words.startswith("sent now, it would start at 2033-05-")
 
 
 def test_a_job_that_is_not_listed() -> None:
