@@ -62,7 +62,7 @@ async def look_up_usage(database: Database, engine: Engine) -> None:
     rows = [
         (one.usage.cpu_seconds, one.usage.peak_memory_bytes or None, *one.ref)
         for one in seen.seen
-        if one.ref is not None and one.usage is not None and by_ref[one.ref].cpu_seconds is None
+        if one.ref is not None and one.usage is not None and by_ref[one.ref].peak_memory_bytes is None
     ]
     seen_now = {one.ref for one in seen.seen}
     over = [one.id for one in pending if one.job_id not in _asked_again(database, ended, seen_now)]
@@ -78,7 +78,7 @@ def _asked_again(database: Database, ended: list[Task], seen: set[Ref | None]) -
     return {
         task.job_id
         for task in ended
-        if task.cpu_seconds is None
+        if task.peak_memory_bytes is None  # of CPU time records may tell, too
         and (task.finished_at or 0.0) > recent
         and Ref(task.job_id, task.task_id, task.attempt) not in seen
     }

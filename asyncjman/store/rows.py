@@ -186,6 +186,7 @@ def job_of(
     if left:
         status = status_of(default_status, job_id)
         counts[status] = counts.get(status, 0) + left
+    cpu_seconds = sum(cpu for _, cpu, _ in status_count.values())
     peak = max((bytes_ for _, _, bytes_ in status_count.values()), default=0)
     return Job(
         id=job_id,
@@ -195,7 +196,7 @@ def job_of(
         finished_at=finished_at,
         counts=counts,
         status=roll_up(counts),
-        cpu_seconds=sum(cpu for _, cpu, _ in status_count.values()) if peak else None,
+        cpu_seconds=cpu_seconds if peak or cpu_seconds else None,
         peak_memory_bytes=peak or None,
         host=speaker.host if speaker else None,
         exit_status=speaker.exit_status if speaker else None,

@@ -51,7 +51,7 @@ async def put_usage(tx: Transaction, rows: Sequence[tuple[float | None, int | No
     for table in ("task", "attempt"):
         await tx.execute_many(
             f"UPDATE {table} SET cpu_seconds = ?, peak_memory_bytes = ? "
-            "WHERE job_id = ? AND task_id = ? AND attempt = ? AND cpu_seconds IS NULL",
+            "WHERE job_id = ? AND task_id = ? AND attempt = ? AND peak_memory_bytes IS NULL",
             rows,
         )
     for job_id in {row[2] for row in rows}:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from asyncjman.engines.base import Observation, Ref, Saw, TaskRow, Watched
 from asyncjman.engines.cluster.dialect import Row
-from asyncjman.engines.cluster.recorded import ended_of
+from asyncjman.engines.cluster.recorded import ended_of, usage_in
 from asyncjman.engines.cluster.records import Record, RecordKind
 from asyncjman.model.failure import Cause
 
@@ -67,6 +67,7 @@ def end_of(listed: Listed, ref: Ref, watched: Watched) -> Observation | None:
     if ended is not None:
         seen.at, seen.host = ended.time, ended.host or end.host
         seen.exit_status, seen.signal = ended.exit_status, ended.signal
+        seen.usage = seen.usage or usage_in(ended)
     if seen.saw is Saw.STOPPED and listed.is_stopped:
         seen.reason = "stopped"
     return seen

@@ -5,6 +5,7 @@ from __future__ import annotations
 from asyncjman.engines.base import Observation, Ref, Saw, TaskRow, Watched
 from asyncjman.engines.cluster.records import Record
 from asyncjman.model.failure import Cause
+from asyncjman.model.job import Usage
 from asyncjman.model.signals import signal_name
 
 
@@ -45,4 +46,10 @@ def ended_of(watched: Watched, record: Record) -> Observation:
         cause=cause,
         reason=reason,
         host=record.host,
+        usage=usage_in(record),
     )
+
+
+def usage_in(record: Record) -> Usage | None:
+    """Return what a record says that was used: the shell knows of no memory."""
+    return None if record.cpu_seconds is None else Usage(record.cpu_seconds, 0)

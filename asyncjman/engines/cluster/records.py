@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -21,6 +21,7 @@ from asyncjman.system.durable import make_durable
 
 _NAME = re.compile(r"(start|exit)\.(\d{1,10})", re.ASCII)
 _MAX_BYTES = 65536
+_TIMES = re.compile(r"(\d{1,9})m(\d{1,2}[.,]\d{1,9})s", re.ASCII)
 _SIGNAL_BASES = (128, 256)
 """What shells add to a signal's number: 128, and ksh93 256."""
 
@@ -51,6 +52,8 @@ class Record:
     skipped_by: int | None = None
     cause: Cause | None = None
     """Why it failed, where the script knows better than by the exit status."""
+    cpu_seconds: float | None = None
+    """What the script and all that it waited for used by then."""
     restart: int = 0
     """How often the cluster had started it anew by then."""
     stamp: tuple[int, int] = field(default=(0, 0), compare=False, repr=False)
@@ -111,9 +114,21 @@ def parse_record(
         reason=reason,
         skipped_by=skipped_by,
         cause=next((one for one in Cause if one == values.get("cause")), None),
+        cpu_seconds=_cpu_seconds(lines) if exit_status is not None else None,
         restart=_integer(values.get("restart")) or 0,
         stamp=stamp,
     )
+
+
+def _cpu_seconds(lines: Sequence[str]) -> float | None:
+    """Read what ``times`` of the shell prints: a line for itself, one for its children; user, and system."""
+    try:
+        found = _TIMES.findall(lines[lines.index("times") + 2])
+    except (ValueError, IndexError):
+        return None
+    if len(found) != 2:
+        return None
+    return sum(int(minutes) * 60 + float(seconds.replace(",", ".")) for minutes, seconds in found)
 
 
 def read(path: Path, kind: RecordKind) -> Record | None:

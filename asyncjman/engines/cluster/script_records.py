@@ -28,9 +28,10 @@ jman_record() {
   jman_overtaken && return 1
   jman_now
   jman_tries=0
-  until printf '%s\n' 'jman 1' "job $jman_job" "task $jman_task" "attempt $jman_attempt" \
-      "grid $jman_native" "host $jman_host" "restart $jman_restart" "time $jman_time" "$2" end \
-      > "$jman_records/.$1.$jman_task.$$" &&
+  until {
+      printf '%s\n' 'jman 1' "job $jman_job" "task $jman_task" "attempt $jman_attempt" "grid $jman_native" \
+        "host $jman_host" "restart $jman_restart" "time $jman_time" "$2" times && { times || :; } && echo end
+    } > "$jman_records/.$1.$jman_task.$$" &&
       mv -f "$jman_records/.$1.$jman_task.$$" "$jman_records/$1.$jman_task"; do
     jman_tries=$((jman_tries + 1))
     [ "$jman_tries" -lt 5 ] || return 1

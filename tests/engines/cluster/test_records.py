@@ -6,6 +6,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +25,21 @@ def write(folder: Path, task_id: int, status: int = 0) -> Path:
     path.write_text(TEXT.format(task=task_id, status=status))
     (folder / f"start.{task_id}").write_text(f"jman 1\njob 42\ntask {task_id}\nattempt 2\ntime 1\nend\n")
     return path
+
+
+@pytest.mark.parametrize(
+    ("lines", "seconds"),
+    [
+        ("times\n0m0.001s 0m0.002s\n1m2.500s 0m0.250s\n", 62.75),
+        ("times\n0m0,00s 0m0,00s\n0m2,50s 0m0,25s\n", 2.75),
+        ("times\n", None),
+        ("times\n0m0.00s 0m0.00s\nnonsense\n", None),
+    ],
+)
+def test_cpu_seconds(lines: str, seconds: float | None) -> None:
+    text = TEXT.format(task=3, status=0).removesuffix("end\n") + lines + "end\n"
+    record = parse_record(RecordKind.EXIT, text)
+    assert record is not None and (record.exit_status, record.cpu_seconds) == (0, seconds)
 
 
 def test_a_record_says_all() -> None:

@@ -114,6 +114,14 @@ def test_the_exit_status_is_recorded_as_it_was(tmp_path: Path, status: int, shel
     assert time.time() - 60 < end.started_at <= end.time < time.time() + 1
 
 
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: str(shell[0]))
+def test_what_the_command_used_is_recorded(tmp_path: Path, shell: list[str]) -> None:
+    burn = "import time\nwhile time.process_time() < 0.5: pass"
+    assert run_script(make(tmp_path, sys.executable, "-c", burn), tmp_path, shell) == 0
+    used = the_end(tmp_path).cpu_seconds
+    assert used is not None and used >= 0.5
+
+
 def test_the_start_is_recorded_before_the_command_runs(tmp_path: Path) -> None:
     run_script(make(tmp_path, "cp", str(tmp_path / "records" / "start.0"), "seen"), tmp_path)
     record = records.parse_record(RecordKind.START, (tmp_path / "seen").read_text())

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,13 @@ def test_a_limit_of_time_is_kept_to_the_second(slurm: Jman) -> None:
     one, other = end(slurm)
     assert (one["status"], one["reason"], other["status"]) == ("failure", "timed out after 2 s", "success")
     assert "timed out after 2 s; ran 2." in slurm("why", "1").out
+
+
+def test_what_a_task_used_is_told_without_accounting(slurm: Jman) -> None:
+    submit(slurm, "-t", "2", sys.executable, "-c", "import time\nwhile time.process_time() < 0.5: pass")
+    (job,) = end(slurm)
+    assert job["cpu_seconds"] >= 1
+    assert "2 tasks used " in slurm("why").out
 
 
 def test_a_controller_that_is_away(slurm: Jman, slurm_cell: Cluster) -> None:
