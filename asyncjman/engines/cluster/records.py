@@ -21,7 +21,7 @@ from asyncjman.system.durable import make_durable
 
 _NAME = re.compile(r"(start|exit)\.(\d{1,10})", re.ASCII)
 _MAX_BYTES = 65536
-_TIMES = re.compile(r"(\d{1,9})m(\d{1,2}[.,]\d{1,9})s", re.ASCII)
+_MOST_SECONDS = 1e11
 _SIGNAL_BASES = (128, 256)
 """What shells add to a signal's number: 128, and ksh93 256."""
 
@@ -121,14 +121,18 @@ def parse_record(
 
 
 def _cpu_seconds(lines: Sequence[str]) -> float | None:
-    """Read what ``times`` of the shell prints: a line for itself, one for its children; user, and system."""
+    """Read what ``times`` of the shell printed, before the end: a line for itself, one for its children.
+
+    Such a line is ``1m0.25s 0m0.5s``, user and system; some locales have a comma.
+    """
+    if len(lines) < 5 or lines[-5] != "times":
+        return None
     try:
-        found = _TIMES.findall(lines[lines.index("times") + 2])
-    except (ValueError, IndexError):
+        parts = [one.rstrip("s").replace(",", ".").split("m") for one in lines[-3].split()]
+        user, system = (60 * int(minutes) + float(seconds) for minutes, seconds in parts)
+    except ValueError:
         return None
-    if len(found) != 2:
-        return None
-    return sum(int(minutes) * 60 + float(seconds.replace(",", ".")) for minutes, seconds in found)
+    return user + system if 0 <= user + system < _MOST_SECONDS else None
 
 
 def read(path: Path, kind: RecordKind) -> Record | None:

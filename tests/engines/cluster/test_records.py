@@ -34,6 +34,7 @@ def write(folder: Path, task_id: int, status: int = 0) -> Path:
         ("times\n0m0,00s 0m0,00s\n0m2,50s 0m0,25s\n", 2.75),
         ("times\n", None),
         ("times\n0m0.00s 0m0.00s\nnonsense\n", None),
+        ("times\n0m0.00s 0m0.00s\n0mnans 0m0.00s\n", None),
     ],
 )
 def test_cpu_seconds(lines: str, seconds: float | None) -> None:
