@@ -248,7 +248,7 @@ def main() -> int:
     task, channel = forked
     loaded = frozenset(sys.modules)
     sys.argv[:] = [worker.COMMAND[-1], task.folder]
-    status = worker.run(task.folder)
+    status = worker.run(task.folder, durably=False)
     if channel is not None:
         status = _run_more(channel, task.number, status, marks, own)
     _leave(status, loaded)
@@ -285,7 +285,7 @@ def _run_more(channel: socket.socket, number: int, status: int, marks: Marks, ow
             _say(channel, STARTED, number)
         except OSError:  # the engine has it started by another process, or is gone
             return _NOT_STARTED
-        status = worker.run(task.folder)
+        status = worker.run(task.folder, durably=False)
 
 
 if __name__ == "__main__":

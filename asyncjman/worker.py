@@ -144,11 +144,11 @@ def _first_line(attempt: int, outcome: bytes) -> bytes:
     return b"attempt %d %b\n" % (attempt, outcome)
 
 
-def write_durably(path: str, *parts: bytes) -> None:
+def write_whole(path: str, *parts: bytes, durably: bool) -> None:
     """Write a file that only its owner can read, whole or not at all.
 
-    It is on the disk, with its entry in the folder, when this returns. It has its name before it is written
-    out: so the disk is waited for once.
+    ``durably``: it is on the disk, with its entry in the folder, when this returns. It has its name before it
+    is written out: so the disk is waited for once.
     """
     part = f"{path}.part"
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
@@ -156,6 +156,8 @@ def write_durably(path: str, *parts: bytes) -> None:
         file.writelines(parts)
         file.flush()
         os.replace(part, path)  # noqa: PTH105
+        if not durably:
+            return
         os.fsync(file.fileno())
     folder = os.open(os.path.dirname(path), os.O_RDONLY)  # noqa: PTH120
     try:
@@ -167,14 +169,16 @@ def write_durably(path: str, *parts: bytes) -> None:
 # -- running -----------------------------------------------------------------------------------------------
 
 
-def run(folder: str) -> int:
-    """Run the function of this task; return the exit status."""
+def run(folder: str, *, durably: bool) -> int:
+    """Run the function of this task; return the exit status.
+
+    A success that is recorded must not be without its value after a power loss: ``durably``, that is on the
+    disk when this returns. Else who records the success sees to it.
+    """
     index, attempt = int(os.environ["JMAN_TASK_INDEX"]), int(os.environ["JMAN_ATTEMPT"])
     status, data = _outcome(folder, index)
-    # a success that is recorded must not be without its value after a power loss
-    write_durably(
-        result_path(folder, os.environ), _first_line(attempt, _FAILURE if status else _SUCCESS), data
-    )
+    first = _first_line(attempt, _FAILURE if status else _SUCCESS)
+    write_whole(result_path(folder, os.environ), first, data, durably=durably)
     return status
 
 
@@ -266,4 +270,4 @@ def _dumps(value: object) -> bytes:
 
 
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1]))
+    sys.exit(run(sys.argv[1], durably=True))

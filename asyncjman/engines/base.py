@@ -158,6 +158,12 @@ class Engine(Protocol):
         On this machine it drains what has ended, and does not await. On a cluster it is one query for all.
         """
 
+    async def settle(self) -> None:
+        """Have what the attempts that were seen to end gave back on the disk, before these ends are stored.
+
+        Raises EnvironmentProblem where that can't be.
+        """
+
     async def stored(self, ends: Sequence[Observation]) -> None:
         """Take note that these ends are stored: what was kept to tell of them may go. Raises nothing."""
 

@@ -35,6 +35,9 @@ class Defaults:
     async def prepare(self, request: LaunchRequest) -> None:
         """An attempt leaves nothing that the next one could be taken for."""
 
+    async def settle(self) -> None:
+        """What attempts give back is on the disk when they are seen to end."""
+
     async def stored(self, ends: Sequence[Observation]) -> None:
         """Nothing is kept to tell of ends."""
 

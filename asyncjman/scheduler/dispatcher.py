@@ -73,6 +73,7 @@ class Dispatcher:
             on_closed=self._on_closed,
             on_refused=self._on_refused,
             on_lost=lambda lost: self._changes.take_lost(lost),
+            settle=engine.settle,
         )
         self._workload = Workload(self._recorder)
         self._feed = Feed(database, self._workload, self._recorder, names)

@@ -48,14 +48,18 @@ class Recorder:
         on_closed: Callable[[Mapping[int, Status]], None],
         on_refused: Callable[[Iterable[int]], None] = lambda job_ids: None,
         on_lost: Callable[[Collection[tuple[int, int]]], None] = lambda lost: None,
+        settle: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """``on_lost`` is told of tasks, (job id, task id), that others took from this runner."""
+        """``on_lost`` is told of tasks, (job id, task id), that others took from this runner. ``settle`` is
+        awaited before ends are stored: what these rest on is on the disk then.
+        """
         self._database = database
         self._bus = bus
         self._names = names
         self._on_closed = on_closed
         self._on_refused = on_refused
         self._on_lost = on_lost
+        self._settle = settle
         self.runner: Runner | None = None
         """Whose claims are recorded."""
         self._batch = Batch()
@@ -240,6 +244,8 @@ class Recorder:
             self._wake.clear()
             batch, self._batch = self._batch, Batch()
             self._has_skips_under_way = batch.has_skips
+            if (batch.finished or batch.retried) and self._settle is not None:
+                await self._settle()
             tries = 0
             while True:
                 try:

@@ -15,7 +15,7 @@ _NO_MATTER = frozenset({errno.ENOENT, errno.EINVAL, errno.ENOTSUP, errno.EACCES,
 """A file that went meanwhile, or a file system that knows no such call."""
 
 
-def make_durable(files: Sequence[Path], folders: Sequence[Path]) -> None:
+def make_durable(files: Sequence[str | Path], folders: Sequence[str | Path]) -> None:
     """Return when these files, and the entries of these folders, are on the disk.
 
     Raises OSError where the disk reports an error.
@@ -26,7 +26,7 @@ def make_durable(files: Sequence[Path], folders: Sequence[Path]) -> None:
         _sync(path)
 
 
-def _sync(path: Path) -> None:
+def _sync(path: str | Path) -> None:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
@@ -38,7 +38,7 @@ def _sync(path: Path) -> None:
             raise
 
 
-def _sync_file_system(folder: Path) -> bool:
+def _sync_file_system(folder: str | Path) -> bool:
     """Write out all of a folder's file system (syncfs(2)); tell whether that is possible here."""
     if not sys.platform.startswith("linux"):
         return False

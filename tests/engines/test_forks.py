@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -22,6 +23,7 @@ from asyncjman.api import pickles
 from asyncjman.engines.base import Launched, LaunchRequest, Observation, Ref, Target
 from asyncjman.engines.local import LocalEngine
 from asyncjman.engines.local.processes import marked
+from asyncjman.errors import EnvironmentProblem
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.failure import Cause
 from asyncjman.model.job import JobSpec
@@ -174,6 +176,31 @@ async def test_a_fork_is_like_a_process_that_was_started(functions: Functions, t
     assert value["argv"][1].endswith("/spool/3")
     logs = tmp_path / "spool" / "3" / "logs"
     assert ((logs / "call.o3.3").read_text(), (logs / "call.e3.3").read_text()) == ("out\n", "err\n")
+
+
+async def test_what_a_fork_gave_back_is_written_out_once_it_is_settled(
+    functions: Functions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[Path] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        written.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        if written[-1].name == "result.1":
+            raise OSError(errno.EIO, "broken")
+        real(descriptor)
+
+    await functions.end_of(os.getpid)
+    monkeypatch.setattr(os, "fsync", fsync)
+    await functions.engine.settle()
+    folder = tmp_path / "spool" / "3"
+    assert written == [folder / "result.0", folder]
+    await functions.end_of(os.getpid, task=2)
+    with pytest.raises(EnvironmentProblem, match=r"returned can't be written: .*broken"):
+        await functions.engine.settle()
+    written.clear()
+    await functions.engine.settle()
+    assert written == []
 
 
 async def test_its_marks_are_found_and_the_template_has_none(functions: Functions, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from asyncjman.errors import DatabaseProblem
+from asyncjman.errors import DatabaseProblem, EnvironmentProblem
 from asyncjman.model.events import JobFinished, TaskFinished
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
@@ -69,6 +69,29 @@ def ended(job_id: int = 1, task_id: int = 0, status: Status = Status.SUCCESS) ->
         started_at=10.0,
         finished_at=11.0,
     )
+
+
+async def test_ends_are_stored_once_what_they_rest_on_is_on_the_disk(desk: Desk) -> None:
+    await add_jobs(desk.database, spec_of(), spec_of())
+    seen: list[Status] = []
+
+    async def settle() -> None:
+        seen.append((await jobs.get(desk.database, [1]))[0].status)
+        if len(seen) == 2:
+            raise EnvironmentProblem("broken")
+
+    recorder = desk.recorder = Recorder(
+        desk.database, desk.bus, desk.names, desk.closed.update, settle=settle
+    )
+    await recorder.claim(await desk.enter(), [(1, 0, None), (2, 0, None)], [], {})
+    assert seen == []  # nothing ended
+    recorder.task_finished(ended())
+    await recorder.flush()
+    recorder.task_finished(ended(2))
+    with pytest.raises(EnvironmentProblem, match="broken"):
+        await recorder.flush()
+    assert seen == [Status.QUEUED, Status.SUCCESS]
+    assert [one.status for one in await jobs.get(desk.database, [1, 2])] == [Status.SUCCESS, Status.QUEUED]
 
 
 async def test_what_is_flushed_is_in_the_file_and_published(desk: Desk) -> None:

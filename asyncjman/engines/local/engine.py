@@ -38,6 +38,7 @@ from asyncjman.engines.local.forks import Forks, NoTemplate
 from asyncjman.engines.local.logfiles import make_room
 from asyncjman.engines.local.processes import RUNNER_VARIABLE, TASK_VARIABLE, task_mark
 from asyncjman.engines.local.reap import Ended, watch_process
+from asyncjman.engines.local.results import Results
 from asyncjman.engines.local.spawn import Command, Streams, spawn
 from asyncjman.engines.local.warm import Warm
 from asyncjman.model.failure import KEPT_BYTES, Cause
@@ -64,7 +65,7 @@ class _Process:
     limit: asyncio.TimerHandle | None = None
     timed_out: bool = False
     result: str | None = None
-    """The file that tells how it ended, where it was forked, and who could tell is gone."""
+    """Where it was forked: the file with what it gave back. It tells how it ended if who could is gone."""
     is_left: bool = False
     """Whether the start was cancelled before it was known to be made."""
     is_announced: bool = True
@@ -99,6 +100,7 @@ class LocalEngine(Defaults):
         self._held: dict[int, Observation] = {}
         """Ends of tasks of which something still runs."""
         self._seen: list[Observation] = []
+        self._results = Results()
         self._made: set[str] = set()
         self._room: asyncio.Future[None] | None = None
         """What the console waits for before there is more of it."""
@@ -119,6 +121,9 @@ class LocalEngine(Defaults):
     async def poll(self, watched: Sequence[Watched] = (), budget: float = 0.0) -> Poll:
         seen, self._seen = self._seen, []
         return Poll(seen)
+
+    async def settle(self) -> None:
+        await self._results.write_out()
 
     async def cancel(
         self, targets: Sequence[Target], *, force: bool = False, budget: float = 0.0
@@ -296,6 +301,8 @@ class LocalEngine(Defaults):
             del self._running[pid]
         if ended == Ended() and process.result and worker.is_success(process.result, process.ref.attempt):
             ended = Ended(exit_status=0)
+        if process.result:
+            self._results.add(process.result)
         if process.limit is not None:
             process.limit.cancel()
         for pipe in process.pipes:

@@ -1,7 +1,7 @@
 """Processes that take several tasks of a function job, one after the other.
 
-Each is forked from the template for its first task, and says by a socket of its own how a task ended: a value
-is on the disk by then. One that dies, or is ended, takes down the task that it runs, and no other.
+Each is forked from the template for its first task, and says by a socket of its own how a task ended: its
+result is there by then. One that dies, or is ended, takes down the task that it runs, and no other.
 """
 
 from __future__ import annotations
