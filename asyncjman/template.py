@@ -22,7 +22,7 @@ from contextlib import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
 COMMAND = (sys.executable, "-P", os.path.abspath(__file__))  # noqa: PTH100 - as in worker
@@ -42,6 +42,8 @@ REUSED = (0, 1)
 _LOCK = 200
 """The number that a task inherits its lock as, out of the way of what it opens."""
 _NOT_STARTED = 127
+_FILE = io.IOBase.__mro__[1]
+"""What all files are, of C: ``io.IOBase`` itself asks in Python, and keeps a note at each type."""
 
 
 class Fork:
@@ -158,6 +160,8 @@ def _become(task: Fork, descriptors: list[int], engine: socket.socket, marks: Ma
             channel = socket.socket(fileno=descriptors.pop())
             channel.set_inheritable(False)
         _turn_to(task, descriptors, marks)
+        for name, value in task.variables.items():
+            os.environ[name] = value
     except Exception:  # the engine starts it in another way, and says what is wrong
         _say(engine, FAILED, task.number)
         os._exit(_NOT_STARTED)
@@ -175,7 +179,20 @@ def _turn_to(task: Fork, descriptors: Sequence[int], marks: Marks) -> None:
     streams = [*map(_log, task.logs), *descriptors]
     for number, one in enumerate(streams, 1):
         _move(one, number if number <= 2 else _LOCK)
-    os.environ.update(task.variables)
+
+
+def _set_variables(wanted: Mapping[bytes, bytes]) -> None:
+    """Have these variables and no others: what a task before has set is not for the next one."""
+    now = dict(os.environb)
+    for name in now.keys() - wanted.keys():
+        del os.environb[name]
+    for name, value in wanted.items():
+        if now.get(name) != value:
+            os.environb[name] = value
+
+
+def _encoded(variables: Mapping[str, str]) -> dict[bytes, bytes]:
+    return {os.fsencode(name): os.fsencode(value) for name, value in variables.items()}
 
 
 def _log(path: str) -> int:
@@ -198,23 +215,25 @@ def _move(descriptor: int, number: int) -> None:
         os.close(descriptor)
 
 
-def _leave(status: int, loaded: Collection[str]) -> None:
+def _leave(status: int, latest: str) -> None:
     """End a forked process without taking its modules apart, which takes longer than all the rest.
 
-    All that Python promises at an end is done. Not where the task has ``loaded`` more of what is no Python:
-    that may have something to do at an end that is not known here.
+    All that Python promises at an end is done. Not where the task has loaded more of what is no Python, after
+    the module ``latest``: that may have something to do at an end that is not known here.
     """
     import atexit
     import threading
 
-    for name in sys.modules.keys() - loaded:
+    for name in reversed(sys.modules):
+        if name == latest:
+            break
         file = getattr(sys.modules[name], "__file__", None)
         if isinstance(file, str) and not file.endswith((".py", ".pyc")):
             return
     threading._shutdown()  # type: ignore[attr-defined]  # as multiprocessing does
     atexit._run_exitfuncs()
     for one in gc.get_objects():
-        if issubclass(type(one), io.IOBase) and not one.closed:
+        if issubclass(type(one), _FILE) and not one.closed:
             _flush(one)
     for stream in (sys.stdout, sys.stderr):
         _flush(stream)
@@ -241,21 +260,23 @@ def main() -> int:
     engine = socket.socket(fileno=int(sys.argv[1]))
     gc.collect()
     gc.freeze()
-    own = dict(os.environ)
+    own = dict(os.environb)
     forked = serve(engine, marks)
     if forked is None:
         return 0
     task, channel = forked
-    loaded = frozenset(sys.modules)
+    latest = next(reversed(sys.modules))
     sys.argv[:] = [worker.COMMAND[-1], task.folder]
     status = worker.run(task.folder, durably=False)
     if channel is not None:
         status = _run_more(channel, task.number, status, marks, own)
-    _leave(status, loaded)
+    _leave(status, latest)
     return status
 
 
-def _run_more(channel: socket.socket, number: int, status: int, marks: Marks, own: Mapping[str, str]) -> int:
+def _run_more(
+    channel: socket.socket, number: int, status: int, marks: Marks, own: Mapping[bytes, bytes]
+) -> int:
     """Tell how a task ended, and run the next one, until there are no more; return the last exit status."""
     from asyncjman import worker
 
@@ -277,11 +298,9 @@ def _run_more(channel: socket.socket, number: int, status: int, marks: Marks, ow
             return 0
         task: Fork = pickle.loads(data)  # noqa: S301 - of the engine
         number = task.number
-        # what the task before it has set is not for this one
-        os.environ.clear()
-        os.environ.update(own)
         try:
             _turn_to(task, descriptors, marks)
+            _set_variables({**own, **_encoded(task.variables)})
             _say(channel, STARTED, number)
         except OSError:  # the engine has it started by another process, or is gone
             return _NOT_STARTED

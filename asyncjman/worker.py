@@ -72,18 +72,24 @@ class Inputs:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        with open(path, "rb") as file:  # noqa: PTH123
-            end = file.seek(-2 * NUMBER, os.SEEK_END)
-            self._index = end - NUMBER * _number(file)
-            self.count = _number(file)
-            """How many inputs; behind them is what is big in them."""
+        self._index = -1
+        """Where the index begins; -1: not read yet."""
+        self._count = 0
 
     def load(self, number: int) -> Any:
-        """Load an input, or something big that inputs have."""
+        """Load an input."""
         with open(self._path, "rb") as file:  # noqa: PTH123
+            if self._index < 0:
+                end = file.seek(-2 * NUMBER, os.SEEK_END)
+                self._index = end - NUMBER * _number(file)
+                self._count = _number(file)
             file.seek(self._index + NUMBER * number)
             file.seek(_number(file))
             return _Loader(file, self).load()
+
+    def load_big(self, key: int) -> Any:
+        """Load something big that inputs have: that is behind all of them."""
+        return self.load(self._count + key)
 
 
 class _Loader(pickle.Unpickler):
@@ -94,7 +100,7 @@ class _Loader(pickle.Unpickler):
 
     def persistent_load(self, key: int) -> Any:
         if key not in self._big:
-            self._big[key] = self._inputs.load(self._inputs.count + key)
+            self._big[key] = self._inputs.load_big(key)
         return self._big[key]
 
 
@@ -185,8 +191,8 @@ def run(folder: str, *, durably: bool) -> int:
 def _outcome(folder: str, index: int) -> tuple[int, bytes]:
     """Return the exit status, 0 where there is a value, and the pickle for the result file."""
     try:
-        function = _functions.get(folder) or _load(folder)
-        args, kwargs = Inputs(os.path.join(folder, INPUTS)).load(index)  # noqa: PTH118
+        function, inputs = _loaded.get(folder) or _load(folder)
+        args, kwargs = inputs.load(index)
         value = _called(function, args, kwargs)
     except OtherPython as error:
         return 1, pickle.dumps((b"", str(error), ""))
@@ -199,11 +205,11 @@ def _outcome(folder: str, index: int) -> tuple[int, bytes]:
         return 1, pickle.dumps((b"", words, _print(error)))
 
 
-_functions: dict[str, Callable[..., Any]] = {}
+_loaded: dict[str, tuple[Callable[..., Any], Inputs]] = {}
 """What is loaded, by its folder: a warm process needs it again."""
 
 
-def _load(folder: str) -> Callable[..., Any]:
+def _load(folder: str) -> tuple[Callable[..., Any], Inputs]:
     # what is loaded is of the program that made the call, in a folder of mode 0700
     with open(os.path.join(folder, FUNCTION), "rb") as file:  # noqa: PTH118, PTH123
         made = pickle.load(file)  # noqa: S301
@@ -213,8 +219,8 @@ def _load(folder: str) -> Callable[..., Any]:
             raise OtherPython(f"it was made by Python {made['python']}, but its worker is Python {_python()}")
         sys.path[:] = made["path"] + [one for one in sys.path if one not in made["path"]]
         function: Callable[..., Any] = pickle.load(file)  # noqa: S301
-    _functions[folder] = function
-    return function
+    _loaded[folder] = found = function, Inputs(os.path.join(folder, INPUTS))  # noqa: PTH118
+    return found
 
 
 class OtherPython(Exception):
