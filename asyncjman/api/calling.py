@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,6 @@ from asyncjman.api.result import JobResult
 from asyncjman.api.values import Outcome
 from asyncjman.api.wrapped import Input
 from asyncjman.errors import CallFailed, JmanError, MapFailed
-from asyncjman.model.events import TaskFinished
 from asyncjman.model.status import FINISHED, Status
 
 if TYPE_CHECKING:
@@ -134,7 +133,7 @@ async def map_(
             go_on=return_exceptions,
         )
         work.handles.append(handle)
-        if not return_exceptions and await _fails(manager, handle):
+        if not return_exceptions and await manager.fails(handle.id):
             await stop_all(manager, [handle])
         result = await handle.wait()
         found = await outcomes(manager, handle, result, len(inputs), chunk)
@@ -144,16 +143,6 @@ async def map_(
     if not errors:  # else they may be run once more
         await release(handle)
     return [one.error if one.error is not None else one.value for one in found]
-
-
-async def _fails(manager: JobSubmitter, handle: CallHandle[Any]) -> bool:
-    """Wait for the job's end, or for the first task that failed for good; tell whether there is one."""
-    async with aclosing(manager.feed([handle.id]).batches()) as batches:
-        async for batch in batches:
-            for event in batch:
-                if isinstance(event, TaskFinished) and event.task.status is Status.FAILURE:
-                    return True
-    return False
 
 
 async def outcomes(

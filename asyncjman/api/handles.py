@@ -135,6 +135,12 @@ class JobHandles(JobCommands):
 
         return Feed(self.session.database, self._background.bus, self._until_ended, job_ids)
 
+    async def fails(self, job_id: int) -> bool:
+        """Wait for a job's end, or for the first task that failed for good; tell whether there is one."""
+        from asyncjman.api.failing import fails
+
+        return await fails(self.session.database, self._background.bus, self._until_ended, job_id)
+
     async def until_ended(self, job: JobHandle, timeout: Duration | None = None) -> None:
         """Wait for a job's end, whoever runs it. Raises TimeoutError after ``timeout`` (seconds, or "2h")."""
         async with asyncio.timeout(timeout_of(timeout)):

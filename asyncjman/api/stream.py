@@ -45,6 +45,8 @@ class Feed:
         self._until: dict[int, float] = {}
         """Up to which time all was told, of jobs whose end was told once."""
         self._names: dict[int, str] = {}
+        self._finished: dict[int, set[int]] = {}
+        """The tasks of a job whose end was told, as long as the job's was not."""
 
     async def batches(self) -> AsyncGenerator[list[Event], None]:
         """Yield what happens, until all the jobs ended. Raises what ``until_ended`` raises of one of them."""
@@ -68,7 +70,7 @@ class Feed:
                         took = self._time() - asked
                         for events in new:
                             yield events
-                if events := await self._of_this_process(given):
+                async for events in self._of_this_process(given):
                     yield events
         finally:
             live.detach()
@@ -98,24 +100,35 @@ class Feed:
         if events := self._new(await self._events(happened)):
             yield events
 
-    async def _of_this_process(self, given: Iterable[Event]) -> list[Event]:
-        """Return what is new of what the bus gave; an end may be known before all that led to it was told."""
+    async def _of_this_process(self, given: Iterable[Event]) -> AsyncGenerator[list[Event]]:
+        """Yield what is new of what the bus gave; an end may be known before all that led to it was told."""
         wanted = [one for one in given if self._left is None or one.job_id in self._left]
-        ended = {one.job_id for one in wanted if isinstance(one, JobFinished)} - self._over
-        earlier: list[Event] = []
-        if ended:
-            happened = [one async for one in history.happenings(self._database, ended)]
-            earlier = await self._events([one for one in happened if not one.job_ended])
+        ends = [one for one in wanted if isinstance(one, JobFinished)]
         # a start that was told before this stream began, and not stored yet then
         starts = [
             TaskStarted(one.job_id, one.task.started_at, one.task.task_id, one.task.attempt, one.name)
             for one in wanted
-            if isinstance(one, TaskFinished) and one.task.started_at is not None
+            if isinstance(one, TaskFinished) and one.task.started_at is not None and self._lacks_start(one)
         ]
-        together = [*earlier, *starts, *wanted]
+        together = [*starts, *(one for one in wanted if not isinstance(one, JobFinished))]
         together.sort(key=lambda one: (one.time, _RANK[type(one)]))
-        ends = [one for one in together if isinstance(one, JobFinished)]
-        return self._new([*(one for one in together if not isinstance(one, JobFinished)), *ends])
+        if events := self._new(together):
+            yield events
+        if left := await self._not_told({one.job_id for one in ends} - self._over):
+            async for events in self._stored(left, 0.0):
+                yield events
+        if events := self._new(ends):
+            yield events
+
+    def _lacks_start(self, end: TaskFinished) -> bool:
+        return ("start", end.task.task_id, end.task.attempt) not in self._told.get(end.job_id, ())
+
+    async def _not_told(self, ended: Collection[int]) -> list[int]:
+        """Return those of these jobs of which the end of a task was not told: another process ran it."""
+        if not ended:
+            return []
+        found = await schedule.summaries(self._database, ended)
+        return [one.id for one in found.values() if len(self._finished.get(one.id, ())) != one.task_count]
 
     def _new(self, events: Iterable[Event]) -> list[Event]:
         """Return those that were not told yet, as told from now on."""
@@ -134,10 +147,13 @@ class Feed:
         if identity in told:
             return False
         told.add(identity)
+        if isinstance(event, TaskFinished):
+            self._finished.setdefault(job_id, set()).add(event.task.task_id)
         if isinstance(event, JobFinished):
             self._over.add(job_id)
             self._until[job_id] = event.time
             del self._told[job_id]
+            self._finished.pop(job_id, None)
             if self._left is not None:
                 self._left.discard(job_id)
         return True

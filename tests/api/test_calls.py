@@ -229,7 +229,7 @@ async def test_what_calls_print_is_kept_where_nobody_hears_it() -> None:
         if word == "no":
             os._exit(3)
 
-    async with JobManager(parallel=2) as jm:
+    async with JobManager() as jm:  # one after the other: the failure of one stops the other
         with pytest.raises(MapFailed, match="exit status 3"):
             await jm.map(talk, ["yes", "no"])
         (job,) = await jm.jobs()
