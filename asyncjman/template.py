@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import gc
 import io
-import json
 import os
 import pickle
 import resource
@@ -29,14 +28,17 @@ COMMAND = (sys.executable, "-P", os.path.abspath(__file__))  # noqa: PTH100 - as
 MARK_BYTES = 80
 """The room for a mark."""
 MOST_BYTES = 1 << 18
-"""The longest message."""
-READY, FORKED, STARTED, FAILED = "ready", "forked", "started", "failed"
+"""The longest message to it."""
+MOST_SAID = 200
+"""The longest one from it."""
+READY, FORKED, STARTED, FAILED = b"ready", b"forked", b"started", b"failed"
 """What it says: that it is ready; of a fork, by its number: its pid; the pid again, once it has a session of
 its own, and its marks; that it did not start."""
-RUNS, ENDED = "runs", "ended"
-"""What it says of a pid: that it runs, or its wait status (None: unknown), CPU seconds and ru_maxrss."""
-DONE = "done"
-"""What a warm process says of a task, by its number: exit status, CPU seconds and ru_maxrss."""
+RUNS, ENDED, LOST = b"runs", b"ended", b"lost"
+"""What it says of a pid: that it runs; its wait status, microseconds of CPU and ru_maxrss; that these are not
+known."""
+DONE = b"done"
+"""What a warm process says of a task, by its number: exit status, microseconds of CPU and ru_maxrss."""
 REUSED = (0, 1)
 """The exit statuses after which a warm process takes another task."""
 _LOCK = 200
@@ -119,7 +121,7 @@ def serve(engine: socket.socket, marks: Marks) -> tuple[Fork, socket.socket | No
             return None
         asked: Fork | int = pickle.loads(data)  # noqa: S301 - of the process that started this one
         if isinstance(asked, int):
-            _say(engine, *_end_of(asked))
+            _say_end(engine, asked)
             continue
         try:
             pid = os.fork()
@@ -134,18 +136,26 @@ def serve(engine: socket.socket, marks: Marks) -> tuple[Fork, socket.socket | No
             os.close(one)
 
 
-def _say(engine: socket.socket, *words: object) -> None:
-    engine.send(json.dumps(words).encode())
+def _say(engine: socket.socket, kind: bytes, *numbers: int) -> None:
+    engine.send(b" ".join([kind, *[b"%d" % number for number in numbers]]))
 
 
-def _end_of(pid: int) -> tuple[object, ...]:
+def heard(said: bytes) -> tuple[bytes, list[int]]:
+    """Return what was said: the kind of it, and the numbers. Raises ValueError for what is none of it."""
+    kind, *words = said.split(b" ")
+    return kind, [int(word) for word in words]
+
+
+def _say_end(engine: socket.socket, pid: int) -> None:
     try:
         ended, status, used = os.wait4(pid, os.WNOHANG)
     except ChildProcessError:
-        return ENDED, pid, None, 0.0, 0
-    if not ended:
-        return RUNS, pid
-    return ENDED, pid, status, used.ru_utime + used.ru_stime, used.ru_maxrss
+        _say(engine, LOST, pid)
+        return
+    if ended:
+        _say(engine, ENDED, pid, status, round((used.ru_utime + used.ru_stime) * 1e6), used.ru_maxrss)
+    else:
+        _say(engine, RUNS, pid)
 
 
 def _become(task: Fork, descriptors: list[int], engine: socket.socket, marks: Marks) -> socket.socket | None:
@@ -280,15 +290,15 @@ def _run_more(
     """Tell how a task ended, and run the next one, until there are no more; return the last exit status."""
     from asyncjman import worker
 
-    seconds = 0.0
+    spent = 0
     while True:
         for stream in (sys.stdout, sys.stderr):
             _flush(stream)
         used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-        now = sum(one.ru_utime + one.ru_stime for one in used)
+        now = round(sum(one.ru_utime + one.ru_stime for one in used) * 1e6)
         try:
-            _say(channel, DONE, number, status, now - seconds, max(one.ru_maxrss for one in used))
-            seconds = now
+            _say(channel, DONE, number, status, now - spent, max(one.ru_maxrss for one in used))
+            spent = now
             if status not in REUSED:
                 return status
             data, descriptors, _, _ = socket.recv_fds(channel, MOST_BYTES, 2)

@@ -106,7 +106,7 @@ class Results:
         task = result.tasks[index]
         try:
             _refuse_foreign(self._folder)
-            answer = read_result(str(self._folder / result_name(index)), task.attempt)
+            answer = read_result(f"{self._folder}/{result_name(index)}", task.attempt)
         except FileNotFoundError:
             gone = not self._folder.exists() or not (self._folder / FUNCTION).exists()
             why = "its value is not kept any more" if gone else task.reason or f"it ended with {task.status}"
@@ -143,11 +143,11 @@ def _remove_values(folder: Path) -> None:
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_file(follow_symlinks=False):
-                Path(entry.path).unlink()
+                os.unlink(entry.path)  # noqa: PTH108 - so often that it counts
     with suppress(OSError), os.scandir(folder / LOGS) as logs:
         for entry in logs:
             if not entry.stat(follow_symlinks=False).st_size:
-                Path(entry.path).unlink()
+                os.unlink(entry.path)  # noqa: PTH108 - as above
     for empty in (folder / LOGS, folder):
         with suppress(OSError):  # logs stay
             empty.rmdir()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import os
 import pickle
 import socket
@@ -17,7 +16,6 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from asyncjman import template, worker
 from asyncjman.engines.local.processes import RUNNER_VARIABLE, TASK_VARIABLE
@@ -162,31 +160,32 @@ class Forks:
     def _read(self) -> None:
         while self._engine is not None:
             try:
-                data = self._engine.recv(template.MOST_BYTES)
+                data = self._engine.recv(template.MOST_SAID)
             except BlockingIOError:
                 return
             except ConnectionResetError:
                 continue  # it is told once, before what was said
             if not data:
                 return self._lose()
-            kind, *words = json.loads(data)
-            self._take_in(kind, words)
+            self._take_in(*template.heard(data))
 
-    def _take_in(self, kind: str, words: list[Any]) -> None:
+    def _take_in(self, kind: bytes, numbers: list[int]) -> None:
         if kind == template.READY:
             self._is_ready = True
         elif kind == template.FORKED:
-            self._watch(words[0], words[1])
+            self._watch(numbers[0], numbers[1])
         elif kind == template.STARTED:
-            self._watch(words[0], words[1])
-            self._begin(self._asked[words[0]], words[1])
+            self._watch(numbers[0], numbers[1])
+            self._begin(self._asked[numbers[0]], numbers[1])
         elif kind == template.FAILED:
-            self._refuse(words[0])
+            self._refuse(numbers[0])
         elif kind == template.RUNS:
-            self._loop.call_later(_POLL_SECONDS, self._ask, words[0])
+            self._loop.call_later(_POLL_SECONDS, self._ask, numbers[0])
+        elif kind == template.LOST:
+            self._end(numbers[0], Ended())
         else:
-            pid, status, seconds, peak = words
-            self._end(pid, ended_by(status, seconds, peak))
+            pid, status, microseconds, peak = numbers
+            self._end(pid, ended_by(status, microseconds / 1e6, peak))
 
     def _begin(self, asked: _Asked, pid: int) -> None:
         asked.has_started = True

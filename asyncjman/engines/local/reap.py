@@ -87,10 +87,8 @@ def _reap(pid: int) -> Ended:
     return ended_by(status, used.ru_utime + used.ru_stime, used.ru_maxrss)
 
 
-def ended_by(status: int | None, cpu_seconds: float, peak: int) -> Ended:
-    """Return how a process ended, by what wait4(2) says of it; ``status`` None: nobody knows."""
-    if status is None:
-        return Ended()
+def ended_by(status: int, cpu_seconds: float, peak: int) -> Ended:
+    """Return how a process ended, by what wait4(2) says of it."""
     code = os.waitstatus_to_exitcode(status)
     usage = Usage(cpu_seconds, peak * _PEAK_UNIT)
     return Ended(exit_status=code, usage=usage) if code >= 0 else Ended(signal=-code, usage=usage)

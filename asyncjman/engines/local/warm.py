@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import os
 import signal
 import socket
@@ -142,8 +141,7 @@ class Warm:
         """Take in what a process says of its tasks."""
         while one.channel.fileno() >= 0:
             try:
-                data = one.channel.recv(template.MOST_BYTES)
-                kind, _, *words = json.loads(data)
+                kind, (_, *numbers) = template.heard(one.channel.recv(template.MOST_SAID))
             except BlockingIOError:
                 return
             except (OSError, ValueError):  # its end: there is nothing to read, or what is not of it
@@ -156,11 +154,11 @@ class Warm:
                 task.started.set_result(one.pid)
                 continue
             one.task = None
-            status, seconds, peak = words
+            status, microseconds, peak = numbers
             if status in template.REUSED and not one.is_retired:
                 self._idle[one.folder].append(one)
                 one.leaves = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._retire, one)
-            task.on_end(one.pid, ended_by(status << 8, seconds, peak))
+            task.on_end(one.pid, ended_by(status << 8, microseconds / 1e6, peak))
         return None
 
     def _retire(self, one: _Worker) -> None:
