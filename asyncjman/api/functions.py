@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
 
 from asyncjman.api.checks import flag_of, number_of
@@ -185,7 +185,7 @@ class FunctionVerbs:
     def imap(
         self,
         function: Callable[[A], T],
-        items: Iterable[A],
+        items: Iterable[A] | AsyncIterable[A],
         *,
         ordered: bool = True,
         window: int = 1000,
@@ -195,11 +195,11 @@ class FunctionVerbs:
     ) -> AsyncGenerator[T, None]:
         """Yield ``function(item)`` for each item: in order, or with ``ordered=False`` as they end.
 
-        ``items`` may be a generator without an end: at most ``window`` items are taken from it ahead of what
-        was yielded, so that memory stays the same. They run as array jobs, of few items at first. Leaving
-        the loop, its cancellation, and an exception of the function stop what is in flight; with
-        ``return_exceptions`` exceptions are yielded. Wrap it in ``contextlib.aclosing`` where the loop may
-        be left early, so that this is so at once.
+        ``items`` may be a generator without an end, also an asynchronous one: at most ``window`` items are
+        taken from it ahead of what was yielded, so that memory stays the same. They run as array jobs, of few
+        items at first. Leaving the loop, its cancellation, and an exception of the function stop what is in
+        flight; with ``return_exceptions`` exceptions are yielded. Wrap it in ``contextlib.aclosing`` where
+        the loop may be left early, so that this is so at once.
         """
         from asyncjman.api.imapping import Imap
 
@@ -208,7 +208,7 @@ class FunctionVerbs:
         run = Imap(
             self._owner,
             function,
-            _iterable(items),
+            items if isinstance(items, AsyncIterable) else _iterable(items),
             self._defaults,
             ordered=flag_of(ordered, "ordered"),
             window=number_of(window, "window"),

@@ -1,31 +1,29 @@
-"""A function for inputs that come one after the other: a window of them is in flight, as array jobs."""
+"""A function for items that come one after the other: a window of them is in flight, as array jobs."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from asyncjman.api import values
 from asyncjman.api.call_handle import CallHandle
 from asyncjman.api.call_options import CallOptions
 from asyncjman.api.calling import Work, begin, completed, release, stopped_if_cancelled
+from asyncjman.api.items import Awaited, Iterated
 from asyncjman.api.result import JobResult
 from asyncjman.api.together import cancelled
 from asyncjman.api.values import Outcome
+from asyncjman.api.wrapped import Input
 from asyncjman.model.events import TaskFinished
 from asyncjman.model.job import Task
 from asyncjman.model.status import FINISHED
 
 if TYPE_CHECKING:
     from asyncjman.api.submitting import JobSubmitter
-
-_PULL_SECONDS = 0.02
-"""How long inputs are taken from a generator at a stretch: the loop stands meanwhile."""
 
 
 @dataclass(slots=True)
@@ -55,7 +53,7 @@ class Imap:
         self,
         manager: JobSubmitter,
         function: Callable[..., Any],
-        items: Iterable[Any],
+        items: Iterable[Any] | AsyncIterable[Any],
         options: CallOptions,
         *,
         ordered: bool,
@@ -67,7 +65,7 @@ class Imap:
     ) -> None:
         self._manager = manager
         self._function = function
-        self._items: Iterator[Any] = iter(items)
+        self._given = items
         self._options = options
         self._ordered = ordered
         self._window = max(window, chunk)
@@ -77,7 +75,6 @@ class Imap:
         self._size = min(at_first * chunk, self._window)
         """How many inputs the next job has: few at first, so that values come soon, then more."""
         self._pulled = self._taken = 0
-        self._exhausted = False
         self._flights: deque[_Flight] = deque()
         self._ready = _Ready()
         self._work = Work()
@@ -85,6 +82,7 @@ class Imap:
     async def run(self) -> AsyncGenerator[Any, None]:
         """Yield values as they come. Raises the exception of an input, and stops the rest then."""
         async with stopped_if_cancelled(self._manager, self._options) as self._work:
+            self._items = self._opened()
             try:
                 while True:
                     await self._fill()
@@ -96,12 +94,22 @@ class Imap:
                         else:
                             raise outcome.error
                         await self._fill()
-                    if self._exhausted and self._taken == self._pulled:
+                    if self._items.is_exhausted and self._taken == self._pulled:
                         await asyncio.gather(*[one.reading for one in self._flights if one.reading])
                         return
                     await self._some()
             finally:
-                await cancelled([one.reading for one in self._flights if one.reading is not None])
+                readings = [one.reading for one in self._flights if one.reading is not None]
+                await cancelled([*self._items.work, *readings])
+
+    def _opened(self) -> Iterated | Awaited:
+        if isinstance(self._given, AsyncIterable):
+            return Awaited(self._given, self._chunk, self._room, self._ready.wake.set)
+        return Iterated(self._given, self._chunk, self._manager.session.database.runtime.monotonic)
+
+    def _room(self) -> int:
+        """Return how many items more the window takes."""
+        return self._window - (self._pulled - self._taken)
 
     def _next(self) -> Outcome | None:
         """Take an outcome: of the next input in order, or of any."""
@@ -126,8 +134,9 @@ class Imap:
     async def _fill(self) -> None:
         """Have as many inputs in flight as the window takes, in parts that are worth a job."""
         part = max(self._chunk, min(self._size, self._window // 2))
-        while not self._exhausted and self._window - (self._pulled - self._taken) >= part:
-            inputs = self._pull(part)
+        self._items.look()
+        while not self._items.is_exhausted and self._room() >= part:
+            inputs: list[Input] = [((item,), {}) for item in self._items.take(part)]
             if not inputs:
                 return
             flight = _Flight(self._pulled, len(inputs))
@@ -147,20 +156,6 @@ class Imap:
             flight.reading = asyncio.create_task(self._read(flight, handle))
             self._flights.append(flight)
             part = max(self._chunk, min(self._size, self._window // 2))
-
-    def _pull(self, most: int) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
-        """Take inputs, whole chunks of them; a slow generator gives one chunk at a time."""
-        clock = self._manager.session.database.runtime.monotonic
-        until, found = clock() + _PULL_SECONDS, list[Any]()
-        while len(found) < most:
-            some = list(islice(self._items, self._chunk))
-            found += some
-            if len(some) < self._chunk:
-                self._exhausted = True
-                break
-            if clock() >= until:
-                break
-        return [((item,), {}) for item in found]
 
     async def _read(self, flight: _Flight, handle: CallHandle[Any]) -> None:
         """Hand out what comes of a job's inputs as they end, and remove its values then."""

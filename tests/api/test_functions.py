@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from datetime import timedelta
 from pathlib import Path
@@ -230,6 +230,41 @@ async def test_a_window_over_a_generator_without_an_end(folder: Path) -> None:
         assert found == [2 * number for number in range(11)]
         assert next(pulled) <= 11 + 6
         assert all(job.status in ("success", "stopped") for job in await jm.jobs())
+    check_clean(folder)
+
+
+async def test_items_that_are_awaited(folder: Path) -> None:
+    """Values are yielded while the next item is waited for; what goes wrong in it is raised."""
+    seen: asyncio.Queue[int] = asyncio.Queue()
+    pulled = []
+
+    async def feedback() -> AsyncIterator[int]:
+        """What comes next is known by what came of the ones before."""
+        number = 1
+        while True:
+            pulled.append(number)
+            yield number
+            number = await seen.get()
+            if number > 30:
+                raise ValueError("enough")
+
+    async def many() -> AsyncIterator[int]:
+        for number in range(11):
+            pulled.append(number)
+            yield number
+
+    async with JobManager(parallel=2) as jm, asyncio.timeout(30):
+        found = []
+        with pytest.raises(ValueError, match="enough"):
+            async for value in jm.imap(double, feedback()):
+                found.append(value)
+                seen.put_nowait(value)
+        assert found == [2, 4, 8, 16, 32]
+        pulled.clear()
+        values = jm.imap(double, many(), window=4, chunk=2)
+        assert await anext(values) == 0
+        assert len(pulled) <= 5
+        assert [one async for one in values] == list(range(2, 22, 2))
     check_clean(folder)
 
 
