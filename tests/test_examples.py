@@ -73,6 +73,6 @@ for cell in book.cells:
         "<CallHandle 2 submitted>",
         "(144,",
         " 'squaring 12\\n',",
-        " Progress(total=1, ended=1, succeeded=1, failed=0, running=0))",
+        " Progress(total=1, ended=1, succeeded=1, failed=0, running=0, rate=None, seconds_left=None))",
         "4",
     ]

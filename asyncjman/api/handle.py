@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from asyncjman.api.checks import timeout_of
-from asyncjman.api.progress import Progress
 from asyncjman.api.result import JobResult
 from asyncjman.errors import JobDeleted, JobFailed, UsageError
 from asyncjman.model.duration import Duration
@@ -16,6 +15,7 @@ from asyncjman.model.job import PLAIN_TASK, Job, Task
 from asyncjman.model.status import Status
 
 if TYPE_CHECKING:
+    from asyncjman.api.progress import Progress
     from asyncjman.api.resubmission import Outcome
     from asyncjman.api.session import Session
 
@@ -26,6 +26,7 @@ class Manager(Protocol):
     session: Session
 
     async def read(self, job_ids: Iterable[int]) -> list[Job]: ...
+    async def progress(self, *jobs: JobHandle) -> Progress: ...
     def tasks(self, job: Job) -> AsyncIterator[Task]: ...
     def logs(self, job: Job, task_id: int) -> tuple[str, str] | None: ...
     async def run(self, *jobs: JobHandle) -> None: ...
@@ -126,7 +127,8 @@ class JobHandle:
 
     async def progress(self) -> Progress:
         """Return how many of its tasks are done, as it stands now."""
-        return Progress.of([await self.refresh()])
+        await self.refresh()
+        return await self._manager.progress(self)
 
     async def output(self, task_id: int = PLAIN_TASK, *, errors: bool = False) -> str:
         """Return what the job, or a task of its array, wrote to its log so far: "" without one."""

@@ -23,11 +23,15 @@ if TYPE_CHECKING:
     from asyncjman.api.background import Background
     from asyncjman.api.handle import JobHandle
     from asyncjman.api.progress import Progress
+    from asyncjman.api.progress_reader import ProgressReader
     from asyncjman.api.resubmission import Outcome, Resubmission
     from asyncjman.api.result import JobResult
     from asyncjman.api.stream import Feed
     from asyncjman.model.duration import Duration
     from asyncjman.model.events import Event
+
+_LOOKS = 16
+"""Of so many sets of jobs it is kept how fast they are."""
 
 
 class JobHandles(JobCommands):
@@ -35,6 +39,8 @@ class JobHandles(JobCommands):
 
     _run: bool
     """Whether jobs are run here."""
+    _looks: dict[tuple[int, ...], ProgressReader]
+    """What was seen of the progress of jobs, by their ids, the latest last."""
 
     @property
     def _background(self) -> Background:
@@ -85,10 +91,20 @@ class JobHandles(JobCommands):
         return [*await tasks.attempts(self.session.database, found.id, task_id), latest]
 
     async def progress(self, *jobs: HasId | int) -> Progress:
-        """Return how many tasks of these jobs are done, as it stands now; deleted ones are left out."""
-        from asyncjman.api.progress import Progress
+        """Return how many tasks of these jobs are done, as it stands now; deleted ones are left out.
 
-        return Progress.of(await self.read(id_of(job) for job in jobs))
+        Rate and time left are told by the looks before at the same jobs, too.
+        """
+        from asyncjman.api.progress import Progress
+        from asyncjman.api.progress_reader import ProgressReader
+        from asyncjman.store.progress import Scope
+
+        ids = tuple(sorted({id_of(job) for job in jobs}))
+        reader = self._looks.pop(ids, None) or ProgressReader(self.session.database, Scope(ids=ids))
+        self._looks[ids] = reader
+        while len(self._looks) > _LOOKS:
+            del self._looks[next(iter(self._looks))]
+        return Progress.of(await reader.read_counts())
 
     async def wait(self, *jobs: JobHandle, timeout: Duration | None = None) -> list[JobResult]:
         """Wait for the ends of jobs; return their results in order. Raises TimeoutError."""

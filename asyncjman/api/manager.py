@@ -19,6 +19,7 @@ from asyncjman.store.completion import to_completion
 
 if TYPE_CHECKING:
     from asyncjman.api.background import Background
+    from asyncjman.api.progress_reader import ProgressReader
     from asyncjman.api.running import Output
     from asyncjman.api.termination import Termination
     from asyncjman.settings import Settings
@@ -101,6 +102,7 @@ class JobManager(Functions):
         self._run = run
         self._made: Background | None = None
         self._termination: Termination | None = None
+        self._looks: dict[tuple[int, ...], ProgressReader] = {}
         self._sent: set[int] = set()
         """Jobs of a cluster that were submitted here."""
 
@@ -112,6 +114,7 @@ class JobManager(Functions):
         """
         self.session.check_free()
         await self.session.open()
+        self._looks.clear()  # they read from the connection before
         if self._run:
             from asyncjman.api.termination import Termination
 

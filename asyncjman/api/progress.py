@@ -1,13 +1,11 @@
-"""How far jobs are."""
+"""How far jobs are, for a program."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from asyncjman.model.job import Job
-from asyncjman.model.status import FINISHED, Status
+from asyncjman.model.progress import Overview
+from asyncjman.model.status import Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,19 +22,22 @@ class Progress:
     failed: int
     """Ended, and not with success: also what was stopped or skipped."""
     running: int
+    rate: float | None = None
+    """Tasks that end in a second, by what the looks before have seen; None as long as that is not known."""
+    seconds_left: float | None = None
+    """Until all has ended, as estimated; None where nothing runs, or nothing has ended yet to tell by."""
 
     @classmethod
-    def of(cls, jobs: Iterable[Job]) -> Progress:
-        counts: Counter[Status] = Counter()
-        for job in jobs:
-            counts.update(job.counts)
-        ended = sum(counts[status] for status in FINISHED)
+    def of(cls, seen: Overview) -> Progress:
+        succeeded = seen.counts.get(Status.SUCCESS, 0)
         return cls(
-            total=sum(counts.values()),
-            ended=ended,
-            succeeded=counts[Status.SUCCESS],
-            failed=ended - counts[Status.SUCCESS],
-            running=counts[Status.EXECUTING],
+            total=seen.total,
+            ended=seen.done,
+            succeeded=succeeded,
+            failed=seen.done - succeeded,
+            running=seen.executing,
+            rate=seen.rate,
+            seconds_left=seen.left.seconds if seen.left else None,
         )
 
     @property

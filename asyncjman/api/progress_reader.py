@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -13,8 +13,8 @@ from asyncjman.model.job import LOCAL, JobSpec
 from asyncjman.model.progress import (
     FailedTask,
     JobProgress,
+    Overview,
     Pace,
-    Progress,
     RunnerSeen,
     RunningTask,
     Spent,
@@ -66,7 +66,7 @@ class ProgressReader:
         most = MOST_SECONDS if len(self._costs) == self._costs.maxlen else 1.0
         return min(max(LEAST_SECONDS, cost / MOST_COST), most)
 
-    async def read(self) -> Progress:
+    async def read(self) -> Overview:
         """Return how far the jobs are now."""
         monotonic = self._database.runtime.monotonic
         begun = monotonic()
@@ -75,27 +75,43 @@ class ProgressReader:
         self._costs.append(monotonic() - begun)
         return found
 
-    async def _read(self) -> Progress:
-        now = self._database.runtime.time()
+    async def read_counts(self) -> Overview:
+        """Return the counts, the rate and the time left alone."""
+        await self._database.renew()
         async with self._database.snapshot() as view:
-            counts, job_count = await progress.totals(view, self._scope)
-            shown = await progress.heads(view, self._scope, await progress.shown_jobs(view, self._scope))
-            running = await self._running(view, shown)
-            found = [await self._job(view, head) for head in shown]
-            failures = await self._newest_failures(view, counts)
-        found = await self._with_specs(found, {head.id: head.revision for head in shown})
+            found, _ = await self._read_counts(view)
+        return found
+
+    async def _read(self) -> Overview:
+        async with self._database.snapshot() as view:
+            found, revisions = await self._read_counts(view)
+            failures = await self._newest_failures(view, found.counts)
+        return replace(
+            found,
+            jobs=await self._with_specs(found.jobs, revisions),
+            running=self._measured(found.running),
+            failures=failures,
+            runners=await self._live_runners(),
+        )
+
+    async def _read_counts(self, view: View) -> tuple[Overview, dict[int, int]]:
+        """Return how far jobs are, without names and what else is looked up; and the jobs' revisions."""
+        now = self._database.runtime.time()
+        counts, job_count = await progress.totals(view, self._scope)
+        shown = await progress.heads(view, self._scope, await progress.shown_jobs(view, self._scope))
+        running = await self._running(view, shown)
+        found = [await self._job(view, head) for head in shown]
         self._pace.add(self._database.runtime.monotonic(), counts)
-        return Progress(
+        overview = Overview(
             now,
             counts,
             found,
             job_count,
-            self._measured(running),
-            failures,
-            self._pace.rate if counts.get(Status.EXECUTING) else None,
-            time_left(counts, found, running, now, self._pace),
-            await self._live_runners(),
+            running,
+            rate=self._pace.rate if counts.get(Status.EXECUTING) else None,
+            left=time_left(counts, found, running, now, self._pace),
         )
+        return overview, {head.id: head.revision for head in shown}
 
     async def _job(self, view: View, head: JobHead) -> JobProgress:
         done = sum(head.counts.values())
@@ -128,7 +144,7 @@ class ProgressReader:
             self._failures = (count, found)
         return self._failures[1]
 
-    async def _with_specs(self, found: list[JobProgress], revisions: dict[int, int]) -> list[JobProgress]:
+    async def _with_specs(self, found: Sequence[JobProgress], revisions: dict[int, int]) -> list[JobProgress]:
         """Return the jobs with their names and what was asked for, which is read where it changed."""
         changed = [one for one in revisions if self._specs.get(one, (None,))[0] != revisions[one]]
         if changed:
@@ -152,7 +168,7 @@ class ProgressReader:
             named.append(JobProgress(job.id, name, job.engine, job.counts, spec, job.spent, waits_for))
         return named
 
-    def _measured(self, running: list[RunningTask]) -> list[RunningTask]:
+    def _measured(self, running: Sequence[RunningTask]) -> list[RunningTask]:
         """Return the tasks with what they use of the memory, where this machine runs them."""
         host, monotonic = self._database.runtime.host(), self._database.runtime.monotonic()
         here = [task.pid for task in running[:_MOST_MEASURED] if task.pid and task.host == host]

@@ -15,7 +15,7 @@ from asyncjman.cli.context import say
 from asyncjman.errors import EXIT_DONE
 
 if TYPE_CHECKING:
-    from asyncjman.model.progress import Progress
+    from asyncjman.model.progress import Overview
 
 OnFinish = Annotated[
     str | None,
@@ -37,7 +37,7 @@ class Hooks:
     def __bool__(self) -> bool:
         return bool(self.on_finish or self.on_failure)
 
-    def run(self, code: int, database: Path, progress: Progress) -> None:
+    def run(self, code: int, database: Path, progress: Overview) -> None:
         """Run each that is due, once; say where one fails, which changes nothing else."""
         due = [self.on_finish] if code == EXIT_DONE else [self.on_finish, self.on_failure]
         for command in filter(None, due):
@@ -54,7 +54,7 @@ class Hooks:
                 say(f"jman: {command!r} failed: {how}")
 
 
-def summary(code: int, database: Path, progress: Progress) -> dict[str, Any]:
+def summary(code: int, database: Path, progress: Overview) -> dict[str, Any]:
     """Return what such a command is told."""
     from asyncjman.render.objects import progress_object
 

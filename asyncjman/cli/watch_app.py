@@ -23,7 +23,7 @@ from asyncjman.render.progress import cut
 if TYPE_CHECKING:
     from asyncjman.api.manager import JobManager
     from asyncjman.api.progress_reader import ProgressReader
-    from asyncjman.model.progress import JobProgress, Progress
+    from asyncjman.model.progress import JobProgress, Overview
 
 LEAST_SECONDS = 1.0
 _KEYS = "q quit  ↑↓  enter tasks  l log  f failures  w why  s stop  r resubmit  / filter"
@@ -70,7 +70,7 @@ class WatchApp(App[None]):
         super().__init__(ansi_color=True)
         self._manager = manager
         self._source = source
-        self._progress: Progress | None = None
+        self._progress: Overview | None = None
         self._machine = machine()
         self._body = Lines()
         self._jobs = JobsView()

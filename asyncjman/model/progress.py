@@ -42,8 +42,23 @@ class Spent:
         return cls(len(seconds), mean, math.sqrt(sum((one - mean) ** 2 for one in seconds) / len(seconds)))
 
 
+class Counted:
+    """Something with tasks of which so many are in each status."""
+
+    __slots__ = ()
+    counts: Mapping[Status, int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def done(self) -> int:
+        return done_of(self.counts)
+
+
 @dataclass(frozen=True, slots=True)
-class JobProgress:
+class JobProgress(Counted):
     """How far a job is."""
 
     id: int
@@ -56,14 +71,6 @@ class JobProgress:
     spent: Spent | None = None
     """How long its tasks took; None as long as that is not known."""
     waits_for: tuple[int, ...] = ()
-
-    @property
-    def total(self) -> int:
-        return sum(self.counts.values())
-
-    @property
-    def done(self) -> int:
-        return done_of(self.counts)
 
     @property
     def status(self) -> Status:
@@ -141,8 +148,8 @@ class TimeLeft:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """How far jobs are at one moment (``time``, in seconds since 1970)."""
+class Overview(Counted):
+    """How far jobs are at one moment (``time``, in seconds since 1970), and what is shown of them."""
 
     time: float
     counts: Mapping[Status, int]
@@ -158,14 +165,6 @@ class Progress:
     """Tasks that end in a second; None as long as that is not known."""
     left: TimeLeft | None = None
     runners: Sequence[RunnerSeen] = ()
-
-    @property
-    def total(self) -> int:
-        return sum(self.counts.values())
-
-    @property
-    def done(self) -> int:
-        return done_of(self.counts)
 
     @property
     def executing(self) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from asyncjman.model.progress import FailedTask, JobProgress, Machine, Progress, RunnerSeen
+from asyncjman.model.progress import FailedTask, JobProgress, Machine, Overview, RunnerSeen
 from asyncjman.model.status import Status
 from asyncjman.render.progress import (
     COLORS,
@@ -25,7 +25,7 @@ from asyncjman.render.text import printable, short_path, size
 class Shown:
     """What is drawn, and how large it may be."""
 
-    progress: Progress
+    progress: Overview
     width: int
     rows: int | None
     """None: as many as it takes."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from asyncjman.model.progress import FailedTask, Progress
+from asyncjman.model.progress import FailedTask, Overview
 from asyncjman.render.monitor import SUMMARY_SECONDS, Source
 
 
@@ -47,7 +47,7 @@ class LiveFollower:
         self._painter = Painter(self._outlet)
         self._lines: list[str] = []
         self._told: set[tuple[int, int, int]] = set()
-        self._progress: Progress | None = None
+        self._progress: Overview | None = None
 
     def say(self, line: str) -> None:
         self._lines.append(line)
@@ -72,7 +72,7 @@ class LiveFollower:
         while not self._outlet.is_idle and time.monotonic() < deadline:
             time.sleep(0.005)  # what is printed next does not go through the outlet
 
-    def _take(self, progress: Progress) -> None:
+    def _take(self, progress: Overview) -> None:
         from asyncjman.render.progress import failure_line
 
         self._progress = progress

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from asyncjman.model.events import Event, JobFinished, TaskFinished, TaskRetried
 from asyncjman.model.job import JobSpec, Task
-from asyncjman.model.progress import Progress, with_signature
+from asyncjman.model.progress import Overview, with_signature
 from asyncjman.model.status import Status
 from asyncjman.render.ending import Closing, closing_lines
 from asyncjman.render.monitor import (
@@ -58,7 +58,7 @@ class Painter:
     def ascii_only(self) -> bool:
         return self.console.options.ascii_only
 
-    def paint(self, progress: Progress | None, above: Sequence[str]) -> None:
+    def paint(self, progress: Overview | None, above: Sequence[str]) -> None:
         """Draw how far all is, where that changed; print whole lines above it."""
         columns, rows = self.console.size
         elapsed = time.monotonic() - self._began
@@ -101,7 +101,7 @@ class LiveMonitor:
         self._painter = Painter(outlet)
         self._turns = Turns(self._show)
         self._labels = Labels(self._turns.running) if labels else None
-        self._progress: Progress | None = None
+        self._progress: Overview | None = None
         self._pending: list[bytes] = []
         self._pending_bytes = 0
         self._room: Room | None = None
@@ -170,7 +170,7 @@ class LiveMonitor:
         for line in closing_lines(closing):
             self._outlet.text(line + "\n")
 
-    def _take(self, progress: Progress) -> None:
+    def _take(self, progress: Overview) -> None:
         self._progress = progress
         self._specs.update({job.id: job.spec for job in progress.jobs})
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from asyncjman.model.events import Event, JobFinished, JobSubmitted, TaskFinished, TaskRetried, TaskStarted
 from asyncjman.model.job import Task
-from asyncjman.model.progress import Progress
+from asyncjman.model.progress import Overview
 from asyncjman.model.selection import format_ids
 from asyncjman.model.status import Status
 from asyncjman.render.ending import Closing, closing_lines
@@ -32,7 +32,7 @@ class Source(Protocol):
     def pause(self) -> float:
         """Return after how many seconds there may be news."""
 
-    async def read(self) -> Progress: ...
+    async def read(self) -> Overview: ...
 
 
 class Found(Protocol):
@@ -123,7 +123,7 @@ class PlainMonitor:
             await asyncio.sleep(SUMMARY_SECONDS)
             self.progress(await source.read())
 
-    def progress(self, progress: Progress) -> None:
+    def progress(self, progress: Overview) -> None:
         from asyncjman.render.progress import summary_line
 
         self.line(f"progress {summary_line(progress)}")
@@ -148,7 +148,7 @@ class JsonMonitor(PlainMonitor):
     def _show(self, attempt: Attempt, stream: int, lines: bytes) -> Room | None:
         return super()._show(attempt, 2, lines)
 
-    def progress(self, progress: Progress) -> None:
+    def progress(self, progress: Overview) -> None:
         from asyncjman.render.objects import progress_object
 
         self.line(dumps({"event": "progress", **progress_object(progress)}))

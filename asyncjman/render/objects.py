@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from asyncjman.model.job import Job, Task
-from asyncjman.model.progress import Progress
+from asyncjman.model.progress import Overview
 
 
 def job_object(job: Job) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def task_object(
     }
 
 
-def progress_object(progress: Progress) -> dict[str, Any]:
+def progress_object(progress: Overview) -> dict[str, Any]:
     """Return how far jobs are as JSON shows it; ``rate`` in tasks a second, ``seconds_left`` as estimated."""
     return {
         "time": moment(progress.time),

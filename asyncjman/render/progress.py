@@ -1,4 +1,4 @@
-"""How far jobs are, in lines of a terminal: pure, of a ``Progress`` and the size that there is."""
+"""How far jobs are, in lines of a terminal: pure, of a ``Overview`` and the size that there is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from asyncjman.model.job import JobSpec
-from asyncjman.model.progress import FailedTask, JobProgress, Progress, RunningTask, TimeLeft, done_of
+from asyncjman.model.progress import FailedTask, JobProgress, Overview, RunningTask, TimeLeft, done_of
 from asyncjman.model.selection import format_ids
 from asyncjman.model.status import Status
 from asyncjman.render.text import colored, command_line, duration, printable, size
@@ -37,7 +37,7 @@ _MOST_BAR = 30
 _UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "m"), (1.0, "s"))
 
 
-def overall(progress: Progress, elapsed: float | None, width: int, *, ascii_only: bool = False) -> list[Text]:
+def overall(progress: Overview, elapsed: float | None, width: int, *, ascii_only: bool = False) -> list[Text]:
     """Return the bar of all tasks, and below it how many are in each status and how long the rest takes."""
     counts = f" {percent(progress.done, progress.total)} {progress.done}/{progress.total}"
     line = bar(progress.counts, max(1, width - len(counts)), ascii_only=ascii_only)
@@ -105,7 +105,7 @@ def percent(done: int, total: int) -> str:
     return f"{100 * done // total if total else 100} %"
 
 
-def pace_of(progress: Progress, elapsed: float | None) -> str:
+def pace_of(progress: Overview, elapsed: float | None) -> str:
     """Say how long it has been going on, how fast it is, and how long the rest takes."""
     parts = [] if elapsed is None else [short_duration(elapsed)]
     if progress.rate:
@@ -155,7 +155,7 @@ def short_duration(seconds: float) -> str:
     return f"{int(seconds)}s" if seconds < 60 else duration(seconds)
 
 
-def job_lines(progress: Progress, width: int, rows: int, *, ascii_only: bool = False) -> list[Text]:
+def job_lines(progress: Overview, width: int, rows: int, *, ascii_only: bool = False) -> list[Text]:
     """Return a line for each job, with its bar: as many as fit, those that matter most now."""
     if rows <= 0 or progress.job_count < 2 or not progress.jobs:
         return []
@@ -211,7 +211,7 @@ class JobColumns:
         return found
 
 
-def running_lines(progress: Progress, width: int, rows: int) -> list[Text]:
+def running_lines(progress: Overview, width: int, rows: int) -> list[Text]:
     """Return a line for each task that runs, the longest first: as many as fit."""
     if rows <= 0 or not progress.running:
         return []
@@ -276,7 +276,7 @@ def label_of(job_id: int, task_id: int) -> str:
 
 
 def screen(
-    progress: Progress, elapsed: float | None, width: int, rows: int, *, ascii_only: bool = False
+    progress: Overview, elapsed: float | None, width: int, rows: int, *, ascii_only: bool = False
 ) -> list[Text]:
     """Return all lines: the overall ones, jobs and running tasks, in so many rows at most."""
     lines = overall(progress, elapsed, width, ascii_only=ascii_only)[: max(1, rows)]
@@ -287,7 +287,7 @@ def screen(
     return lines + running_lines(progress, width, rows - len(lines))
 
 
-def summary_line(progress: Progress) -> str:
+def summary_line(progress: Overview) -> str:
     """Say it all in one line, where there is no terminal."""
     parts = [f"{done_of(progress.counts)}/{progress.total} ended"]
     parts += [part for part in (by_status(progress.counts).plain, pace_of(progress, None)) if part]

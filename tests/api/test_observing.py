@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from asyncjman import JobHandle, JobManager, Status
+from asyncjman import JobHandle, JobManager, Progress, Status
+from asyncjman.runtime import SYSTEM
 from tests.api.tools import GATED, SLEEPER, check_clean, jman, rows, until
 
 DATABASE = Path("submitted.sql3")
@@ -28,6 +31,31 @@ async def watch(jm: JobManager, job: JobHandle, how: str) -> None:
 
 
 OBSERVING = pytest.mark.parametrize("how", ["await", "wait", "events", "as_completed"])
+
+
+async def test_progress_has_rate_and_time_left(folder: Path) -> None:
+    later = [0.0]
+    gated = "[ $SGE_TASK_ID = 1 ] || until [ -e go.$SGE_TASK_ID ]; do sleep 0.02; done"
+    async with JobManager(runtime=replace(SYSTEM, monotonic=lambda: later[0] + time.monotonic())) as jm:
+        job = await jm.submit(["sh", "-c", gated], array=3)
+        other = await jm.submit(["true"], after_ok=job)
+
+        async def looked(ended: int) -> Progress:
+            while True:
+                seen = await jm.progress(job, other)
+                if seen.ended == ended and seen.running:
+                    return seen
+                await asyncio.sleep(0.01)
+
+        first = await looked(1)
+        assert (first.total, first.succeeded, first.fraction, first.rate) == (4, 1, 0.25, None)
+        assert first.seconds_left is not None
+        later[0] += 10
+        (folder / "go.2").touch()
+        assert (await looked(2)).rate == pytest.approx(0.2, rel=0.3)
+        (folder / "go.3").touch()
+        await other
+        assert await job.progress() == Progress(total=3, ended=3, succeeded=3, failed=0, running=0)
 
 
 @OBSERVING
