@@ -26,7 +26,7 @@ class Happening:
     """The attempt that started, as it stands now."""
     ended: Task | None = None
     will_retry: bool = False
-    """Whether another attempt followed ``ended`` by itself."""
+    """Whether another attempt followed ``ended``: by itself, or by a resubmission before the latest."""
     job_ended: bool = False
 
 
@@ -51,7 +51,7 @@ def _sql(job_ids: Collection[int] | None) -> str:
     ]
     for table, retried in (
         ("task", "0"),
-        # the last attempt before a resubmission was an end; those before it were retries
+        # the last one before the latest resubmission was an end; which of those before it were is not kept
         (
             "attempt",
             "one.status = 'failure' AND one.attempt <> (SELECT first_attempt - 1 FROM task "

@@ -177,6 +177,14 @@ async def test_what_another_process_does_is_told_while_it_does_it(folder: Path) 
     assert max(late) < 0.5
 
 
+def ends_of(events: list[Event]) -> list[tuple[str, int]]:
+    return [
+        (type(one).__name__, one.task.attempt)
+        for one in events
+        if isinstance(one, TaskFinished | TaskRetried) and one.job_id == 1
+    ]
+
+
 async def test_a_replay_has_earlier_attempts_in_order_of_time() -> None:
     async with JobManager() as jm:
         first = await jm.submit(["sh", "-c", "[ $JMAN_ATTEMPT -gt 2 ]"], retry=1)
@@ -185,14 +193,19 @@ async def test_a_replay_has_earlier_attempts_in_order_of_time() -> None:
         await first.resubmit()
         assert (await first).succeeded
         events = await collect(jm, first, second)
+        await first.resubmit(also_success=True)
+        await first
+        again = await collect(jm, first)
     assert [one.time for one in events] == sorted(one.time for one in events)
-    ends = [
-        (type(one).__name__, one.task.attempt)
-        for one in events
-        if isinstance(one, TaskFinished | TaskRetried) and one.job_id == 1
-    ]
-    assert ends == [("TaskRetried", 1), ("TaskFinished", 2), ("TaskFinished", 3)]
+    assert ends_of(events) == [("TaskRetried", 1), ("TaskFinished", 2), ("TaskFinished", 3)]
     assert ("TaskRetried", 1, 0) in map(label, live)
+    # only of the latest resubmission it is kept which attempt it followed
+    assert ends_of(again) == [
+        ("TaskRetried", 1),
+        ("TaskRetried", 2),
+        ("TaskFinished", 3),
+        ("TaskFinished", 4),
+    ]
 
 
 async def test_events_of_everything_has_jobs_that_are_new() -> None:
