@@ -39,6 +39,24 @@ def warm_calls(bench: Bench) -> Outcome:
     return Outcome(f"{rate:.0f}/s", rate >= 2000, {"rate": rate, "calls": count})
 
 
+@row("api", "imap, warm, an item a task: longest time for which the event loop stands", "100 ms")
+def imap_stalls(bench: Bench) -> Outcome:
+    count = bench.size(5000, 500)
+    stalls = [_imap(bench, count, 1)["stall"] for _ in range(min(bench.repeat, 3))]
+    return Outcome(f"{max(stalls) * 1000:.0f} ms", max(stalls) <= 0.1, {"seconds": stalls, "items": count})
+
+
+@row("api", "imap of 100,000 items in chunks of 100: memory grown after the first 10,000", "5 MB")
+def imap_memory(bench: Bench) -> Outcome:
+    count = bench.size(100_000, 10_000)
+    found = _imap(bench, count, 100)
+    return Outcome(
+        f"{found['grown'] / 1e6:.1f} MB ({count / found['seconds']:,.0f} items/s)",
+        found["grown"] <= 5e6,
+        {**found, "items": count},
+    )
+
+
 @row(
     "api",
     "a process for each, against ProcessPoolExecutor (two processes for all calls, nothing is kept)",
@@ -64,6 +82,13 @@ def _calls(bench: Bench, python: str | None, who: str, count: int) -> float:
     words = (str(PROGRAMS / "calls.py"), who, str(count))
     program: str | Path = python or sys.executable
     return count / seconds_in(bench.run(program, *words, cwd=folder).stdout, "seconds")
+
+
+def _imap(bench: Bench, count: int, chunk: int) -> dict[str, float]:
+    """Return what ``imap.py`` prints."""
+    words = (str(PROGRAMS / "imap.py"), str(count), str(chunk))
+    out = bench.run(sys.executable, *words, cwd=bench.folder()).stdout
+    return {key: seconds_in(out, key) for key in ("seconds", "stall", "grown")}
 
 
 def _against(
