@@ -13,11 +13,11 @@ import sys
 import time as clocks
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from asyncjman import procfs
+from asyncjman.values import dataclass
 
 T = TypeVar("T")
 

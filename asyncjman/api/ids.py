@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from asyncjman.api.named import Names, what_is_missing
@@ -14,6 +13,7 @@ from asyncjman.model.job import PLAIN_TASK, Job
 from asyncjman.model.selection import Selection, format_ids, ranges_of
 from asyncjman.store import jobs
 from asyncjman.store.database import Reader
+from asyncjman.values import replace
 
 MOST_TASKS = 10_000_000
 """How many tasks can be named one by one."""

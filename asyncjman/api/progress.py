@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from asyncjman.model.progress import Overview
 from asyncjman.model.status import Status
+from asyncjman.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from asyncjman.api import tasks
@@ -13,6 +12,7 @@ from asyncjman.model.job import Job, Task
 from asyncjman.model.selection import Selection, TaskFilter, ranges_of
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.store import jobs
+from asyncjman.values import replace
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -33,6 +32,7 @@ from asyncjman.model.sweep import Sweep, mistyped
 from asyncjman.settings import CLUSTER_LOG_DIR, Settings, extra_options
 from asyncjman.system.logs import refuse_foreign_link
 from asyncjman.system.program import resolve
+from asyncjman.values import dataclass, replace
 
 SITE_EXTRA = "site_extra"
 """The resource that holds the site's own options of the command that submits."""

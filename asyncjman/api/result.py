@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
+from asyncjman.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

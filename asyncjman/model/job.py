@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from asyncjman.model.graph import Dependency
 from asyncjman.model.status import FINISHED, Status
+from asyncjman.values import dataclass, field
 
 if TYPE_CHECKING:  # loaded for jobs that have one: jman list starts sooner
     from asyncjman.model.array import ArraySpec

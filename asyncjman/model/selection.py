@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 
 from asyncjman.model.failure import Cause, is_among
 from asyncjman.model.ids import Word
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
+from asyncjman.values import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rich.text import Text
 
@@ -19,6 +18,7 @@ from asyncjman.render.progress import (
     running_lines,
 )
 from asyncjman.render.text import printable, short_path, size
+from asyncjman.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

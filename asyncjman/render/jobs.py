@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import Job, Task
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.render import text
 from asyncjman.render.table import Column, Table
+from asyncjman.values import dataclass
 
 _COLUMNS = (
     Column("job-id", right=True, least=6),

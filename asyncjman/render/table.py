@@ -6,7 +6,8 @@ import shutil
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+
+from asyncjman.values import dataclass
 
 _GAP = "  "
 _MIN_WIDTH = 3

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
 
 from asyncjman.engines.base import (
     Engine,
@@ -22,6 +21,7 @@ from asyncjman.model.status import Status
 from asyncjman.runtime import SYSTEM, Runtime
 from asyncjman.scheduler.job_state import JobState
 from asyncjman.store.claims import Claim
+from asyncjman.values import dataclass, field, replace
 
 STOPPED = "stopped"
 RETRY_SECONDS = 0.1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Collection
-from dataclasses import replace
 
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
@@ -17,6 +16,7 @@ from asyncjman.scheduler.options import Options
 from asyncjman.scheduler.recorder import Recorder
 from asyncjman.scheduler.workload import Workload
 from asyncjman.system.origin import drift
+from asyncjman.values import replace
 
 
 class Ends:

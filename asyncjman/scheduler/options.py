@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from dataclasses import dataclass
+
+from asyncjman.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from asyncjman.ownership import user_name
 from asyncjman.store.authority import Authority
 from asyncjman.store.rows import text, untext
+from asyncjman.values import dataclass
 
 FIRST_VERSION = 8
 """Of the schema, from which on a database says which file it is."""

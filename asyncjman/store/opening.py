@@ -10,7 +10,6 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from asyncjman.store.folderlock import opening
 from asyncjman.store.home import Home
 from asyncjman.store.lockholder import locked
 from asyncjman.store.migrate import APPLICATION_ID, latest_version, migrate
+from asyncjman.values import dataclass
 
 BUSY_SECONDS = 30.0
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from asyncjman.model.ids import parse_ids
 from asyncjman.model.job import PLAIN_TASK
 from asyncjman.model.selection import format_ids
 from asyncjman.store.database import Reader, Transaction
 from asyncjman.store.rows import text, token_of, untext
+from asyncjman.values import dataclass
 
 TASKS_A_ROW = 1000
 """So many tasks' logs are removed in one transaction."""

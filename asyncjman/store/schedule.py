@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from asyncjman.model.graph import Dependency
 from asyncjman.model.status import FINISHED, Status, roll_up
 from asyncjman.store.database import Reader, Transaction, View
 from asyncjman.store.rows import dependency_of, status_of, untext
+from asyncjman.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

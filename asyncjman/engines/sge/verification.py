@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+
+from asyncjman.values import dataclass
 
 MOST = 5
 """So many reasons are shown of one job: a big cluster has one for each of its queues."""
