@@ -30,7 +30,9 @@ Exit codes of ``jman``, in one place:
 
 from __future__ import annotations
 
-from typing import Any
+TYPE_CHECKING = False  # the typing module takes as long as a third of what is loaded first
+if TYPE_CHECKING:
+    from typing import Any
 
 EXIT_DONE = 0
 EXIT_JOB_FAILED = 1

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from asyncjman.cli import main
+from asyncjman.cli import parser
 from tests.cells import sge, slurm
 from tests.cli.tools import Jman
 
@@ -31,7 +31,7 @@ settings.register_profile(
 settings.load_profile("asyncjman")
 
 # `jman` runs in this process, again and again: its parsers are the same each time, and slow to make
-setattr(main, "parser_of", lru_cache(main.parser_of))  # noqa: B010 # mypy lets no function be assigned
+setattr(parser, "parser_of", lru_cache(parser.parser_of))  # noqa: B010 # mypy lets no function be assigned
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

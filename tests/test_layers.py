@@ -143,7 +143,8 @@ def wrong_arrows(found: dict[str, set[str]]) -> list[str]:
         f"{name} imports {target}"
         for name, targets in found.items()
         for target in sorted(targets)
-        if package(target) not in PACKAGES.get(package(name), frozenset()) | {package(name), "version", "values"}
+        if package(target)
+        not in PACKAGES.get(package(name), frozenset()) | {package(name), "version", "values"}
     ]
 
 
@@ -228,7 +229,7 @@ def test_a_circle_is_found(tmp_path: Path) -> None:
 ENGINE_WORDS = re.compile(r"\b(sge|slurm|qsub|qstat|qdel|qacct|qconf|qalter|sbatch|squeue|scancel|sacct)\b")
 MAY_NAME_ENGINES = {
     "settings": "the names of settings, and what they mean",
-    "cli.main": "the help of --cluster",
+    "cli.parser": "the help of --cluster",
     "cli.submit": "--sge-extra-args, an option that users have",
     "cli.take_over": "what to type where a job of another user may run",
 }

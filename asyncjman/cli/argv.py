@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
 
-from asyncjman.model.ids import is_dependency
+from asyncjman.values import dataclass
+
+TYPE_CHECKING = False  # the typing module takes as long as all of ours that is loaded here
+if TYPE_CHECKING:
+    from typing import Any
 
 COMMANDS: dict[str, tuple[str, ...]] = {
     "submit": ("sub",),
@@ -55,6 +58,12 @@ def _is_key_value(word: str) -> bool:
     return "=" in word and word[0] not in "-="
 
 
+def _is_ids(word: str) -> bool:
+    from asyncjman.model.ids import is_dependency
+
+    return is_dependency(word)
+
+
 def _is_word(word: str) -> bool:
     return not word.startswith("-")
 
@@ -62,7 +71,7 @@ def _is_word(word: str) -> bool:
 # no regular expressions in here: compiling them would take longer than all the rest of a start
 Fits = Callable[[str], bool]
 _FITS: dict[str, Fits] = {
-    "IDS": is_dependency,
+    "IDS": _is_ids,
     "KEY=VALUE": _is_key_value,
     "NAME=VALUE": _is_key_value,
     "NAME=VALUES": _is_key_value,
@@ -71,7 +80,8 @@ _FITS: dict[str, Fits] = {
 """Which words may follow the first value of a repeatable option, by what the option takes."""
 
 
-class Takes(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Takes:
     """What follows an option."""
 
     value: bool

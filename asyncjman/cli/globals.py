@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
+from asyncjman.values import dataclass
+
+TYPE_CHECKING = False  # the typing module is not loaded for it
 if TYPE_CHECKING:
     from asyncjman.model.selection import Selection
     from asyncjman.model.status import Status
 
 
-class Globals(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Globals:
     """The options before the command."""
 
     database: Path

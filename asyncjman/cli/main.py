@@ -4,18 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from importlib import import_module
-from pathlib import Path
-from typing import Annotated, Any
 
-import typer
-
-from asyncjman.cli.argv import COMMANDS, SUMMARIES, command_in, normalize, options_in
+from asyncjman.cli.argv import command_in, normalize, options_in
 from asyncjman.cli.complete import completing
-from asyncjman.cli.globals import Globals
-from asyncjman.cli.groups import with_groups
-from asyncjman.cli.panels import CommandWithPanels
 from asyncjman.cli.streams import NobodyReads, mind_streams
 from asyncjman.errors import (
     EXIT_DONE,
@@ -25,28 +16,12 @@ from asyncjman.errors import (
     JmanError,
     first_of,
 )
-from asyncjman.version import __version__
 
-_HELP = """Submit jobs, run them on this machine, and know how each one ended.
+TYPE_CHECKING = False  # the typing module takes as long as all of ours that is loaded here
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
 
-All state is in one file in the current folder; there is no server.
-
-\b
-  jman --local submit --log-dir logs python train.py
-  jman --local execute --parallel 4
-  jman list
-
-Jobs are named by ids (3, 1-4, 10+2), the latest one as @, the one before as @-1, tasks of one as 2.27 or
-2.3,5-9; or by names and globs of names ('tr*'), which stop, delete and resubmit take only where --name gave
-them. job:7 and grid:7 tell ours and the cluster's numbers apart, name:7 is a name. What matches nothing is
-an error, and nothing is done.
-
-Exit codes: 0 done; 1 a job failed (execute, wait); 2 usage; 3 environment (database, files,
-machine); 124 wait --timeout; 130 interrupted.
-"""
-_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-# everything from the first word of the user's command on belongs to that command
-_COMMAND_SETTINGS = {"submit": {"allow_interspersed_args": False}}
 _READERS = frozenset({"failures", "list", "report", "why"})
 """Commands that do nothing but to write: without a reader they end."""
 
@@ -65,6 +40,8 @@ def run(argv: list[str]) -> int:
 
 def _run(name: str | None, words: list[str], typed: Sequence[str] | None) -> int:
     try:
+        from asyncjman.cli.parser import parser_of
+
         parser = parser_of(name, completion=typed is not None or name is None)
         if name is not None:
             words = normalize(words, options_in(parser.commands[name].params))
@@ -115,75 +92,3 @@ def _complain(error: BaseException, code: int, text: str) -> int:
     lines = text.split("\n")
     print("jman: " + "\n".join(printable(line) for line in lines), file=sys.stderr)
     return code
-
-
-def parser_of(name: str | None, *, completion: bool = False) -> Any:
-    """Build the parser, of one command, or of all as far as their names go."""
-    return typer.main.get_command(_application(name, completion=completion))
-
-
-def _application(name: str | None, *, completion: bool) -> typer.Typer:
-    app = typer.Typer(
-        rich_markup_mode=None,
-        add_completion=completion,
-        pretty_exceptions_enable=False,
-        context_settings=_SETTINGS,
-        no_args_is_help=True,
-    )
-    app.callback(help=_HELP)(_global_options)
-    if name is not None:
-        file = name.replace("-", "_")
-        module = import_module(f"asyncjman.cli.{file}")
-        settings = {**_SETTINGS, **_COMMAND_SETTINGS.get(name, {})}
-        function = with_groups(getattr(module, f"{file}_command"))
-        app.command(name, cls=CommandWithPanels, help=module.__doc__, context_settings=settings)(function)
-        return app
-    for command, aliases in COMMANDS.items():
-        also = f" (also: {', '.join(aliases)})" if aliases else ""
-        app.command(command, short_help=SUMMARIES[command] + also)(_unknown)
-    return app
-
-
-def _unknown() -> None:
-    """Stand for a command in the list of all of them; nobody gets here."""
-
-
-def _version(value: bool) -> None:
-    if value:
-        print(f"jman {__version__}")
-        raise typer.Exit
-
-
-def _global_options(
-    context: typer.Context,
-    database: Annotated[
-        Path,
-        typer.Option(
-            "--database",
-            "--db",
-            "-d",
-            envvar="JMAN_DATABASE",
-            metavar="FILE",
-            help="The file that holds all state.",
-            readable=False,  # that it can't be read is told as all else that is wrong with it
-        ),
-    ] = Path("submitted.sql3"),
-    local: Annotated[
-        bool, typer.Option("--local", "-l", help="Jobs of this machine, not of a cluster.")
-    ] = False,
-    cluster: Annotated[
-        str | None,
-        typer.Option(
-            "--cluster",
-            metavar="NAME",
-            help="The batch system: sge, slurm (default: what is here).",
-        ),
-    ] = None,
-    verbose: Annotated[
-        int, typer.Option("--verbose", "-v", count=True, help="Say more; -vvv shows tracebacks.")
-    ] = 0,
-    version: Annotated[
-        bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    context.obj = Globals(database, local, verbose, cluster)

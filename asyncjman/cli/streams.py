@@ -7,11 +7,13 @@ import io
 import os
 import sys
 from select import select
-from typing import TYPE_CHECKING, TextIO
 
 from asyncjman.errors import EnvironmentProblem
 
+TYPE_CHECKING = False  # the typing module is not loaded for it
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from _typeshed import ReadableBuffer
 
 _NOBODY = {errno.EPIPE, errno.EIO}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncjman.cli.argv import COMMANDS, find_command
-from asyncjman.cli.main import parser_of
+from asyncjman.cli.parser import parser_of
 from tests.cli.tools import normalize, options_of
 
 ALIASES = [(name, alias) for name, aliases in COMMANDS.items() for alias in (name, *aliases)]

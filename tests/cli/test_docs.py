@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from asyncjman.cli.argv import COMMANDS
-from asyncjman.cli.main import parser_of
+from asyncjman.cli.parser import parser_of
 from tests.cli.tools import Jman, normalize
 
 README = Path(__file__).parents[2] / "README.md"

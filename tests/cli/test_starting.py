@@ -23,7 +23,14 @@ def at_import(event, args):
 sys.addaudithook(at_import)
 runpy.run_module("asyncjman", run_name="__main__", alter_sys=True)
 """
-EARLY = ["asyncjman.cli.main", "typer", "asyncjman.errors", "asyncjman.version", "asyncjman.cli.argv"]
+EARLY = [
+    "asyncjman.cli.main",
+    "asyncjman.cli.parser",
+    "typer",
+    "asyncjman.errors",
+    "asyncjman.version",
+    "asyncjman.cli.argv",
+]
 LATER = [
     "asyncjman.cli.context",
     "asyncio",

@@ -19,7 +19,8 @@ from typing import Any, TypeVar
 import psutil
 
 from asyncjman.cli import argv as command_line
-from asyncjman.cli.main import parser_of, run
+from asyncjman.cli.main import run
+from asyncjman.cli.parser import parser_of
 
 T = TypeVar("T")
 
