@@ -49,6 +49,7 @@ def _dataclass(
     assert slots
 
     def made(cls: type) -> type:
+        assert not any(hasattr(one, "_fields") for one in cls.__bases__), "fields of a base are left out"
         names = tuple(cls.__annotations__)
         content = {name: value for name, value in cls.__dict__.items() if name not in names}
         content.pop("__dict__", None)
@@ -62,8 +63,9 @@ def _dataclass(
         content["_fields"] = fields
         content["_options"] = {"frozen": frozen, "kw_only": kw_only, "eq": eq}
         content.setdefault("__repr__", _repr)
-        if eq:
-            content["_compared"] = attrgetter(*(name for name, one in fields.items() if one.compare))
+        if eq and "__eq__" not in content:
+            compared = [name for name, one in fields.items() if one.compare]
+            content["_compared"] = attrgetter(*compared) if compared else _nothing
             content["__eq__"] = _eq
             content["__hash__"] = _hash if frozen else None
         if frozen:
@@ -103,8 +105,8 @@ def _compiled_init(cls: Any) -> Any:
             parameters.append(name)
         frozen = cls._options["frozen"]
         lines.append(f"_set(self, {name!r}, {value})" if frozen else f"self.{name} = {value}")
-    star = "*, " if cls._options["kw_only"] else ""
-    exec(f"def __init__(self, {star}{', '.join(parameters)}):\n " + "\n ".join(lines), known)  # noqa: S102
+    star = "*, " if cls._options["kw_only"] and parameters else ""
+    exec(f"def __init__(self, {star}{', '.join(parameters)}):\n " + "\n ".join(lines or ["pass"]), known)  # noqa: S102
     made = known["__init__"]
     made.__qualname__, made.__module__ = f"{cls.__qualname__}.__init__", cls.__module__
     return made
@@ -114,6 +116,10 @@ def _eq(self: Any, other: Any) -> Any:
     if other.__class__ is not self.__class__:
         return NotImplemented
     return self is other or bool(self.__class__._compared(self) == self.__class__._compared(other))
+
+
+def _nothing(self: Any) -> tuple[()]:
+    return ()
 
 
 def _hash(self: Any) -> int:

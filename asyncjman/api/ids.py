@@ -12,15 +12,18 @@ from asyncjman.model.ids import Latest, Named, Numbers, Space, Word, str_of
 from asyncjman.model.job import PLAIN_TASK, Job
 from asyncjman.model.selection import Selection, format_ids, ranges_of
 from asyncjman.store import jobs
-from asyncjman.store.database import Reader
 from asyncjman.values import replace
+
+TYPE_CHECKING = False  # neither the typing module nor what waits is loaded for it
+if TYPE_CHECKING:
+    from asyncjman.store.source import Source
 
 MOST_TASKS = 10_000_000
 """How many tasks can be named one by one."""
 
 
 async def resolve(
-    database: Reader, path: Path, selection: Selection, task_ids: Sequence[int] = ()
+    database: Source, path: Path, selection: Selection, task_ids: Sequence[int] = ()
 ) -> Selection:
     """Return a selection by job ids and tasks alone; ``task_ids`` are of the one job that is named.
 
@@ -64,7 +67,7 @@ async def _of_names(selection: Selection, names: Names) -> Selection:
     return replace(selection, ids=ranges_of(meant), tasks=tasks, names=())
 
 
-async def _meant(database: Reader, names: Names, word: Word) -> Sequence[range]:
+async def _meant(database: Source, names: Names, word: Word) -> Sequence[range]:
     """Return the ids of the jobs that a word means; () where it means none."""
     match word.target:
         case Latest(back):
@@ -83,7 +86,7 @@ async def _meant(database: Reader, names: Names, word: Word) -> Sequence[range]:
             return (ids,) if there else ranges_of(on_grid)
 
 
-async def _is_any(database: Reader, ids: range) -> bool:
+async def _is_any(database: Source, ids: range) -> bool:
     return bool(await jobs.existing(database, [ids]))
 
 
@@ -126,7 +129,7 @@ def where_tasks(selected: Sequence[Job], where: Mapping[str, str]) -> dict[int, 
 
 
 async def resolve_dependencies(
-    database: Reader, path: Path, wanted: Mapping[Kind, Sequence[Word]]
+    database: Source, path: Path, wanted: Mapping[Kind, Sequence[Word]]
 ) -> tuple[Dependency, ...]:
     """Return the dependencies that are meant, by job ids; a number may be the cluster's.
 

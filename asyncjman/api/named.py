@@ -9,7 +9,10 @@ from pathlib import Path, PurePath
 
 from asyncjman.model.ids import Named, Numbers, Space, Word
 from asyncjman.store import jobs
-from asyncjman.store.database import Reader
+
+TYPE_CHECKING = False  # neither the typing module nor what waits is loaded for it
+if TYPE_CHECKING:
+    from asyncjman.store.source import Source
 
 _MOST_SHOWN = 5
 
@@ -17,7 +20,7 @@ _MOST_SHOWN = 5
 class Names:
     """The names of jobs, read when the first one is asked for."""
 
-    def __init__(self, database: Reader, *, derived: bool) -> None:
+    def __init__(self, database: Source, *, derived: bool) -> None:
         self._database = database
         self._derived = derived
         self._names: dict[bool, dict[int, str]] = {}
@@ -42,7 +45,7 @@ def _matching(pattern: str, names: dict[int, str]) -> list[int]:
     return same or [job_id for job_id, name in names.items() if fnmatchcase(name, pattern)]
 
 
-async def what_is_missing(database: Reader, path: Path, words: Sequence[Word], names: Names) -> str:
+async def what_is_missing(database: Source, path: Path, words: Sequence[Word], names: Names) -> str:
     """Say which words match no job, and what the user may have meant."""
     shown = [_shown(word) for word in words[:_MOST_SHOWN]]
     if len(words) > _MOST_SHOWN:

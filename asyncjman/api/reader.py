@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from asyncjman.api import tasks
 from asyncjman.api.ids import check_tasks, resolve, where_tasks
@@ -14,6 +13,7 @@ from asyncjman.model.status import FINISHED, Status
 from asyncjman.store import jobs
 from asyncjman.values import replace
 
+TYPE_CHECKING = False  # the typing module is not loaded for it
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from asyncjman.api.session import Session
     from asyncjman.api.summary import Totals as LocalTotals
     from asyncjman.api.summary import Unsuccessful
+    from asyncjman.store.source import Source
 
 ALL = Selection()
 
@@ -36,6 +37,11 @@ class JobReader:
     def path(self) -> Path:
         """Return the path of the database."""
         return self.session.path
+
+    @property
+    def source(self) -> Source:
+        """Return what jobs and tasks are read from."""
+        return self.session.database
 
     @property
     def is_owner(self) -> bool:
@@ -61,7 +67,7 @@ class JobReader:
 
         Raises BadSelection where a word matches nothing, means two jobs, or a task that is not there.
         """
-        return await resolve(self.session.database, self.path, selection, task_ids)
+        return await resolve(self.source, self.path, selection, task_ids)
 
     async def narrowed(
         self,
@@ -83,7 +89,7 @@ class JobReader:
             found = await narrowed(self.session.database, failure, found)
         if not where:
             return found
-        jobs_of = [job async for job in jobs.select(self.session.database, found)]
+        jobs_of = [job async for job in jobs.select(self.source, found)]
         tasks_of = where_tasks(jobs_of, where)
         for job_id, only in found.tasks.items():
             if job_id in tasks_of:
@@ -95,7 +101,7 @@ class JobReader:
 
         Raises BadSelection where an id isn't there.
         """
-        async for job in jobs.select(self.session.database, await self.resolve(selection)):
+        async for job in jobs.select(self.source, await self.resolve(selection)):
             yield job
 
     async def chosen(
@@ -125,11 +131,11 @@ class JobReader:
 
     async def read(self, job_ids: Iterable[int]) -> list[Job]:
         """Return those of these jobs that are there."""
-        return await jobs.get(self.session.database, job_ids)
+        return await jobs.get(self.source, job_ids)
 
     async def latest(self, count: int) -> list[Job]:
         """Return the latest jobs, the last one first."""
-        return (await self.read(await jobs.latest_ids(self.session.database, count)))[::-1]
+        return (await self.read(await jobs.latest_ids(self.source, count)))[::-1]
 
     def tasks(
         self, job: Job, only: Sequence[int] = (), wanted: TaskFilter | None = None
@@ -138,7 +144,7 @@ class JobReader:
 
         Raises BadSelection for ids that the job has not.
         """
-        return tasks.select(self.session.database, job, only, wanted)
+        return tasks.select(self.source, job, only, wanted)
 
     def reportable(self) -> Reportable:
         """Return what finds the tasks of jobs that have something to report."""

@@ -12,14 +12,17 @@ from asyncjman.model.job import PLAIN_TASK, Job, Task
 from asyncjman.model.selection import TaskFilter
 from asyncjman.model.status import Status
 from asyncjman.store import tasks
-from asyncjman.store.database import Reader
 from asyncjman.system.environment import task_environment
+
+TYPE_CHECKING = False  # neither the typing module nor what waits is loaded for it
+if TYPE_CHECKING:
+    from asyncjman.store.source import Source
 
 _PAGE = 500
 
 
 async def select(
-    database: Reader, job: Job, only: Sequence[int] = (), wanted: TaskFilter | None = None
+    database: Source, job: Job, only: Sequence[int] = (), wanted: TaskFilter | None = None
 ) -> AsyncIterator[Task]:
     """Yield all tasks of a job in order of id, those that nobody has claimed included; or ``only`` some.
 
@@ -37,7 +40,7 @@ async def select(
 
 
 async def with_rows(
-    database: Reader, job_id: int, statuses: frozenset[Status] | None = None
+    database: Source, job_id: int, statuses: frozenset[Status] | None = None
 ) -> AsyncIterator[Task]:
     """Yield the tasks of a job that have a row (and are in one of ``statuses``), in order of id.
 
@@ -50,7 +53,7 @@ async def with_rows(
         after = rows[-1].task_id
 
 
-async def _select(database: Reader, job: Job, only: Sequence[int]) -> AsyncIterator[Task]:
+async def _select(database: Source, job: Job, only: Sequence[int]) -> AsyncIterator[Task]:
     for task_id in only:
         yield await get(database, job, task_id)
     if only:
@@ -81,7 +84,7 @@ async def _select(database: Reader, job: Job, only: Sequence[int]) -> AsyncItera
         yield Task(job_id=job.id, task_id=task_id, status=default, attempt=1)
 
 
-async def get(database: Reader, job: Job, task_id: int) -> Task:
+async def get(database: Source, job: Job, task_id: int) -> Task:
     """Return one task. Raises BadSelection where the job has no such task, or is no more."""
     check_tasks(job, [task_id])
     task = await tasks.get(database, job.id, task_id)
@@ -93,7 +96,7 @@ async def get(database: Reader, job: Job, task_id: int) -> Task:
     return Task(job_id=job.id, task_id=task_id, status=now[0], attempt=1)
 
 
-async def attempt(database: Reader, task: Task, number: int) -> Task | None:
+async def attempt(database: Source, task: Task, number: int) -> Task | None:
     """Return an attempt of a task by its number; None where there was none."""
     if task.attempt == number:
         return task

@@ -8,9 +8,9 @@ from __future__ import annotations
 import pickle
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from asyncjman.values import dataclass
 from asyncjman.worker import Failed, Returned
 
 Input = tuple[tuple[Any, ...], dict[str, Any]]

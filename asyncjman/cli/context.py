@@ -6,15 +6,18 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 from asyncjman.cli.globals import Globals
 from asyncjman.errors import UsageError, first_of
-from asyncjman.model.selection import Selection
+from asyncjman.model.selection import Selection, TaskFilter
 
+TYPE_CHECKING = False  # the typing module is not loaded for it
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from asyncjman.api.manager import JobManager
     from asyncjman.api.session import Asks
+    from asyncjman.model.status import Status
     from asyncjman.settings import Settings
 
 
@@ -27,6 +30,15 @@ def parse_where(items: Iterable[str] | None) -> dict[str, str]:
             raise UsageError(f"bad --where {item!r}: write NAME=VALUE, as in lr=0.1")
         found[name] = value
     return found
+
+
+def task_filter(statuses: Iterable[Status] | None, causes: Sequence[str] | None) -> TaskFilter:
+    """Return which tasks are meant. Raises UsageError for a word that is no cause."""
+    if not causes:
+        return TaskFilter(frozenset(statuses or ()))
+    from asyncjman.model.retry import parse_causes
+
+    return TaskFilter(frozenset(statuses or ()), parse_causes(causes))
 
 
 @asynccontextmanager

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import typer
 
-from asyncjman.cli.context import opened, refresh, say, say_none
+from asyncjman.cli.context import opened, refresh, say, say_none, task_filter
 from asyncjman.cli.globals import Globals
-from asyncjman.cli.options import AsJson, Causes, Named, Tasks, task_filter
+from asyncjman.cli.options import AsJson, Causes, Named, Tasks
 
 
 def failures_command(

@@ -12,9 +12,9 @@ from asyncjman.cli.globals import Globals
 from asyncjman.model.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
-    from asyncjman.model.selection import Selection, TaskFilter
+    from asyncjman.model.selection import Selection
 
 Statuses = Annotated[
     list[Status] | None,
@@ -41,14 +41,6 @@ Where = Annotated[
     list[str] | None, typer.Option(metavar="NAME=VALUE", help="Only tasks with this parameter.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="As a JSON array of objects.")]
-
-
-def task_filter(statuses: Iterable[Status] | None, causes: Sequence[str] | None) -> TaskFilter:
-    """Return which tasks are meant. Raises UsageError for a word that is no cause."""
-    from asyncjman.model.retry import parse_causes
-    from asyncjman.model.selection import TaskFilter
-
-    return TaskFilter(frozenset(statuses or ()), parse_causes(causes) if causes else frozenset())
 
 
 @dataclass(frozen=True, slots=True)

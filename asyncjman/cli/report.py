@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asyncjman.cli.context import opened, parse_where, refresh, say, say_none
+from asyncjman.cli.context import opened, parse_where, refresh, say, say_none, task_filter
 from asyncjman.cli.globals import Globals
-from asyncjman.cli.options import AsJson, Causes, Failure, Named, Statuses, Tasks, Where, task_filter
+from asyncjman.cli.options import AsJson, Causes, Failure, Named, Statuses, Tasks, Where
 from asyncjman.model.status import FINISHED, Status
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import typer
 
-from asyncjman.cli.context import opened, parse_where, refresh, say_none
+from asyncjman.cli.context import opened, parse_where, refresh, say_none, task_filter
 from asyncjman.cli.globals import Globals
-from asyncjman.cli.options import Causes, Failure, Named, Statuses, Where, task_filter
+from asyncjman.cli.options import Causes, Failure, Named, Statuses, Where
 from asyncjman.model.status import in_words
 
 

@@ -20,10 +20,11 @@ from asyncjman.store import copying, home
 from asyncjman.store.authority import OWNER, Authority
 from asyncjman.store.completion import to_completion
 from asyncjman.store.connecting import Identity
+from asyncjman.store.driver import Opened, open_connection
 from asyncjman.store.file import identity
 from asyncjman.store.folderlock import deleting
 from asyncjman.store.home import Home
-from asyncjman.store.opening import Opened, open_connection, translated
+from asyncjman.store.opening import translated
 from asyncjman.store.removing import remove_file
 from asyncjman.store.transaction import Transaction, View
 from asyncjman.suspension import unsuspended

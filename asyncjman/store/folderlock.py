@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from asyncjman.errors import DatabaseProblem
-from asyncjman.runtime import SYSTEM
 
 _PAUSE_SECONDS = 0.01
 
@@ -27,18 +26,25 @@ def opening(folder: Path, retry_for: float) -> Iterator[None]:
     more than permission to read the folder.
     """
     descriptor = _descriptor(folder)
-    deadline = SYSTEM.monotonic() + retry_for
     try:
-        while descriptor is not None and not _lock(descriptor, fcntl.LOCK_SH):
-            if SYSTEM.monotonic() > deadline:
-                raise DatabaseProblem(
-                    f"another process has locked the folder {folder} for {retry_for:.0f} seconds; try again"
-                )
-            time.sleep(_PAUSE_SECONDS)  # no event tells of another process
+        if descriptor is not None and not _lock(descriptor, fcntl.LOCK_SH):
+            _wait(descriptor, folder, retry_for)
         yield
     finally:
         if descriptor is not None:
             os.close(descriptor)
+
+
+def _wait(descriptor: int, folder: Path, retry_for: float) -> None:
+    from asyncjman.runtime import SYSTEM
+
+    deadline = SYSTEM.monotonic() + retry_for
+    while not _lock(descriptor, fcntl.LOCK_SH):
+        if SYSTEM.monotonic() > deadline:
+            raise DatabaseProblem(
+                f"another process has locked the folder {folder} for {retry_for:.0f} seconds; try again"
+            )
+        time.sleep(_PAUSE_SECONDS)  # no event tells of another process
 
 
 @contextmanager

@@ -6,14 +6,12 @@ import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
-from typing import Any
 
 from asyncjman.errors import UnreadableJob
 from asyncjman.model.graph import Dependency
 from asyncjman.model.job import Job, JobSpec, Task, derived_name
 from asyncjman.model.selection import Selection, merged
 from asyncjman.model.status import FINISHED, Status
-from asyncjman.store.database import Reader, Transaction, View
 from asyncjman.store.rows import (
     TASK_COLUMNS,
     dependency_of,
@@ -24,6 +22,13 @@ from asyncjman.store.rows import (
     untext,
 )
 from asyncjman.store.spec_rows import SPEC_COLUMNS, spec_of, spec_values, unreadable_spec
+
+TYPE_CHECKING = False  # neither the typing module nor what waits is loaded for it
+if TYPE_CHECKING:
+    from typing import Any
+
+    from asyncjman.store.source import Source
+    from asyncjman.store.transaction import Transaction
 
 _BATCH = 500
 _GREATEST_ID = 2**63 - 1
@@ -62,7 +67,7 @@ async def replace_spec(tx: Transaction, job_id: int, spec: JobSpec) -> None:
     )
 
 
-async def existing(source: Reader | Transaction, ids: Sequence[range]) -> set[int]:
+async def existing(source: Source, ids: Sequence[range]) -> set[int]:
     """Return which of these ids are there."""
     found: set[int] = set()
     for one in ids:
@@ -71,7 +76,7 @@ async def existing(source: Reader | Transaction, ids: Sequence[range]) -> set[in
     return found
 
 
-async def by_native_id(source: Reader | Transaction, native_ids: range) -> set[int]:
+async def by_native_id(source: Source, native_ids: range) -> set[int]:
     """Return the jobs that have, or had, one of these numbers on the cluster.
 
     A cluster may use a number again: it means the job whose latest submission has it, if there is one.
@@ -85,7 +90,7 @@ async def by_native_id(source: Reader | Transaction, native_ids: range) -> set[i
     return {job_id for number, job_id, is_latest in rows if is_latest or number not in now}
 
 
-async def names(source: Reader | Transaction, *, derived: bool) -> dict[int, str]:
+async def names(source: Source, *, derived: bool) -> dict[int, str]:
     """Return the names of all jobs by their ids; ``derived``: also of those that were given none."""
     named = "" if derived else " WHERE name != ''"
     rows = await source.fetch(f"SELECT id, name, CASE WHEN name = '' THEN command END FROM job{named}")
@@ -96,12 +101,12 @@ async def names(source: Reader | Transaction, *, derived: bool) -> dict[int, str
     return found
 
 
-async def count(source: Reader | Transaction) -> int:
+async def count(source: Source) -> int:
     return int((await source.fetch("SELECT count(*) FROM job"))[0][0])
 
 
 async def select(
-    database: Reader, selection: Selection, *, unreadable_too: bool = False
+    database: Source, selection: Selection, *, unreadable_too: bool = False
 ) -> AsyncIterator[Job]:
     """Yield the jobs that a selection means, in order of id, a few hundred in memory at a time.
 
@@ -140,7 +145,7 @@ def _after(ranges: Sequence[range], job_id: int) -> list[range]:
 
 
 async def with_engines(
-    source: Reader | Transaction, selection: Selection, *, unfinished: bool = False
+    source: Source, selection: Selection, *, unfinished: bool = False
 ) -> list[tuple[int, str]]:
     """Return (id, engine) of the jobs that are meant, by ids, names and engine alone, in order.
 
@@ -165,25 +170,23 @@ async def with_engines(
     return [(row[0], row[1]) for row in rows]
 
 
-async def get(source: Reader | View, job_ids: Iterable[int], *, unreadable_too: bool = False) -> list[Job]:
+async def get(source: Source, job_ids: Iterable[int], *, unreadable_too: bool = False) -> list[Job]:
     """Return the jobs with these ids that are there; ``unreadable_too``: see ``select``."""
-    if isinstance(source, Reader):
-        async with source.snapshot() as view:
-            return await get(view, job_ids, unreadable_too=unreadable_too)
-    rows = await source.fetch(
-        f"SELECT {_HEAD_COLUMNS}, {SPEC_COLUMNS} FROM job "
-        "WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",
-        (json.dumps(list(job_ids)),),
-    )
-    return await _jobs_of(source, rows, unreadable_too=unreadable_too)
+    async with source.snapshot() as view:
+        rows = await view.fetch(
+            f"SELECT {_HEAD_COLUMNS}, {SPEC_COLUMNS} FROM job "
+            "WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",
+            (json.dumps(list(job_ids)),),
+        )
+        return await _jobs_of(view, rows, unreadable_too=unreadable_too)
 
 
-async def latest_ids(source: Reader | Transaction, count: int) -> list[int]:
+async def latest_ids(source: Source, count: int) -> list[int]:
     """Return the ids of the latest jobs."""
     return [row[0] for row in await source.fetch("SELECT id FROM job ORDER BY id DESC LIMIT ?", (count,))]
 
 
-async def specs(database: Reader, job_ids: Iterable[int]) -> dict[int, JobSpec]:
+async def specs(database: Source, job_ids: Iterable[int]) -> dict[int, JobSpec]:
     """Return what was asked for, by job id (without the dependencies)."""
     rows = await database.fetch(
         f"SELECT id, {SPEC_COLUMNS} FROM job WHERE id IN (SELECT value FROM json_each(?))",
@@ -206,7 +209,7 @@ async def delete_all(tx: Transaction, job_ids: Iterable[int]) -> None:
     )
 
 
-async def dependency_edges(source: Reader | Transaction) -> dict[int, list[int]]:
+async def dependency_edges(source: Source) -> dict[int, list[int]]:
     """Return for each job that waits for others the ids of those."""
     edges: dict[int, list[int]] = defaultdict(list)
     for job_id, on_job in await source.fetch("SELECT DISTINCT job_id, on_job FROM dependency"):
@@ -214,7 +217,7 @@ async def dependency_edges(source: Reader | Transaction) -> dict[int, list[int]]
     return dict(edges)
 
 
-async def changed_since(database: Reader, revision: int) -> tuple[list[int], int]:
+async def changed_since(database: Source, revision: int) -> tuple[list[int], int]:
     """Return the ids of the jobs that were changed or deleted after ``revision``, and the latest one."""
     rows = await database.fetch(
         "SELECT id, revision FROM job WHERE revision > ? "
@@ -224,7 +227,7 @@ async def changed_since(database: Reader, revision: int) -> tuple[list[int], int
     return [row[0] for row in rows], max((row[1] for row in rows), default=revision)
 
 
-async def latest_revision(database: Reader) -> int:
+async def latest_revision(database: Source) -> int:
     return int((await database.fetch("SELECT revision FROM meta"))[0][0])
 
 
@@ -240,7 +243,9 @@ def _where(selection: Selection) -> tuple[str, list[Any]]:
     return "".join(clauses), values
 
 
-async def _jobs_of(source: View, rows: Sequence[Sequence[Any]], *, unreadable_too: bool = False) -> list[Job]:
+async def _jobs_of(
+    source: Source, rows: Sequence[Sequence[Any]], *, unreadable_too: bool = False
+) -> list[Job]:
     ids = (json.dumps([row[0] for row in rows]),)
     in_ids = "IN (SELECT value FROM json_each(?))"
     status_counts: dict[int, dict[Status, tuple[int, float, int]]] = defaultdict(dict)

@@ -46,7 +46,7 @@ def later() -> dict[int, str]:
 
 def latest_version() -> int:
     """Return the schema version that this asyncjman writes."""
-    return max(later(), default=INITIAL)
+    return max(map(_number, _numbered_files(_SQL)), default=INITIAL)
 
 
 def statements(sql: str) -> Iterator[str]:
@@ -77,8 +77,15 @@ def migrate(connection: sqlite3.Connection, latest: int | None = None) -> None:
 
 
 def _numbered(folder: Path) -> dict[int, str]:
-    files = sorted(folder.glob("[0-9]*.sql"))
-    return {int(file.name.split("_")[0]): file.read_text("utf-8") for file in files}
+    return {_number(file): file.read_text("utf-8") for file in sorted(_numbered_files(folder))}
+
+
+def _numbered_files(folder: Path) -> list[Path]:
+    return [file for file in folder.iterdir() if file.suffix == ".sql" and file.name[0].isdigit()]
+
+
+def _number(file: Path) -> int:
+    return int(file.name.partition("_")[0])
 
 
 def _apply(connection: sqlite3.Connection, version: int, scripts: dict[int, str]) -> int:

@@ -8,31 +8,31 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import aiosqlite
 
 from asyncjman.errors import DamagedDatabase, DatabaseProblem
-from asyncjman.store import copying, home, schema
-from asyncjman.store.authority import OWNER, Authority, judge
-from asyncjman.store.connecting import Identity, connect, in_memory
-from asyncjman.store.copying import Copy, Mark
+from asyncjman.store import home, schema
+from asyncjman.store.authority import OWNER, Authority, judge, others_may_add
+from asyncjman.store.connecting import connect, in_memory
 from asyncjman.store.file import identity, is_missing, make
 from asyncjman.store.filesystem import is_network
 from asyncjman.store.folderlock import opening
 from asyncjman.store.home import Home
-from asyncjman.store.lockholder import locked
 from asyncjman.store.migrate import APPLICATION_ID, latest_version, migrate
 from asyncjman.values import dataclass
+
+TYPE_CHECKING = False  # the typing module is not loaded for it
+if TYPE_CHECKING:
+    from typing import Any
+
+    from asyncjman.store.connecting import Identity
+    from asyncjman.store.copying import Copy, Mark
 
 BUSY_SECONDS = 30.0
 
 _GRIDTK_TABLES = {"Job", "ArrayJob"}
-_CHUNK = 64
-"""How many rows aiosqlite hands over at a time, which is its own default."""
 
 
 @dataclass(slots=True)
@@ -46,47 +46,6 @@ class Found:
     """Where the file is now, where the database says that it is elsewhere."""
     copied: tuple[Mark, float] | None = None
     """For a copy in private: of what it is one, and how many seconds that took."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A connection, and what it is to."""
-
-    connection: aiosqlite.Connection
-    found: Found
-
-
-async def open_connection(path: Path, *, create: bool) -> Opened:
-    """Open the file, or make it; without ``create`` a missing one is an empty one in memory.
-
-    Where this user may only read it, the connection is to a copy of it. Raises DatabaseProblem when it can't
-    be read, isn't asyncjman's, or was written by a newer one.
-    """
-    found = Found()
-    problems: list[BaseException] = []
-
-    def connect_in_thread() -> sqlite3.Connection:
-        try:
-            return open_file(path, create=create, found=found)
-        except BaseException as error:
-            # aiosqlite would not wait for the end of its thread
-            problems.append(error)
-            return sqlite3.connect(":memory:")
-
-    connection = await connection_of(connect_in_thread)
-    if problems:
-        await connection.close()
-        raise problems[0]
-    return Opened(connection, found)
-
-
-async def connection_of(connector: Callable[[], sqlite3.Connection]) -> aiosqlite.Connection:
-    """Return the connection that a function makes, in the thread that the connection belongs to."""
-    connection = aiosqlite.Connection(connector, _CHUNK)
-    # a program may end without closing it: the thread would wait for ever. Before aiosqlite 0.22 it is one
-    thread: Any = getattr(connection, "_thread", connection)
-    thread.daemon = True
-    return await connection
 
 
 def open_file(path: Path, *, create: bool, found: Found) -> sqlite3.Connection:
@@ -111,8 +70,22 @@ def open_file(path: Path, *, create: bool, found: Found) -> sqlite3.Connection:
             return _open_copy(path, found)
 
 
+def open_as_it_is(path: Path) -> sqlite3.Connection | None:
+    """Open a database of this user's that can be read at once; None where ``open_file`` has more to do.
+
+    Nothing is made, mended, brought to a later version or waited for.
+    """
+    if is_missing(path) or others_may_add(path.parent):
+        return None
+    found = Found(authority=judge(path))
+    if not found.authority.is_owner or os.path.lexists(f"{os.path.realpath(path)}-journal"):
+        return None
+    return _open_own(path, found, as_it_is=True)
+
+
 def open_copy(path: Path) -> Copy:
     """Make a copy in private of a database, brought to the latest version."""
+    from asyncjman.store import copying
 
     def prepare(connection: sqlite3.Connection) -> None:
         _check(connection, path)
@@ -128,18 +101,20 @@ def _open_copy(path: Path, found: Found) -> sqlite3.Connection:
     return taken.connection
 
 
-def _open_own(path: Path, found: Found) -> sqlite3.Connection | None:
+def _open_own(path: Path, found: Found, *, as_it_is: bool = False) -> sqlite3.Connection | None:
     """Open a file of this user's; None where it is to be judged once more.
 
-    That is so where it was deleted meanwhile, and where it turns out to be a copy of another database.
+    That is so where it was deleted meanwhile, and where it turns out to be a copy of another database;
+    ``as_it_is``: also where something would have to be written or waited for.
     """
     real = Path(os.path.realpath(path))
-    with opening(path.parent, BUSY_SECONDS):
+    patience = 0.0 if as_it_is else BUSY_SECONDS
+    with opening(path.parent, patience):
         found.identity = identity(path)
         if found.identity is None:
             return None
         try:
-            connection = connect(real, BUSY_SECONDS)
+            connection = connect(real, patience)
         except (sqlite3.OperationalError, FileNotFoundError):
             if identity(path) != found.identity:
                 return None
@@ -154,6 +129,9 @@ def _open_own(path: Path, found: Found) -> sqlite3.Connection | None:
                     connection.close()
                     return None
                 found.moved_to = here if said != here else None
+            if as_it_is and (version < latest_version() or not _has_journal_mode(connection, path)):
+                connection.close()
+                return None
             if version < latest_version():
                 _migrate(connection, here)
             _set_journal_mode(connection, path)
@@ -169,11 +147,6 @@ def _open_own(path: Path, found: Found) -> sqlite3.Connection | None:
             return connection
         connection.close()  # deleted by another process meanwhile: its path leads elsewhere now
         return None
-
-
-async def scalar(connection: aiosqlite.Connection, sql: str) -> Any:
-    """Return the one value of a query."""
-    return next(iter(await connection.execute_fetchall(sql)))[0]
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> int:
@@ -216,10 +189,18 @@ def _migrate(connection: sqlite3.Connection, here: Home) -> None:
     connection.execute("COMMIT")
 
 
-def _set_journal_mode(connection: sqlite3.Connection, path: Path) -> None:
+def _journal_mode(path: Path) -> str:
     # WAL needs shared memory, which a network file system hasn't
-    wanted = "delete" if is_network(path.parent) else "wal"
-    if _value(connection, "PRAGMA journal_mode") != wanted:
+    return "delete" if is_network(path.parent) else "wal"
+
+
+def _has_journal_mode(connection: sqlite3.Connection, path: Path) -> bool:
+    return bool(_value(connection, "PRAGMA journal_mode") == _journal_mode(path))
+
+
+def _set_journal_mode(connection: sqlite3.Connection, path: Path) -> None:
+    if not _has_journal_mode(connection, path):
+        wanted = _journal_mode(path)
         try:
             # fetched: a statement that is not at its end keeps its lock
             connection.execute(f"PRAGMA journal_mode = {wanted}").fetchall()
@@ -259,6 +240,8 @@ def translated(path: Path) -> Iterator[None]:
         if "malformed" in str(error) or "Could not decode" in str(error):
             raise damaged(path) from error
         if str(error) == "database is locked":
+            from asyncjman.store.lockholder import locked
+
             raise DatabaseProblem(f"database {path}: {locked(path, BUSY_SECONDS)}") from error
         # no room for the memory that processes share is reported as another error
         full = getattr(error, "sqlite_errorname", "") == "SQLITE_IOERR_SHMSIZE"

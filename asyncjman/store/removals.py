@@ -9,9 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from asyncjman.model.ids import parse_ids
 from asyncjman.model.job import PLAIN_TASK
 from asyncjman.model.selection import format_ids
-from asyncjman.store.database import Reader, Transaction
 from asyncjman.store.rows import text, token_of, untext
 from asyncjman.values import dataclass
+
+TYPE_CHECKING = False  # what waits is not loaded for it
+if TYPE_CHECKING:
+    from asyncjman.store.source import Source
+    from asyncjman.store.transaction import Transaction
 
 TASKS_A_ROW = 1000
 """So many tasks' logs are removed in one transaction."""
@@ -96,17 +100,17 @@ async def add_database(tx: Transaction) -> None:
     await tx.execute("INSERT INTO removal (kind, job_id) VALUES ('database', 0)")
 
 
-async def is_pending(source: Reader | Transaction) -> bool:
+async def is_pending(source: Source) -> bool:
     """Tell whether something is to be removed."""
     return bool(await source.fetch("SELECT 1 FROM removal LIMIT 1"))
 
 
-async def are_files_pending(source: Reader | Transaction) -> bool:
+async def are_files_pending(source: Source) -> bool:
     """Tell whether there is something besides the database that is to be removed."""
     return bool(await source.fetch("SELECT 1 FROM removal WHERE kind <> 'database' LIMIT 1"))
 
 
-async def next_ones(source: Reader | Transaction) -> list[Logs | Spool]:
+async def next_ones(source: Source) -> list[Logs | Spool]:
     """Return what is to be removed next: no more than goes into a transaction."""
     rows = await source.fetch(f"{_SELECT} WHERE kind <> 'database' ORDER BY id LIMIT {TASKS_A_ROW}")
     found: list[Logs | Spool] = []
@@ -120,7 +124,7 @@ async def next_ones(source: Reader | Transaction) -> list[Logs | Spool]:
     return found
 
 
-async def logs_of(source: Reader | Transaction, job_ids: Iterable[int]) -> list[Logs]:
+async def logs_of(source: Source, job_ids: Iterable[int]) -> list[Logs]:
     """Return which logs of some jobs are to be removed."""
     rows = await source.fetch(
         f"{_SELECT} WHERE kind = 'logs' AND job_id IN (SELECT value FROM json_each(?)) ORDER BY id",
@@ -134,7 +138,7 @@ async def done(tx: Transaction, removed: Sequence[Logs | Spool]) -> None:
     await tx.execute_many("DELETE FROM removal WHERE id = ?", [(one.id,) for one in removed])
 
 
-async def database_too(source: Reader | Transaction) -> bool:
+async def database_too(source: Source) -> bool:
     """Tell whether the file itself is to be removed."""
     return bool(await source.fetch("SELECT 1 FROM removal WHERE kind = 'database' LIMIT 1"))
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import aiosqlite
 
 from asyncjman.store.connecting import Identity, no_journal_of_others
+from asyncjman.store.driver import scalar
 from asyncjman.store.file import identity
-from asyncjman.store.opening import BUSY_SECONDS, scalar
+from asyncjman.store.opening import BUSY_SECONDS
 
 
 async def remove_file(

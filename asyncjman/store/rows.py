@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 from asyncjman.errors import UnreadableJob, UsageError
 from asyncjman.model.failure import Cause
@@ -13,7 +12,10 @@ from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import Job, JobSpec, Task
 from asyncjman.model.status import Status, roll_up
 
+TYPE_CHECKING = False  # the typing module is not loaded for it
 if TYPE_CHECKING:
+    from typing import Any
+
     from asyncjman.model.array import ArraySpec
 
 _MAX_SHOWN = 60

@@ -8,9 +8,12 @@ from collections.abc import Iterable
 
 from asyncjman.model.graph import Dependency
 from asyncjman.model.status import FINISHED, Status, roll_up
-from asyncjman.store.database import Reader, Transaction, View
 from asyncjman.store.rows import dependency_of, status_of, untext
 from asyncjman.values import dataclass
+
+TYPE_CHECKING = False  # what waits is not loaded for it
+if TYPE_CHECKING:
+    from asyncjman.store.source import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +43,12 @@ class JobSummary:
         return sum(count for status, count in self.counts.items() if status not in FINISHED)
 
 
-async def open_jobs(source: Reader | Transaction) -> list[int]:
+async def open_jobs(source: Source) -> list[int]:
     """Return the ids of all jobs that are not finished, in order."""
     return [row[0] for row in await source.fetch("SELECT id FROM job WHERE finished_at IS NULL ORDER BY id")]
 
 
-async def unfinished(
-    source: Reader | Transaction, job_ids: Iterable[int], engine: str | None = None
-) -> list[int]:
+async def unfinished(source: Source, job_ids: Iterable[int], engine: str | None = None) -> list[int]:
     """Return those of the jobs (of an engine, or of all) that are not finished."""
     of_engine, values = ("", []) if engine is None else (" AND engine = ?", [engine])
     rows = await source.fetch(
@@ -57,7 +58,7 @@ async def unfinished(
     return [row[0] for row in rows]
 
 
-async def clusters(source: Reader | Transaction) -> list[str]:
+async def clusters(source: Source) -> list[str]:
     """Return the engines whose tasks survive us that have anything to be polled for."""
     rows = await source.fetch(
         "SELECT DISTINCT engine FROM job WHERE engine <> 'local' AND (finished_at IS NULL OR id IN "
@@ -66,13 +67,13 @@ async def clusters(source: Reader | Transaction) -> list[str]:
     return [row[0] for row in rows]
 
 
-async def has_open(source: Reader | Transaction, engine: str) -> bool:
+async def has_open(source: Source, engine: str) -> bool:
     """Tell whether an engine has jobs that are not finished."""
     rows = await source.fetch("SELECT 1 FROM job WHERE finished_at IS NULL AND engine = ? LIMIT 1", (engine,))
     return bool(rows)
 
 
-async def waits_elsewhere(source: Reader | Transaction, engine: str) -> bool:
+async def waits_elsewhere(source: Source, engine: str) -> bool:
     """Tell whether an unfinished job of an engine waits for an unfinished one of another."""
     rows = await source.fetch(
         "SELECT 1 FROM job JOIN dependency ON dependency.job_id = job.id "
@@ -84,9 +85,7 @@ async def waits_elsewhere(source: Reader | Transaction, engine: str) -> bool:
     return bool(rows)
 
 
-async def not_succeeded(
-    source: Reader | Transaction, engine: str, only: Iterable[int] | None = None
-) -> list[int]:
+async def not_succeeded(source: Source, engine: str, only: Iterable[int] | None = None) -> list[int]:
     """Return the jobs of an engine (of ``only`` these) that are no success, or not yet; in order."""
     of_jobs = "" if only is None else " AND job.id IN (SELECT value FROM json_each(?))"
     rows = await source.fetch(
@@ -98,7 +97,7 @@ async def not_succeeded(
     return [row[0] for row in rows]
 
 
-async def concerned(source: Reader, engine: str, only: Iterable[int] | None, since: float) -> list[int]:
+async def concerned(source: Source, engine: str, only: Iterable[int] | None, since: float) -> list[int]:
     """Return the jobs of an engine (of ``only`` these) that were open at a moment, or are; in order."""
     of_jobs = "" if only is None else " AND id IN (SELECT value FROM json_each(?))"
     rows = await source.fetch(
@@ -109,7 +108,7 @@ async def concerned(source: Reader, engine: str, only: Iterable[int] | None, sin
     return [row[0] for row in rows]
 
 
-async def task_counts(source: Reader, job_ids: Iterable[int]) -> tuple[dict[Status, int], float]:
+async def task_counts(source: Source, job_ids: Iterable[int]) -> tuple[dict[Status, int], float]:
     """Return how many tasks of these jobs are in each status, and the CPU seconds that they used."""
     wanted = (json.dumps(list(job_ids)),)
     counts: dict[Status, int] = {}
@@ -134,30 +133,30 @@ async def task_counts(source: Reader, job_ids: Iterable[int]) -> tuple[dict[Stat
     return {status: count for status, count in counts.items() if count}, cpu
 
 
-async def has_runner(source: Reader | Transaction) -> bool:
+async def has_runner(source: Source) -> bool:
     """Tell whether some process runs local jobs, or was killed while it did."""
     return bool(await source.fetch("SELECT 1 FROM runner LIMIT 1"))
 
 
-async def summaries(source: Reader | View, job_ids: Iterable[int]) -> dict[int, JobSummary]:
+async def summaries(source: Source, job_ids: Iterable[int]) -> dict[int, JobSummary]:
     """Return the summaries of those of the jobs that are there."""
-    if isinstance(source, Reader):
-        async with source.snapshot() as view:
-            return await summaries(view, job_ids)
     ids = (json.dumps(list(job_ids)),)
+    async with source.snapshot() as view:
+        counted = await view.fetch(
+            "SELECT job_id, status, count FROM status_count "
+            "WHERE count > 0 AND job_id IN (SELECT value FROM json_each(?))",
+            ids,
+        )
+        rows_of_jobs = await view.fetch(
+            "SELECT id, engine, name, array, task_count, default_status, next_index, stop_on_failure, "
+            "finished_at IS NOT NULL FROM job WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",
+            ids,
+        )
     status_counts: dict[int, dict[Status, int]] = defaultdict(dict)
-    for job_id, status, count in await source.fetch(
-        "SELECT job_id, status, count FROM status_count "
-        "WHERE count > 0 AND job_id IN (SELECT value FROM json_each(?))",
-        ids,
-    ):
+    for job_id, status, count in counted:
         status_counts[job_id][status_of(status, job_id)] = count
     found: dict[int, JobSummary] = {}
-    for row in await source.fetch(
-        "SELECT id, engine, name, array, task_count, default_status, next_index, stop_on_failure, "
-        "finished_at IS NOT NULL FROM job WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",
-        ids,
-    ):
+    for row in rows_of_jobs:
         default_status, rows = status_of(row[5], row[0]), status_counts.get(row[0], {})
         counts = dict(rows)
         if left := row[4] - sum(rows.values()):
@@ -178,7 +177,7 @@ async def summaries(source: Reader | View, job_ids: Iterable[int]) -> dict[int, 
     return found
 
 
-async def open_dependents(source: Reader | Transaction, job_ids: Iterable[int]) -> list[int]:
+async def open_dependents(source: Source, job_ids: Iterable[int]) -> list[int]:
     """Return the unfinished jobs that wait for these, also by way of other unfinished ones; in order.
 
     By way of one that ended nothing is decided any more: that was done when it ended.
@@ -195,7 +194,7 @@ async def open_dependents(source: Reader | Transaction, job_ids: Iterable[int]) 
     return [row[0] for row in rows]
 
 
-async def skipped_behind(source: Reader | Transaction, job_ids: Iterable[int]) -> list[int]:
+async def skipped_behind(source: Source, job_ids: Iterable[int]) -> list[int]:
     """Return the jobs that wait for these, by way of whichever, and of which something was skipped."""
     rows = await source.fetch(
         "WITH RECURSIVE waiting (id) AS ("
@@ -209,9 +208,7 @@ async def skipped_behind(source: Reader | Transaction, job_ids: Iterable[int]) -
     return [row[0] for row in rows]
 
 
-async def open_dependents_of_each(
-    source: Reader | Transaction, job_ids: Iterable[int]
-) -> dict[int, list[int]]:
+async def open_dependents_of_each(source: Source, job_ids: Iterable[int]) -> dict[int, list[int]]:
     """Return for those of the jobs that have not ended the unfinished jobs that wait for them directly."""
     found: dict[int, list[int]] = defaultdict(list)
     for on_job, job_id in await source.fetch(
@@ -225,9 +222,7 @@ async def open_dependents_of_each(
     return found
 
 
-async def dependencies(
-    source: Reader | Transaction, job_ids: Iterable[int]
-) -> dict[int, tuple[Dependency, ...]]:
+async def dependencies(source: Source, job_ids: Iterable[int]) -> dict[int, tuple[Dependency, ...]]:
     """Return what each of these jobs waits for."""
     found: dict[int, list[Dependency]] = defaultdict(list)
     for job_id, on_job, kind in await source.fetch(

@@ -6,8 +6,9 @@ A trigger or a view that others put in would be carried out with our own stateme
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from functools import cache
-from hashlib import sha256
+from importlib import import_module
 from pathlib import Path
 
 from asyncjman.errors import DatabaseProblem
@@ -26,7 +27,12 @@ Objects = dict[tuple[str, str], str | None]
 
 def digest(objects: Objects) -> str:
     """Return a digest (SHA-256, hexadecimal) of a schema."""
-    return sha256(repr(sorted(objects.items())).encode("utf-8", "surrogatepass")).hexdigest()
+    text = repr(sorted(objects.items())).encode("utf-8", "surrogatepass")
+    # the first two, of Python 3.12 and 3.11, are what hashlib has without OpenSSL, which is slow to load
+    for module in ("_sha2", "_sha256", "hashlib"):
+        with suppress(ImportError):
+            return str(import_module(module).sha256(text).hexdigest())
+    raise AssertionError("hashlib is part of Python")
 
 
 def verify(connection: sqlite3.Connection, path: Path, version: int) -> None:

@@ -6,18 +6,20 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
 
 from asyncjman.errors import UnreadableJob
 from asyncjman.model.graph import Dependency
 from asyncjman.model.job import JobSpec
 from asyncjman.store.rows import INVALID, parsed_array, shown, text, token_of, untext
 
+TYPE_CHECKING = False  # the typing module is not loaded for it
 if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
     from asyncjman.model.retry import Retry
     from asyncjman.model.sweep import Sweep
 
-T = TypeVar("T")
+    T = TypeVar("T")
 
 SPEC_COLUMNS = (
     "engine, queue, name, array, stop_on_failure, command, interpreter, exec_dir, log_dir, "

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from asyncjman.model.job import PLAIN_TASK, Task
 from asyncjman.model.status import FINISHED, Status
-from asyncjman.store.database import Reader, Transaction, View
 from asyncjman.store.rows import TASK_COLUMNS, status_of, task_of
 
+TYPE_CHECKING = False  # neither the typing module nor what waits is loaded for it
 if TYPE_CHECKING:
-    pass
+    from asyncjman.store.database import Reader
+    from asyncjman.store.source import Source
+    from asyncjman.store.transaction import Transaction
 
 CLAIMABLE = "('submitted', 'waiting')"
 UNSTARTED = "('submitted', 'waiting', 'queued')"
@@ -33,15 +34,13 @@ async def held_counts(tx: Transaction, job_ids: Iterable[int]) -> dict[int, int]
     return {row[0]: row[1] for row in rows}
 
 
-async def to_stop(database: Reader, runner: int) -> list[tuple[int, int]]:
+async def to_stop(database: Source, runner: int) -> list[tuple[int, int]]:
     """Return (job id, task id) of what this runner is asked to stop."""
     rows = await database.fetch("SELECT job_id, task_id FROM task WHERE stop = 1 AND runner = ?", (runner,))
     return [(row[0], row[1]) for row in rows]
 
 
-async def held_jobs(
-    source: Reader | Transaction, job_ids: Iterable[int], task_ids: Sequence[int] = ()
-) -> list[int]:
+async def held_jobs(source: Source, job_ids: Iterable[int], task_ids: Sequence[int] = ()) -> list[int]:
     """Return those of the jobs of which a runner holds a task (any, or one of ``task_ids``)."""
     of_tasks = "" if not task_ids else " AND task_id IN (SELECT value FROM json_each(?))"
     rows = await source.fetch(
@@ -53,7 +52,7 @@ async def held_jobs(
     return [row[0] for row in rows]
 
 
-async def default_status(source: Reader | View, job_id: int) -> tuple[Status, str | None] | None:
+async def default_status(source: Source, job_id: int) -> tuple[Status, str | None] | None:
     """Return the status of those tasks that have no row of their own, and the array as it is now.
 
     None where the job was deleted.
@@ -62,7 +61,7 @@ async def default_status(source: Reader | View, job_id: int) -> tuple[Status, st
     return (status_of(rows[0][0], job_id), rows[0][1]) if rows else None
 
 
-async def others_hold(database: Reader, runner: int) -> bool:
+async def others_hold(database: Source, runner: int) -> bool:
     """Tell whether other runners hold tasks."""
     rows = await database.fetch(
         "SELECT 1 FROM task WHERE finished_at IS NULL AND status IN ('queued', 'executing') "
@@ -72,7 +71,7 @@ async def others_hold(database: Reader, runner: int) -> bool:
     return bool(rows)
 
 
-async def outcomes(database: Reader | Transaction, job_id: int) -> list[tuple[int, Status]]:
+async def outcomes(database: Source, job_id: int) -> list[tuple[int, Status]]:
     """Return (task id, status) of the finished tasks of a job that have rows."""
     rows = await database.fetch(
         "SELECT task_id, status FROM task WHERE job_id = ? AND finished_at IS NOT NULL", (job_id,)
@@ -80,7 +79,7 @@ async def outcomes(database: Reader | Transaction, job_id: int) -> list[tuple[in
     return [(row[0], status_of(row[1], job_id)) for row in rows]
 
 
-async def ends(source: Reader | Transaction, job_id: int) -> list[tuple[int, bool, int]]:
+async def ends(source: Source, job_id: int) -> list[tuple[int, bool, int]]:
     """Return (task id, whether it is a success, attempt) of the tasks of a job that ran, or were stopped."""
     rows = await source.fetch(
         "SELECT task_id, status = 'success', attempt FROM task WHERE job_id = ? "
@@ -90,7 +89,7 @@ async def ends(source: Reader | Transaction, job_id: int) -> list[tuple[int, boo
     return [(row[0], bool(row[1]), row[2]) for row in rows]
 
 
-async def count_open(source: Reader, job_id: int, task_ids: Sequence[int]) -> int:
+async def count_open(source: Source, job_id: int, task_ids: Sequence[int]) -> int:
     """Return how many of these tasks have not ended; of a job that was deleted none."""
     known = await source.fetch("SELECT default_status FROM job WHERE id = ?", (job_id,))
     if not known:
@@ -105,7 +104,7 @@ async def count_open(source: Reader, job_id: int, task_ids: Sequence[int]) -> in
     return int(have_rows - ended + untouched)
 
 
-async def successes(source: Reader | Transaction, job_id: int, task_ids: Iterable[int]) -> set[int]:
+async def successes(source: Source, job_id: int, task_ids: Iterable[int]) -> set[int]:
     """Return which of these tasks of a job succeeded."""
     rows = await source.fetch(
         "SELECT task_id FROM task WHERE job_id = ? AND status = 'success' "
@@ -115,7 +114,7 @@ async def successes(source: Reader | Transaction, job_id: int, task_ids: Iterabl
     return {row[0] for row in rows}
 
 
-async def unsuccessful(source: Reader | Transaction, job_id: int, task_ids: Iterable[int]) -> set[int]:
+async def unsuccessful(source: Source, job_id: int, task_ids: Iterable[int]) -> set[int]:
     """Return which of these tasks of a job ended, and did not succeed."""
     rows = await source.fetch(
         "SELECT task_id FROM task WHERE job_id = ? AND finished_at IS NOT NULL AND status <> 'success' "
@@ -125,7 +124,7 @@ async def unsuccessful(source: Reader | Transaction, job_id: int, task_ids: Iter
     return {row[0] for row in rows}
 
 
-async def unclaimable(source: Reader | Transaction, job_id: int, *, queued_too: bool = True) -> set[int]:
+async def unclaimable(source: Source, job_id: int, *, queued_too: bool = True) -> set[int]:
     """Return the tasks of a job that are claimed, or that ended: by a row, or with all that have none.
 
     ``queued_too``: whether what is held and has not started counts.
@@ -146,7 +145,7 @@ async def unclaimable(source: Reader | Transaction, job_id: int, *, queued_too: 
     return {row[0] for row in rows}
 
 
-async def resubmitted(database: Reader, job_id: int, after: int, limit: int) -> list[int]:
+async def resubmitted(database: Source, job_id: int, after: int, limit: int) -> list[int]:
     """Return tasks that have a row and wait to be claimed again, in order."""
     rows = await database.fetch(
         "SELECT task_id FROM task WHERE job_id = ? AND task_id > ? AND finished_at IS NULL "
@@ -178,7 +177,7 @@ async def select(database: Reader, job_id: int) -> AsyncIterator[Task]:
 
 
 async def page(
-    source: Reader | View, job_id: int, after: int, limit: int, statuses: Collection[Status] | None = None
+    source: Source, job_id: int, after: int, limit: int, statuses: Collection[Status] | None = None
 ) -> list[Task]:
     """Return the next tasks of a job that have rows (and are in one of ``statuses``), in order of id."""
     in_statuses, values = "", []
@@ -194,7 +193,7 @@ async def page(
     return [task_of(row) for row in rows]
 
 
-async def some(source: Reader | View, job_id: int, task_ids: Sequence[int]) -> list[Task]:
+async def some(source: Source, job_id: int, task_ids: Sequence[int]) -> list[Task]:
     """Return those of these tasks of a job that have rows, in order of id."""
     rows = await source.fetch(
         f"SELECT {TASK_COLUMNS} FROM task WHERE job_id = ? "
@@ -204,7 +203,7 @@ async def some(source: Reader | View, job_id: int, task_ids: Sequence[int]) -> l
     return [task_of(row) for row in rows]
 
 
-async def get(database: Reader, job_id: int, task_id: int) -> Task | None:
+async def get(database: Source, job_id: int, task_id: int) -> Task | None:
     """Return a task that has a row."""
     rows = await database.fetch(
         f"SELECT {TASK_COLUMNS} FROM task WHERE job_id = ? AND task_id = ?", (job_id, task_id)
@@ -229,7 +228,7 @@ async def latest_attempts(
 
 
 async def plain_attempts(
-    source: Reader | Transaction, job_ids: Iterable[int], statuses: Iterable[Status] = tuple(Status)
+    source: Source, job_ids: Iterable[int], statuses: Iterable[Status] = tuple(Status)
 ) -> dict[int, int]:
     """Return the number of the latest attempt of those of the jobs with no array whose task has a row, and is
     in one of ``statuses``.
@@ -242,7 +241,7 @@ async def plain_attempts(
     return {row[0]: row[1] for row in rows}
 
 
-async def attempts_since(database: Reader, job_id: int, moment: float) -> list[Task]:
+async def attempts_since(database: Source, job_id: int, moment: float) -> list[Task]:
     """Return the attempts before the latest of a job's tasks that ended after ``moment`` (since 1970)."""
     rows = await database.fetch(
         f"SELECT {TASK_COLUMNS} FROM attempt WHERE job_id = ? AND finished_at > ?", (job_id, moment)
@@ -250,7 +249,7 @@ async def attempts_since(database: Reader, job_id: int, moment: float) -> list[T
     return [task_of(row) for row in rows]
 
 
-async def attempts(database: Reader, job_id: int, task_id: int) -> list[Task]:
+async def attempts(database: Source, job_id: int, task_id: int) -> list[Task]:
     """Return the attempts of a task before its latest, the first one first."""
     rows = await database.fetch(
         f"SELECT {TASK_COLUMNS} FROM attempt WHERE job_id = ? AND task_id = ? ORDER BY attempt",
@@ -259,9 +258,7 @@ async def attempts(database: Reader, job_id: int, task_id: int) -> list[Task]:
     return [task_of(row) for row in rows]
 
 
-async def first_attempts(
-    source: Reader | Transaction, keys: Sequence[tuple[int, int]]
-) -> dict[tuple[int, int], int]:
+async def first_attempts(source: Source, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
     """Return from which attempt on the retries of tasks, (job id, task id), count."""
     if not keys:
         return {}

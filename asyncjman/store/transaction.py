@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,11 @@ class View:
         self.changes_before = connection.total_changes
         self.committed = False
         """Whether it is on the disk: it may be although whoever waited for that was cancelled."""
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[View]:
+        """Give this itself: all that it reads is of one state."""
+        yield self
 
     async def fetch(self, sql: str, parameters: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
         with translated(self.path):

@@ -7,12 +7,16 @@ from collections.abc import Iterable, Sequence
 
 from asyncjman.model.efficiency import Used
 from asyncjman.model.job import Task
-from asyncjman.store.database import Reader, Transaction
 from asyncjman.store.rows import TASK_COLUMNS, task_of
 from asyncjman.store.submissions import COLUMNS, Submission, submission_of
 
+TYPE_CHECKING = False  # what waits is not loaded for it
+if TYPE_CHECKING:
+    from asyncjman.store.source import Source
+    from asyncjman.store.transaction import Transaction
 
-async def unaccounted(source: Reader | Transaction) -> list[Submission]:
+
+async def unaccounted(source: Source) -> list[Submission]:
     """Return the submissions that are over, and whose tasks' usage was not asked for yet."""
     rows = await source.fetch(
         f"SELECT {COLUMNS} FROM submission WHERE active = 0 AND accounted = 0 AND native_id IS NOT NULL"
@@ -20,7 +24,7 @@ async def unaccounted(source: Reader | Transaction) -> list[Submission]:
     return [submission_of(row) for row in rows]
 
 
-async def ended_attempts(source: Reader | Transaction, job_ids: Iterable[int]) -> list[Task]:
+async def ended_attempts(source: Source, job_ids: Iterable[int]) -> list[Task]:
     """Return the attempts of jobs that ran and ended; the first ones first."""
     ids = json.dumps(list(job_ids))
     of_tasks = (

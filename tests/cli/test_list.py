@@ -183,7 +183,7 @@ def test_json_of_nothing_is_an_empty_array(ran: Jman, jman: Jman) -> None:
 
 def test_a_long_list_comes_in_pages(jman: Jman, monkeypatch: pytest.MonkeyPatch) -> None:
     """Columns grow from page to page, and a page with more columns has a head of its own."""
-    monkeypatch.setattr("asyncjman.cli.list._PAGE", 2)
+    monkeypatch.setattr("asyncjman.cli.listing.PAGE", 2)
     for words in (["true"], ["true"], ["echo", "1"], ["true"]):
         jman.submit(*words)
     jman.submit("--name", "late", "true")

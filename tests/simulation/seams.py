@@ -15,7 +15,7 @@ from unittest.mock import patch
 from asyncjman.engines import registry
 from asyncjman.scheduler import reconcile
 from asyncjman.scheduler.liveness import Life
-from asyncjman.store import folderlock, opening
+from asyncjman.store import driver, folderlock, opening
 from asyncjman.store.runners import Runner
 from asyncjman.system import git
 from tests.simulation.cluster_seams import simulated_clusters
@@ -44,7 +44,7 @@ def simulated(world: World, machine: Machine, clusters: Clusters) -> Iterator[No
     with ExitStack() as stack:
         stack.enter_context(simulated_clusters(world, clusters))
         for owner, name, stand_in in (
-            (opening, "connection_of", connection_of),
+            (driver, "connection_of", connection_of),
             # its locks are the real process's, which opens and deletes for all of the simulated ones
             (folderlock, "_descriptor", lambda folder: None),
             (git, "describe", no_commit),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from asyncjman.model.status import Status
 from asyncjman.store import claims, jobs, schedule, tasks, transitions
@@ -21,6 +23,10 @@ class _Spy:
         assert isinstance(parameters, tuple | list)
         self.sent.append((sql, tuple(parameters)))
         return await self.database.fetch(sql, parameters) if sql.startswith("SELECT") else []
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[_Spy]:
+        yield self
 
     async def execute(self, sql: str, parameters: object = ()) -> int:
         await self.fetch(sql, parameters)

@@ -1,0 +1,53 @@
+"""Reading a database at once: for commands that only look, and are to answer before an event loop is there.
+
+The queries are the store's own. They are coroutines, which ``at_once`` runs: here none of them ever waits.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+
+from asyncjman.store.opening import open_as_it_is
+
+TYPE_CHECKING = False  # the typing module takes as long as opening the file
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import AsyncIterator, Coroutine, Iterable
+    from pathlib import Path
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
+
+
+class ReadNow:
+    """A connection that reads one state of the file, in this thread."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        connection.execute("BEGIN")
+
+    @classmethod
+    def open(cls, path: Path) -> ReadNow | None:
+        """Open a database of this user's; None where more is to be done than to read it."""
+        connection = open_as_it_is(path)
+        return None if connection is None else cls(connection)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    async def fetch(self, sql: str, parameters: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql, tuple(parameters)).fetchall()
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[ReadNow]:
+        yield self
+
+
+def at_once(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that has nothing to wait for to its end."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+    work.close()
+    raise AssertionError(f"{work} waits")
