@@ -135,9 +135,9 @@ class JobCommands(JobReader):
 
     async def executes(self) -> list[Execute]:
         """Return the `jman execute` that run local jobs of this database now."""
-        from asyncjman.store import schedule
+        from asyncjman.store import errands
 
-        if not await schedule.has_runner(self.session.database):
+        if not await errands.has_runner(self.session.database):
             return []
         from asyncjman.api import executes
 
@@ -347,9 +347,9 @@ class JobCommands(JobReader):
 
     async def killed(self) -> list[Recovery]:
         """Return which processes that ran local jobs were killed since somebody looked last."""
-        from asyncjman.store import schedule
+        from asyncjman.store import errands
 
-        if not self.is_owner or not await schedule.has_runner(self.session.database):
+        if not self.is_owner or not await errands.has_runner(self.session.database):
             return []
         from asyncjman.api.runners import killed
 

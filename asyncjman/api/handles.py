@@ -137,9 +137,9 @@ class JobHandles(JobCommands):
         """
         feed = self.feed([job.id for job in jobs] if jobs else None)
         if not jobs and self.is_owner:
-            from asyncjman.store import schedule
+            from asyncjman.store import errands
 
-            for name in await schedule.clusters(self.session.database):
+            for name in await errands.clusters(self.session.database):
                 self._background.follow_cluster(name)
         async for batch in feed.batches():
             for event in batch:
@@ -178,13 +178,13 @@ class JobHandles(JobCommands):
 
     async def _needed_clusters(self, job_id: int) -> list[str]:
         """Return the clusters that a job of one's own is on, or may wait for."""
-        from asyncjman.store import schedule
+        from asyncjman.store import errands
 
         for job in await self.read([job_id]) if self.is_owner else ():
             if job.spec.engine != LOCAL:
                 return [job.spec.engine]
             if job.spec.dependencies:
-                return await schedule.clusters(self.session.database)
+                return await errands.clusters(self.session.database)
         return []
 
     async def run(self, *jobs: JobHandle) -> None:

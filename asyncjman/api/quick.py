@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncjman.api.reader import JobReader
-from asyncjman.store import removals, schedule
+from asyncjman.store import errands
 from asyncjman.store.readnow import ReadNow, at_once
 
 TYPE_CHECKING = False  # the typing module is not loaded for it
@@ -32,7 +32,7 @@ class QuickReader(JobReader):
         source = ReadNow.open(path)
         if source is None:
             return None
-        if at_once(removals.is_pending(source)):
+        if at_once(errands.removes(source)):
             source.close()
             return None
         return cls(path, source)
@@ -53,7 +53,7 @@ class QuickReader(JobReader):
 
         ``clusters``: how jobs there are; ``usage``: and what their tasks used.
         """
-        if await schedule.has_runner(self.source) or (clusters and await schedule.clusters(self.source)):
+        if await errands.has_runner(self.source) or (clusters and await errands.clusters(self.source)):
             return False
         if not usage:
             return True

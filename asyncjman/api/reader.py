@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
-from asyncjman.api import tasks
-from asyncjman.api.ids import check_tasks, resolve, where_tasks
-from asyncjman.api.logfiles import logs
 from asyncjman.model.job import Job, Task
 from asyncjman.model.selection import Selection, TaskFilter, ranges_of
 from asyncjman.model.status import FINISHED, Status
@@ -67,6 +64,10 @@ class JobReader:
 
         Raises BadSelection where a word matches nothing, means two jobs, or a task that is not there.
         """
+        if selection.is_resolved and not task_ids:
+            return selection
+        from asyncjman.api.ids import resolve
+
         return await resolve(self.source, self.path, selection, task_ids)
 
     async def narrowed(
@@ -89,6 +90,8 @@ class JobReader:
             found = await narrowed(self.session.database, failure, found)
         if not where:
             return found
+        from asyncjman.api.ids import where_tasks
+
         jobs_of = [job async for job in jobs.select(self.source, found)]
         tasks_of = where_tasks(jobs_of, where)
         for job_id, only in found.tasks.items():
@@ -111,8 +114,11 @@ class JobReader:
         meant = await self.resolve(selection)
         database = self.session.database
         selected = [job async for job in jobs.select(database, meant, unreadable_too=unreadable_too)]
-        for job in selected if task_ids else ():
-            check_tasks(job, task_ids)
+        if task_ids:
+            from asyncjman.api.ids import check_tasks
+
+            for job in selected:
+                check_tasks(job, task_ids)
         return selected
 
     async def ids(
@@ -144,6 +150,8 @@ class JobReader:
 
         Raises BadSelection for ids that the job has not.
         """
+        from asyncjman.api import tasks
+
         return tasks.select(self.source, job, only, wanted)
 
     def reportable(self) -> Reportable:
@@ -154,10 +162,14 @@ class JobReader:
 
     async def task(self, job: Job, task_id: int) -> Task:
         """Return one task. Raises BadSelection where the job has no such task, or is no more."""
+        from asyncjman.api import tasks
+
         return await tasks.get(self.session.database, job, task_id)
 
     async def attempt(self, task: Task, number: int) -> Task | None:
         """Return an attempt of a task by its number; None where there was none."""
+        from asyncjman.api import tasks
+
         return await tasks.attempt(self.session.database, task, number)
 
     def logs(self, job: Job, task_id: int, *, earlier: int | None = None) -> tuple[str, str] | None:
@@ -165,6 +177,8 @@ class JobReader:
 
         ``earlier``: those of an attempt before the latest one.
         """
+        from asyncjman.api.logfiles import logs
+
         return logs(job, task_id, earlier=earlier)
 
     async def kept(self, task: Task) -> bytes:

@@ -9,7 +9,7 @@ from asyncjman.errors import DatabaseProblem
 from asyncjman.model.job import LOCAL
 from asyncjman.scheduler.liveness import Life
 from asyncjman.scheduler.reconcile import Recovery, lives, recover_orphans
-from asyncjman.store import schedule
+from asyncjman.store import errands
 from asyncjman.store.database import Reader
 
 
@@ -25,6 +25,6 @@ async def killed(session: Session) -> list[Recovery]:
 
 async def has_runner(database: Reader) -> bool:
     """Tell whether some process runs local jobs of this database now, or may do so."""
-    if not await schedule.has_runner(database):
+    if not await errands.has_runner(database):
         return False
     return any(life is not Life.DEAD for life in (await lives(database)).values())

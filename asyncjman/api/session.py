@@ -17,7 +17,7 @@ from asyncjman.errors import (
 )
 from asyncjman.model.job import LOCAL, JobSpec
 from asyncjman.runtime import SYSTEM, Runtime
-from asyncjman.store import schedule
+from asyncjman.store import errands
 from asyncjman.store.database import Database, Reader
 from asyncjman.store.opening import damaged
 
@@ -134,9 +134,7 @@ class Session:
 
     async def _finish_removal(self) -> None:
         """Remove what a command that was killed left to be removed."""
-        from asyncjman.store import removals
-
-        if not self.is_owner or not await removals.is_pending(self.database):
+        if not self.is_owner or not await errands.removes(self.database):
             return
         from asyncjman.scheduler import removal
 
@@ -228,7 +226,7 @@ class Session:
         Of another user's database nothing is asked: its jobs are in that user's lists alone.
         """
         if self.is_owner:
-            for name in await schedule.clusters(self.database):
+            for name in await errands.clusters(self.database):
                 from asyncjman.scheduler.polling import poll
 
                 polled = await poll(self.writer(), self.engine(name))

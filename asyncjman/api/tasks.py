@@ -7,12 +7,11 @@ from collections.abc import AsyncIterator, Sequence
 
 from asyncjman.api.ids import check_tasks
 from asyncjman.errors import BadSelection
-from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import PLAIN_TASK, Job, Task
 from asyncjman.model.selection import TaskFilter
 from asyncjman.model.status import Status
 from asyncjman.store import tasks
-from asyncjman.system.environment import task_environment
+from asyncjman.store.rows import parsed_array
 
 TYPE_CHECKING = False  # neither the typing module nor what waits is loaded for it
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ async def _select(database: Source, job: Job, only: Sequence[int]) -> AsyncItera
             return
         default, left = now
         if array is not None and left is not None and left != str(array):
-            array = ArraySpec.parse(left)
+            array = parsed_array(left)
             pending = iter([task_id for task_id in array.sorted() if task_id > after])
         for task in rows:
             for task_id in pending:
@@ -106,5 +105,7 @@ async def attempt(database: Source, task: Task, number: int) -> Task | None:
 
 def by_hand(job: Job, task: Task) -> tuple[str, tuple[str, ...], dict[str, str]]:
     """Return folder, command and environment of a task, to run it by hand."""
+    from asyncjman.system.environment import task_environment
+
     own = task_environment(job.spec, job.id, task.task_id, task.attempt)
     return job.spec.exec_dir, job.spec.argv(task.task_id), {**os.environ, **own}

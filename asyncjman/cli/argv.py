@@ -49,6 +49,8 @@ SUMMARIES = {
     "doctor": "Look whether all that is needed is there.",
 }
 
+TAKE_JOBS = COMMANDS.keys() - {"submit", "parallel", "debug", "take-over", "doctor"}
+"""Those of the commands whose plain words are all jobs."""
 _CANONICAL = {alias: name for name, aliases in COMMANDS.items() for alias in (name, *aliases)}
 _BEFORE_COMMAND = ("-d", "--database", "--db", "--cluster")
 """The options before the command that take a value. (What is not known yet is the command itself.)"""

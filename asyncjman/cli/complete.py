@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import MutableMapping, Sequence
 from itertools import islice
-from pathlib import Path
-
-import typer
 
 from asyncjman.cli.argv import command_in, find_command
+
+TYPE_CHECKING = False  # the typing module is not loaded for it
+if TYPE_CHECKING:
+    from collections.abc import Mapping, MutableMapping, Sequence
+
+    from asyncjman.api.reader import JobReader
 
 _VARIABLE = "_JMAN_COMPLETE"
 _MOST = 200
@@ -40,7 +42,17 @@ def completing(environment: MutableMapping[str, str]) -> Sequence[str] | None:
     return before
 
 
+def plain_word(environment: Mapping[str, str]) -> str | None:
+    """Return the word that is typed in bash; None for another shell, and where a word has quotes."""
+    line = environment.get("COMP_WORDS", "")
+    if environment[_VARIABLE] != "complete_bash" or not line.isascii() or _has_quotes(line):
+        return None
+    return "".join(line.split()[int(environment["COMP_CWORD"]) :][:1])
+
+
 def _split(line: str) -> list[str]:
+    if not _has_quotes(line):
+        return line.split()
     import shlex
 
     try:
@@ -49,37 +61,26 @@ def _split(line: str) -> list[str]:
         return line.split()
 
 
-def complete_ids(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+def _has_quotes(line: str) -> bool:
+    return not set("'\"\\").isdisjoint(line)
+
+
+async def found(reader: JobReader, incomplete: str) -> list[tuple[str, str]]:
     """Return ids that begin so, with what is known of each: of the latest jobs, or of the tasks of one.
 
     ``2.1,2`` is task 1 and a task of job 2 that begins with 2, ``1,2`` job 1 and a job.
     """
-    import asyncio
-
-    parent = context.parent.params if context.parent is not None else {}
-    path = Path(parent.get("database") or "submitted.sql3").expanduser()
-    try:
-        return asyncio.run(_found(path, incomplete))
-    except Exception:  # nothing may disturb the user's typing
-        return []
-
-
-async def _found(path: Path, incomplete: str) -> list[tuple[str, str]]:
-    from asyncjman.api.manager import JobManager
     from asyncjman.render.text import arguments
 
-    async with JobManager(path, run=False, create=False) as manager:
-        if match := re.fullmatch(_TASKS, incomplete):
-            (job,) = await manager.read([int(match["job"])])
-            ids = job.spec.array.sorted() if job.spec.array is not None else ()
-            begun = list(islice((one for one in ids if str(one).startswith(match["begun"])), _MOST))
-            before = f"{match['job']}.{match['before']}"
-            return [
-                (f"{before}{one.task_id}", f"{one.status}")
-                async for one in manager.tasks(job, begun)
-                if begun
-            ]
-        if match := re.fullmatch(_BEGUN, incomplete):
-            jobs = [one for one in await manager.latest(_MOST) if str(one.id).startswith(match["begun"])]
-            return [(f"{match['before']}{one.id}", f"{one.status} {arguments(one)}") for one in jobs]
+    if "." in incomplete and (match := re.fullmatch(_TASKS, incomplete)):
+        (job,) = await reader.read([int(match["job"])])
+        ids = job.spec.array.sorted() if job.spec.array is not None else ()
+        begun = list(islice((one for one in ids if str(one).startswith(match["begun"])), _MOST))
+        before = f"{match['job']}.{match['before']}"
+        return [
+            (f"{before}{one.task_id}", f"{one.status}") async for one in reader.tasks(job, begun) if begun
+        ]
+    if match := re.fullmatch(_BEGUN, incomplete):
+        jobs = [one for one in await reader.latest(_MOST) if str(one.id).startswith(match["begun"])]
+        return [(f"{match['before']}{one.id}", f"{one.status} {arguments(one)}") for one in jobs]
     return []

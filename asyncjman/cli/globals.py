@@ -38,11 +38,13 @@ class Globals:
         ``having``: jobs with a task in one of these. ``derived_names``: for commands that only look, names
         are also those that come from the command.
         """
-        from asyncjman.model.ids import parse_words
         from asyncjman.model.selection import Selection
 
+        typed = [*(job_ids or ()), *(ids or ())]
+        if typed:
+            from asyncjman.model.ids import parse_words
         return Selection(
-            words=parse_words([*(job_ids or ()), *(ids or ())]),
+            words=parse_words(typed) if typed else (),
             derived_names=derived_names,
             names=tuple(names or ()),
             statuses=frozenset(statuses or ()),

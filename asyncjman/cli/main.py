@@ -7,6 +7,7 @@ import sys
 
 from asyncjman.cli.argv import command_in, normalize, options_in
 from asyncjman.cli.complete import completing
+from asyncjman.cli.quick import answer
 from asyncjman.cli.streams import NobodyReads, mind_streams
 from asyncjman.errors import (
     EXIT_DONE,
@@ -40,6 +41,9 @@ def run(argv: list[str]) -> int:
 
 def _run(name: str | None, words: list[str], typed: Sequence[str] | None) -> int:
     try:
+        code = answer(name, words, completes=typed is not None)
+        if code is not None:
+            return code
         from asyncjman.cli.parser import parser_of
 
         parser = parser_of(name, completion=typed is not None or name is None)

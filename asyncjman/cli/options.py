@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from asyncjman.cli.complete import complete_ids
+from asyncjman.cli.complete_ids import complete_ids
 from asyncjman.cli.globals import Globals
 from asyncjman.model.status import Status
 

@@ -6,7 +6,6 @@ import errno
 import io
 import os
 import sys
-from select import select
 
 from asyncjman.errors import EnvironmentProblem
 
@@ -41,7 +40,7 @@ class Written(io.FileIO):
         if not self._dropped:
             try:
                 while (count := super().write(data)) is None:  # somebody made it non-blocking, and it is full
-                    select([], [self], [])
+                    _until_writable(self)
                 return count
             except OSError as error:
                 self._dropped = True
@@ -50,6 +49,12 @@ class Written(io.FileIO):
                 if self._only_output:
                     raise (self.problem or NobodyReads()) from error
         return memoryview(data).nbytes
+
+
+def _until_writable(stream: Written) -> None:
+    from select import select
+
+    select([], [stream], [])
 
 
 def mind_streams(*, only_output: bool) -> Written | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asyncjman.cli.complete import complete_ids
+from asyncjman.cli.complete_ids import complete_ids
 from asyncjman.errors import UsageError
 from asyncjman.model.graph import Kind
 

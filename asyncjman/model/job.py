@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
-from asyncjman.model.graph import Dependency
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.values import dataclass, field
 
-if TYPE_CHECKING:  # loaded for jobs that have one: jman list starts sooner
+TYPE_CHECKING = False  # what is not needed here is not loaded: jman list starts sooner
+if TYPE_CHECKING:
+    from typing import Any
+
     from asyncjman.model.array import ArraySpec
     from asyncjman.model.failure import Cause
+    from asyncjman.model.graph import Dependency
     from asyncjman.model.retry import Retry
     from asyncjman.model.sweep import Sweep
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from asyncjman.model.failure import Cause, is_among
-from asyncjman.model.ids import Word
-from asyncjman.model.job import Task
 from asyncjman.model.status import Status
 from asyncjman.values import dataclass, field, replace
+
+TYPE_CHECKING = False  # what is not needed here is not loaded: jman list starts sooner
+if TYPE_CHECKING:
+    from asyncjman.model.failure import Cause
+    from asyncjman.model.ids import Word
+    from asyncjman.model.job import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,11 @@ class Selection:
         return parts
 
     @property
+    def is_resolved(self) -> bool:
+        """Tell whether nothing in it is to be looked up: no ids that may not be there, no names, no words."""
+        return not (self.ids or self.words or self.tasks or self.names)
+
+    @property
     def is_all(self) -> bool:
         return not (self.ids or self.words or self.names or self.statuses or self.having)
 
@@ -69,6 +77,8 @@ class TaskFilter:
             return True
         if task.status is not Status.FAILURE or task.cause is None:
             return False
+        from asyncjman.model.failure import is_among
+
         return is_among(self.causes, task.cause, task.signal)
 
 

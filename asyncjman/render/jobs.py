@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 
-from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import Job, Task
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.render import text
 from asyncjman.render.table import Column, Table
 from asyncjman.values import dataclass
+
+TYPE_CHECKING = False  # what is not needed here is not loaded: jman list starts sooner
+if TYPE_CHECKING:
+    from asyncjman.model.graph import Dependency
 
 _COLUMNS = (
     Column("job-id", right=True, least=6),
@@ -121,6 +123,8 @@ class JobTable:
     def _wrapped(self, line: str) -> list[str]:
         if self._width is None:
             return [_INDENT + line]
+        import textwrap
+
         deeper = f"{_INDENT}  "
         return textwrap.wrap(
             line,
@@ -224,6 +228,8 @@ def task_counts(job: Job) -> str:
 
 def dependencies(some: Sequence[Dependency]) -> str:
     """Write dependencies: plain ids for those of the kind any, ``ok:3`` for others."""
+    from asyncjman.model.graph import Kind
+
     return ",".join(str(one.job_id) if one.kind is Kind.ANY else f"{one.kind}:{one.job_id}" for one in some)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 
 from asyncjman.values import dataclass
@@ -28,13 +26,19 @@ class Column:
 
 def terminal_width() -> int | None:
     """Return the columns of the terminal, None where the output is none: nothing is cut there."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    if not sys.stdout.isatty():
+        return None
+    from shutil import get_terminal_size
+
+    return get_terminal_size().columns
 
 
 def cell_width(text: str) -> int:
     """Return how many terminal columns a text takes: wide characters two, combining ones none."""
     if text.isascii():
         return len(text)
+    import unicodedata
+
     return sum(
         0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
         for char in text

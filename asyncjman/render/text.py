@@ -7,7 +7,6 @@ import shlex
 import sys
 import time
 from collections.abc import Iterable
-from pathlib import Path
 
 from asyncjman.model.job import Job
 from asyncjman.model.status import Status
@@ -107,6 +106,8 @@ def short_clock(moment: float | None, now: float) -> str:
 
 def short_path(path: str) -> str:
     """Write a path relative to the current folder where it is in it."""
+    from pathlib import Path
+
     try:
         return printable(str(Path(path).relative_to(Path.cwd())))
     except (ValueError, OSError):

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from asyncjman.engines.base import Engine
 from asyncjman.scheduler.polling import Polled, poll
 from asyncjman.settings import Settings
-from asyncjman.store import schedule
+from asyncjman.store import errands, schedule
 from asyncjman.store.database import Database
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ class Poller:
         main = asyncio.ensure_future(work)
         polls: list[asyncio.Future[None]] = []
         try:
-            for name in await schedule.clusters(self._database):
+            for name in await errands.clusters(self._database):
                 polls.append(asyncio.ensure_future(self.follow(name, _Telling(on_trouble))))
             first: list[asyncio.Future[Any]] = [main, *polls]
             await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)

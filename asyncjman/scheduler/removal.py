@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from asyncjman.errors import DatabaseProblem
-from asyncjman.store import jobs, removals, submissions
+from asyncjman.store import errands, jobs, removals, submissions
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.removals import Logs, Spool
 from asyncjman.store.runnerlock import remove_strays
@@ -65,7 +65,7 @@ async def finish_before(
     tx: Transaction, job_ids: Iterable[int], task_ids: Container[tuple[int, int]]
 ) -> None:
     """Remove the earlier logs of tasks that are about to be started: of these (job id, task id)."""
-    if await removals.is_pending(tx):
+    if await errands.removes(tx):
         logs = await removals.logs_of(tx, job_ids)
         some = [one for one in logs if any((one.job_id, task_id) in task_ids for task_id in one.task_ids)]
         await _remove_logs(tx, some, Removed())
@@ -74,7 +74,7 @@ async def finish_before(
 
 async def finish_before_all(tx: Transaction, job_id: int) -> None:
     """Remove the earlier logs of all tasks of a job, which are about to be started."""
-    if await removals.is_pending(tx):
+    if await errands.removes(tx):
         some = await removals.logs_of(tx, [job_id])
         await _remove_logs(tx, some, Removed())
         await removals.done(tx, some)

@@ -11,12 +11,15 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from asyncjman.ownership import user_name
 from asyncjman.store.authority import Authority
 from asyncjman.store.rows import text, untext
 from asyncjman.values import dataclass
+
+TYPE_CHECKING = False  # the typing module is not loaded for it
+if TYPE_CHECKING:
+    from typing import Any
 
 FIRST_VERSION = 8
 """Of the schema, from which on a database says which file it is."""
@@ -106,7 +109,7 @@ def _signed(number: int) -> int:
 def _machine() -> str:
     for file in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
         with suppress(OSError, UnicodeDecodeError):
-            if name := Path(file).read_text("ascii").strip():
+            if name := Path(file).read_bytes().decode("ascii").strip():
                 return name
     return ""
 
@@ -117,7 +120,7 @@ def _outer_uid(uid: int) -> int:
     Source: user_namespaces(7), /proc/self/uid_map.
     """
     with suppress(OSError, ValueError):
-        for line in Path("/proc/self/uid_map").read_text("ascii").splitlines():
+        for line in Path("/proc/self/uid_map").read_bytes().decode("ascii").splitlines():
             inside, outside, count = map(int, line.split())
             if inside <= uid < inside + count:
                 return outside + uid - inside

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
 
 from asyncjman.errors import UnreadableJob
-from asyncjman.model.graph import Dependency
 from asyncjman.model.job import Job, JobSpec, Task, derived_name
 from asyncjman.model.selection import Selection, merged
 from asyncjman.model.status import FINISHED, Status
@@ -27,6 +26,7 @@ TYPE_CHECKING = False  # neither the typing module nor what waits is loaded for 
 if TYPE_CHECKING:
     from typing import Any
 
+    from asyncjman.model.graph import Dependency
     from asyncjman.store.source import Source
     from asyncjman.store.transaction import Transaction
 

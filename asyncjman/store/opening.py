@@ -75,10 +75,11 @@ def open_as_it_is(path: Path) -> sqlite3.Connection | None:
 
     Nothing is made, mended, brought to a later version or waited for.
     """
-    if is_missing(path) or others_may_add(path.parent):
+    real = Path(os.path.realpath(path))
+    if is_missing(path) or others_may_add(real.parent) or os.path.lexists(f"{real}-journal"):
         return None
     found = Found(authority=judge(path))
-    if not found.authority.is_owner or os.path.lexists(f"{os.path.realpath(path)}-journal"):
+    if not found.authority.is_owner:
         return None
     return _open_own(path, found, as_it_is=True)
 

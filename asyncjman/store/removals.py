@@ -100,11 +100,6 @@ async def add_database(tx: Transaction) -> None:
     await tx.execute("INSERT INTO removal (kind, job_id) VALUES ('database', 0)")
 
 
-async def is_pending(source: Source) -> bool:
-    """Tell whether something is to be removed."""
-    return bool(await source.fetch("SELECT 1 FROM removal LIMIT 1"))
-
-
 async def are_files_pending(source: Source) -> bool:
     """Tell whether there is something besides the database that is to be removed."""
     return bool(await source.fetch("SELECT 1 FROM removal WHERE kind <> 'database' LIMIT 1"))

@@ -7,8 +7,6 @@ import re
 from collections.abc import Mapping, Sequence
 
 from asyncjman.errors import UnreadableJob, UsageError
-from asyncjman.model.failure import Cause
-from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import Job, JobSpec, Task
 from asyncjman.model.status import Status, roll_up
 
@@ -17,6 +15,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from asyncjman.model.array import ArraySpec
+    from asyncjman.model.failure import Cause
+    from asyncjman.model.graph import Dependency
 
 _MAX_SHOWN = 60
 
@@ -66,6 +66,8 @@ def status_of(word: str, job_id: int | None = None) -> Status:
 
 def dependency_of(on_job: int, kind: str, job_id: int | None = None) -> Dependency:
     """Return a dependency from its columns."""
+    from asyncjman.model.graph import Dependency, Kind
+
     try:
         return Dependency(on_job, Kind(kind))
     except ValueError as error:
@@ -135,8 +137,12 @@ def task_of(values: Sequence[Any]) -> Task:
 
 
 def _cause_of(values: Sequence[Any]) -> Cause | None:
+    if values[12] is None:
+        return None
+    from asyncjman.model.failure import Cause
+
     try:
-        return Cause(values[12]) if values[12] is not None else None
+        return Cause(values[12])
     except ValueError as error:
         raise UnreadableJob(f"cause of its task {values[1]} is {shown(values[12])}", values[0]) from error
 

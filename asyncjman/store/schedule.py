@@ -58,15 +58,6 @@ async def unfinished(source: Source, job_ids: Iterable[int], engine: str | None 
     return [row[0] for row in rows]
 
 
-async def clusters(source: Source) -> list[str]:
-    """Return the engines whose tasks survive us that have anything to be polled for."""
-    rows = await source.fetch(
-        "SELECT DISTINCT engine FROM job WHERE engine <> 'local' AND (finished_at IS NULL OR id IN "
-        "(SELECT job_id FROM task WHERE missing_since IS NOT NULL AND finished_at IS NOT NULL)) ORDER BY 1"
-    )
-    return [row[0] for row in rows]
-
-
 async def has_open(source: Source, engine: str) -> bool:
     """Tell whether an engine has jobs that are not finished."""
     rows = await source.fetch("SELECT 1 FROM job WHERE finished_at IS NULL AND engine = ? LIMIT 1", (engine,))
@@ -131,11 +122,6 @@ async def task_counts(source: Source, job_ids: Iterable[int]) -> tuple[dict[Stat
         for status, count in rows:
             counts[status_of(status)] = counts.get(status_of(status), 0) + count
     return {status: count for status, count in counts.items() if count}, cpu
-
-
-async def has_runner(source: Source) -> bool:
-    """Tell whether some process runs local jobs, or was killed while it did."""
-    return bool(await source.fetch("SELECT 1 FROM runner LIMIT 1"))
 
 
 async def summaries(source: Source, job_ids: Iterable[int]) -> dict[int, JobSummary]:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from asyncjman.errors import UnreadableJob
-from asyncjman.model.graph import Dependency
 from asyncjman.model.job import JobSpec
 from asyncjman.store.rows import INVALID, parsed_array, shown, text, token_of, untext
 
@@ -16,6 +15,7 @@ TYPE_CHECKING = False  # the typing module is not loaded for it
 if TYPE_CHECKING:
     from typing import Any, TypeVar
 
+    from asyncjman.model.graph import Dependency
     from asyncjman.model.retry import Retry
     from asyncjman.model.sweep import Sweep
 

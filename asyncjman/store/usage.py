@@ -39,7 +39,7 @@ async def ended_attempts(source: Source, job_ids: Iterable[int]) -> list[Task]:
     return [task_of(row) for row in rows]
 
 
-async def used(source: Reader | Transaction, job_id: int) -> Used | None:
+async def used(source: Source, job_id: int) -> Used | None:
     """Return what the tasks of a job used of which that is known; None where it is known of none."""
     (row,) = await source.fetch(
         "SELECT count(*), total(finished_at - started_at), total(cpu_seconds), "

@@ -22,7 +22,7 @@ from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.dispatcher import Dispatcher
 from asyncjman.scheduler.options import Options
 from asyncjman.settings import Settings
-from asyncjman.store import schedule
+from asyncjman.store import errands, schedule
 from asyncjman.store.database import Database
 from tests.simulation.machine import Machine, SimulatedEngine
 from tests.simulation.oracle import Oracle
@@ -163,7 +163,7 @@ class Commands:
         while self._sites:
             await asyncio.sleep(1.0)
             if await schedule.waits_elsewhere(database, "local"):
-                for name in await schedule.clusters(database):
+                for name in await errands.clusters(database):
                     await polling.poll(database, registry.make(name, database, SETTINGS, Budget()))
 
     async def wait(self, process: Process, wanted: Wait) -> None:
