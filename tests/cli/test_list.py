@@ -26,6 +26,13 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jman]:
     jman.close()
 
 
+@pytest.fixture(autouse=True, params=["quick", "whole"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run each test both ways: what is usual is answered by cli/quick.py, and as if there were none."""
+    if request.param == "whole":
+        monkeypatch.setattr("asyncjman.cli.main.answer", lambda *_, **__: None)
+
+
 def ids(jman: Jman, *words: str) -> list[int]:
     return [int(line) for line in jman("list", "-o", *words).lines]
 

@@ -115,7 +115,10 @@ class Jman:
     ) -> Result:
         """Run it to its end, in this process, which is fast; it must end with ``code`` (None: with any)."""
         with _in_place_of_this(cwd or self.folder, self.environment(env)) as (out, err):
-            ended = run([os.fsdecode(word) for word in self._words(words)])
+            try:
+                ended = run([os.fsdecode(word) for word in self._words(words)])
+            except SystemExit as end:  # of the parser, after a completion
+                ended = int(end.code or 0)
             result = Result(ended, text_of(out.getvalue()), text_of(err.getvalue()))
         return _checked(result, words, code)
 
