@@ -16,12 +16,12 @@ import shlex
 import stat
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from asyncjman.errors import UsageError
 from asyncjman.ownership import ROOT, distrust, foreign_link, has_acl
+from asyncjman.values import dataclass, defaults_of, field, replace
 
 PROJECT_FILE = "jman.toml"
 CLUSTER_LOG_DIR = "logs"
@@ -104,15 +104,17 @@ def load(
     if not found_profile:
         raise UsageError(f"no profile {profile!r}: write [profiles.{profile}] in {own}")
     variables = {}
-    for one in fields(Settings):
-        value = known.get(f"JMAN_{one.name.upper()}")
-        if value is not None and one.name != "resources":
-            variables[one.name] = value
+    for name in defaults_of(Settings) or ():
+        value = known.get(f"JMAN_{name.upper()}")
+        if value is not None and name != "resources":
+            variables[name] = value
     return _apply(settings, variables, Path("the environment"))
 
 
 def site_file() -> Path:
     """Return the path of the file for all users of this machine."""
+    if sys.platform == "linux" and not os.environ.get("XDG_CONFIG_DIRS"):
+        return Path("/etc/xdg/asyncjman/config.toml")
     import platformdirs
 
     return platformdirs.site_config_path("asyncjman") / "config.toml"
@@ -144,8 +146,6 @@ def _read(
     file: Path, trusted: Sequence[Path], own: Path, on_ignored: Callable[[str], None]
 ) -> dict[str, Any] | None:
     """Return what a file holds; None where there is none, or one that doesn't count."""
-    import tomllib
-
     try:
         # not blocking: a pipe would never end
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -169,6 +169,8 @@ def _read(
             if not is_trusted and (against := _against(file, descriptor)):
                 on_ignored(f"jman: {file} is ignored: {against} (trust = [...] in {own} lets it in)")
                 return None
+            import tomllib
+
             return tomllib.loads(stream.read().decode("utf-8"))
     except OSError as error:
         raise UsageError(f"can't read {file}: {error.strerror}") from error
@@ -204,7 +206,7 @@ def _of_a_file(content: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
 
 def _apply(settings: Settings, content: Mapping[str, Any], source: Path) -> Settings:
     changes: dict[str, Any] = {}
-    known = {one.name for one in fields(Settings)}
+    known = defaults_of(Settings) or {}
     for name, value in content.items():
         key = name.replace("-", "_")
         if key not in known:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from dataclasses import dataclass, field, replace
     from typing import Any
 
-__all__ = ["dataclass", "field", "replace"]
+__all__ = ["MISSING", "dataclass", "defaults_of", "field", "replace"]
 
-_MISSING: Any = object()
+MISSING: Any = object()
 _set = object.__setattr__
 
 
@@ -32,8 +32,8 @@ class _Field:
     def __init__(
         self,
         *,
-        default: Any = _MISSING,
-        default_factory: Callable[[], Any] = _MISSING,
+        default: Any = MISSING,
+        default_factory: Callable[[], Any] = MISSING,
         repr: bool = True,
         compare: bool = True,
     ) -> None:
@@ -54,7 +54,7 @@ def _dataclass(
         content = {name: value for name, value in cls.__dict__.items() if name not in names}
         content.pop("__dict__", None)
         content.pop("__weakref__", None)
-        given = {name: cls.__dict__.get(name, _MISSING) for name in names}
+        given = {name: cls.__dict__.get(name, MISSING) for name in names}
         fields = {
             name: value if type(value) is _Field else _Field(default=value) for name, value in given.items()
         }
@@ -88,17 +88,23 @@ def _dataclass(
     return made
 
 
+def defaults_of(cls: Any) -> dict[str, Any] | None:
+    """Return the fields of a class of values, with their defaults or ``MISSING``; None for other classes."""
+    fields: dict[str, _Field] | None = getattr(cls, "_fields", None)
+    return None if fields is None else {name: one.default for name, one in fields.items()}
+
+
 def _compiled_init(cls: Any) -> Any:
     """Return the function that sets each field, as one would write it."""
-    known: dict[str, Any] = {"_set": _set, "_missing": _MISSING}
+    known: dict[str, Any] = {"_set": _set, "_missing": MISSING}
     parameters, lines = [], []
     for name, one in cls._fields.items():
         value = name
-        if one.default_factory is not _MISSING:
+        if one.default_factory is not MISSING:
             known[f"_make_{name}"] = one.default_factory
             parameters.append(f"{name}=_missing")
             value = f"_make_{name}() if {name} is _missing else {name}"
-        elif one.default is not _MISSING:
+        elif one.default is not MISSING:
             known[f"_default_{name}"] = one.default
             parameters.append(f"{name}=_default_{name}")
         else:
@@ -163,23 +169,16 @@ class _Later:
         self._name = name
 
     def __get__(self, instance: object, owner: Any) -> Any:
-        from dataclasses import MISSING, field, make_dataclass
+        import dataclasses
         from inspect import signature
 
-        fields = [
-            (
-                name,
-                owner.__annotations__[name],
-                field(
-                    default=MISSING if one.default is _MISSING else one.default,
-                    default_factory=MISSING if one.default_factory is _MISSING else one.default_factory,
-                    repr=one.repr,
-                    compare=one.compare,
-                ),
-            )
-            for name, one in owner._fields.items()
-        ]
-        standard: Any = make_dataclass(owner.__name__, fields, slots=True, **owner._options)
+        fields = []
+        for name, one in owner._fields.items():
+            defaults = {"default": one.default, "default_factory": one.default_factory}
+            given = {key: value for key, value in defaults.items() if value is not MISSING}
+            made: Any = dataclasses.field(**given, repr=one.repr, compare=one.compare)
+            fields.append((name, owner.__annotations__[name], made))
+        standard: Any = dataclasses.make_dataclass(owner.__name__, fields, slots=True, **owner._options)
         owner.__dataclass_fields__ = standard.__dataclass_fields__
         owner.__dataclass_params__ = standard.__dataclass_params__
         owner.__signature__ = signature(standard)

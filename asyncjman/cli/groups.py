@@ -1,22 +1,24 @@
-"""Groups of options that commands share: a parameter that is a dataclass stands for an option per field."""
+"""Groups of options that commands share: a parameter that is a class of values is an option per field."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
 from inspect import Parameter, Signature, signature
 from typing import Any, get_type_hints
+
+from asyncjman.values import MISSING, defaults_of
 
 
 def with_groups(command: Callable[..., Any]) -> Callable[..., Any]:
     """Return a command as the option parser takes it: all its options side by side."""
     hints = get_type_hints(command, include_extras=True)
-    groups: dict[str, type[Any]] = {}
+    groups: dict[str, tuple[type[Any], list[str]]] = {}
     parameters: list[Parameter] = []
     for name, parameter in signature(command).parameters.items():
-        if is_dataclass(hints[name]):
-            groups[name] = hints[name]
-            parameters += _options_of(hints[name])
+        defaults = defaults_of(hints[name])
+        if defaults is not None:
+            groups[name] = hints[name], list(defaults)
+            parameters += _options_of(hints[name], defaults)
         else:
             default = parameter.default
             parameters.append(
@@ -25,8 +27,8 @@ def with_groups(command: Callable[..., Any]) -> Callable[..., Any]:
 
     def call(**values: Any) -> Any:
         made = {
-            name: group(**{field.name: values.pop(field.name) for field in fields(group)})
-            for name, group in groups.items()
+            name: group(**{field: values.pop(field) for field in fields})
+            for name, (group, fields) in groups.items()
         }
         return command(**values, **made)
 
@@ -36,14 +38,14 @@ def with_groups(command: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _options_of(group: type[Any]) -> list[Parameter]:
+def _options_of(group: type[Any], defaults: dict[str, Any]) -> list[Parameter]:
     hints = get_type_hints(group, include_extras=True)
     return [
         Parameter(
-            field.name,
+            name,
             Parameter.KEYWORD_ONLY,
-            default=field.default,
-            annotation=hints[field.name],
+            default=Parameter.empty if default is MISSING else default,
+            annotation=hints[name],
         )
-        for field in fields(group)
+        for name, default in defaults.items()
     ]

@@ -1,8 +1,7 @@
 """Options that commands share, in groups: which jobs are meant, and what is asked for."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
+# not `from __future__ import annotations`: typer would compile each of them
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,10 +9,9 @@ import typer
 from asyncjman.cli.complete_ids import complete_ids
 from asyncjman.cli.globals import Globals
 from asyncjman.model.status import Status
+from asyncjman.values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from asyncjman.model.selection import Selection
 
 Statuses = Annotated[
@@ -74,13 +72,13 @@ class Named:
         *,
         derived_names: bool = False,
         having: Iterable[Status] = (),
-    ) -> Selection:
+    ) -> "Selection":
         """Return the jobs that are meant; see ``Globals.selection``."""
         return globals_.selection(
             self.ids, self.job_ids, names, statuses, derived_names=derived_names, having=having
         )
 
-    def whole_jobs(self, globals_: Globals, command: str, *, derived_names: bool = False) -> Selection:
+    def whole_jobs(self, globals_: Globals, command: str, *, derived_names: bool = False) -> "Selection":
         """Return the jobs that are meant. Raises BadSelection where single tasks are named."""
         from asyncjman.errors import BadSelection
 

@@ -1,12 +1,12 @@
 """The options of ``jman resubmit`` that change what was asked for."""
 
-from __future__ import annotations
-
+# not `from __future__ import annotations`: typer would compile each of them
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from asyncjman.values import dataclass
 
 if TYPE_CHECKING:
     from asyncjman.api.resubmission import Changes
@@ -36,7 +36,7 @@ class Changed:
         str | None, typer.Option(metavar="TIME", help="End a task that takes longer: 90s, 30m, 2h.")
     ] = None
 
-    def changes(self, resources: Mapping[str, Any]) -> Changes:
+    def changes(self, resources: Mapping[str, Any]) -> "Changes":
         """Return what is different. Raises UsageError for what makes no sense."""
         from asyncjman.api.request import parse_environment
         from asyncjman.api.resubmission import Changes

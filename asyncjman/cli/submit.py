@@ -13,9 +13,9 @@ Examples:
   jman --local submit --from-file commands.txt --retry 2 --timeout 2h
 """
 
-from __future__ import annotations
-
+# not `from __future__ import annotations`: typer would compile each of them
 import time
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,7 +28,7 @@ from asyncjman.cli.submit_options import Attempts, Parts, Shown, Waits
 from asyncjman.model.job import Job, JobSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from asyncjman.model.graph import Kind
     from asyncjman.model.ids import Word
@@ -116,7 +116,7 @@ def submit_command(
 
 
 async def _submit(
-    globals_: Globals, spec: JobSpec, after: Words, settings: Settings, repeat: int, shown: Shown
+    globals_: Globals, spec: JobSpec, after: "Words", settings: "Settings", repeat: int, shown: Shown
 ) -> None:
     from asyncjman.cli.context import opened, say
 

@@ -1,9 +1,7 @@
 """The options of ``jman submit`` that no other command has, in groups."""
 
-from __future__ import annotations
-
+# not `from __future__ import annotations`: typer would compile each of them
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +10,7 @@ import typer
 from asyncjman.cli.complete_ids import complete_ids
 from asyncjman.errors import UsageError
 from asyncjman.model.graph import Kind
+from asyncjman.values import dataclass
 
 if TYPE_CHECKING:
     from asyncjman.model.ids import Word
@@ -52,7 +51,7 @@ class Waits:
         _List, typer.Option(metavar="IDS", help=_IDS_HELP["corr"], autocompletion=complete_ids)
     ] = None
 
-    def words(self) -> Mapping[Kind, Sequence[Word]]:
+    def words(self) -> Mapping[Kind, "Sequence[Word]"]:
         """Return the words that name jobs. Raises BadSelection for what can't be read."""
         from asyncjman.model.ids import parse_dependencies
 
@@ -101,7 +100,7 @@ class Parts:
         str | None, typer.Option(metavar="FILE", help="A task for each line, run by sh; - is standard input.")
     ] = None
 
-    def read_sweep(self, words: Sequence[str]) -> Sweep | None:
+    def read_sweep(self, words: Sequence[str]) -> "Sweep | None":
         """Return the sweep that is asked for; ``words`` are those of the command."""
         from asyncjman.api.sweepfile import read_commands, read_sweep
         from asyncjman.model.sweep import Sweep
@@ -119,7 +118,7 @@ class Parts:
         return Sweep.parse(self.sweep, paired=self.paired) if self.sweep else None
 
 
-def retry_policy(count: int, causes: Sequence[str] | None, delay: str) -> Retry:
+def retry_policy(count: int, causes: Sequence[str] | None, delay: str) -> "Retry":
     """Return when a task is tried again. Raises UsageError for what makes no sense."""
     from asyncjman.model.duration import parse_duration
     from asyncjman.model.failure import Cause
@@ -145,7 +144,7 @@ class Attempts:
         str | None, typer.Option(metavar="TIME", help="End a task that takes longer: 90s, 30m, 2h.")
     ] = None
 
-    def policy(self) -> Retry | None:
+    def policy(self) -> "Retry | None":
         """Return when a task is tried again; None: never."""
         return retry_policy(self.retry, self.retry_on, self.retry_delay) if self.retry else None
 
