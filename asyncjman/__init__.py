@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from asyncjman.api.call_options import CallOptions, OnCancel, Workers
     from asyncjman.api.functions import JobView
     from asyncjman.api.handle import JobHandle
+    from asyncjman.api.job_options import Options
     from asyncjman.api.manager import JobManager, OnExit
     from asyncjman.api.progress import Progress
-    from asyncjman.api.request import Options
     from asyncjman.api.result import JobResult
     from asyncjman.api.running import Output
     from asyncjman.errors import (
@@ -136,7 +136,7 @@ _HOMES = {
     "NotOwner": "errors",
     "OnCancel": "api.call_options",
     "OnExit": "api.manager",
-    "Options": "api.request",
+    "Options": "api.job_options",
     "Output": "api.running",
     "Progress": "api.progress",
     "Resources": "api.asked",

@@ -14,18 +14,20 @@ import time as clocks
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol, TypeVar
 
 from asyncjman import procfs
 from asyncjman.values import dataclass
 
-T = TypeVar("T")
+TYPE_CHECKING = False  # a protocol is a slow thing to make
+if TYPE_CHECKING:
+    from typing import Protocol, TypeVar
 
+    T = TypeVar("T")
 
-class InThread(Protocol):
-    """Runs a blocking function in a thread: ``await in_thread(function, *arguments)``."""
+    class InThread(Protocol):
+        """Runs a blocking function in a thread: ``await in_thread(function, *arguments)``."""
 
-    def __call__(self, function: Callable[..., T], /, *arguments: object) -> Awaitable[T]: ...
+        def __call__(self, function: Callable[..., T], /, *arguments: object) -> Awaitable[T]: ...
 
 
 def random_token(size: int) -> str:

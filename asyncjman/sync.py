@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from typing import Literal, overload
 
     from asyncjman.api.call_options import CallOptions
+    from asyncjman.api.job_options import Options
     from asyncjman.api.progress import Progress
-    from asyncjman.api.request import Options
     from asyncjman.api.resubmission import Outcome
     from asyncjman.api.result import JobResult
     from asyncjman.api.running import Output

@@ -5,7 +5,7 @@ classes share their methods, but for an ``__init__`` that is compiled when the f
 checkers they are dataclasses, and to ``dataclasses.fields``, ``asdict``, ``replace`` and ``help``, too:
 what those need is made when they ask.
 
-All have slots. Base classes, ``__post_init__`` and fields that are no argument are for ``dataclasses``.
+All have slots. Base classes, and fields that are no argument, are for ``dataclasses``.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class _Field:
 
 
 def _dataclass(
-    *, slots: bool, frozen: bool = False, kw_only: bool = False, eq: bool = True
+    *, slots: bool, frozen: bool = False, kw_only: bool = False, eq: bool = True, init: bool = True
 ) -> Callable[[type], type]:
     assert slots
 
@@ -61,7 +61,7 @@ def _dataclass(
         content["__slots__"] = names
         content["__match_args__"] = () if kw_only else names
         content["_fields"] = fields
-        content["_options"] = {"frozen": frozen, "kw_only": kw_only, "eq": eq}
+        content["_options"] = {"frozen": frozen, "kw_only": kw_only, "eq": eq, "init": init}
         content.setdefault("__repr__", _repr)
         if eq and "__eq__" not in content:
             compared = [name for name, one in fields.items() if one.compare]
@@ -80,7 +80,8 @@ def _dataclass(
             new.__init__ = _compiled_init(new)
             new.__init__(self, *values, **named)
 
-        content["__init__"] = __init__
+        if init:
+            content["__init__"] = __init__
         new: Any = type(cls)(cls.__name__, cls.__bases__, content)
         new.__qualname__ = cls.__qualname__
         return new  # type: ignore[no-any-return]
@@ -111,6 +112,8 @@ def _compiled_init(cls: Any) -> Any:
             parameters.append(name)
         frozen = cls._options["frozen"]
         lines.append(f"_set(self, {name!r}, {value})" if frozen else f"self.{name} = {value}")
+    if hasattr(cls, "__post_init__"):
+        lines.append("self.__post_init__()")
     star = "*, " if cls._options["kw_only"] and parameters else ""
     exec(f"def __init__(self, {star}{', '.join(parameters)}):\n " + "\n ".join(lines or ["pass"]), known)  # noqa: S102
     made = known["__init__"]
@@ -181,7 +184,7 @@ class _Later:
         standard: Any = dataclasses.make_dataclass(owner.__name__, fields, slots=True, **owner._options)
         owner.__dataclass_fields__ = standard.__dataclass_fields__
         owner.__dataclass_params__ = standard.__dataclass_params__
-        owner.__signature__ = signature(standard)
+        owner.__signature__ = signature(standard) if owner._options["init"] else None
         return owner.__dict__[self._name]
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, TypedDict
 
-from asyncjman.api.checks import Earlier
+from asyncjman.api.earlier import Earlier
 from asyncjman.errors import UsageError
 from asyncjman.model.duration import Duration
 from asyncjman.model.retry import Retry
@@ -14,8 +14,8 @@ from asyncjman.values import replace
 
 if TYPE_CHECKING:
     from asyncjman.api.asked import Resources
+    from asyncjman.api.job_options import Options as SubmitOptions
     from asyncjman.api.request import JobRequest
-    from asyncjman.api.request import Options as SubmitOptions
 
 OnCancel = Literal["stop", "leave"]
 Workers = Literal["fresh", "warm"]

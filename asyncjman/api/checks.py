@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from asyncjman.errors import BadSelection, UsageError
 from asyncjman.model.graph import Dependency, Kind
@@ -12,9 +12,11 @@ from asyncjman.model.status import Status
 
 if TYPE_CHECKING:  # loaded for what is given: jman list starts sooner
     from asyncjman.api.asked import Resources
+    from asyncjman.api.earlier import Earlier, HasId
     from asyncjman.model.duration import Duration
     from asyncjman.model.retry import Retry
     from asyncjman.model.sweep import Sweep
+
 
 T = TypeVar("T")
 
@@ -102,17 +104,6 @@ def _resource(name: str, value: object) -> object:
     if name not in ("slots", "gpus", "io_big", "extra") and (number or isinstance(value, str)):
         return str(value)
     raise UsageError(f"bad value of the resource {name}: {value!r}")
-
-
-class HasId(Protocol):
-    """A handle of a job."""
-
-    @property
-    def id(self) -> int: ...
-
-
-Earlier = Iterable[HasId | int] | HasId | int
-"""A job, by its handle or its id, or several."""
 
 
 def dependencies_of(given: Mapping[Kind, Earlier]) -> tuple[Dependency, ...]:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from asyncjman.api.checks import HasId, id_of, task_ids_of
+from asyncjman.api.checks import id_of, task_ids_of
 from asyncjman.api.reader import JobReader
 from asyncjman.errors import JmanError
 from asyncjman.model.job import LOCAL, Job, JobSpec
@@ -16,6 +16,7 @@ from asyncjman.values import replace
 
 if TYPE_CHECKING:
     from asyncjman.api.deletion import Deleted
+    from asyncjman.api.earlier import HasId
     from asyncjman.api.handle import JobHandle
     from asyncjman.api.progress_reader import ProgressReader
     from asyncjman.api.resubmission import Outcome, Resubmission

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from asyncjman.api.call_handle import CallHandle
     from asyncjman.api.call_options import CallOptions
     from asyncjman.api.handle import JobHandle
-    from asyncjman.api.request import Options
+    from asyncjman.api.job_options import Options
 
 P = ParamSpec("P")
 T = TypeVar("T")

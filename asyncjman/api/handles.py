@@ -8,7 +8,7 @@ from contextlib import suppress
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from asyncjman.api.checks import HasId, id_of, statuses_of, text_of, timeout_of
+from asyncjman.api.checks import id_of, statuses_of, text_of, timeout_of
 from asyncjman.api.commands import JobCommands, selection_of
 from asyncjman.api.reader import ALL
 from asyncjman.errors import JobDeleted
@@ -21,6 +21,7 @@ from asyncjman.values import replace
 
 if TYPE_CHECKING:
     from asyncjman.api.background import Background
+    from asyncjman.api.earlier import HasId
     from asyncjman.api.handle import JobHandle
     from asyncjman.api.progress import Progress
     from asyncjman.api.progress_reader import ProgressReader

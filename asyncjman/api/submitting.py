@@ -13,7 +13,8 @@ from asyncjman.model.job import LOCAL, Job, JobSpec
 
 if TYPE_CHECKING:
     from asyncjman.api.handle import JobHandle
-    from asyncjman.api.request import JobRequest, Options
+    from asyncjman.api.job_options import Options
+    from asyncjman.api.request import JobRequest
     from asyncjman.api.running import Output
 
 H = TypeVar("H", bound="JobHandle")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -43,17 +44,26 @@ def _run(name: str | None, words: list[str], typed: Sequence[str] | None) -> int
     try:
         code = answer(name, words, completes=typed is not None)
         if code is not None:
+            _collect_from_here_on()  # or the interpreter looks for it at its end
             return code
         from asyncjman.cli.parser import parser_of
 
         parser = parser_of(name, completion=typed is not None or name is None)
         if name is not None:
             words = normalize(words, options_in(parser.commands[name].params))
+        _collect_from_here_on()
         code = parser(words or ["--help"], prog_name="jman", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except BaseException as error:
         return _exit_code(first_of(error), name)
+
+
+def _collect_from_here_on() -> None:
+    """Look for garbage, where nobody did while all was loaded, but not among that: it stays."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def _exit_code(error: BaseException, name: str | None) -> int:

@@ -1,5 +1,6 @@
 """Where ``jman`` starts: an interrupt ends it quietly from here on, also while all the rest is loaded."""
 
+import gc
 import os
 import sys
 
@@ -13,6 +14,7 @@ INTERRUPTED = 130  # EXIT_INTERRUPTED, which is not loaded yet
 def main() -> "NoReturn":
     """Run ``jman`` with the words of the command line, and exit."""
     sys.unraisablehook = _unraisable
+    gc.disable()  # what is loaded stays: there is no garbage to look for until the command begins
     try:
         from asyncjman.cli.main import run
         from asyncjman.suspension import suspend_between_blocks

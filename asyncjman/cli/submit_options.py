@@ -102,9 +102,6 @@ class Parts:
 
     def read_sweep(self, words: Sequence[str]) -> "Sweep | None":
         """Return the sweep that is asked for; ``words`` are those of the command."""
-        from asyncjman.api.sweepfile import read_commands, read_sweep
-        from asyncjman.model.sweep import Sweep
-
         options = {"--sweep": self.sweep, "--sweep-file": self.sweep_file, "--from-file": self.from_file}
         given = [name for name, value in options.items() if value]
         if len(given) > 1:
@@ -112,10 +109,18 @@ class Parts:
         if self.from_file and words:
             raise UsageError(f"--from-file takes the commands from {self.from_file}: leave out {words[0]!r}")
         if self.from_file:
+            from asyncjman.api.sweepfile import read_commands
+
             return read_commands(self.from_file)
         if self.sweep_file:
+            from asyncjman.api.sweepfile import read_sweep
+
             return read_sweep(self.sweep_file, paired=self.paired)
-        return Sweep.parse(self.sweep, paired=self.paired) if self.sweep else None
+        if not self.sweep:
+            return None
+        from asyncjman.model.sweep import Sweep
+
+        return Sweep.parse(self.sweep, paired=self.paired)
 
 
 def retry_policy(count: int, causes: Sequence[str] | None, delay: str) -> "Retry":

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from typing import Any
 
 from asyncjman.errors import UsageError
+from asyncjman.values import dataclass, defaults_of
 
 NAMES = ("memory", "slots", "gpus", "gpu_memory", "io_big", "time", "hostname", "extra")
 """What can be asked for, besides the queue."""
-_MEMORY = re.compile(r"(?=.*[1-9])(\d{1,15})([kKmMgGtT]?)[bB]?", re.ASCII)
-_TIME = re.compile(r"\d{1,9}|\d{0,9}:\d{0,9}(:\d{0,9})?|infinity", re.ASCII | re.IGNORECASE)
+_MEMORY = r"(?=.*[1-9])(\d{1,15})([kKmMgGtT]?)[bB]?"
+_TIME = r"\d{1,9}|\d{0,9}:\d{0,9}(:\d{0,9})?|infinity"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Resources:
         for amount in (self.memory, self.gpu_memory):
             if amount is not None:
                 memory_of(amount)
-        if self.time is not None and not _TIME.fullmatch(str(self.time)):
+        if self.time is not None and not re.fullmatch(_TIME, str(self.time), re.ASCII | re.IGNORECASE):
             raise UsageError(f"bad limit of run time {self.time!r}: write seconds, as in 3600, or 1:0:0")
         if self.slots is not None and self.slots < 1:
             raise UsageError(f"a job has 1 slot at least, not {self.slots}")
@@ -59,7 +59,7 @@ def checked(resources: Mapping[str, Any]) -> dict[str, Any]:
 
 def make_resources(values: Mapping[str, Any]) -> Resources:
     """Return what is stored; a list becomes a tuple, and names that mean nothing here are left out."""
-    known = {one.name for one in fields(Resources)}
+    known = defaults_of(Resources) or {}
     found: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in values.items()
@@ -73,7 +73,7 @@ def memory_of(text: str) -> tuple[int, str]:
 
     Raises UsageError.
     """
-    match = _MEMORY.fullmatch(str(text).strip())
+    match = re.fullmatch(_MEMORY, str(text).strip(), re.ASCII)
     if not match:
         raise UsageError(f"bad amount of memory {text!r}: write 4G or 500M")
     return int(match[1]), match[2] or "G"

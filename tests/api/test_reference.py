@@ -16,7 +16,7 @@ import pytest
 import asyncjman
 from asyncjman import CallHandle, JobHandle, JobManager, Resources, Status
 from asyncjman.api.call_options import CallOptions
-from asyncjman.api.request import Options
+from asyncjman.api.job_options import Options
 from tests.api.typed import evaluate, train
 
 TEXT = (Path(__file__).parents[2] / "docs" / "python.md").read_text("utf-8")
