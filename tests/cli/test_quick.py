@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -215,12 +217,16 @@ def test_a_long_list_is_shown_while_it_is_read(
     [
         ("jman list ", True),
         ("jman report 1", True),
+        ("jman rm 1 ", True),
+        ("jman -l -d submitted.sql3 why 2.1,", True),
+        ("jman report 1,", True),
+        ("jman report f", True),
         ("jman list 'a", False),
         ("jman list -", False),
         ("jman submit ", False),
         ("jman li", False),
         ("jman list -n ", False),
-        ("jman -d x ", False),
+        ("jman -d x list ", False),
     ],
 )
 def test_completion(filled: Jman, answered: list[int | None], line: str, is_quick: bool) -> None:
@@ -229,9 +235,30 @@ def test_completion(filled: Jman, answered: list[int | None], line: str, is_quic
     assert answered == [0 if is_quick else None]
 
 
-def test_another_name_of_a_command_is_known(filled: Jman) -> None:
-    asked = {**COMPLETE, "COMP_WORDS": "jman rm 3 ", "COMP_CWORD": "3"}
-    assert filled(env=asked).lines == ["5", "4", "3", "2", "1"]
+SLOW = ("aiosqlite", "asyncio", "dataclasses", "inspect", "subprocess", "threading", "typer", "typing")
+DRIVER = f"""
+import sys
+before = set(sys.modules)
+from asyncjman.cli.start import main
+try:
+    main()
+finally:
+    print(sorted((sys.modules.keys() - before) & set({SLOW!r})), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("words", [["--local", "list"], ["list", "1"], []])
+def test_nothing_slow_is_loaded(filled: Jman, words: list[str]) -> None:
+    asked = {} if words else {**COMPLETE, "COMP_WORDS": "jman list ", "COMP_CWORD": "2"}
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", DRIVER, *words],
+        cwd=filled.folder,
+        env=filled.environment(asked),
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "[]\n")
+    assert "1" in done.stdout
 
 
 def test_the_tables_of_the_quick_path_are_those_of_the_parser() -> None:
