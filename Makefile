@@ -12,6 +12,9 @@ export CELLS
 PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+# an editable installation is not compiled by pip: without, the first start takes twice as long, or each one where
+# PYTHONDONTWRITEBYTECODE is set
+COMPILE = $(VENV)/bin/python -m compileall -q asyncjman
 
 .PHONY: demo test check torture bench lint clean
 
@@ -45,12 +48,15 @@ $(VENV)/bin/python:
 
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	$(PIP) install --editable .
+	$(COMPILE)
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
 	$(PIP) install --editable '.[test]'
+	$(COMPILE)
 	@touch $(VENV)/.installed $@
 
 $(VENV)/.installed-check: pyproject.toml | $(VENV)/bin/python
 	$(PIP) install --editable '.[test,check]'
+	$(COMPILE)
 	@touch $(VENV)/.installed $(VENV)/.installed-test $@
