@@ -11,12 +11,12 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiosqlite
 
 from asyncjman.runtime import SYSTEM, Runtime
-from asyncjman.store import copying, home
+from asyncjman.store import home
 from asyncjman.store.authority import OWNER, Authority
 from asyncjman.store.completion import to_completion
 from asyncjman.store.connecting import Identity
@@ -28,6 +28,9 @@ from asyncjman.store.opening import translated
 from asyncjman.store.removing import remove_file
 from asyncjman.store.transaction import Transaction, View
 from asyncjman.suspension import unsuspended
+
+if TYPE_CHECKING:
+    from asyncjman.store.copying import Mark
 
 __all__ = ["CHANGE_SECONDS", "Database", "Reader", "Transaction", "View"]
 
@@ -60,7 +63,7 @@ class Reader:
         self._commits = 0
         self._committed = asyncio.Event()
         self._streams = 0
-        self._copied: tuple[copying.Mark, float] | None = None
+        self._copied: tuple[Mark, float] | None = None
         self._copied_at = 0.0
 
     @classmethod
@@ -173,6 +176,8 @@ class Reader:
         """Check the file once more, where what is read is a copy of it."""
         if self._copied is None or self._streams or self._lock.locked():
             return
+        from asyncjman.store import copying
+
         mark, seconds = self._copied
         rested = self.runtime.monotonic() - self._copied_at >= seconds * _REST
         if not rested or copying.mark(self.path) == mark:

@@ -8,7 +8,9 @@ import pytest
 
 from tests.cli.tools import Jman
 
-MUCH = 3500  # tasks of a job: their list is longer than a pipe and all buffers
+MUCH = (
+    5000  # tasks of a job: their list (115 kB) is longer than a pipe (64 KiB) and three buffers (8 KiB each)
+)
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]], ids=["table", "json"])
