@@ -13,10 +13,10 @@ import sys
 import time as clocks
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from asyncjman import procfs
-from asyncjman.values import dataclass
 
 TYPE_CHECKING = False  # a protocol is a slow thing to make
 if TYPE_CHECKING:

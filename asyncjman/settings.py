@@ -16,12 +16,12 @@ import shlex
 import stat
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from asyncjman.errors import UsageError
 from asyncjman.ownership import ROOT, distrust, foreign_link, has_acl
-from asyncjman.values import dataclass, defaults_of, field, replace
 
 PROJECT_FILE = "jman.toml"
 CLUSTER_LOG_DIR = "logs"
@@ -104,7 +104,7 @@ def load(
     if not found_profile:
         raise UsageError(f"no profile {profile!r}: write [profiles.{profile}] in {own}")
     variables = {}
-    for name in defaults_of(Settings) or ():
+    for name in [one.name for one in fields(Settings)]:
         value = known.get(f"JMAN_{name.upper()}")
         if value is not None and name != "resources":
             variables[name] = value
@@ -206,7 +206,7 @@ def _of_a_file(content: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
 
 def _apply(settings: Settings, content: Mapping[str, Any], source: Path) -> Settings:
     changes: dict[str, Any] = {}
-    known = defaults_of(Settings) or {}
+    known = {one.name for one in fields(Settings)}
     for name, value in content.items():
         key = name.replace("-", "_")
         if key not in known:

@@ -24,8 +24,6 @@ PACKAGES: dict[str, frozenset[str]] = {
     "version": frozenset(),
     # whose a file is: asked by whatever reads what decides what is run
     "ownership": frozenset(),
-    # how classes of values are made: below all that has some
-    "values": frozenset(),
     "settings": frozenset({"errors", "ownership"}),
     "model": frozenset({"errors"}),
     # the clock, the process, the machine: below all that needs them
@@ -144,7 +142,7 @@ def wrong_arrows(found: dict[str, set[str]]) -> list[str]:
         for name, targets in found.items()
         for target in sorted(targets)
         if package(target)
-        not in PACKAGES.get(package(name), frozenset()) | {package(name), "version", "values"}
+        not in PACKAGES.get(package(name), frozenset()) | {package(name), "version"}
     ]
 
 

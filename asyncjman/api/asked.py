@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from asyncjman.errors import BadArray
 from asyncjman.model.array import MAX_TASK_ID, ArraySpec
-from asyncjman.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from asyncjman.api.earlier import Earlier
 from asyncjman.errors import UsageError
 from asyncjman.model.duration import Duration
 from asyncjman.model.retry import Retry
-from asyncjman.values import replace
 
 if TYPE_CHECKING:
     from asyncjman.api.asked import Resources

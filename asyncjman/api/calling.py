@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from asyncjman.api import values
@@ -17,7 +18,6 @@ from asyncjman.api.values import Outcome
 from asyncjman.api.wrapped import Input
 from asyncjman.errors import CallFailed, JmanError, MapFailed
 from asyncjman.model.status import FINISHED, Status
-from asyncjman.values import dataclass, field, replace
 
 if TYPE_CHECKING:
     from asyncjman.api.submitting import JobSubmitter

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from asyncjman.api.checks import id_of, task_ids_of
@@ -12,7 +13,6 @@ from asyncjman.errors import JmanError
 from asyncjman.model.job import LOCAL, Job, JobSpec
 from asyncjman.model.selection import Selection, ranges_of
 from asyncjman.model.status import FINISHED
-from asyncjman.values import replace
 
 if TYPE_CHECKING:
     from asyncjman.api.deletion import Deleted

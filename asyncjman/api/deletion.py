@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from asyncjman.engines.base import Engine
@@ -17,7 +18,6 @@ from asyncjman.scheduler.stopping import stop_elsewhere, stop_in, unconfirmed, u
 from asyncjman.store import array_index, jobs, removals, schedule, tasks
 from asyncjman.store.database import Database, Transaction
 from asyncjman.system.logs import log_start, spool_folder
-from asyncjman.values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

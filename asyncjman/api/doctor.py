@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from asyncjman.api.session import Session
 from asyncjman.model.paths import absolute
 from asyncjman.settings import CLUSTER_LOG_DIR
 from asyncjman.store.filesystem import file_system, is_network
-from asyncjman.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

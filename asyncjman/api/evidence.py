@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 
 from asyncjman.api.session import Session
 from asyncjman.engines.base import Watched
@@ -14,7 +15,6 @@ from asyncjman.scheduler.watching import watched_of
 from asyncjman.store import submissions
 from asyncjman.store.submissions import Submission, TaskStates
 from asyncjman.system.logs import spool_folder
-from asyncjman.values import dataclass, field
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from asyncjman.api import tasks
@@ -14,7 +15,6 @@ from asyncjman.store import failures, jobs
 from asyncjman.store.database import Reader
 from asyncjman.store.failures import FailedTask
 from asyncjman.system.logs import log_paths, read_end
-from asyncjman.values import dataclass, field
 
 if TYPE_CHECKING:
     from asyncjman.model.selection import Selection
@@ -89,8 +89,9 @@ async def named(database: Reader, name: str) -> dict[int, list[int]]:
 
 async def narrowed(database: Reader, name: str, selection: Selection) -> Selection:
     """Return of a selection by ids what failed so. Raises BadSelection where nothing did."""
+    from dataclasses import replace
+
     from asyncjman.model.selection import ranges_of
-    from asyncjman.values import replace
 
     found = await named(database, name)
     if selection.ids:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,6 @@ from asyncjman.model.selection import Selection, ranges_of
 from asyncjman.model.status import FINISHED, UNSUCCESSFUL, Status
 from asyncjman.store.completion import to_completion
 from asyncjman.system.logs import display_name
-from asyncjman.values import replace
 
 if TYPE_CHECKING:
     from asyncjman.api.background import Background

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from asyncjman.api.named import Names, what_is_missing
@@ -12,7 +13,6 @@ from asyncjman.model.ids import Latest, Named, Numbers, Space, Word, str_of
 from asyncjman.model.job import PLAIN_TASK, Job
 from asyncjman.model.selection import Selection, format_ids, ranges_of
 from asyncjman.store import jobs
-from asyncjman.values import replace
 
 TYPE_CHECKING = False  # neither the typing module nor what waits is loaded for it
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from contextlib import aclosing
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from asyncjman.api import values
@@ -20,7 +21,6 @@ from asyncjman.api.wrapped import Input
 from asyncjman.model.events import TaskFinished
 from asyncjman.model.job import Task
 from asyncjman.model.status import FINISHED
-from asyncjman.values import dataclass, field
 
 if TYPE_CHECKING:
     from asyncjman.api.submitting import JobSubmitter

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from asyncjman.api.machine import memory_of_sessions
 from asyncjman.errors import JmanError
@@ -26,7 +27,6 @@ from asyncjman.store import jobs, progress, runners, schedule
 from asyncjman.store.database import Reader, View
 from asyncjman.store.progress import JobHead, Scope
 from asyncjman.system.logs import display_name
-from asyncjman.values import replace
 
 LEAST_SECONDS = 0.25
 MOST_SECONDS = 30.0

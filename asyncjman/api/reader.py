@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from asyncjman.model.job import Job, Task
 from asyncjman.model.selection import Selection, TaskFilter, ranges_of
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.store import jobs
-from asyncjman.values import replace
 
 TYPE_CHECKING = False  # the typing module is not loaded for it
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,6 @@ from asyncjman.model.sweep import Sweep, mistyped
 from asyncjman.settings import CLUSTER_LOG_DIR, Settings, extra_options
 from asyncjman.system.logs import refuse_foreign_link
 from asyncjman.system.program import resolve
-from asyncjman.values import dataclass, replace
 
 if TYPE_CHECKING:
     from asyncjman.api.earlier import Earlier

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,6 @@ from asyncjman.store import jobs, removals, schedule, submissions, tasks, transi
 from asyncjman.store.database import Database, Transaction
 from asyncjman.system.logs import log_start
 from asyncjman.system.program import resolve
-from asyncjman.values import dataclass, field, replace
 
 PENDING = frozenset({Status.SUBMITTED, Status.WAITING})
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
-from asyncjman.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

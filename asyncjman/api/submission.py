@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from asyncjman.errors import BadDependency, UsageError
@@ -16,7 +17,6 @@ from asyncjman.model.job import Job, JobSpec
 from asyncjman.model.selection import format_ids
 from asyncjman.store import jobs, schedule
 from asyncjman.store.database import Database, Transaction
-from asyncjman.values import replace
 
 
 class _DryRun(Exception):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from asyncjman.model.events import Event, JobFinished, TaskFinished
 from asyncjman.model.job import LOCAL
 from asyncjman.model.status import Status
 from asyncjman.store import schedule
 from asyncjman.store.database import Reader
-from asyncjman.values import dataclass, field
 
 
 @dataclass(slots=True)

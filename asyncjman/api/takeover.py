@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from asyncjman.api.session import Session
@@ -13,7 +14,6 @@ from asyncjman.scheduler.liveness import Life
 from asyncjman.scheduler.reconcile import lives
 from asyncjman.store import jobs, runners, schedule, submissions, takeover
 from asyncjman.store.connecting import real_path
-from asyncjman.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-
-from asyncjman.values import dataclass
+from dataclasses import dataclass
 
 TYPE_CHECKING = False  # the typing module takes as long as all of ours that is loaded here
 if TYPE_CHECKING:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-
-from asyncjman.values import dataclass
 
 TYPE_CHECKING = False  # the typing module is not loaded for it
 if TYPE_CHECKING:

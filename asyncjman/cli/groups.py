@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import MISSING, fields, is_dataclass
 from inspect import Parameter, Signature, signature
 from typing import Any, get_type_hints
-
-from asyncjman.values import MISSING, defaults_of
 
 
 def with_groups(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -15,8 +14,8 @@ def with_groups(command: Callable[..., Any]) -> Callable[..., Any]:
     groups: dict[str, tuple[type[Any], list[str]]] = {}
     parameters: list[Parameter] = []
     for name, parameter in signature(command).parameters.items():
-        defaults = defaults_of(hints[name])
-        if defaults is not None:
+        if is_dataclass(hints[name]):
+            defaults = {one.name: one.default for one in fields(hints[name])}
             groups[name] = hints[name], list(defaults)
             parameters += _options_of(hints[name], defaults)
         else:

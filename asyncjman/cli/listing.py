@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from asyncjman.model.selection import TaskFilter
 from asyncjman.render.jobs import Details
-from asyncjman.values import dataclass
 
 TYPE_CHECKING = False  # the typing module is not loaded for it
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 # not `from __future__ import annotations`: typer would compile each of them
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,7 +10,6 @@ import typer
 from asyncjman.cli.complete_ids import complete_ids
 from asyncjman.cli.globals import Globals
 from asyncjman.model.status import Status
-from asyncjman.values import dataclass
 
 if TYPE_CHECKING:
     from asyncjman.model.selection import Selection

@@ -2,11 +2,10 @@
 
 # not `from __future__ import annotations`: typer would compile each of them
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-
-from asyncjman.values import dataclass
 
 if TYPE_CHECKING:
     from asyncjman.api.resubmission import Changes

@@ -2,6 +2,7 @@
 
 # not `from __future__ import annotations`: typer would compile each of them
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,6 @@ import typer
 from asyncjman.cli.complete_ids import complete_ids
 from asyncjman.errors import UsageError
 from asyncjman.model.graph import Kind
-from asyncjman.values import dataclass
 
 if TYPE_CHECKING:
     from asyncjman.model.ids import Word

@@ -8,13 +8,13 @@ what its conclusions need. Layers above import all of this from here, and nothin
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from asyncjman.engines.launch import After, Launched, LaunchFailed, LaunchRequest, Lease, Ref, Why
 from asyncjman.engines.observation import IN_ERROR, Observation, Poll, Purpose, Saw, TaskRow, Watched
 from asyncjman.model.graph import Kind
 from asyncjman.model.job import JobSpec, Usage
-from asyncjman.values import dataclass
 
 __all__ = [
     "IN_ERROR",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
@@ -11,7 +12,6 @@ from asyncjman.model.array import ArraySpec
 from asyncjman.model.failure import Cause
 from asyncjman.model.job import JobSpec, Usage
 from asyncjman.model.status import Status
-from asyncjman.values import dataclass
 
 IN_ERROR = "error"
 """The ``engine_state`` of what only a person can help."""

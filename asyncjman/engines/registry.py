@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from asyncjman.engines.base import Engine, TaskOutput
 from asyncjman.engines.budget import Budget
 from asyncjman.errors import UsageError
-from asyncjman.values import dataclass, field
 
 if TYPE_CHECKING:
     from asyncjman.engines.cluster.dialect import Dialect

@@ -6,10 +6,10 @@ import math
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from asyncjman.errors import BadArray
-from asyncjman.values import dataclass
 
 MAX_TASK_ID = 2**31 - 1
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import Enum, StrEnum
 
 from asyncjman.model.status import FINISHED, Status
-from asyncjman.values import dataclass
 
 
 class Kind(StrEnum):

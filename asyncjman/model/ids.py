@@ -14,10 +14,10 @@ Digits are ids always; ``name:`` makes a name of anything.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 
 from asyncjman.errors import BadSelection
-from asyncjman.values import dataclass
 
 # no regular expressions: a command that completes or lists starts sooner without compiling them
 _ID_CHARACTERS = "0123456789,.+-@"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from asyncjman.model.status import FINISHED, Status
-from asyncjman.values import dataclass, field
 
 TYPE_CHECKING = False  # what is not needed here is not loaded: jman list starts sooner
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from asyncjman.model.status import FINISHED, Status, roll_up
-from asyncjman.values import dataclass, field
 
 if TYPE_CHECKING:
     from asyncjman.model.job import JobSpec

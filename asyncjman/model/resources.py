@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 from asyncjman.errors import UsageError
-from asyncjman.values import dataclass, defaults_of
 
 NAMES = ("memory", "slots", "gpus", "gpu_memory", "io_big", "time", "hostname", "extra")
 """What can be asked for, besides the queue."""
@@ -59,7 +59,7 @@ def checked(resources: Mapping[str, Any]) -> dict[str, Any]:
 
 def make_resources(values: Mapping[str, Any]) -> Resources:
     """Return what is stored; a list becomes a tuple, and names that mean nothing here are left out."""
-    known = defaults_of(Resources) or {}
+    known = {one.name for one in fields(Resources)}
     found: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in values.items()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from asyncjman.errors import UsageError
 from asyncjman.model.duration import Duration, seconds_of
 from asyncjman.model.failure import Cause, cause_named, is_among
-from asyncjman.values import dataclass
 
 MOST_RETRIES = 2**31 - 1
 

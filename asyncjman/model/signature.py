@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass
 
 from asyncjman.model.failure import KEPT_BYTES, Cause
-from asyncjman.values import dataclass
 
 MAX_SIGNATURE = 200
 """Characters; what is longer is cut."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from math import prod
 
 from asyncjman.errors import UsageError
 from asyncjman.model.array import MAX_TASK_ID
-from asyncjman.values import dataclass
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _RANGE = r"(-?\d{1,18})-(-?\d{1,18})(?::(\d{1,18}))?"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.text import Text
 
@@ -18,7 +19,6 @@ from asyncjman.render.progress import (
     running_lines,
 )
 from asyncjman.render.text import printable, short_path, size
-from asyncjman.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from asyncjman.model.selection import format_ids
 from asyncjman.model.status import Status
 from asyncjman.render.failures import Shown, group_lines
 from asyncjman.render.text import colored, duration, use_color
-from asyncjman.values import dataclass
 
 _NOT_STARTED = (Status.SUBMITTED, Status.WAITING, Status.QUEUED)
 

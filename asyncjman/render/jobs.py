@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from asyncjman.model.job import Job, Task
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.render import text
 from asyncjman.render.table import Column, Table
-from asyncjman.values import dataclass
 
 TYPE_CHECKING = False  # what is not needed here is not loaded: jman list starts sooner
 if TYPE_CHECKING:

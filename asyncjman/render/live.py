@@ -6,6 +6,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TextIO, cast
 
 from rich.console import Console
@@ -30,7 +31,6 @@ from asyncjman.render.outlet import Outlet, OutletText, Room
 from asyncjman.render.progress import given, screen
 from asyncjman.render.region import Region
 from asyncjman.render.turns import Attempt, Labels, Turns
-from asyncjman.values import replace
 
 REFRESH_SECONDS = 0.1
 _MOST_PENDING = 1 << 15

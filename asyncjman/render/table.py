@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-
-from asyncjman.values import dataclass
+from dataclasses import dataclass
 
 _GAP = "  "
 _MIN_WIDTH = 3

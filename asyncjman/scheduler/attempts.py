@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 
 from asyncjman.engines.base import (
     Engine,
@@ -21,7 +22,6 @@ from asyncjman.model.status import Status
 from asyncjman.runtime import SYSTEM, Runtime
 from asyncjman.scheduler.job_state import JobState
 from asyncjman.store.claims import Claim
-from asyncjman.values import dataclass, field, replace
 
 STOPPED = "stopped"
 RETRY_SECONDS = 0.1

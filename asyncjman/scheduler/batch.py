@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass, field
 
 from asyncjman.model.events import Event, TaskFinished, TaskRetried, TaskStarted
 from asyncjman.model.job import Task
@@ -11,7 +12,6 @@ from asyncjman.scheduler.resolving import resolve_dependents
 from asyncjman.scheduler.skips import Skip, store_skips
 from asyncjman.store import claims, schedule, transitions
 from asyncjman.store.database import Transaction
-from asyncjman.values import dataclass, field
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
@@ -16,7 +17,6 @@ from asyncjman.scheduler.options import Options
 from asyncjman.scheduler.recorder import Recorder
 from asyncjman.scheduler.workload import Workload
 from asyncjman.system.origin import drift
-from asyncjman.values import replace
 
 
 class Ends:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from enum import Enum
 
 from asyncjman.model.array import ArraySpec
@@ -13,7 +14,6 @@ from asyncjman.model.job import PLAIN_TASK, JobSpec
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.store.rows import array_of
 from asyncjman.store.schedule import JobSummary
-from asyncjman.values import dataclass, field
 
 
 @dataclass(slots=True)

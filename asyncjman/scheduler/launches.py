@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, replace
 
 from asyncjman.engines.base import After, Capabilities, Engine, Launched, LaunchRequest, Preview, Ref, Why
 from asyncjman.errors import EnvironmentProblem, UsageError
@@ -18,7 +19,6 @@ from asyncjman.store import intents, submissions, tasks
 from asyncjman.store.database import Database
 from asyncjman.store.runnerlock import held
 from asyncjman.system.logs import log_start
-from asyncjman.values import dataclass, replace
 
 NOT_STORED = 0
 """The id of a job that is only looked at, to see how it would be launched."""

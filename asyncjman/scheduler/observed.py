@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from asyncjman.engines.base import IN_ERROR, Observation, Ref, Saw
 from asyncjman.model.failure import KEPT_BYTES, Cause
@@ -15,7 +16,6 @@ from asyncjman.store import intents, schedule, submissions, tasks, transitions
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.submissions import Submission
 from asyncjman.system.logs import log_paths, read_end
-from asyncjman.values import dataclass, field, replace
 
 _PENDING = {Saw.PENDING: Status.QUEUED, Saw.HELD: Status.WAITING}
 _ENDS = {Saw.SKIPPED: Status.SKIPPED, Saw.STOPPED: Status.STOPPED}

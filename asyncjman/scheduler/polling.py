@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 from asyncjman.engines.base import Engine, Observation, Poll, Purpose, Why
 from asyncjman.errors import EnvironmentProblem, JmanError, UsageError
@@ -17,7 +18,6 @@ from asyncjman.scheduler.watching import Situation, add_late, situation
 from asyncjman.scheduler.withdrawing import withdraw
 from asyncjman.store import jobs, submissions, transitions
 from asyncjman.store.database import Database
-from asyncjman.values import dataclass, field
 
 _ROUNDS = 2
 """What became known of an intent in the first is polled for in the second."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from asyncjman.engines.base import Abandoned, Engine, Ref
 from asyncjman.runtime import Runtime
@@ -12,7 +13,6 @@ from asyncjman.store import runners, submissions
 from asyncjman.store.database import Database, Reader
 from asyncjman.store.runnerlock import TASKS, LockNames, inherited_file, kept, remove_strays
 from asyncjman.store.runners import Runner
-from asyncjman.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

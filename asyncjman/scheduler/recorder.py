@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from asyncjman.errors import DatabaseProblem
 from asyncjman.model.events import JobFinished, TaskFinished, TaskRetried, TaskStarted
@@ -19,7 +20,6 @@ from asyncjman.store.completion import to_completion
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.runners import Runner
 from asyncjman.store.schedule import JobSummary
-from asyncjman.values import dataclass
 
 GROUP_SECONDS = 0.02
 RETRY_SECONDS = 1.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from asyncjman.errors import DatabaseProblem
@@ -17,7 +18,6 @@ from asyncjman.store.database import Database, Transaction
 from asyncjman.store.removals import Logs, Spool
 from asyncjman.store.runnerlock import remove_strays
 from asyncjman.system.logs import logs_from, refuse_foreign_link, remove_logs, remove_spool
-from asyncjman.values import dataclass, field
 
 
 @dataclass(slots=True)

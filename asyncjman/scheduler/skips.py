@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Dependency, Kind, Verdict
@@ -17,7 +18,6 @@ from asyncjman.scheduler.dependencies import judge
 from asyncjman.store import claims, schedule, tasks, transitions
 from asyncjman.store.database import Transaction
 from asyncjman.store.schedule import JobSummary
-from asyncjman.values import dataclass, field
 
 Skip = tuple[int, tuple[int, ...], str]
 """Job id, the tasks (none: all that nobody holds), and the reason."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from asyncjman.engines.base import Purpose, TaskRow, Watched
 from asyncjman.model.job import PLAIN_TASK, Job, Task
@@ -13,7 +14,6 @@ from asyncjman.store import jobs, submissions
 from asyncjman.store.database import Database, Reader
 from asyncjman.store.submissions import Submission, TaskStates
 from asyncjman.system.logs import spool_folder
-from asyncjman.values import dataclass, field
 
 
 @dataclass(slots=True)

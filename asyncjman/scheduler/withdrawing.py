@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 
 from asyncjman.engines.base import Engine, Observation, Ref, Target, Watched
 from asyncjman.errors import EnvironmentProblem
@@ -21,7 +22,6 @@ from asyncjman.store import schedule, submissions, transitions
 from asyncjman.store.database import Database
 from asyncjman.store.schedule import JobSummary
 from asyncjman.store.submissions import Submission, TaskStates
-from asyncjman.values import dataclass
 
 LOOKS = 10
 PAUSE_SECONDS = 0.5

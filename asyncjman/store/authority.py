@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 
 from asyncjman.errors import DatabaseProblem, NotOwner
 from asyncjman.model.paths import absolute
 from asyncjman.ownership import ROOT, distrust, foreign_link, has_acl, user_name
 from asyncjman.store.filesystem import is_mount_point
-from asyncjman.values import dataclass
 
 SIDE_FILES = ("-wal", "-journal", "-shm")
 _ANOTHER_ONE = "name one of your own with --database"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from asyncjman.model.job import Task
 from asyncjman.store import failures
 from asyncjman.store.database import Transaction
 from asyncjman.store.rows import TASK_COLUMNS, task_values
 from asyncjman.store.tasks import CLAIMABLE
-from asyncjman.values import dataclass
 
 UNCLAIMED = (
     "(CASE WHEN EXISTS (SELECT 1 FROM dependency JOIN job AS other ON other.id = dependency.on_job "

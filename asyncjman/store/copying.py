@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
@@ -24,7 +25,6 @@ from asyncjman.errors import DatabaseProblem
 from asyncjman.ownership import ROOT
 from asyncjman.runtime import SYSTEM
 from asyncjman.store.connecting import in_memory, prepared
-from asyncjman.values import dataclass
 
 _PAUSE_SECONDS = 0.01
 _FRESH_SECONDS = 0.02

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiosqlite
 
 from asyncjman.store.opening import Found, open_file
-from asyncjman.values import dataclass
 
 _CHUNK = 64
 """How many rows aiosqlite hands over at a time, which is its own default."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from asyncjman.model.job import Task
 from asyncjman.store.database import Reader
 from asyncjman.store.rows import TASK_COLUMNS, task_of
-from asyncjman.values import dataclass
 
 _SUBMITTED, _STARTED, _ENDED, _JOB_ENDED = range(4)
 _NO_TASK = ", ".join(f"NULL AS {column}" for column in TASK_COLUMNS.split(", "))

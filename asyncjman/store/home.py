@@ -10,12 +10,12 @@ import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from asyncjman.ownership import user_name
 from asyncjman.store.authority import Authority
 from asyncjman.store.rows import text, untext
-from asyncjman.values import dataclass
 
 TYPE_CHECKING = False  # the typing module is not loaded for it
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from asyncjman.errors import DamagedDatabase, DatabaseProblem
@@ -21,7 +22,6 @@ from asyncjman.store.filesystem import is_network
 from asyncjman.store.folderlock import opening
 from asyncjman.store.home import Home
 from asyncjman.store.migrate import APPLICATION_ID, latest_version, migrate
-from asyncjman.values import dataclass
 
 TYPE_CHECKING = False  # the typing module is not loaded for it
 if TYPE_CHECKING:

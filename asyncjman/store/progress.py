@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from asyncjman.model.progress import FailedTask, RunningTask
 from asyncjman.model.status import Status
 from asyncjman.store.database import View
 from asyncjman.store.rows import status_of, untext
-from asyncjman.values import dataclass
 
 MOST_JOBS = 200
 """So many jobs of a kind (active, open, latest) are shown at most."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from asyncjman.model.ids import parse_ids
 from asyncjman.model.job import PLAIN_TASK
 from asyncjman.model.selection import format_ids
 from asyncjman.store.rows import text, token_of, untext
-from asyncjman.values import dataclass
 
 TYPE_CHECKING = False  # what waits is not loaded for it
 if TYPE_CHECKING:

@@ -22,10 +22,9 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-
-from asyncjman.values import dataclass, field
 
 LOCK = ".lock"
 TASKS = ".tasks"

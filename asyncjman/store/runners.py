@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from asyncjman.store.claims import UNCLAIMED
 from asyncjman.store.database import Reader, Transaction, View
 from asyncjman.store.jobs import REVISION
 from asyncjman.store.rows import TASK_COLUMNS, text, untext
-from asyncjman.values import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

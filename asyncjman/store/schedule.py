@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from asyncjman.model.graph import Dependency
 from asyncjman.model.status import FINISHED, Status, roll_up
 from asyncjman.store.rows import dependency_of, status_of, untext
-from asyncjman.values import dataclass
 
 TYPE_CHECKING = False  # what waits is not loaded for it
 if TYPE_CHECKING:

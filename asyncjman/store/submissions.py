@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from asyncjman.model.job import Task
@@ -12,7 +13,6 @@ from asyncjman.store import failures
 from asyncjman.store.database import Reader, Transaction, View
 from asyncjman.store.jobs import REVISION
 from asyncjman.store.rows import TASK_COLUMNS, status_of, task_of, task_values, token_of
-from asyncjman.values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import os
 import sqlite3
 import stat
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from asyncjman.errors import DatabaseProblem
@@ -20,7 +21,6 @@ from asyncjman.store.authority import SIDE_FILES, against_spool
 from asyncjman.store.connecting import real_path
 from asyncjman.store.database import Database, Reader, Transaction
 from asyncjman.store.home import Home
-from asyncjman.values import replace
 
 STOPPED = "stopped when the database was taken over"
 

@@ -235,7 +235,7 @@ def test_completion(filled: Jman, answered: list[int | None], line: str, is_quic
     assert answered == [0 if is_quick else None]
 
 
-SLOW = ("aiosqlite", "asyncio", "dataclasses", "inspect", "subprocess", "threading", "typer", "typing")
+SLOW = ("aiosqlite", "asyncio", "subprocess", "threading", "typer", "typing")
 DRIVER = f"""
 import sys
 before = set(sys.modules)

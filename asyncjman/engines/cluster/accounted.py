@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from asyncjman.engines.base import Observation, Ref, Saw, TaskRow, Watched
 from asyncjman.engines.cluster.numbers import task_id_of
 from asyncjman.engines.cluster.script_records import SKIPPED_STATUS
 from asyncjman.model.failure import Cause
-from asyncjman.values import replace
 
 SLACK_SECONDS = 1.0
 """Accounting has whole seconds."""

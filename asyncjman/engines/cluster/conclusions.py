@@ -8,6 +8,7 @@ nothing. Accounting decides then, and after a grace the task counts as failed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from asyncjman.engines.base import IN_ERROR, Observation, Purpose, Ref, Saw, TaskRow, Watched
 from asyncjman.engines.cluster.accounted import end_by_accounting
@@ -18,7 +19,6 @@ from asyncjman.engines.cluster.recorded import ended_of, started_of
 from asyncjman.engines.cluster.records import Record, RecordKind
 from asyncjman.model.failure import Cause
 from asyncjman.model.status import FINISHED, Status
-from asyncjman.values import dataclass, field
 
 VANISHED = "vanished from the cluster"
 ASK_ACCOUNTING_SECONDS = 5.0

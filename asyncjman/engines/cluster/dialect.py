@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Flag, auto
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
@@ -11,7 +12,6 @@ from asyncjman.engines.base import Evidence, Finding, LaunchRequest, Observation
 from asyncjman.errors import EnvironmentProblem
 from asyncjman.model.job import JobSpec, Usage
 from asyncjman.system.tool import Completed
-from asyncjman.values import dataclass, field
 
 T = TypeVar("T")
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from asyncjman.engines.cluster.dialect import Fault
 from asyncjman.system.tool import Completed
-from asyncjman.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

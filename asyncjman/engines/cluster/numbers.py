@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 
 from asyncjman.engines.base import LaunchRequest, Purpose, Watched
 from asyncjman.engines.cluster.dialect import Row
@@ -10,7 +11,6 @@ from asyncjman.errors import UsageError
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import PLAIN_TASK
 from asyncjman.model.status import FINISHED, Status
-from asyncjman.values import dataclass, replace
 
 _FEW = 16
 """Of more tasks in one row than this what they have in common is looked at first."""

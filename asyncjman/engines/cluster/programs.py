@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from asyncjman.engines.cluster.dialect import Programs
 from asyncjman.errors import EnvironmentProblem
-from asyncjman.values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

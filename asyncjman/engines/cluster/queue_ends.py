@@ -6,12 +6,13 @@ its exit status, and times that are no whole seconds.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from asyncjman.engines.base import Observation, Ref, Saw, TaskRow, Watched
 from asyncjman.engines.cluster.dialect import Row
 from asyncjman.engines.cluster.recorded import ended_of, usage_in
 from asyncjman.engines.cluster.records import Record, RecordKind
 from asyncjman.model.failure import Cause
-from asyncjman.values import dataclass, replace
 
 QUEUE_SECONDS = 10.0
 """So long the queue may still list as active what its record says has ended."""

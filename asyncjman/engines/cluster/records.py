@@ -11,13 +11,13 @@ import re
 import signal
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from asyncjman.model.failure import Cause
 from asyncjman.model.status import Status
 from asyncjman.system.durable import make_durable
-from asyncjman.values import dataclass, field
 
 _NAME = re.compile(r"(start|exit)\.(\d{1,10})", re.ASCII)
 _MAX_BYTES = 65536

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from shlex import quote
 
 from asyncjman.engines.base import LaunchRequest
@@ -25,7 +26,6 @@ from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import PLAIN_TASK
 from asyncjman.model.sweep import Sweep, fill
 from asyncjman.system.logs import display_name, earlier_log, logs_from
-from asyncjman.values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

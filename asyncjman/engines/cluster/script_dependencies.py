@@ -7,11 +7,11 @@ failure too.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from shlex import quote
 
 from asyncjman.model.graph import Kind
 from asyncjman.model.job import PLAIN_TASK
-from asyncjman.values import dataclass
 
 MISSING_SECONDS = 120
 """How long a record of a job that ended may take to be seen on another node (NFS)."""

@@ -7,9 +7,9 @@ import os
 import signal
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 from asyncjman.engines.local.processes import Marked, marked
-from asyncjman.values import dataclass, field
 
 TERM_SECONDS = 5.0
 """How long a task has between SIGTERM and SIGKILL."""

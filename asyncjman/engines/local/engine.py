@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 
 from asyncjman import worker
@@ -44,7 +45,6 @@ from asyncjman.model.failure import KEPT_BYTES, Cause
 from asyncjman.model.signals import signal_name
 from asyncjman.system.environment import task_environment
 from asyncjman.system.logs import log_paths, read_end
-from asyncjman.values import dataclass
 
 EXIT_NOT_STARTED = 127
 """What a shell says of a command that it can't start."""

@@ -15,12 +15,12 @@ import socket
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from asyncjman import template, worker
 from asyncjman.engines.local.processes import RUNNER_VARIABLE, TASK_VARIABLE
 from asyncjman.engines.local.reap import Ended, ended_by, most_descriptors
 from asyncjman.engines.local.spawn import Command, Streams
-from asyncjman.values import dataclass
 
 _MARKS = (RUNNER_VARIABLE, TASK_VARIABLE)
 _AT_START = ("PYTHON", "LD_", "LC_", "LANG", "TZ", "HOME", "MALLOC_", "GLIBC_")

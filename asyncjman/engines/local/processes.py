@@ -12,13 +12,13 @@ import re
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from asyncjman import procfs
 from asyncjman.procfs import ENDED, ON_LINUX, has_own_numbers
-from asyncjman.values import dataclass
 
 RUNNER_VARIABLE = "JMAN_RUNNER"
 """The variable that holds the token of the runner that started a process."""

@@ -12,9 +12,9 @@ import resource
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from asyncjman.model.job import Usage
-from asyncjman.values import dataclass
 
 _PEAK_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, getrusage(2)
 _POLL_SECONDS = 0.05

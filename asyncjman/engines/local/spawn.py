@@ -9,9 +9,8 @@ import signal
 import stat
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-from asyncjman.values import dataclass
 
 # a link in place of a log may lead to a file that isn't ours to write
 _LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW

@@ -14,12 +14,12 @@ import socket
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 from asyncjman import template, worker
 from asyncjman.engines.local.forks import Forks, NoTemplate, message_of
 from asyncjman.engines.local.reap import Ended, ended_by
 from asyncjman.engines.local.spawn import Command, Streams
-from asyncjman.values import dataclass, field
 
 _IDLE_SECONDS = 10.0
 _CLOSE_SECONDS = 5.0

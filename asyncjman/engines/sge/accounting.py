@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from asyncjman.engines.cluster.dialect import ParseError
 from asyncjman.engines.sge.failed import Failed, kind_of
 from asyncjman.model.job import PLAIN_TASK
-from asyncjman.values import dataclass
 
 _RULE = re.compile(r"={20,}")
 _FIRST_INTEGER = re.compile(r"\s*(-?\d{1,12})", re.ASCII)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from asyncjman.errors import UsageError
-from asyncjman.values import dataclass
 
 SHELL = "/bin/sh"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from asyncjman.engines.base import Evidence, Finding, LaunchRequest, Watched
@@ -35,7 +36,6 @@ from asyncjman.model.job import JobSpec, Usage
 from asyncjman.model.resources import Resources, make_resources, queues_in
 from asyncjman.system.logs import display_name
 from asyncjman.system.tool import Completed
-from asyncjman.values import replace
 
 QUEUES_SECONDS = 10.0
 """Which queues there are is asked before a job is sent, and should be known at once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Literal
 
 from asyncjman.engines.base import IN_ERROR, Evidence, Watched
@@ -18,7 +19,6 @@ from asyncjman.errors import EnvironmentProblem
 from asyncjman.model.job import PLAIN_TASK
 from asyncjman.model.status import Status
 from asyncjman.system.tool import Completed
-from asyncjman.values import dataclass, field
 
 _AT_ONCE = 200
 """Jobs that are named in one command."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import datetime
 from xml.parsers import expat
 
 from asyncjman.engines.cluster.dialect import ParseError
-from asyncjman.values import dataclass
 
 _ITEM = re.compile(r"(\d{1,10})(?:-(\d{1,10})(?::(\d{1,10}))?)?", re.ASCII)
 _ROOTS = ("job_info", "comunication_error", "communication_error")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from asyncjman.engines.cluster.dialect import ParseError
-from asyncjman.values import dataclass
 
 _RULE = re.compile(r"={20,}")
 _FIELD = re.compile(r"(\S[^:]*?)(?: +(\d{1,10}))?: *(.*)")

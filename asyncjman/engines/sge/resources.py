@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 from typing import Any
@@ -11,7 +12,6 @@ from typing import Any
 from asyncjman.engines.cluster.rules import rules_from
 from asyncjman.errors import UsageError
 from asyncjman.model.resources import Resources, memory_of, queues_in
-from asyncjman.values import dataclass, field
 
 DEFAULT_QUEUES = ("all.q", "default")
 _UNKNOWN = re.compile(r'unknown (?:queue|resource) "([^"\n]{1,300})"')

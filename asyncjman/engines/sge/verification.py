@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-
-from asyncjman.values import dataclass
+from dataclasses import dataclass
 
 MOST = 5
 """So many reasons are shown of one job: a big cluster has one for each of its queues."""

@@ -9,12 +9,12 @@ import math
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from shlex import quote
 
 from asyncjman.engines.slurm.nodes import NODE_FIELDS
 from asyncjman.engines.slurm.tasks import format_tasks
 from asyncjman.engines.slurm.tokens import comment_of
-from asyncjman.values import dataclass
 
 PLAIN: Mapping[str, str] = {"LC_ALL": "C", "SLURM_BITSTR_LEN": "0", "SLURM_TIME_FORMAT": "%s"}
 """For what is read: whole lists of tasks (else cut to 64 characters), and times in seconds since 1970."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from asyncjman.engines.cluster.rules import rules_from
 from asyncjman.errors import UsageError
-from asyncjman.values import dataclass
 
 _MEMORY = re.compile(r"(\d{1,15})([kKmMgGtT]?)[bB]?", re.ASCII)
 _CLOCK = re.compile(r"(?:(\d{0,9}):)?(\d{0,9}):(\d{0,9})", re.ASCII)
