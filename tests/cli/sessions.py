@@ -61,7 +61,7 @@ SESSIONS = {
     "day": ("README.md", "### What failed"),
     "sge": ("README.md", "### Sun Grid Engine"),
     "slurm": ("README.md", "### Slurm"),
-    "sharing": ("README.md", "## Sharing, and whom jman trusts"),
+    "sharing": ("README.md", "## Sharing a folder with other users"),
     "no cluster": ("docs/clusters.md", "## Which one"),
     "dependencies": ("docs/slurm.md", "# Slurm"),
     "why": ("docs/slurm.md", "## `why` and `doctor`"),
