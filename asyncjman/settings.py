@@ -162,7 +162,7 @@ def _read(
         with os.fdopen(descriptor, "rb") as stream:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 if file == own:
-                    raise UsageError(f"can't read {file}: it is no file")
+                    raise UsageError(f"can't read {file}: it is not a file")
                 return None
             real = Path(os.path.realpath(file))
             is_trusted = any(one in (real, *real.parents) for one in trusted)

@@ -130,7 +130,7 @@ class JobHandle(_Facade):
         return repr(self._target)
 
     def result(self, timeout: Duration | None = None) -> JobResult:
-        """Wait for the job's end. Raises JobFailed where it is no success, and TimeoutError."""
+        """Wait for the job's end. Raises JobFailed where it is not a success, and TimeoutError."""
         return self._portal.call(partial(AsyncJobHandle.succeeded, self._target), timeout)
 
     wait = _same(AsyncJobHandle.wait)

@@ -210,7 +210,7 @@ def _log(path: str) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
     descriptor = os.open(path, flags, 0o666)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        raise OSError(f"{path} is no plain file")
+        raise OSError(f"{path} is not a regular file")
     os.set_blocking(descriptor, True)
     return descriptor
 

@@ -241,7 +241,7 @@ def _failed(error: BaseException) -> tuple[int, bytes]:
     status, words, data = 1, f"{type(error).__name__}: {error}", b""
     if isinstance(error, SystemExit):
         if isinstance(error.code, int):
-            status = error.code & 0xFF or 1  # without a value it is no success
+            status = error.code & 0xFF or 1  # without a value it is not a success
             words = f"exit status {error.code}, by sys.exit"
         elif error.code is None:
             words = "it called sys.exit"

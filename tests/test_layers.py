@@ -141,8 +141,7 @@ def wrong_arrows(found: dict[str, set[str]]) -> list[str]:
         f"{name} imports {target}"
         for name, targets in found.items()
         for target in sorted(targets)
-        if package(target)
-        not in PACKAGES.get(package(name), frozenset()) | {package(name), "version"}
+        if package(target) not in PACKAGES.get(package(name), frozenset()) | {package(name), "version"}
     ]
 
 

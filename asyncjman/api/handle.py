@@ -82,7 +82,7 @@ class JobHandle:
         return self.succeeded().__await__()
 
     async def succeeded(self, timeout: Duration | None = None) -> JobResult:
-        """Wait for the job's end, as ``wait`` does; raise JobFailed where it is no success."""
+        """Wait for the job's end, as ``wait`` does; raise JobFailed where it is not a success."""
         result = await self.wait(timeout)
         if not result.succeeded:
             why = f": {result.reason}" if result.reason else ""

@@ -228,7 +228,7 @@ class JobReader:
         return await totals(self.session.database, only, since)
 
     async def not_succeeded(self, only: Iterable[int] | None) -> list[Unsuccessful]:
-        """Return the local jobs (of ``only`` these) that are no success now."""
+        """Return the local jobs (of ``only`` these) that are not successes now."""
         from asyncjman.api.summary import not_succeeded
 
         return await not_succeeded(self.session.database, only)

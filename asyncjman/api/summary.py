@@ -54,7 +54,7 @@ async def totals(database: Reader, only: Iterable[int] | None, since: float = 0.
 
 @dataclass(frozen=True, slots=True)
 class Unsuccessful:
-    """A job that is no success, or not yet."""
+    """A job that is not a success, or not yet."""
 
     job_id: int
     status: Status
@@ -63,7 +63,7 @@ class Unsuccessful:
 
 
 async def not_succeeded(database: Reader, only: Iterable[int] | None) -> list[Unsuccessful]:
-    """Return the local jobs (of ``only`` these) that are no success now, as they are stored."""
+    """Return the local jobs (of ``only`` these) that are not successes now, as they are stored."""
     ids = await schedule.not_succeeded(database, LOCAL, only)
     summaries = await schedule.summaries(database, ids)
     waits = await schedule.dependencies(database, [one.id for one in summaries.values() if not one.finished])

@@ -50,7 +50,7 @@ class InTurn:
         self._go_on = go_on
 
     def __call__(self, inputs: Sequence[Input]) -> Outcomes:
-        """Return what came of each. Raises SomeFailed where one failed: so the task is no success."""
+        """Return what came of each. Raises SomeFailed where one failed: so the task is not a success."""
         outcomes = Outcomes()
         failed = ""
         for args, kwargs in inputs:

@@ -232,7 +232,7 @@ def _of_what_did_not_run(left: Sequence[Unsuccessful]) -> Iterator[str]:
 
 
 async def _what_is_left(manager: JobManager, only: frozenset[int] | None, *, did_some: bool) -> str | None:
-    """Say what is no success, and what to type; where there was nothing to run, also what there is."""
+    """Say what is not a success, and what to type; where there was nothing to run, also what there is."""
     from asyncjman.model.status import Status
     from asyncjman.render.ending import left_line
 

@@ -29,7 +29,7 @@ OnFailure = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """Commands for the shell: at the end, and at one that is no success."""
+    """Commands for the shell: at the end, and at one that is not a success."""
 
     on_finish: str | None = None
     on_failure: str | None = None

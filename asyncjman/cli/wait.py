@@ -110,7 +110,7 @@ async def _followed(manager: JobManager, selection: Selection, timeout: float | 
 
 
 async def _is_bad(manager: JobManager, job: Job, only: Sequence[int]) -> bool:
-    """Tell whether a job, or one of these tasks of it, is no success."""
+    """Tell whether a job, or one of these tasks of it, is not a success."""
     from asyncjman.model.status import Status
 
     if not only:

@@ -27,7 +27,7 @@ LOCAL = "local"
 class JobSpec:
     """What a user asks for, as it is kept: every value just as it was given.
 
-    ``command`` and all paths may hold bytes that are no UTF-8, as surrogates (PEP 383).
+    ``command`` and all paths may hold bytes that are not UTF-8, as surrogates (PEP 383).
     """
 
     command: tuple[str, ...]

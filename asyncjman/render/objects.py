@@ -95,7 +95,7 @@ def moment(seconds: float | None) -> str | None:
 
 
 def dumps(value: Any) -> str:
-    """Return one line of JSON, ASCII: bytes that are no UTF-8 come as lone surrogates (PEP 383)."""
+    """Return one line of JSON, ASCII: bytes that are not UTF-8 come as lone surrogates (PEP 383)."""
     return json.dumps(value)
 
 

@@ -25,7 +25,7 @@ _UNITS = ((86400 * 365, "year", "y"), (86400, "day", "d"), (3600, "hour", "h"), 
 
 
 def printable(text: str) -> str:
-    """Return ``text`` with control characters, and bytes that are no UTF-8, as escapes.
+    """Return ``text`` with control characters, and bytes that are not UTF-8, as escapes.
 
     >>> printable("a\\x1b[31mb\\n")
     'a\\\\x1b[31mb\\\\n'
@@ -36,7 +36,7 @@ def printable(text: str) -> str:
 
 
 def _escaped(char: str) -> str:
-    if 0xDC80 <= ord(char) <= 0xDCFF:  # a byte that is no UTF-8, PEP 383
+    if 0xDC80 <= ord(char) <= 0xDCFF:  # a byte that is not UTF-8, PEP 383
         return f"\\x{ord(char) - 0xDC00:02x}"
     return char.encode("unicode_escape").decode("ascii")
 

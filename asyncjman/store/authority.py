@@ -114,7 +114,7 @@ def _side_file(name: str) -> os.stat_result | None:
     except OSError:
         return None
     if not stat.S_ISREG(found.st_mode):
-        raise DatabaseProblem(f"{name}, beside the database, is no plain file: remove it")
+        raise DatabaseProblem(f"{name}, beside the database, is not a regular file: remove it")
     if found.st_nlink > 1:
         raise DatabaseProblem(
             f"{name}, beside the database, has {found.st_nlink} names (hard links): remove the others"

@@ -171,7 +171,7 @@ def _reading(path: Path, database: os.stat_result | None = None) -> Iterator[Fil
     with FileIO(descriptor) as file:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
-            raise DatabaseProblem(f"{path} is no plain file")
+            raise DatabaseProblem(f"{path} is not a regular file")
         others_may_write = database is not None and database.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
         is_theirs = database is None or others_may_write or found.st_uid in (database.st_uid, ROOT)
         yield file if is_theirs else None

@@ -12,7 +12,7 @@ _LATEST = 1e11
 _TYPES = {
     "INTEGER": "('integer', 'null')",
     "REAL": "('real', 'integer', 'null')",
-    "TEXT": "('text', 'blob', 'null')",  # texts that are no UTF-8 are blobs
+    "TEXT": "('text', 'blob', 'null')",  # texts that are not UTF-8 are blobs
 }
 
 

@@ -36,7 +36,7 @@ def is_missing(path: Path) -> bool:
     if stat.S_ISDIR(found.st_mode):
         raise DatabaseProblem(f"the database {path} is a folder: name a file with --database")
     if not stat.S_ISREG(found.st_mode):
-        raise DatabaseProblem(f"the database {path} is no file: name one with --database")
+        raise DatabaseProblem(f"the database {path} is not a file: name one with --database")
     if 0 < found.st_size < _LEAST_BYTES:
         # SQLite would take it for an empty one, and write it over
         raise DatabaseProblem(f"{path} is not a database: name another file with --database")

@@ -82,7 +82,7 @@ def token_of(word: str, job_id: int | None = None, *, spec: bool = False) -> str
 
 
 def text(value: str | None) -> str | bytes | None:
-    """Return a value for a TEXT column: bytes that are no UTF-8 (surrogates, PEP 383) as a BLOB."""
+    """Return a value for a TEXT column: bytes that are not UTF-8 (surrogates, PEP 383) as a BLOB."""
     if value is None or value.isascii():
         return value
     try:

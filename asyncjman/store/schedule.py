@@ -77,7 +77,7 @@ async def waits_elsewhere(source: Source, engine: str) -> bool:
 
 
 async def not_succeeded(source: Source, engine: str, only: Iterable[int] | None = None) -> list[int]:
-    """Return the jobs of an engine (of ``only`` these) that are no success, or not yet; in order."""
+    """Return the jobs of an engine (of ``only`` these) that are not successes, or not yet; in order."""
     of_jobs = "" if only is None else " AND job.id IN (SELECT value FROM json_each(?))"
     rows = await source.fetch(
         "SELECT job.id FROM job LEFT JOIN status_count AS good "

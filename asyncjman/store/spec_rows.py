@@ -118,14 +118,14 @@ def _known(value: str) -> str:
 def _words(value: str) -> tuple[str, ...]:
     words = tuple(json.loads(value))
     if not all(isinstance(word, str) for word in words):
-        raise TypeError("a word that is no text")
+        raise TypeError("a word that is not text")
     return words
 
 
 def _variables(value: str) -> dict[str, str]:
     variables = dict(json.loads(value)) if value != "{}" else {}
     if not all(isinstance(one, str) for pair in variables.items() for one in pair):
-        raise TypeError("a variable that is no text")
+        raise TypeError("a variable that is not text")
     return variables
 
 

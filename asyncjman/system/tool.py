@@ -16,7 +16,7 @@ _REAP_SECONDS = 1.0
 class Completed(NamedTuple):
     """What a command printed, and its exit status.
 
-    Bytes that are no UTF-8 stand as surrogates (PEP 383).
+    Bytes that are not UTF-8 stand as surrogates (PEP 383).
     """
 
     exit_status: int

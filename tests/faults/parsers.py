@@ -29,7 +29,7 @@ RECORDED = Path(__file__).parents[1] / "engines" / "sge" / "recorded"
 
 
 def text_of(data: bytes) -> str:
-    """Return bytes as Python shows arguments: those that are no UTF-8 as surrogates."""
+    """Return bytes as Python shows arguments: those that are not UTF-8 as surrogates."""
     return data.decode("utf-8", "surrogateescape")
 
 

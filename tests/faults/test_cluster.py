@@ -77,7 +77,7 @@ def test_a_command_that_takes_25_seconds(
 
 @pytest.mark.parametrize("accounting", ["gone", "rotated", "empty", "of others", "garbage"])
 def test_accounting_that_says_nothing_of_a_job(jman: Jman, cell: Cell, accounting: str) -> None:
-    """A job that left the queue without a record is no success, whatever is left of the accounting."""
+    """A job that left the queue without a record is not a success, whatever is left of the accounting."""
     jman("submit", "--", "true")
     cell.run(1, record=False)
     text = cell.accounting.read_bytes()

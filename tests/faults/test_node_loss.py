@@ -91,7 +91,7 @@ def test_a_fault_of_the_jobs_own_is_none_of_the_nodes(
 def test_what_failed_after_it_had_run_did_run(
     jman: Jman, cell: Cell, failed: str, status: int, shown: int | None
 ) -> None:
-    """Its own exit status is told; one of 0 is no success, for the record of it is missing."""
+    """Its own exit status is told; one of 0 is not a success, for the record of it is missing."""
     jman("submit", "--", "true")
     cell.start(1)
     jman("list")

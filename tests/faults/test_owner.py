@@ -295,7 +295,9 @@ def test_no_plain_file_beside_a_database(jman: Jman, suffix: str, make: Callable
     jman.submit("true")
     make(f"{jman.database}{suffix}")
     for words in (["list"], ["--local", "execute"]):
-        assert f"submitted.sql3{suffix}, beside the database, is no plain file" in jman(*words, code=3).err
+        assert (
+            f"submitted.sql3{suffix}, beside the database, is not a regular file" in jman(*words, code=3).err
+        )
 
 
 def test_a_new_database_is_written_by_its_owner_alone(jman: Jman) -> None:

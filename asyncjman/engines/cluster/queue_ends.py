@@ -1,7 +1,7 @@
 """How tasks ended by a queue that lists ends, too: held against what the job script recorded. Pure.
 
 The queue tells best why a task ended (a limit of time or memory, a node that failed), the record how:
-its exit status, and times that are no whole seconds.
+its exit status, and times that are not whole seconds.
 """
 
 from __future__ import annotations

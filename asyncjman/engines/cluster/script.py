@@ -97,7 +97,7 @@ def script_of(request: LaunchRequest, rules: ScriptRules) -> Script:
 
 
 def text_of(script: Script) -> bytes:
-    """Return the job script. Bytes that are no UTF-8 (surrogates, PEP 383) stand in it as they were.
+    """Return the job script. Bytes that are not UTF-8 (surrogates, PEP 383) stand in it as they were.
 
     Raises UsageError for what no process can be given: a NUL, a variable without a name.
     """
@@ -212,7 +212,9 @@ def _command_part(script: Script) -> str:
         argv = '"$@"'
     if by_env:
         if "=" in script.argv[0]:
-            raise UsageError(f"{script.argv[0]!r} can't be run with a variable that is no name of the shell")
+            raise UsageError(
+                f"{script.argv[0]!r} can't be run with a variable whose name the shell does not allow"
+            )
         argv = f"/usr/bin/env -- {' '.join(by_env)} {argv}"
     lines.append(f"exec {argv}")
     body = "\n".join(lines)

@@ -92,4 +92,4 @@ def _all_succeeded(command: Command, name: str, oracle: Oracle) -> Iterator[Viol
                 wrong.append(f"{number}.{task} ({'/'.join(sorted(may))})")
     if wrong:
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
-        yield Violation(f"{name} ended with 0, though these were no success: {', '.join(wrong[:5])}{more}")
+        yield Violation(f"{name} ended with 0, though these were not successes: {', '.join(wrong[:5])}{more}")

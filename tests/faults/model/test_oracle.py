@@ -275,7 +275,7 @@ def left_at_the_end(story: Story) -> None:
         (beside_what_it_waits_for, "before its dependencies allowed it"),
         (long_after_a_reset, "before its dependencies allowed it"),
         (skipped_for_nothing, "was listed as 'skipped': that can't be"),
-        (exit_0_after_a_failure, "ended with 0, though these were no success: 1.0"),
+        (exit_0_after_a_failure, "ended with 0, though these were not successes: 1.0"),
         (usage_error_for_a_job_that_is_there, "ended with 2, not [0]"),
         (left_at_the_end, "after an execute that should run all that can run"),
     ],
