@@ -198,7 +198,7 @@ def test_a_pipe_in_place_of_a_log_does_not_hang(jman: Jman) -> None:
     jman("--local", "submit", "--log-dir", "logs", "--", "true")
     jman.start("--local", "execute", "--no-progress")
     wait_until(lambda: jman.status() == {1: "failure"})
-    assert "no plain file" in query(jman.database, "SELECT reason FROM task")[0][0]
+    assert "not a regular file" in query(jman.database, "SELECT reason FROM task")[0][0]
 
 
 def test_a_database_that_is_a_link_to_nothing(jman: Jman) -> None:
