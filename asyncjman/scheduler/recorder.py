@@ -246,16 +246,18 @@ class Recorder:
             self._has_skips_under_way = batch.has_skips
             if (batch.finished or batch.retried) and self._settle is not None:
                 await self._settle()
+
+            async def record(tx: Transaction) -> tuple[set[tuple[int, int]], dict[int, Status], set[int]]:
+                lost = await self._lost(tx, batch)
+                batch.leave_out(lost)
+                closed, refused = ({}, set()) if batch.is_empty else await store(tx, self._runner_id, batch)
+                await more(tx)
+                return lost, closed, refused
+
             tries = 0
             while True:
                 try:
-                    async with self._database.transaction(quiet=True) as tx:
-                        lost = await self._lost(tx, batch)
-                        batch.leave_out(lost)
-                        closed, refused = (
-                            ({}, set()) if batch.is_empty else await store(tx, self._runner_id, batch)
-                        )
-                        await more(tx)
+                    lost, closed, refused = await self._database.carry_out(record, quiet=True)
                     break
                 except DatabaseProblem:
                     # a full disk may get room again; what was seen must not be forgotten before

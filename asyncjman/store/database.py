@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiosqlite
 
@@ -20,19 +21,21 @@ from asyncjman.store import home
 from asyncjman.store.authority import OWNER, Authority
 from asyncjman.store.completion import to_completion
 from asyncjman.store.connecting import Identity
-from asyncjman.store.driver import Opened, open_connection
+from asyncjman.store.driver import Opened, in_its_thread, open_connection
 from asyncjman.store.file import identity
 from asyncjman.store.folderlock import deleting
 from asyncjman.store.home import Home
 from asyncjman.store.opening import translated
 from asyncjman.store.removing import remove_file
-from asyncjman.store.transaction import Transaction, View
+from asyncjman.store.transaction import AtOnce, Transaction, View, completed
 from asyncjman.suspension import unsuspended
 
 if TYPE_CHECKING:
     from asyncjman.store.copying import Mark
 
 __all__ = ["CHANGE_SECONDS", "Database", "Reader", "Transaction", "View"]
+
+T = TypeVar("T")
 
 CHANGE_SECONDS = 0.2
 """How soon a change that another process makes is noticed."""
@@ -249,6 +252,18 @@ class Database(Reader):
                     await to_completion(self._roll_back())
                     raise
 
+    async def carry_out(
+        self, work: Callable[[Transaction], Coroutine[Any, Any, T]], *, quiet: bool = False
+    ) -> T:
+        """Do ``work`` in one transaction, all of it in the thread of the connection.
+
+        It awaits nothing but its transaction, and touches nothing that others change meanwhile. This is
+        ``transaction`` for what comes often: the loop and the thread take turns once, not for each statement.
+        """
+        async with self._lock:
+            with unsuspended(), translated(self.path):
+                return await to_completion(self._carry_out(work, quiet=quiet))
+
     async def remove_if(self, empty_sql: str) -> bool:
         """Delete the file when ``empty_sql`` gives 0 and no other process has it open.
 
@@ -261,37 +276,63 @@ class Database(Reader):
             with unsuspended(), deleting(self.path.parent) as alone:
                 if not alone:
                     return False
-                await self._allow_writing()
+                await in_its_thread(self._connection, self._allow_writing_here)
                 return await to_completion(
                     remove_file(self._connection, self.path, self._identity, empty_sql)
                 )
 
     async def _begin(self) -> None:
-        while True:
-            await self._allow_writing()
-            try:
-                await self._connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError:
-                if self.is_at_its_path:  # SQLite doesn't write to a file that was deleted
-                    raise
-            else:
-                if self.is_at_its_path:
-                    await self._write_home()
-                    await self._connection.execute("UPDATE meta SET revision = revision + 1")
-                    return
-                await self._connection.execute("ROLLBACK")
+        while not await in_its_thread(self._connection, self._begin_here):
             await self._reopen()
 
-    async def _allow_writing(self) -> None:
+    def _begin_here(self, connection: sqlite3.Connection) -> bool:
+        """Begin in the thread of a connection; False: that is to another file than the one at its path."""
+        self._allow_writing_here(connection)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            if self.is_at_its_path:  # SQLite doesn't write to a file that was deleted
+                raise
+            return False
+        if not self.is_at_its_path:
+            connection.execute("ROLLBACK")
+            return False
+        if self._moved_to is not None:  # have the database say where it is
+            for sql, values in home.statements(self._moved_to):
+                connection.execute(sql, values)
+        connection.execute("UPDATE meta SET revision = revision + 1")
+        return True
+
+    def _allow_writing_here(self, connection: sqlite3.Connection) -> None:
         if self._only_reads:
-            await self._connection.execute("PRAGMA query_only = OFF")
+            connection.execute("PRAGMA query_only = OFF")
             self._only_reads = False
 
-    async def _write_home(self) -> None:
-        """Have the database say where it is, where it was moved."""
-        if self._moved_to is not None:
-            for sql, values in home.statements(self._moved_to):
-                await self._connection.execute(sql, values)
+    async def _carry_out(self, work: Callable[[Transaction], Coroutine[Any, Any, T]], *, quiet: bool) -> T:
+        here = partial(self._carry_out_here, work, quiet)
+        while (done := await in_its_thread(self._connection, here)) is None:
+            await self._reopen()
+        self._note_commit(quiet=quiet)
+        return done[0]
+
+    def _carry_out_here(
+        self,
+        work: Callable[[Transaction], Coroutine[Any, Any, T]],
+        quiet: bool,
+        connection: sqlite3.Connection,
+    ) -> tuple[T] | None:
+        """Do ``work`` in the thread of a connection; None: see ``_begin_here``."""
+        try:
+            if not self._begin_here(connection):
+                return None
+            tx = AtOnce(self.path, connection, self.runtime)
+            result = completed(work(tx))
+            self._commit_here(tx, quiet, connection)
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return (result,)
 
     async def _reopen(self) -> None:
         opened = await _open(self.path, create=True)
@@ -303,12 +344,19 @@ class Database(Reader):
         await before.close()
 
     async def _commit(self, tx: Transaction, *, quiet: bool) -> None:
-        if quiet and self._connection.total_changes == tx.changes_before:
-            await self._connection.execute("ROLLBACK")
+        await in_its_thread(self._connection, partial(self._commit_here, tx, quiet))
+        self._note_commit(quiet=quiet)
+
+    def _commit_here(self, tx: Transaction, quiet: bool, connection: sqlite3.Connection) -> None:
+        """Commit in the thread of a connection."""
+        if quiet and connection.total_changes == tx.changes_before:
+            connection.execute("ROLLBACK")
         else:
-            await self._connection.execute("COMMIT")
+            connection.execute("COMMIT")
             self._moved_to = None
         tx.committed = True
+
+    def _note_commit(self, *, quiet: bool) -> None:
         if not quiet:
             self._commits += 1
             self._committed.set()

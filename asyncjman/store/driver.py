@@ -6,11 +6,13 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiosqlite
 
 from asyncjman.store.opening import Found, open_file
+
+T = TypeVar("T")
 
 _CHUNK = 64
 """How many rows aiosqlite hands over at a time, which is its own default."""
@@ -55,6 +57,14 @@ async def connection_of(connector: Callable[[], sqlite3.Connection]) -> aiosqlit
     thread: Any = getattr(connection, "_thread", connection)
     thread.daemon = True
     return await connection
+
+
+async def in_its_thread(connection: aiosqlite.Connection, function: Callable[[sqlite3.Connection], T]) -> T:
+    """Call a function with the connection itself, in the thread that it belongs to."""
+    # aiosqlite does each of its own statements so, and has no public name for it
+    in_thread: Any = connection._execute
+    result: T = await in_thread(function, connection._conn)
+    return result
 
 
 async def scalar(connection: aiosqlite.Connection, sql: str) -> Any:

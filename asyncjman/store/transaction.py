@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiosqlite
 
 from asyncjman.runtime import SYSTEM, Runtime
 from asyncjman.store.opening import translated
+
+T = TypeVar("T")
 
 
 class View:
@@ -48,3 +52,39 @@ class Transaction(View):
         if rows:
             with translated(self.path):
                 await self._connection.executemany(sql, rows)
+
+
+class AtOnce(Transaction):
+    """A transaction in the thread of its connection: what is awaited of it is there at once."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, runtime: Runtime) -> None:
+        self.path = path
+        self._driver = connection
+        self.runtime = replace(runtime, in_thread=_here)  # this is one
+        self.changes_before = connection.total_changes
+        self.committed = False
+
+    async def fetch(self, sql: str, parameters: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
+        return self._driver.execute(sql, tuple(parameters)).fetchall()
+
+    async def execute(self, sql: str, parameters: Iterable[Any] = ()) -> int:
+        return self._driver.execute(sql, tuple(parameters)).lastrowid or 0
+
+    async def execute_many(self, sql: str, rows: Sequence[Iterable[Any]]) -> None:
+        if rows:
+            self._driver.executemany(sql, rows)  # type: ignore[arg-type]
+
+
+async def _here(function: Callable[..., T], /, *arguments: object) -> T:
+    return function(*arguments)
+
+
+def completed(work: Coroutine[Any, Any, T]) -> T:
+    """Return the result of what waits for nothing."""
+    try:
+        work.send(None)
+    except StopIteration as ended:
+        result: T = ended.value
+        return result
+    work.close()
+    raise RuntimeError("a transaction that is carried out at once awaited something else")

@@ -35,10 +35,12 @@ class Connection:
         database.execute("PRAGMA busy_timeout = 0")
         database.execute("PRAGMA synchronous = OFF")  # what is simulated is no power loss
         self._is_closed = False
+        self._has_committed = False
+        database.set_trace_callback(self._traced)
         process.on_death.append(self._kill)
 
     def execute(self, sql: str, parameters: Iterable[Any] = ()) -> _Execution:
-        return _Execution(self, self._call(self._execute, sql, tuple(parameters)))
+        return _Execution(self, self._call(self._execute_sql, sql, tuple(parameters)))
 
     async def executemany(self, sql: str, rows: Iterable[Iterable[Any]]) -> None:
         await self._call(self._database.executemany, sql, [tuple(row) for row in rows])
@@ -46,6 +48,13 @@ class Connection:
     async def execute_fetchall(self, sql: str, parameters: Iterable[Any] = ()) -> list[Any]:
         found: list[Any] = await self._call(self._fetch_all, sql, tuple(parameters))
         return found
+
+    async def _execute(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return await self._call(function, *arguments)
+
+    @property
+    def _conn(self) -> sqlite3.Connection:
+        return self._database
 
     @property
     def in_transaction(self) -> bool:
@@ -58,14 +67,17 @@ class Connection:
     async def close(self) -> None:
         await self._call(self._close)
 
-    def _execute(self, sql: str, parameters: tuple[Any, ...]) -> sqlite3.Cursor:
+    def _traced(self, sql: str) -> None:
+        self._has_committed = self._has_committed or sql == "COMMIT"
+
+    def _execute_sql(self, sql: str, parameters: tuple[Any, ...]) -> sqlite3.Cursor:
         if match := _BUSY_TIMEOUT.match(sql):
             self._timeout = int(match[1]) / 1000
             sql = "SELECT 0"
         return self._database.execute(sql, parameters)
 
     def _fetch_all(self, sql: str, parameters: tuple[Any, ...]) -> list[Any]:
-        return self._execute(sql, parameters).fetchall()
+        return self._execute_sql(sql, parameters).fetchall()
 
     def _close(self) -> None:
         self._is_closed = True
@@ -107,8 +119,9 @@ class Connection:
                 return
             failure = error
         self._tries, self._waited = 0, 0.0
-        sql = arguments[0] if arguments else function.__name__
-        self._process.world.note(self._process.name, sql)
+        what = arguments[0] if arguments and isinstance(arguments[0], str) else _name(function)
+        has_committed, self._has_committed = self._has_committed, False
+        self._process.world.note(self._process.name, what)
         self._queue.popleft()
         self._is_busy = False
         if not future.done():
@@ -117,7 +130,7 @@ class Connection:
             else:
                 future.set_result(result)
         self._start()
-        if sql == "COMMIT" and failure is None:
+        if has_committed and failure is None:
             self._process.world.on_commit(self._process)
 
 
@@ -164,6 +177,10 @@ class _Execution:
 
     async def _cursor(self) -> _Cursor:
         return _Cursor(self._connection, await self._future)
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return str(getattr(function, "func", function).__name__)
 
 
 def _is_locked(error: Exception) -> bool:
