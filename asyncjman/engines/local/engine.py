@@ -37,7 +37,7 @@ from asyncjman.engines.local.ending import TERM_SECONDS, Endings
 from asyncjman.engines.local.forks import Forks, NoTemplate
 from asyncjman.engines.local.logfiles import make_room
 from asyncjman.engines.local.processes import RUNNER_VARIABLE, TASK_VARIABLE, task_mark
-from asyncjman.engines.local.reap import Ended, watch_process
+from asyncjman.engines.local.reap import Ended, Reaper
 from asyncjman.engines.local.results import Results
 from asyncjman.engines.local.spawn import Command, Streams, spawn
 from asyncjman.engines.local.warm import Warm
@@ -95,6 +95,7 @@ class LocalEngine(Defaults):
         self._forks = Forks(self._base)
         self._warm = Warm(self._forks)
         self._host = socket.gethostname()
+        self._reaper = Reaper()
         self._running: dict[int, _Process] = {}
         self._endings = Endings(token, self._on_gone)
         self._held: dict[int, Observation] = {}
@@ -114,6 +115,7 @@ class LocalEngine(Defaults):
         await self._endings.wait()
         await self._warm.close()
         await self._forks.close()
+        self._reaper.close()
 
     async def launch(self, requests: Sequence[LaunchRequest]) -> Sequence[Launched | LaunchFailed]:
         return [await self._launch(one) for one in requests]
@@ -194,7 +196,7 @@ class LocalEngine(Defaults):
                 _abandon(process)
             raise
         self._begin(process, pid)
-        watch_process(self._loop, pid, lambda pid, ended: self._on_end(process, pid, ended))
+        self._reaper.watch(pid, partial(self._on_end, process))
         return pid
 
     def _begin(self, process: _Process, pid: int) -> None:

@@ -1,7 +1,8 @@
 """Waiting for processes to end, with what they used.
 
-On Linux a pidfd per process tells the event loop (pidfd_open(2)); elsewhere a thread per process
-waits. Either way wait4(2) gives exit status and usage, and no signal handler is installed.
+On Linux a pidfd per process tells of its end (pidfd_open(2)), by one descriptor in the event loop for all of
+them (epoll(7)): the loop's own bookkeeping for each would cost more than the rest. Elsewhere a thread per
+process waits. Either way wait4(2) gives exit status and usage, and no signal handler is installed.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import select
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from asyncjman.model.job import Usage
 
@@ -22,8 +24,7 @@ SPARE_DESCRIPTORS = 16
 """What the database, its journal, log files and pipes need beside the running tasks."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """How a process ended; neither exit status nor signal where that can not be known any more."""
 
     exit_status: int | None = None
@@ -31,22 +32,65 @@ class Ended:
     usage: Usage | None = None
 
 
-def watch_process(loop: asyncio.AbstractEventLoop, pid: int, on_end: Callable[[int, Ended], None]) -> None:
-    """Call ``on_end(pid, ended)`` in ``loop`` once the process has ended; it is reaped then."""
-    if hasattr(os, "pidfd_open"):
+OnEnd = Callable[[int, Ended], None]
+
+
+class Reaper:
+    """Waits for the processes of an engine."""
+
+    def __init__(self) -> None:
+        self._epoll: select.epoll | None = None
+        self._watched: dict[int, tuple[int, OnEnd]] = {}
+        """By pidfd: the process, and who is told of its end."""
+        self._is_closed = False
+
+    def watch(self, pid: int, on_end: OnEnd) -> None:
+        """Call ``on_end(pid, ended)`` in the running loop once the process has ended; it is reaped then."""
+        if hasattr(os, "pidfd_open") and self._watch(pid, on_end):
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            threading.Thread(target=_wait_in_thread, args=(loop, pid, on_end), daemon=True).start()
+        except RuntimeError:  # as many threads as there may be
+            _poll(loop, pid, on_end)
+
+    def close(self) -> None:
+        """Let go of the descriptor, once what is still watched has ended."""
+        self._is_closed = True
+        if self._epoll is not None and not self._watched:
+            asyncio.get_running_loop().remove_reader(self._epoll)
+            self._epoll.close()
+            self._epoll = None
+
+    def _watch(self, pid: int, on_end: OnEnd) -> bool:
+        """Watch a process by a descriptor; False: it can't be had."""
         try:
             pidfd = os.pidfd_open(pid)
         except OSError:  # no such system call, or no file descriptor left
-            pass
-        else:
+            return False
+        try:
             if pidfd < most_descriptors():
-                loop.add_reader(pidfd, _on_readable, loop, pidfd, pid, on_end)
-                return
+                if self._epoll is None:
+                    self._epoll = select.epoll()
+                    asyncio.get_running_loop().add_reader(self._epoll, self._take_in)
+                self._epoll.register(pidfd, select.EPOLLIN)
+                self._watched[pidfd] = pid, on_end
+                return True
+        except OSError:  # no descriptor left, or no more of them may be watched
+            pass
+        os.close(pidfd)
+        return False
+
+    def _take_in(self) -> None:
+        assert self._epoll is not None
+        for pidfd, _ in self._epoll.poll(0):
+            pid, on_end = self._watched.pop(pidfd)
+            # a process that forked meanwhile may have a copy of it, which closing it here would leave watched
+            self._epoll.unregister(pidfd)
             os.close(pidfd)
-    try:
-        threading.Thread(target=_wait_in_thread, args=(loop, pid, on_end), daemon=True).start()
-    except RuntimeError:  # as many threads as there may be
-        _poll(loop, pid, on_end)
+            on_end(pid, _reap(pid))
+        if self._is_closed:
+            self.close()
 
 
 def most_descriptors() -> int:
@@ -63,14 +107,6 @@ def _poll(loop: asyncio.AbstractEventLoop, pid: int, on_end: Callable[[int, Ende
         if ended is None:
             loop.call_later(_POLL_SECONDS, _poll, loop, pid, on_end)
             return
-    on_end(pid, _reap(pid))
-
-
-def _on_readable(
-    loop: asyncio.AbstractEventLoop, pidfd: int, pid: int, on_end: Callable[[int, Ended], None]
-) -> None:
-    loop.remove_reader(pidfd)
-    os.close(pidfd)
     on_end(pid, _reap(pid))
 
 
