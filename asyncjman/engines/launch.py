@@ -46,9 +46,12 @@ class After(NamedTuple):
     """Whether the one native id stands for all of the job: how that ends, the job ends."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class LaunchRequest:
-    """What is to be started, or queued, in one call: it gets one native id. Paths are absolute."""
+    """What is to be started, or queued, in one call: it gets one native id. Paths are absolute.
+
+    Not frozen: one is made for each task.
+    """
 
     token: str
     """Tells it from any other launch; its processes, or its name on the cluster, carry it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from asyncjman.engines.base import (
     Engine,
@@ -39,20 +39,20 @@ class Attempt:
 
     job: JobState
     claim: Claim
+    key: Key = field(init=False)
     earlier: Attempt | None = None
     """An attempt at the same task that was lost and runs still: it must have ended first."""
     native_id: str | None = None
     """The engine's own id, as long as it runs."""
-    begun: Task | None = None
+    started_at: float | None = None
     dependent: bool = False
     """Whether it counts as one that depends on other jobs."""
     is_over: bool = False
     """Whether it has ended, or was released."""
     _over: asyncio.Future[None] | None = field(default=None, repr=False)
 
-    @property
-    def key(self) -> Key:
-        return self.claim.job_id, self.claim.task_id
+    def __post_init__(self) -> None:
+        self.key = self.claim.job_id, self.claim.task_id
 
     @property
     def tries(self) -> int:
@@ -110,47 +110,70 @@ class Attempts:
             return
         del self.running[attempt.key]
         attempt.native_id = None
-        assert attempt.begun is not None
-        self._on_end(attempt, _ended(attempt.begun, seen, stopped=attempt.key in self.to_stop))
+        self._on_end(attempt, self._ended(attempt, seen, stopped=attempt.key in self.to_stop))
 
     async def launch(
-        self, attempt: Attempt, request: LaunchRequest, on_start: Callable[[Task, int], None]
+        self, attempt: Attempt, request: LaunchRequest, on_start: Callable[[Claim, float, str, int], None]
     ) -> Task | None:
         """Start an attempt; where that can't be done, return the task as it has ended by that.
 
-        ``on_start`` is given the task as it runs, and its pid.
+        ``on_start`` is told when and where it was started, and its pid.
         """
         alone = 0
         while True:
             (answer,) = await self._engine.launch([request])
-            begun = self._begun(attempt)
             if isinstance(answer, Launched):
                 break
             if answer.why is Why.LATER:
                 alone = 0
             elif answer.why is not Why.LIMIT or alone >= ALONE_RETRIES:
-                return _not_started(begun, answer, self._runtime.time())
+                return self._not_started(attempt.claim, answer)
             else:
                 alone = 0 if self.running else alone + 1
             await asyncio.sleep(RETRY_SECONDS)
             if self._all_stopped or attempt.key in self.to_stop:
                 return unstarted(attempt.claim, Status.STOPPED, STOPPED, self._runtime.time())
-        attempt.native_id = answer.native_id
-        attempt.begun = begun if begun.started_at == answer.at else replace(begun, started_at=answer.at)
+        attempt.native_id, attempt.started_at = answer
         self.running[attempt.key] = attempt
-        on_start(attempt.begun, int(answer.native_id))
+        on_start(attempt.claim, answer.at, self._host, int(answer.native_id))
         if self._all_stopped or attempt.key in self.to_stop:  # meanwhile
             await self.stop([attempt.key], kill=self._all_killed)
         return None
 
-    def _begun(self, attempt: Attempt) -> Task:
+    def _not_started(self, claim: Claim, failed: LaunchFailed) -> Task:
+        now = self._runtime.time()
+        return Task(
+            job_id=claim.job_id,
+            task_id=claim.task_id,
+            attempt=claim.attempt,
+            status=Status.FAILURE,
+            reason=failed.words,
+            exit_status=failed.exit_status,
+            host=self._host,
+            started_at=now,
+            finished_at=now,
+            cause=Cause.LAUNCH if failed.why is Why.LIMIT else Cause.EXIT,
+        )
+
+    def _ended(self, attempt: Attempt, seen: Observation, *, stopped: bool) -> Task:
+        status = Status.SUCCESS if seen.cause is None else Status.FAILURE
+        if stopped:
+            status = Status.STOPPED
         return Task(
             job_id=attempt.claim.job_id,
             task_id=attempt.claim.task_id,
             attempt=attempt.claim.attempt,
-            status=Status.EXECUTING,
+            status=status,
+            reason=STOPPED if stopped else seen.reason,
+            exit_status=seen.exit_status,
+            signal=seen.signal,
             host=self._host,
-            started_at=self._runtime.time(),
+            started_at=attempt.started_at,
+            finished_at=seen.at,
+            cpu_seconds=seen.usage.cpu_seconds if seen.usage else None,
+            peak_memory_bytes=seen.usage.peak_memory_bytes if seen.usage else None,
+            cause=None if stopped else seen.cause,
+            errors=seen.errors,
         )
 
     async def stop(self, keys: Iterable[Key] | None = None, *, kill: bool = False) -> None:
@@ -177,38 +200,4 @@ def unstarted(claim: Claim, status: Status, reason: str, now: float) -> Task:
         status=status,
         reason=reason,
         finished_at=now,
-    )
-
-
-def _not_started(begun: Task, failed: LaunchFailed, now: float) -> Task:
-    return replace(
-        begun,
-        status=Status.FAILURE,
-        reason=failed.words,
-        exit_status=failed.exit_status,
-        finished_at=now,
-        cause=Cause.LAUNCH if failed.why is Why.LIMIT else Cause.EXIT,
-    )
-
-
-def _ended(begun: Task, seen: Observation, *, stopped: bool) -> Task:
-    status = Status.SUCCESS if seen.cause is None else Status.FAILURE
-    if stopped:
-        status = Status.STOPPED
-    # not replace(): this is on the hot path
-    return Task(
-        job_id=begun.job_id,
-        task_id=begun.task_id,
-        attempt=begun.attempt,
-        status=status,
-        reason=STOPPED if stopped else seen.reason,
-        exit_status=seen.exit_status,
-        signal=seen.signal,
-        host=begun.host,
-        started_at=begun.started_at,
-        finished_at=seen.at,
-        cpu_seconds=seen.usage.cpu_seconds if seen.usage else None,
-        peak_memory_bytes=seen.usage.peak_memory_bytes if seen.usage else None,
-        cause=None if stopped else seen.cause,
-        errors=seen.errors,
     )

@@ -79,7 +79,7 @@ class Ends:
 
     def _rest(self, attempt: Attempt, seconds: float) -> None:
         """Have another attempt follow, so many seconds later; others may have the slot until then."""
-        attempt.claim = replace(attempt.claim, attempt=attempt.claim.attempt + 1)
+        attempt.claim = attempt.claim._replace(attempt=attempt.claim.attempt + 1)
         self._feed.held += 1
         self._feed.waiting += 1
         loop = asyncio.get_running_loop()

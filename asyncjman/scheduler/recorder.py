@@ -70,15 +70,13 @@ class Recorder:
         self._last_try = False
         """Whether storing failed for good: what is left to be stored is tried once, without patience."""
 
-    def task_started(self, task: Task, pid: int) -> None:
-        assert task.started_at is not None and task.host is not None
-        key = (task.job_id, task.task_id)
-        self._batch.started[key] = (task.started_at, pid, task.host, *key, task.attempt)
-        self._batch.claims.setdefault(key, task.attempt)
-        self._batch.job_starts.setdefault(task.job_id, task.started_at)
+    def task_started(self, claim: Claim, at: float, host: str, pid: int) -> None:
+        job_id, task_id, attempt, _ = claim
+        self._batch.started[job_id, task_id] = (at, pid, host, job_id, task_id, attempt)
+        self._batch.claims.setdefault((job_id, task_id), attempt)
+        self._batch.job_starts.setdefault(job_id, at)
         if self._bus.is_heard:
-            name = self._names.get(task.job_id, "")
-            event = TaskStarted(task.job_id, task.started_at, task.task_id, task.attempt, name)
+            event = TaskStarted(job_id, at, task_id, attempt, self._names.get(job_id, ""))
             if self._batch.events or self._flushing.locked():  # after what it may have waited for
                 self._batch.events.append(event)
             else:  # at once: what the task writes may be on the screen before it is stored

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from asyncjman.model.job import Task
 from asyncjman.store import failures
@@ -22,8 +22,7 @@ UNCLAIMED = (
 _HELD = "job_id = ? AND task_id = ? AND attempt = ? AND runner IS ?"
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """A task that this runner may start, and nobody else."""
 
     job_id: int

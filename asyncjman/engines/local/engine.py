@@ -42,14 +42,17 @@ from asyncjman.engines.local.results import Results
 from asyncjman.engines.local.spawn import Command, Streams, spawn
 from asyncjman.engines.local.warm import Warm
 from asyncjman.model.failure import KEPT_BYTES, Cause
+from asyncjman.model.job import JobSpec
 from asyncjman.model.signals import signal_name
-from asyncjman.system.environment import task_environment
-from asyncjman.system.logs import log_paths, read_end
+from asyncjman.system.environment import job_environment, task_environment
+from asyncjman.system.logs import logs_from, read_end
 
 EXIT_NOT_STARTED = 127
 """What a shell says of a command that it can't start."""
 _EXHAUSTED = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 """No process or file descriptor is left: one will be when a task, or another program, ends."""
+_KNOWN_JOBS = 64
+"""Of so many jobs the variables are kept."""
 
 
 @dataclass(slots=True, eq=False)
@@ -103,6 +106,7 @@ class LocalEngine(Defaults):
         self._seen: list[Observation] = []
         self._results = Results()
         self._made: set[str] = set()
+        self._jobs: dict[int, tuple[JobSpec, dict[str, str]]] = {}
         self._room: asyncio.Future[None] | None = None
         """What the console waits for before there is more of it."""
 
@@ -171,13 +175,11 @@ class LocalEngine(Defaults):
         assert isinstance(ref, Ref)
         spec = request.spec
         command = Command(spec.argv(ref.task_id), spec.exec_dir)
-        logs = log_paths(spec, ref.job_id, ref.task_id) if request.logs is not None else None
+        logs = logs_from(request.logs, ref.job_id, ref.task_id) if request.logs is not None else None
         process = _Process(request.token, ref, task_mark(*ref), request.time_limit, logs[1] if logs else None)
-        variables = {
-            **task_environment(spec, *ref),
-            RUNNER_VARIABLE: self._token,
-            TASK_VARIABLE: process.mark,
-        }
+        variables = task_environment(spec, *ref, self._of_job(spec, ref.job_id))
+        variables[RUNNER_VARIABLE] = self._token
+        variables[TASK_VARIABLE] = process.mark
         if logs is None:
             process.pipes = self._pipes(ref)
             streams = Streams(process.pipes[0].write_end, process.pipes[1].write_end)
@@ -198,6 +200,15 @@ class LocalEngine(Defaults):
         self._begin(process, pid)
         self._reaper.watch(pid, partial(self._on_end, process))
         return pid
+
+    def _of_job(self, spec: JobSpec, job_id: int) -> dict[str, str]:
+        """Return the variables that are the same for all tasks of a job."""
+        known = self._jobs.get(job_id)
+        if known is None or known[0] is not spec:
+            if len(self._jobs) >= _KNOWN_JOBS:
+                self._jobs.clear()
+            known = self._jobs[job_id] = spec, job_environment(spec, job_id)
+        return known[1]
 
     def _begin(self, process: _Process, pid: int) -> None:
         """Mind a process that runs now."""
