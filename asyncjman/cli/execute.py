@@ -163,7 +163,7 @@ async def _execute(
         )
         source = await manager.progress_of_run(only)
         summary = Summary()
-        execution = Execution(monitor, source, summary, limit, on_start)
+        execution = Execution(monitor, outlet, source, summary, limit, on_start)
         interrupted = False
         began = time.time()
         try:

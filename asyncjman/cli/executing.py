@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from asyncjman.api.manager import JobManager
     from asyncjman.api.running import Options, Runner
     from asyncjman.api.summary import Summary
+    from asyncjman.model.events import Event
     from asyncjman.render.monitor import Monitor, Source
     from asyncjman.render.outlet import Outlet
 
@@ -61,6 +62,7 @@ class Execution:
     def __init__(
         self,
         monitor: Monitor,
+        outlet: Outlet,
         source: Source,
         summary: Summary,
         limit: Limit,
@@ -68,6 +70,7 @@ class Execution:
     ) -> None:
         """``on_start`` is called once all is ready to run."""
         self._monitor = monitor
+        self._outlet = outlet
         self._source = source
         self._summary = summary
         self._limit = limit
@@ -89,26 +92,33 @@ class Execution:
         total = (await self._source.read()).total if self._limit.of_hundred else 0
         events = runner.subscribe()
 
-        async def show() -> None:
-            is_over = False
-            async for event in events:
-                self._summary.add(event)
-                monitor.event(event)
-                failures = self._summary.counts[Status.FAILURE]
-                if not is_over and self._limit.is_reached(failures, total):
-                    is_over = True
-                    runner.start_no_more()
-                    monitor.trouble(
-                        f"{failures} task{'s' if failures != 1 else ''} failed (--max-fails "
-                        f"{self._limit.words}): no more is started, what runs goes on"
-                    )
+        is_over = False
+
+        def show(event: Event) -> None:
+            nonlocal is_over
+            self._summary.add(event)
+            monitor.event(event)
+            failures = self._summary.counts[Status.FAILURE]
+            if not is_over and self._limit.is_reached(failures, total):
+                is_over = True
+                runner.start_no_more()
+                monitor.trouble(
+                    f"{failures} task{'s' if failures != 1 else ''} failed (--max-fails "
+                    f"{self._limit.words}): no more is started, what runs goes on"
+                )
+
+        async def show_all() -> None:
+            while (some := await events.some()) is not None:
+                with self._outlet.together():
+                    for event in some:
+                        show(event)
 
         async with anyio.create_task_group() as side:
             side.start_soon(self._mind_signals, runner)
             side.start_soon(self._mind_users, runner)
             side.start_soon(monitor.refresh, self._source)
             async with anyio.create_task_group() as work:
-                work.start_soon(show)
+                work.start_soon(show_all)
                 if self._on_start is not None:
                     self._on_start()
                 await runner.run()

@@ -9,7 +9,10 @@ import stat
 import sys
 import threading
 from collections import deque
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import groupby
+from operator import itemgetter
 from typing import BinaryIO, TextIO, cast
 
 LIMIT = 1 << 20
@@ -29,10 +32,25 @@ class Outlet:
     def __init__(self) -> None:
         out = _Pump(sys.stdout)
         self._pumps = {1: out, 2: out if _same(sys.stdout, sys.stderr) else _Pump(sys.stderr)}
+        self._kept: list[tuple[int, bytes]] | None = None
 
     def write(self, stream: int, data: bytes) -> None:
         """Write to standard output (1) or error (2)."""
-        self._pumps[stream].put(data)
+        if self._kept is None:
+            self._pumps[stream].put(data)
+        else:
+            self._kept.append((stream, data))
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Write what comes in the block at its end, with as few calls as may be; nothing is awaited in it."""
+        self._kept = []
+        try:
+            yield
+        finally:
+            kept, self._kept = self._kept, None
+            for stream, pieces in groupby(kept, itemgetter(0)):
+                self._pumps[stream].put(b"".join(data for _, data in pieces))
 
     def text(self, text: str) -> None:
         """Write text to standard output."""

@@ -52,8 +52,10 @@ class Subscription:
             await self._wake.wait()
         return self._events.popleft()
 
-    async def some(self, seconds: float) -> list[Event] | None:
-        """Return what is there, once something is, or after so many seconds; None at the stream's end.
+    async def some(self, seconds: float | None = None) -> list[Event] | None:
+        """Return what is there, once something is, or after so many seconds (None: only once something is).
+
+        Returns None at the stream's end.
 
         Raises what ``fail`` was given, once what is in the stream was taken.
         """

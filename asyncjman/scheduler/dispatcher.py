@@ -103,7 +103,7 @@ class Dispatcher:
             options=options,
             runtime=database.runtime,
             stopping=self._stopping,
-            wake=self._wake,
+            on_room=self._on_room,
             again=lambda attempt: self._starter.enqueue(attempt),
         )
         self._starter = Starter(
@@ -227,6 +227,11 @@ class Dispatcher:
                 break
             if not self._stopping.is_set():
                 await self._wake.wait()
+
+    def _on_room(self) -> None:
+        """Have more claimed, where that is needed: for each end of a short task it isn't."""
+        if self._stopping.is_set() or not self._feed.has_enough(self._starter.slots.limit):
+            self._wake.set()
 
     def _look_again(self) -> None:
         """Have all claimed tasks that wait for something look whether they are still to wait."""

@@ -33,10 +33,10 @@ class Ends:
         options: Options,
         runtime: Runtime,
         stopping: asyncio.Event,
-        wake: asyncio.Event,
+        on_room: Callable[[], None],
         again: Callable[[Attempt], None],
     ) -> None:
-        """``again`` is given what is to be tried once more; ``wake`` is set where there may be more to do."""
+        """``again`` is given what is to be tried once more; ``on_room`` is called as more may be claimed."""
         self._workload = workload
         self._feed = feed
         self._recorder = recorder
@@ -45,7 +45,7 @@ class Ends:
         self._options = options
         self._runtime = runtime
         self._stopping = stopping
-        self._wake = wake
+        self._on_room = on_room
         self._again = again
         self._resting: dict[Attempt, asyncio.TimerHandle] = {}
         """What failed, and is tried again after a while."""
@@ -84,7 +84,7 @@ class Ends:
         self._feed.waiting += 1
         loop = asyncio.get_running_loop()
         self._resting[attempt] = loop.call_later(seconds, self._end_rest, attempt)
-        self._wake.set()
+        self._on_room()
 
     def _end_rest(self, attempt: Attempt) -> None:
         del self._resting[attempt]
@@ -100,7 +100,7 @@ class Ends:
             self._recorder.task_finished(task)
             self._workload.task_ended(job, task.task_id, task.status)
         self._feed.room_for(job)
-        self._wake.set()
+        self._on_room()
 
     def drop(self, attempt: Attempt, status: Status, reason: str) -> None:
         """End a claimed task that wasn't started; release it where the dispatcher is stopping."""
@@ -125,4 +125,4 @@ class Ends:
         # the task may be claimed again: what was asked of it is over
         self._attempts.to_stop.discard(attempt.key)
         self._held.remove(attempt)
-        self._wake.set()
+        self._on_room()

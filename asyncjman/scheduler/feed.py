@@ -49,6 +49,11 @@ class Feed:
         self._monotonic = database.runtime.monotonic
         self._rate_since = self._monotonic()
         self._starts = 0
+        self._ahead = 0
+
+    def has_enough(self, slots: int) -> bool:
+        """Tell whether nothing is to be claimed before some of what is held has started."""
+        return self.held - self.waiting > max(self._ahead // 2, slots)
 
     def started(self) -> None:
         self._starts += 1
@@ -73,7 +78,7 @@ class Feed:
     async def claim(self, runner: int, free: int) -> list[tuple[JobState, Claim]]:
         """Claim what may be started now or in a moment, where there is room for it."""
         self.wants_more = False
-        ahead = self._look_ahead()
+        ahead = self._ahead = self._look_ahead()
         startable = self.held - self.waiting
         if startable > max(ahead // 2, 0) and startable >= free:
             return []

@@ -9,8 +9,8 @@ import signal
 import stat
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 # a link in place of a log may lead to a file that isn't ours to write
 _LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
@@ -19,16 +19,14 @@ _LOG_MODE = 0o666
 _RESTORED_SIGNALS = [signal.SIGPIPE, signal.SIGXFSZ]
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """What is executed, and in which folder."""
 
     argv: tuple[str, ...]
     exec_dir: str
 
 
-@dataclass(frozen=True, slots=True)
-class Streams:
+class Streams(NamedTuple):
     """Where output goes: a path to append to, or a file descriptor."""
 
     stdout: str | int
