@@ -22,6 +22,7 @@ from asyncjman.model.status import Status
 from asyncjman.runtime import SYSTEM, Runtime
 from asyncjman.scheduler.job_state import JobState
 from asyncjman.store.claims import Claim
+from asyncjman.store.completion import completed
 
 STOPPED = "stopped"
 RETRY_SECONDS = 0.1
@@ -85,22 +86,30 @@ class Attempts:
         self._on_end = on_end
         self._runtime = runtime
         self._host = runtime.host()
-        self._wake = asyncio.Event()
+        self._trouble: asyncio.Future[None]
+        """Is done once ends are taken in no more."""
         self.running: dict[Key, Attempt] = {}
         self._all_stopped = self._all_killed = False
         self.to_stop: set[Key] = set()
         """What is to be recorded as stopped, running or not."""
 
     async def open(self) -> None:
-        await self._engine.open(self._wake.set)
+        self._trouble = asyncio.get_running_loop().create_future()
+        await self._engine.open(self._on_news)
 
     async def observe(self) -> None:
-        """Take in what the engine sees, until cancelled."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            for seen in (await self._engine.poll((), 0.0)).seen:
+        """Have ends taken in until cancelled; raise what goes wrong with that."""
+        await self._trouble
+
+    def _on_news(self) -> None:
+        """Take in what the engine sees: at once, as its ``poll`` waits for nothing."""
+        if self._trouble.done():
+            return
+        try:
+            for seen in completed(self._engine.poll((), 0.0)).seen:
                 self._take_in(seen)
+        except BaseException as error:
+            self._trouble.set_exception(error)
 
     def _take_in(self, seen: Observation) -> None:
         if seen.ref is None:

@@ -19,7 +19,7 @@ import aiosqlite
 from asyncjman.runtime import SYSTEM, Runtime
 from asyncjman.store import home
 from asyncjman.store.authority import OWNER, Authority
-from asyncjman.store.completion import to_completion
+from asyncjman.store.completion import completed, to_completion
 from asyncjman.store.connecting import Identity
 from asyncjman.store.driver import Opened, in_its_thread, open_connection
 from asyncjman.store.file import identity
@@ -27,7 +27,7 @@ from asyncjman.store.folderlock import deleting
 from asyncjman.store.home import Home
 from asyncjman.store.opening import translated
 from asyncjman.store.removing import remove_file
-from asyncjman.store.transaction import AtOnce, Transaction, View, completed
+from asyncjman.store.transaction import AtOnce, Transaction, View
 from asyncjman.suspension import unsuspended
 
 if TYPE_CHECKING:

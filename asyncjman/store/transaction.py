@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -77,14 +77,3 @@ class AtOnce(Transaction):
 
 async def _here(function: Callable[..., T], /, *arguments: object) -> T:
     return function(*arguments)
-
-
-def completed(work: Coroutine[Any, Any, T]) -> T:
-    """Return the result of what waits for nothing."""
-    try:
-        work.send(None)
-    except StopIteration as ended:
-        result: T = ended.value
-        return result
-    work.close()
-    raise RuntimeError("a transaction that is carried out at once awaited something else")
