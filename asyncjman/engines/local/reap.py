@@ -70,10 +70,9 @@ class Reaper:
             return False
         try:
             if pidfd < most_descriptors():
-                if self._epoll is None:
-                    self._epoll = select.epoll()
-                    asyncio.get_running_loop().add_reader(self._epoll, self._take_in)
-                self._epoll.register(pidfd, select.EPOLLIN)
+                epoll = self._epoll or self._open()
+                # told once: a process that was forked meanwhile may keep a copy of it open
+                epoll.register(pidfd, select.EPOLLIN | select.EPOLLONESHOT)
                 self._watched[pidfd] = pid, on_end
                 return True
         except OSError:  # no descriptor left, or no more of them may be watched
@@ -81,12 +80,20 @@ class Reaper:
         os.close(pidfd)
         return False
 
+    def _open(self) -> select.epoll:
+        epoll = select.epoll()
+        try:
+            asyncio.get_running_loop().add_reader(epoll, self._take_in)
+        except BaseException:
+            epoll.close()
+            raise
+        self._epoll, self._is_closed = epoll, False
+        return epoll
+
     def _take_in(self) -> None:
         assert self._epoll is not None
         for pidfd, _ in self._epoll.poll(0):
             pid, on_end = self._watched.pop(pidfd)
-            # a process that forked meanwhile may have a copy of it, which closing it here would leave watched
-            self._epoll.unregister(pidfd)
             os.close(pidfd)
             on_end(pid, _reap(pid))
         if self._is_closed:
