@@ -46,6 +46,7 @@ class Prepared:
         if found is None or int(found[1]) != tasks:
             raise NotMeasured(f"execute ended with {done.stdout[-200:]!r}")
         self.peak_memory = done.peak_memory
+        self.cpu_seconds = done.cpu_seconds
         return done.seconds
 
     def span(self) -> float:

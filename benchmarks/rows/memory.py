@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 
 from benchmarks.bench import Bench, row
@@ -13,12 +14,18 @@ from benchmarks.rows.local import SLOTS, submit
 MB = 1_000_000
 
 
-@row("memory", "execute of 1,000,000 tasks: peak memory; first task started after", "120 MB; 1 s at most")
+@row(
+    "memory",
+    "execute of 1,000,000 tasks: peak memory; first task, after what is loaded for any",
+    "120 MB; 0.15 s at most",
+)
 def million(bench: Bench) -> Outcome:
-    seconds, memory, ended = [], [], []
+    seconds, loading, memory, ended = [], [], [], []
+    loads = ("-c", "import asyncjman.cli.main, asyncjman.api.running")
     span = bench.size(20, 4)
     for _ in range(min(bench.repeat, 3)):
         folder = bench.folder()
+        loading.append(bench.run(sys.executable, *loads, cwd=folder).seconds)
         submit(bench, folder, "--log-dir", "logs", "--array", "1000000", "touch", "ran")
         ran = folder / "ran"
         words = (bench.jman, "--local", "execute", "--parallel", SLOTS)
@@ -33,9 +40,10 @@ def million(bench: Bench) -> Outcome:
             done = process.wait(30)
         memory.append(done.peak_memory / MB)
         ended.append(done.stdout.count("\nsuccess  "))
-    found = max(memory), statistics.median(seconds)
+    start_up = statistics.median(loading)
+    found = max(memory), statistics.median(seconds) - start_up
     return Outcome(
-        f"{found[0]:.0f} MB; {found[1]:.2f} s (after {min(ended):,} tasks)",
-        found[0] <= 120 and found[1] <= 1,
-        {"peak_megabytes": memory, "seconds": seconds, "tasks_ended": ended},
+        f"{found[0]:.0f} MB (after {min(ended):,} tasks); {found[1]:.2f} s, after {start_up:.2f} s",
+        found[0] <= 120 and found[1] <= 0.15,
+        {"peak_megabytes": memory, "seconds": seconds, "seconds_loading": loading, "tasks_ended": ended},
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable
+from dataclasses import replace
 
 from benchmarks.bench import PROGRAMS, Bench, row
 from benchmarks.measure import in_turn
@@ -52,10 +54,27 @@ def against_xargs(bench: Bench) -> Outcome:
     xargs = bench.peers.xargs
     ours = array(bench, count)
 
-    def theirs() -> float:
-        return bench.run(xargs, "-P", SLOTS, "-n", "1", "/bin/true", cwd=words.parent, stdin=words).seconds
+    cpu: tuple[list[float], list[float]] = [], []
 
-    return _rates(bench, lambda: ours.execute(count), count, theirs, count, "xargs", 0.8)
+    def mine() -> float:
+        seconds = ours.execute(count)
+        cpu[0].append(ours.cpu_seconds)
+        return seconds
+
+    def theirs() -> float:
+        done = bench.run(xargs, "-P", SLOTS, "-n", "1", "/bin/true", cwd=words.parent, stdin=words)
+        cpu[1].append(done.cpu_seconds)
+        return done.seconds
+
+    found = _rates(bench, mine, count, theirs, count, "xargs", 0.8)
+    # what other programs do meanwhile changes the rate much, and this little
+    times = statistics.median(cpu[0]) / statistics.median(cpu[1])
+    more = {"cpu_seconds": cpu[0], "cpu_seconds_of_other": cpu[1]}
+    return replace(
+        found,
+        measured=f"{found.measured}, with {times:.2f} times its CPU time",
+        figures={**found.figures, **more},
+    )
 
 
 @row("throughput", "the same, against HyperQueue's LocalCluster", "1.5 times")
@@ -141,12 +160,12 @@ def single_jobs(bench: Bench) -> Outcome:
     return _against_array(bench, other, count, "single jobs", 0.8)
 
 
-@row("throughput", "4,000 jobs in one chain, against the array", "0.5 of its rate")
+@row("throughput", "4,000 jobs in one chain, against the array", "0.6 of its rate")
 def chain(bench: Bench) -> Outcome:
     count = bench.size(FULL, QUICK)
     folder = bench.folder()
     submit(bench, folder, "--log-dir", "logs", "--repeat", str(count), "/bin/true")
-    return _against_array(bench, Prepared(bench, folder), count, "chain", 0.5)
+    return _against_array(bench, Prepared(bench, folder), count, "chain", 0.6)
 
 
 @row("throughput", "the array with output to the console, against log files", "0.6 of its rate")
