@@ -145,7 +145,7 @@ PLANTED: dict[str, tuple[str, Patch, Plan]] = {
         plan(
             job(on="north"),
             job(8, on="north"),
-            job(2, (FIRST, "ok"), on="north"),
+            *(job(2, (FIRST, "ok"), on="north") for _ in range(6)),
             at={0.5: Wait(THIRD, 60.0)},
             seconds=3.0,
         ),
