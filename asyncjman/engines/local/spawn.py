@@ -58,14 +58,18 @@ def spawn(
 
 
 def _refuse_odd(log: str) -> None:
-    """Raise OSError for a log that is there and not a regular file: to open a pipe would wait for its reader."""
+    """Raise OSError for a log that is there and no regular file: to open a pipe waits for its reader."""
     try:
         mode = os.lstat(log).st_mode
     except OSError:
         return  # not there: made by the start, which also finds what else is in the way
     if not stat.S_ISREG(mode):
         what = (
-            "a symbolic link" if stat.S_ISLNK(mode) else "a folder" if stat.S_ISDIR(mode) else "not a regular file"
+            "a symbolic link"
+            if stat.S_ISLNK(mode)
+            else "a folder"
+            if stat.S_ISDIR(mode)
+            else "not a regular file"
         )
         raise OSError(errno.ELOOP, f"can't write the log {log}: it is {what}")
 
