@@ -69,6 +69,7 @@ class Clusters:
             some = [run for run in site.runs() if chance.random() < 0.5]
             for run in some:
                 run.is_hidden = True
+                run.is_denied = run.is_denied or run.is_dying
             site.loop.call_later(one.seconds, _show, some)
         if one.what in ("rough", "lag"):
             site.loop.call_later(one.seconds, self._end, one)

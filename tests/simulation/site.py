@@ -55,6 +55,9 @@ class Run:
     is_dying: bool = False
     is_hidden: bool = False
     """Whether the queue forgets to list it."""
+    is_denied: bool = False
+    """Whether it did so while it deleted it. That is believed: to wait for more than the cluster's word would
+    make each stop take as long."""
     work: asyncio.Task[None] | None = None
 
     @property
@@ -137,6 +140,7 @@ class Site:
                 self._end(run, "deleted")
             else:
                 run.is_dying = True
+                run.is_denied = run.is_hidden
                 self.loop.call_later(self.world.chance.random() * 3, self.kill, run, "deleted")
 
     def rows(self) -> list[tuple[Any, ...]]:

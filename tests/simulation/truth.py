@@ -72,7 +72,7 @@ class Truth:
             view[key[0]].tasks.get(key[1]) == "stopped" for view in self._oracle.views_since(STARTING_SECONDS)
         ):
             self._world.violated(f"{name} starts, but was stopped")
-        others = [one for one in self._clusters.in_flight() if one is not run and not _is_denied(one)]
+        others = [one for one in self._clusters.in_flight() if one is not run and not one.is_denied]
         in_flight = [one.key for one in others] + [one.key for one in self._machine.running.values()]
         if key in in_flight:
             self._world.violated(f"{name} runs twice at once")
@@ -216,7 +216,7 @@ class Truth:
         """Check that nothing runs of what was stopped, and was confirmed to be."""
         for run in self._clusters.in_flight():
             meant = run.key[0] == job_id and (not tasks or run.key[1] in tasks)
-            if meant and run.command_since is not None and run.command_since < begun and not _is_denied(run):
+            if meant and run.command_since is not None and run.command_since < begun and not run.is_denied:
                 self._world.violated(f"{run.name} was stopped, and runs on")
 
     def nothing_is_left(self) -> None:
@@ -231,14 +231,6 @@ class Truth:
                 end = self.ends.get((job.id, task, row.attempt if row else 1))
                 if end == "success" and status == "failure":
                     self._world.violated(f"{job.id}.{task} is a failure, but ended with success")
-
-
-def _is_denied(run: Run) -> bool:
-    """Tell whether a cluster that was told to end a task says that it has it no more, though it has.
-
-    It is believed: to wait for more than its word would make each stop take as long.
-    """
-    return run.is_hidden and run.is_dying
 
 
 def _as_stored(job: JobView) -> Mapping[int, str]:
