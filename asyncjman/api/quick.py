@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from asyncjman.api.reader import JobReader
 from asyncjman.store import errands
-from asyncjman.store.readnow import ReadNow, at_once
+from asyncjman.store.immediate import at_once
+from asyncjman.store.readnow import ReadNow
 
 TYPE_CHECKING = False  # the typing module is not loaded for it
 if TYPE_CHECKING:

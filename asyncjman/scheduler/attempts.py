@@ -22,7 +22,7 @@ from asyncjman.model.status import Status
 from asyncjman.runtime import SYSTEM, Runtime
 from asyncjman.scheduler.job_state import JobState
 from asyncjman.store.claims import Claim
-from asyncjman.store.completion import completed
+from asyncjman.store.immediate import at_once
 
 STOPPED = "stopped"
 RETRY_SECONDS = 0.1
@@ -106,7 +106,7 @@ class Attempts:
         if self._trouble.done():
             return
         try:
-            for seen in completed(self._engine.poll((), 0.0)).seen:
+            for seen in at_once(self._engine.poll((), 0.0)).seen:
                 self._take_in(seen)
         except BaseException as error:
             self._trouble.set_exception(error)

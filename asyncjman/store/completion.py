@@ -1,4 +1,4 @@
-"""Carrying something out to its end: although the waiting task is cancelled, or at once."""
+"""Awaiting something to its end although the waiting task is cancelled."""
 
 from __future__ import annotations
 
@@ -41,14 +41,3 @@ async def _out_of_reach(task: asyncio.Task[Any]) -> None:
         while not task.done():
             with suppress(asyncio.CancelledError):
                 await asyncio.wait([task])
-
-
-def completed(work: Coroutine[Any, Any, T]) -> T:
-    """Return the result of a coroutine that waits for nothing."""
-    try:
-        work.send(None)
-    except StopIteration as ended:
-        result: T = ended.value
-        return result
-    work.close()
-    raise RuntimeError("what is to be there at once awaited something else")

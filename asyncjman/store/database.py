@@ -19,12 +19,13 @@ import aiosqlite
 from asyncjman.runtime import SYSTEM, Runtime
 from asyncjman.store import home
 from asyncjman.store.authority import OWNER, Authority
-from asyncjman.store.completion import completed, to_completion
+from asyncjman.store.completion import to_completion
 from asyncjman.store.connecting import Identity
 from asyncjman.store.driver import Opened, in_its_thread, open_connection
 from asyncjman.store.file import identity
 from asyncjman.store.folderlock import deleting
 from asyncjman.store.home import Home
+from asyncjman.store.immediate import at_once
 from asyncjman.store.opening import translated
 from asyncjman.store.removing import remove_file
 from asyncjman.store.transaction import AtOnce, Transaction, View
@@ -326,7 +327,7 @@ class Database(Reader):
             if not self._begin_here(connection):
                 return None
             tx = AtOnce(self.path, connection, self.runtime)
-            result = completed(work(tx))
+            result = at_once(work(tx))
             self._commit_here(tx, quiet, connection)
         except BaseException:
             if connection.in_transaction:

@@ -1,6 +1,6 @@
 """Reading a database at once: for commands that only look, and are to answer before an event loop is there.
 
-The queries are the store's own. They are coroutines, which ``at_once`` runs: here none of them ever waits.
+The queries are the store's own. They are coroutines that ``immediate.at_once`` runs: here none of them waits.
 """
 
 from __future__ import annotations
@@ -12,11 +12,9 @@ from asyncjman.store.opening import open_as_it_is
 TYPE_CHECKING = False  # the typing module takes as long as opening the file
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import AsyncIterator, Coroutine, Iterable
+    from collections.abc import AsyncIterator, Iterable
     from pathlib import Path
-    from typing import Any, TypeVar
-
-    T = TypeVar("T")
+    from typing import Any
 
 
 class ReadNow:
@@ -41,13 +39,3 @@ class ReadNow:
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[ReadNow]:
         yield self
-
-
-def at_once(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine that has nothing to wait for to its end."""
-    try:
-        work.send(None)
-    except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
-    work.close()
-    raise AssertionError(f"{work} waits")
