@@ -41,7 +41,7 @@ async def test_it_may_wait_for_nothing_else(database: Database) -> None:
         await _two(tx)
         await asyncio.sleep(0)
 
-    with pytest.raises(RuntimeError, match="awaited something else"):
+    with pytest.raises(RuntimeError, match="waits, and is to be there at once"):
         await database.carry_out(waits)
     assert await jobs.count(database) == 0
 
