@@ -30,7 +30,7 @@ from asyncjman.model.selection import Selection
 from asyncjman.model.status import FINISHED, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from asyncjman.api.manager import JobManager
     from asyncjman.api.resubmission import Resubmitted
@@ -113,7 +113,9 @@ def resubmit_command(
                 why = "left by --no-dependents" if no_dependents else "other jobs that it waits for failed"
                 say(f"job {format_ids(skipped)} stays skipped: {why}")
             elif not done:
-                await _say_why(globals_, manager, chosen, statuses)
+                filters = {"--cause": cause, "--where": where, "--failure": failure}
+                given = [name for name, value in filters.items() if value]
+                await _say_why(globals_, manager, chosen, statuses, given)
 
     asyncio.run(resubmit())
 
@@ -135,9 +137,13 @@ def _print(one: Resubmitted) -> None:
 
 
 async def _say_why(
-    globals_: Globals, manager: JobManager, selection: Selection, wanted: Collection[Status]
+    globals_: Globals,
+    manager: JobManager,
+    selection: Selection,
+    wanted: Collection[Status],
+    filters: Sequence[str],
 ) -> None:
-    """Say what there is of these jobs, or tasks, and which option takes it."""
+    """Say what there is of these jobs, or tasks, and which option takes it, or leaves it."""
     from collections import Counter
 
     found: Counter[Status] = Counter()
@@ -158,4 +164,6 @@ async def _say_why(
     hint = f"{' and '.join(options)} {'take' if len(options) > 1 else 'takes'} these too" if options else ""
     if found.keys() & (FINISHED - {Status.SUCCESS, *wanted}):
         hint = "--failed-only leaves these"
+    elif filters:
+        hint = f"{' and '.join(filters)} {'leave' if len(filters) > 1 else 'leaves'} these"
     say(f"nothing to re-submit: {states}{f' ({hint})' if hint else ''}")

@@ -23,7 +23,14 @@ def differences(before: JobSpec, after: JobSpec) -> list[str]:
         words.append(_retries(after.retry))
     limits = [one.array.throttle if one.array is not None else None for one in (before, after)]
     if limits[0] != limits[1]:
-        words.append("any number of tasks at a time" if limits[1] is None else f"{limits[1]} tasks at a time")
+        most = (
+            "any number of tasks"
+            if limits[1] is None
+            else "1 task"
+            if limits[1] == 1
+            else f"{limits[1]} tasks"
+        )
+        words.append(f"{most} at a time")
     words += [
         f"{key}={value}" for key, value in after.environment.items() if before.environment.get(key) != value
     ]
