@@ -25,7 +25,7 @@ from tests.faults.syscalls import (
 )
 from tests.faults.tools import LONG, Figures, assert_one_line, assert_sound, left_in, query
 
-SHORT = 6  # kills of each command, in the short form
+SHORT = 4  # kills of each command, in the short form
 
 pytestmark = pytest.mark.timeout(3600 if LONG else 300)
 

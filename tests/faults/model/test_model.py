@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(
     not Path("/proc/uptime").exists() or shutil.which("flock") is None, reason="needs /proc and flock(1)"
 )
 ROOT = Path(__file__).parents[3]
-SECONDS = 3.0
+SECONDS = 2.0
 SEEDS = [1, 8, 12, random.SystemRandom().randrange(1000, 10**6)]
 LONG_SECONDS = 60.0
 ALL_SECONDS = 2 * float(os.environ.get("JMAN_TORTURE_SECONDS", "600"))
