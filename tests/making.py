@@ -14,7 +14,8 @@ from asyncjman.api.submission import store
 from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import Job, JobSpec
-from asyncjman.store import jobs, runners
+from asyncjman.model.status import Status
+from asyncjman.store import intents, jobs, runners
 from asyncjman.store.database import Database
 from asyncjman.store.migrate import migrate
 
@@ -41,6 +42,19 @@ async def stored(manager: JobManager, spec: JobSpec) -> Job:
     found: list[Job] = []
     await store(manager.session.writer(), spec, found.extend)
     return found[0]
+
+
+async def launched(
+    database: Database, job_id: int, token: str, status: Status, native_id: str | None
+) -> None:
+    """Store that a cluster has a job as ``native_id``; None: the intent alone."""
+    async with database.transaction() as tx:
+        intent = await intents.insert(
+            tx, job_id=job_id, engine="sge", token=token, now=1.0, host="here", pid=1, task_map=[]
+        )
+        assert intent is not None
+        if native_id is not None:
+            await intents.sent(tx, intent, native_id, status)
 
 
 async def add_runner(database: Database, token: str = "token") -> int:

@@ -15,9 +15,9 @@ from asyncjman.model.array import ArraySpec
 from asyncjman.model.status import Status
 from asyncjman.scheduler.observed import store
 from asyncjman.scheduler.watching import situation
-from asyncjman.store import intents, jobs
+from asyncjman.store import jobs
 from asyncjman.store.database import Database
-from tests.making import add_jobs, spec_of
+from tests.making import add_jobs, launched, spec_of
 
 TOKEN = "ab" * 7
 
@@ -32,12 +32,7 @@ async def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     monkeypatch.setattr("asyncjman.api.deletion.stop_elsewhere", stop_elsewhere)
     database = await Database.open(tmp_path / "jobs.sql3", create=True)
     await add_jobs(database, replace(spec_of(), engine="sge", array=ArraySpec.parse("1-2")))
-    async with database.transaction() as tx:
-        intent = await intents.insert(
-            tx, job_id=1, engine="sge", token=TOKEN, now=1.0, host="here", pid=1, task_map=[]
-        )
-        assert intent is not None
-        await intents.sent(tx, intent, "17", Status.QUEUED)
+    await launched(database, 1, TOKEN, Status.QUEUED, "17")
     yield database
     await database.close()
 

@@ -10,9 +10,9 @@ from asyncjman.model.array import ArraySpec
 from asyncjman.model.status import Status
 from asyncjman.scheduler.observed import store
 from asyncjman.scheduler.watching import situation
-from asyncjman.store import array_index, intents, tasks
+from asyncjman.store import array_index, tasks
 from asyncjman.store.database import Database
-from tests.making import add_jobs, spec_of
+from tests.making import add_jobs, launched, spec_of
 
 TOKEN = "ab" * 7
 
@@ -21,12 +21,7 @@ async def test_a_task_that_was_deleted_meanwhile_does_not_come_back(tmp_path: Pa
     """A poll saw it running; it had no row, so that only the job's array tells that it is gone."""
     database = await Database.open(tmp_path / "jobs.sql3", create=True)
     await add_jobs(database, replace(spec_of(), engine="sge", array=ArraySpec.parse("1-3")))
-    async with database.transaction() as tx:
-        intent = await intents.insert(
-            tx, job_id=1, engine="sge", token=TOKEN, now=1.0, host="here", pid=1, task_map=[]
-        )
-        assert intent is not None
-        await intents.sent(tx, intent, "17", Status.QUEUED)
+    await launched(database, 1, TOKEN, Status.QUEUED, "17")
     found = await situation(database, "sge")
     seen = [Observation(TOKEN, Ref(1, 2, 1), Saw.RUNNING, 2.0, started_at=2.0)]
     async with database.transaction() as tx:

@@ -15,7 +15,7 @@ from asyncjman.model.status import Status
 from asyncjman.scheduler.resolving import resolve_dependents
 from asyncjman.store import intents, jobs, submissions, transitions
 from asyncjman.store.database import Database
-from tests.making import add_jobs, spec_of
+from tests.making import add_jobs, launched, spec_of
 from tests.store.test_transitions import ended
 
 
@@ -33,13 +33,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 async def send(database: Database, job_id: int, status: Status, native_id: str | None = "17") -> None:
-    async with database.transaction() as tx:
-        intent = await intents.insert(
-            tx, job_id=job_id, engine="sge", token="ab" * 7, now=1.0, host="here", pid=1, task_map=[]
-        )
-        assert intent is not None
-        if native_id is not None:
-            await intents.sent(tx, intent, native_id, status)
+    await launched(database, job_id, "ab" * 7, status, native_id)
 
 
 async def fail(database: Database, *task_ids: int) -> None:
