@@ -24,7 +24,8 @@ STEPS = {
     "executing": {"queued", "waiting", "submitted", "success", "failure", "stopped", "skipped"},
     # a record that comes late
     "failure": {"submitted", "waiting", "success", "stopped", "skipped"},
-    "success": {"submitted", "waiting"},
+    # submitted again, and skipped at once where its dependencies say so now
+    "success": {"submitted", "waiting", "skipped"},
     "stopped": {"submitted", "waiting", "skipped"},
     "skipped": {"submitted", "waiting"},
 }
