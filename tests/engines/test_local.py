@@ -7,8 +7,9 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import psutil
 import pytest
 
 from asyncjman.engines.base import Launched, LaunchRequest, Observation, Ref, Saw, Target, Why
-from asyncjman.engines.local import LocalEngine
+from asyncjman.engines.local import LocalEngine, clib
+from asyncjman.engines.local.spawn import prepared
 from asyncjman.model.failure import Cause
 from asyncjman.model.job import PLAIN_TASK, JobSpec
 from asyncjman.system.logs import log_start
@@ -132,10 +134,12 @@ async def runner() -> AsyncIterator[Runner]:
     await one.engine.close()
 
 
-# a process is started one way in the folder of this process, another way elsewhere
-@pytest.fixture(params=["here", "elsewhere"])
+# a process is started one way with the C library, another way where that has not what is needed
+@pytest.fixture(params=["here", "elsewhere", "otherwise"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path if request.param == "here" else "/")
+    if request.param == "otherwise":
+        monkeypatch.setattr(clib, "IS_THERE", False)
     return tmp_path
 
 
@@ -215,6 +219,92 @@ async def test_environment_folder_and_input(runner: Runner, folder: Path) -> Non
     assert runner.text(1).endswith(b"b c\xff'\n")
     await runner.run(sys.executable, "-c", program, folder=folder, A="x")
     assert runner.text(1).endswith(f"x the token {folder} ''\n".encode())
+
+
+@pytest.mark.parametrize(
+    ("argv", "variables"),
+    [(("printf", "a\0b"), {}), (("a\0b",), {}), (("true",), {"A": "a\0b"}), (("true",), {"A=B": "c"})],
+)
+async def test_what_no_process_can_be_given(
+    runner: Runner, folder: Path, argv: tuple[str, ...], variables: dict[str, str]
+) -> None:
+    with pytest.raises(NotStarted, match=r"can't start|command not found"):
+        await runner.run(*argv, folder=folder, **variables)
+
+
+async def test_the_event_loop_goes_on_while_a_process_starts(
+    runner: Runner, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_start = threading.Event()
+    hold_up(monkeypatch, may_start)
+    slow = asyncio.ensure_future(runner.launch("true", folder=folder))
+    other = asyncio.ensure_future(runner.launch("true", folder=folder))
+    await asyncio.wait([slow, other], timeout=0)
+    assert not slow.done() and not other.done()
+    may_start.set()
+    assert {await slow, await other} == {(await runner.next()).native_id, (await runner.next()).native_id}
+
+
+async def test_a_start_that_nobody_waits_for_any_more_is_undone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = Runner()
+    await runner.open()
+    may_start = threading.Event()
+    started = hold_up(monkeypatch, may_start)
+    launch = asyncio.ensure_future(runner.launch("sleep", "1000", folder=folder))
+    await asyncio.wait([launch], timeout=0)
+    launch.cancel()
+    await asyncio.wait([launch])
+    closing = asyncio.ensure_future(runner.engine.close())
+    await asyncio.wait([closing], timeout=0)
+    assert not closing.done()
+    may_start.set()
+    async with asyncio.timeout(LIMIT):
+        await closing
+    assert len(started) == 1 and not any(_runs(pid) for pid in started)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_start_that_is_cancelled_as_it_comes(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    began: list[int] = []
+    begin = LocalEngine._on_spawned
+
+    def on_spawned(engine: LocalEngine, process: Any, pid: int) -> None:
+        begin(engine, process, pid)
+        began.append(pid)
+        if when == "before":  # who waits is to be woken
+            launch.cancel()
+        else:
+            asyncio.get_running_loop().call_soon(launch.cancel)
+
+    monkeypatch.setattr(LocalEngine, "_on_spawned", on_spawned)
+    launch = asyncio.ensure_future(runner.launch("sleep", "1000"))
+    with pytest.raises(asyncio.CancelledError):
+        await launch
+    async with asyncio.timeout(LIMIT):
+        await runner.engine.close()
+    assert len(began) == 1 and not _runs(began[0])
+
+
+def hold_up(monkeypatch: pytest.MonkeyPatch, may_start: threading.Event) -> list[int]:
+    """Have no process start before the event; return a list of those that have."""
+    started: list[int] = []
+
+    def held_up(*args: Any) -> Callable[[], int]:
+        start = prepared(*args)
+
+        def late() -> int:
+            may_start.wait(LIMIT)
+            started.append(start())
+            return started[-1]
+
+        return late
+
+    monkeypatch.setattr("asyncjman.engines.local.engine.prepared", held_up)
+    return started
 
 
 @pytest.mark.parametrize("argument", ["", " ", "'\"$HOME`", "a\nb", "\udcff", "--help", "*"])

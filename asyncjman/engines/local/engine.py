@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 
 from asyncjman import worker
@@ -36,16 +35,16 @@ from asyncjman.engines.local.console import LinePipe
 from asyncjman.engines.local.ending import TERM_SECONDS, Endings
 from asyncjman.engines.local.forks import Forks, NoTemplate
 from asyncjman.engines.local.logfiles import make_room
+from asyncjman.engines.local.process import Process
 from asyncjman.engines.local.processes import RUNNER_VARIABLE, TASK_VARIABLE, task_mark
 from asyncjman.engines.local.reap import Ended, Reaper
 from asyncjman.engines.local.results import Results
-from asyncjman.engines.local.spawn import Command, Streams, spawn
+from asyncjman.engines.local.spawn import Command, Streams, encoded, prepared
+from asyncjman.engines.local.spawner import Spawner
 from asyncjman.engines.local.warm import Warm
-from asyncjman.model.failure import KEPT_BYTES, Cause
 from asyncjman.model.job import JobSpec
-from asyncjman.model.signals import signal_name
 from asyncjman.system.environment import job_environment, task_environment
-from asyncjman.system.logs import logs_from, read_end
+from asyncjman.system.logs import logs_from
 
 EXIT_NOT_STARTED = 127
 """What a shell says of a command that it can't start."""
@@ -53,28 +52,6 @@ _EXHAUSTED = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 """No process or file descriptor is left: one will be when a task, or another program, ends."""
 _KNOWN_JOBS = 64
 """Of so many jobs the variables are kept."""
-
-
-@dataclass(slots=True, eq=False)
-class _Process:
-    """What runs of one attempt."""
-
-    token: str
-    ref: Ref
-    mark: str
-    time_limit: float | None
-    error_log: str | None
-    pipes: tuple[LinePipe, ...] = ()
-    limit: asyncio.TimerHandle | None = None
-    timed_out: bool = False
-    result: str | None = None
-    """Where it was forked: the file with what it gave back. It tells how it ended if who could is gone."""
-    is_left: bool = False
-    """Whether the start was cancelled before it was known to be made."""
-    is_announced: bool = True
-    """Whether the scheduler knows of its start."""
-    ended: Ended | None = None
-    """Its end, where that came before."""
 
 
 class LocalEngine(Defaults):
@@ -94,12 +71,14 @@ class LocalEngine(Defaults):
         self._output = output or _to_console
         self._token = token
         self._inherited = inherited
-        self._base = dict(os.environ)
-        self._forks = Forks(self._base)
+        environment = dict(os.environ)
+        self._base = encoded(environment)
+        self._spawner = Spawner()
+        self._forks = Forks(environment)
         self._warm = Warm(self._forks)
         self._host = socket.gethostname()
         self._reaper = Reaper()
-        self._running: dict[int, _Process] = {}
+        self._running: dict[int, Process] = {}
         self._endings = Endings(token, self._on_gone)
         self._held: dict[int, Observation] = {}
         """Ends of tasks of which something still runs."""
@@ -116,6 +95,7 @@ class LocalEngine(Defaults):
 
     async def close(self) -> None:
         """Wait until no process of a cancelled task is left; those that don't end are killed."""
+        await self._spawner.close()
         await self._endings.wait()
         await self._warm.close()
         await self._forks.close()
@@ -176,7 +156,7 @@ class LocalEngine(Defaults):
         spec = request.spec
         command = Command(spec.argv(ref.task_id), spec.exec_dir)
         logs = logs_from(request.logs, ref.job_id, ref.task_id) if request.logs is not None else None
-        process = _Process(request.token, ref, task_mark(*ref), request.time_limit, logs[1] if logs else None)
+        process = Process(request.token, ref, task_mark(*ref), request.time_limit, logs[1] if logs else None)
         variables = task_environment(spec, *ref, self._of_job(spec, ref.job_id))
         variables[RUNNER_VARIABLE] = self._token
         variables[TASK_VARIABLE] = process.mark
@@ -192,14 +172,18 @@ class LocalEngine(Defaults):
             if self._forks.can_run(command.argv, spec.environment):
                 with suppress(NoTemplate):
                     return await self._fork(process, command, streams, variables, inherited)
-            pid = self._spawn(command, streams, {**self._base, **variables}, inherited, ref.attempt)
+            try:
+                return await self._spawn(process, command, streams, variables, inherited)
+            except FileNotFoundError:
+                if logs is None:
+                    raise
+                # the log folder may have been removed meanwhile
+                make_room(spec.exec_dir, logs, ref.attempt, set())
+                return await self._spawn(process, command, streams, variables, inherited)
         except BaseException:
             if not process.is_left:
-                _abandon(process)
+                process.abandon()
             raise
-        self._begin(process, pid)
-        self._reaper.watch(pid, partial(self._on_end, process))
-        return pid
 
     def _of_job(self, spec: JobSpec, job_id: int) -> dict[str, str]:
         """Return the variables that are the same for all tasks of a job."""
@@ -210,7 +194,7 @@ class LocalEngine(Defaults):
             known = self._jobs[job_id] = spec, job_environment(spec, job_id)
         return known[1]
 
-    def _begin(self, process: _Process, pid: int) -> None:
+    def _begin(self, process: Process, pid: int) -> None:
         """Mind a process that runs now."""
         self._running[pid] = process
         for pipe in process.pipes:
@@ -218,26 +202,36 @@ class LocalEngine(Defaults):
         if process.time_limit is not None:
             process.limit = self._loop.call_later(process.time_limit, self._time_out, pid, process)
 
-    def _spawn(
+    async def _spawn(
         self,
+        process: Process,
         command: Command,
         streams: Streams,
-        environment: dict[str, str],
+        variables: dict[str, str],
         inherited: Sequence[int],
-        attempt: int,
     ) -> int:
+        started = self._spawner.start(
+            prepared(command, streams, self._base, variables, inherited),
+            on_start=partial(self._on_spawned, process),
+            on_left=partial(self._end_left, process),
+        )
         try:
-            return spawn(command, streams, environment, inherited)
-        except FileNotFoundError:
-            if isinstance(streams.stdout, int):
-                raise
-            # the log folder may have been removed meanwhile
-            make_room(command.exec_dir, (streams.stdout, str(streams.stderr)), attempt, set())
-            return spawn(command, streams, environment, inherited)
+            pid = await started
+        except asyncio.CancelledError:
+            process.is_left = True
+            if not started.cancelled():  # it had just come to its end
+                self._end_left(process, None if started.exception() else started.result())
+            raise
+        self._announce(process, pid)
+        return pid
+
+    def _on_spawned(self, process: Process, pid: int) -> None:
+        self._begin(process, pid)
+        self._reaper.watch(pid, partial(self._on_end, process))
 
     async def _fork(
         self,
-        process: _Process,
+        process: Process,
         command: Command,
         streams: Streams,
         variables: dict[str, str],
@@ -245,7 +239,6 @@ class LocalEngine(Defaults):
     ) -> int:
         """Start a function job as a fork. Raises NoTemplate where it is to be spawned, as all others are."""
         process.result = worker.result_path(command.argv[len(worker.COMMAND)], variables)
-        process.is_announced = False
         try:
             forks = self._warm if command.argv[-1] == worker.WARM else self._forks
             started = forks.ask(
@@ -259,25 +252,31 @@ class LocalEngine(Defaults):
             pid = await asyncio.shield(started)
         except asyncio.CancelledError:
             process.is_left = True
-            started.add_done_callback(lambda started: self._end_left(process, started))
+            started.add_done_callback(
+                lambda started: self._end_left(process, None if started.exception() else started.result())
+            )
             raise
         except NoTemplate:
-            process.result, process.is_announced = None, True
+            process.result = None
             raise
+        self._announce(process, pid)
+        return pid
+
+    def _announce(self, process: Process, pid: int) -> None:
+        """Take note that the scheduler knows of a start; tell of the end now, where that came before."""
         process.is_announced = True
         if process.ended is not None:
             self._loop.call_soon(self._on_end, process, pid, process.ended)
-        return pid
 
-    def _end_left(self, process: _Process, started: asyncio.Future[int]) -> None:
-        """End a process that nobody waits for any more."""
+    def _end_left(self, process: Process, pid: int | None) -> None:
+        """End a process that nobody waits for any more, if it was started."""
         process.is_announced = True
-        if started.exception() is not None:
-            _abandon(process)
+        if pid is None:
+            process.abandon()
         elif process.ended is not None:
-            self._on_end(process, started.result(), process.ended)
+            self._on_end(process, pid, process.ended)
         else:
-            self._end(started.result(), process, 0.0)
+            self._end(pid, process, 0.0)
 
     def _pipes(self, ref: Ref) -> tuple[LinePipe, LinePipe]:
         show = partial(self._show, ref)
@@ -296,17 +295,17 @@ class LocalEngine(Defaults):
 
     # -- ending ------------------------------------------------------------------------------------
 
-    def _time_out(self, pid: int, process: _Process) -> None:
+    def _time_out(self, pid: int, process: Process) -> None:
         process.timed_out = True
         self._end(pid, process, TERM_SECONDS)
 
-    def _end(self, pid: int, process: _Process | None, seconds: float) -> None:
+    def _end(self, pid: int, process: Process | None, seconds: float) -> None:
         # of one that has ended already, and is not announced, the number may be another's
         if process is not None and self._running.get(pid) is process and process.ended is None:
             self._warm.retire(pid)
             self._endings.ask(pid, process.mark, seconds=seconds)
 
-    def _on_end(self, process: _Process, pid: int, ended: Ended) -> None:
+    def _on_end(self, process: Process, pid: int, ended: Ended) -> None:
         if not process.is_announced:
             process.ended = ended
             return
@@ -320,8 +319,8 @@ class LocalEngine(Defaults):
             process.limit.cancel()
         for pipe in process.pipes:
             pipe.finish()
-        cause, reason = _why(process, ended)
-        errors = _errors_of(process) if cause is not None else b""
+        cause, reason = process.why(ended)
+        errors = process.errors() if cause is not None else b""
         seen = Observation(
             process.token,
             process.ref,
@@ -348,33 +347,6 @@ class LocalEngine(Defaults):
     def _tell(self, seen: Observation) -> None:
         self._seen.append(seen)
         self._wake()
-
-
-def _errors_of(process: _Process) -> bytes:
-    """Return the end of what an attempt wrote to standard error."""
-    if process.error_log is None:
-        return process.pipes[1].end[-KEPT_BYTES:]
-    return read_end(process.error_log, KEPT_BYTES)
-
-
-def _abandon(process: _Process) -> None:
-    for pipe in process.pipes:
-        pipe.abandon()
-
-
-def _why(process: _Process, ended: Ended) -> tuple[Cause | None, str | None]:
-    """Return why an attempt failed, in a word and in words; None where it did not."""
-    if process.timed_out:
-        return Cause.TIMEOUT, f"timed out after {process.time_limit:g} s"
-    if ended.signal is not None:
-        return Cause.SIGNAL, f"killed by {signal_name(ended.signal)}"
-    if ended.exit_status is None and process.result:
-        return Cause.EXIT, "its exit status is not known: the process that it was forked from was ended"
-    if ended.exit_status is None:
-        return Cause.EXIT, "its exit status was taken by another part of this program"
-    if ended.exit_status:
-        return Cause.EXIT, f"exit status {ended.exit_status}"
-    return None, None
 
 
 def _to_console(ref: Ref, stream: int, lines: bytes) -> None:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import signal
 import stat
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
+
+from asyncjman.engines.local import clib
 
 # a link in place of a log may lead to a file that isn't ours to write
 _LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
 _LOG_MODE = 0o666
-# Python ignores these; programs expect the default
-_RESTORED_SIGNALS = [signal.SIGPIPE, signal.SIGXFSZ]
 
 
 class Command(NamedTuple):
@@ -33,28 +33,55 @@ class Streams(NamedTuple):
     stderr: str | int
 
 
-def spawn(
-    command: Command, streams: Streams, environment: Mapping[str, str], inherited: Sequence[int] = ()
-) -> int:
-    """Start a process and return its pid, which is also its process group.
+Variables = dict[str, bytes]
+"""The environment as a process gets it: NAME=value, by name."""
 
-    It inherits the descriptors ``inherited``, beside its input and its output, and no other one.
-    Raises OSError whose ``strerror`` says what is in the way.
+
+def encoded(environment: Mapping[str, str]) -> Variables:
+    """Return variables as a process gets them. Raises ValueError for a name that none can have."""
+    found = {}
+    for name, value in environment.items():
+        if not name or "=" in name:
+            raise ValueError(f"illegal name of an environment variable: {name!r}")
+        found[name] = os.fsencode(f"{name}={value}")
+    return found
+
+
+def prepared(
+    command: Command,
+    streams: Streams,
+    base: Variables,
+    variables: Mapping[str, str],
+    inherited: Sequence[int] = (),
+) -> Callable[[], int]:
+    """Return what starts a process, from any thread, and gives its pid, which is also its process group.
+
+    Its environment is ``base`` with ``variables``. It inherits the descriptors ``inherited``, beside its
+    input and its output, and no other one. Here and there OSError is raised, whose ``strerror`` says what is
+    in the way.
     """
-    program = _program(command, environment)
-    for stream in (streams.stdout, streams.stderr):
-        if isinstance(stream, str):
-            _refuse_odd(stream)
     try:
-        if hasattr(os, "posix_spawn") and _is_here(command.exec_dir):
-            pid = _posix_spawn(program, command, streams, environment, inherited)
+        environment = {**base, **encoded(variables)}
+        program = _program(command, environment)
+        for stream in (streams.stdout, streams.stderr):
+            if isinstance(stream, str):
+                _refuse_odd(stream)
+        if clib.IS_THERE:
+            start: Callable[[], int] = _spawn(program, command, streams, environment, inherited)
         else:
-            pid = _popen(program, command, streams, environment, inherited)
-    except ValueError as error:  # a NUL, which no process can be given
-        raise OSError(errno.EINVAL, f"can't start {command.argv[0]!r}: {error}") from error
+            start = partial(_popen, program, command, streams, environment, inherited)
+    except ValueError as error:
+        raise _impossible(error, command) from error
+    return partial(_started, start, command, streams)
+
+
+def _started(start: Callable[[], int], command: Command, streams: Streams) -> int:
+    try:
+        return start()
+    except ValueError as error:
+        raise _impossible(error, command) from error
     except OSError as error:
         raise _explained(error, command, streams) from error
-    return pid
 
 
 def _refuse_odd(log: str) -> None:
@@ -74,33 +101,30 @@ def _refuse_odd(log: str) -> None:
         raise OSError(errno.ELOOP, f"can't write the log {log}: it is {what}")
 
 
-def _posix_spawn(
-    program: str, command: Command, streams: Streams, environment: Mapping[str, str], inherited: Sequence[int]
-) -> int:
-    actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
-        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
-    ]
+def _spawn(
+    program: str, command: Command, streams: Streams, environment: Variables, inherited: Sequence[int]
+) -> clib.Spawn:
+    spawn = clib.Spawn(
+        os.fsencode(program),
+        [os.fsencode(word) for word in command.argv],
+        environment.values(),
+        os.fsencode(command.exec_dir),
+    )
+    spawn.open(0, os.fsencode(os.devnull), os.O_RDONLY, 0)
     for number, stream in ((1, streams.stdout), (2, streams.stderr)):
         if isinstance(stream, int):
-            actions.append((os.POSIX_SPAWN_DUP2, stream, number))
+            spawn.copy(stream, number)
         else:
-            actions.append((os.POSIX_SPAWN_OPEN, number, stream, _LOG_FLAGS, _LOG_MODE))
+            spawn.open(number, os.fsencode(stream), _LOG_FLAGS, _LOG_MODE)
     # onto other numbers: not every C library makes one inheritable that is copied onto itself
     other = max(inherited, default=0) + 1
     for number, descriptor in enumerate(inherited):
-        actions.append((os.POSIX_SPAWN_DUP2, descriptor, other + number))
-    return os.posix_spawn(
-        program,
-        command.argv,
-        environment,
-        file_actions=actions,
-        setsid=True,
-        setsigdef=_RESTORED_SIGNALS,
-    )
+        spawn.copy(descriptor, other + number)
+    return spawn
 
 
 def _popen(
-    program: str, command: Command, streams: Streams, environment: Mapping[str, str], inherited: Sequence[int]
+    program: str, command: Command, streams: Streams, environment: Variables, inherited: Sequence[int]
 ) -> int:
     opened: list[int] = []
 
@@ -115,7 +139,7 @@ def _popen(
             command.argv,
             executable=program,
             cwd=command.exec_dir,
-            env=environment,
+            env=dict(variable.split(b"=", 1) for variable in environment.values()),
             stdin=subprocess.DEVNULL,
             stdout=descriptor(streams.stdout),
             stderr=descriptor(streams.stderr),
@@ -130,23 +154,20 @@ def _popen(
     return process.pid
 
 
-def _program(command: Command, environment: Mapping[str, str]) -> str:
+def _program(command: Command, environment: Variables) -> str:
     name = command.argv[0]
     if "/" in name:
         return name
-    path = environment.get("PATH", os.defpath)
+    path = os.fsdecode(environment.get("PATH", b"")).partition("=")[2] or os.defpath
     found = shutil.which(name, path=path)
     if found is None:
         raise FileNotFoundError(errno.ENOENT, f"command not found: {name}")
     return str(Path(found).absolute())
 
 
-def _is_here(folder: str) -> bool:
-    """Tell whether ``folder`` is the current one: posix_spawn(3) can't change it."""
-    try:
-        return os.getcwd() == folder  # noqa: PTH109 - on the hot path
-    except OSError:
-        return False
+def _impossible(error: ValueError, command: Command) -> OSError:
+    """Return the error of what no process can be given, as a NUL."""
+    return OSError(errno.EINVAL, f"can't start {command.argv[0]!r}: {error}")
 
 
 def _explained(error: OSError, command: Command, streams: Streams) -> OSError:

@@ -1,0 +1,113 @@
+"""posix_spawn(3) as the C library has it.
+
+Python's own call keeps all its threads waiting until the new process runs its program, which takes as long as
+other programs have the processors. This one lets them go on. It can also change the folder.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Iterable, Sequence
+
+_SETSIGDEF, _SETSID = 0x04, 0x80
+"""POSIX_SPAWN_ of <spawn.h>, the same in glibc and musl."""
+_ROOM = 1024
+"""Bytes for each of their structures: the largest takes 336."""
+# Python ignores these; programs expect the default
+_RESTORED_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ)
+
+
+def _library(kind: type[ctypes.CDLL]) -> ctypes.CDLL | None:
+    if sys.platform != "linux":  # the numbers are others
+        return None
+    library = kind(None)
+    # glibc 2.29, musl 1.1.24: these know POSIX_SPAWN_SETSID, too
+    return library if hasattr(library, "posix_spawn_file_actions_addchdir_np") else None
+
+
+# what takes a moment keeps the interpreter: to let go of it, and to get it again, would take longer
+_quick = _library(ctypes.PyDLL)
+_slow = _library(ctypes.CDLL)
+IS_THERE = _quick is not None
+"""Whether ``Spawn`` works on this system."""
+
+
+def _attributes() -> ctypes.Array[ctypes.c_char]:
+    attributes, signals = ctypes.create_string_buffer(_ROOM), ctypes.create_string_buffer(_ROOM)
+    if _quick is not None:
+        _quick.sigemptyset(signals)
+        for number in _RESTORED_SIGNALS:
+            _quick.sigaddset(signals, ctypes.c_int(number))
+        _quick.posix_spawnattr_init(attributes)
+        _quick.posix_spawnattr_setsigdefault(attributes, signals)
+        _quick.posix_spawnattr_setflags(attributes, ctypes.c_short(_SETSIGDEF | _SETSID))
+    return attributes
+
+
+_ATTRIBUTES = _attributes()
+
+
+class Spawn:
+    """A process to be started, in a session of its own; called once, from any thread."""
+
+    def __init__(
+        self, program: bytes, argv: Sequence[bytes], environment: Iterable[bytes], folder: bytes
+    ) -> None:
+        """``environment`` has NAME=value. Raises ValueError for a NUL, which no process can be given."""
+        variables = tuple(environment)
+        if any(b"\0" in word for word in (program, folder, *argv, *variables)):
+            raise ValueError("embedded null byte")
+        self._program = program
+        self._argv = _array(argv)
+        self._environment = _array(variables)
+        assert _quick is not None
+        self._library = _quick
+        self._actions = ctypes.create_string_buffer(_ROOM)
+        self._check(_quick.posix_spawn_file_actions_init(self._actions))
+        self._folder = folder
+
+    def __del__(self) -> None:
+        if hasattr(self, "_folder"):
+            self._library.posix_spawn_file_actions_destroy(self._actions)
+
+    def open(self, descriptor: int, path: bytes, flags: int, mode: int) -> None:
+        """Have a file opened there as this descriptor. Raises ValueError for a NUL."""
+        if b"\0" in path:
+            raise ValueError("embedded null byte")
+        self._check(
+            self._library.posix_spawn_file_actions_addopen(
+                self._actions, ctypes.c_int(descriptor), path, ctypes.c_int(flags), ctypes.c_uint(mode)
+            )
+        )
+
+    def copy(self, descriptor: int, other: int) -> None:
+        """Have ``descriptor`` of this process there as ``other``."""
+        self._check(
+            self._library.posix_spawn_file_actions_adddup2(
+                self._actions, ctypes.c_int(descriptor), ctypes.c_int(other)
+            )
+        )
+
+    def __call__(self) -> int:
+        """Start it and return its pid. Raises OSError."""
+        assert _slow is not None
+        self._check(self._library.posix_spawn_file_actions_addchdir_np(self._actions, self._folder))
+        pid = ctypes.c_int()
+        self._check(
+            _slow.posix_spawn(
+                ctypes.byref(pid), self._program, self._actions, _ATTRIBUTES, self._argv, self._environment
+            )
+        )
+        return pid.value
+
+    @staticmethod
+    def _check(number: int) -> None:
+        if number:
+            raise OSError(number, os.strerror(number))
+
+
+def _array(words: Sequence[bytes]) -> ctypes.Array[ctypes.c_char_p]:
+    return (ctypes.c_char_p * (len(words) + 1))(*words)

@@ -1,0 +1,98 @@
+"""Threads that start processes: a start takes as long as others have the processors, or as the disk needs."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import SimpleQueue
+
+MOST_THREADS = 4
+
+
+@dataclass(slots=True, eq=False)
+class _Start:
+    """A start that was asked for."""
+
+    call: Callable[[], int]
+    on_start: Callable[[int], None]
+    on_left: Callable[[int | None], None]
+    future: asyncio.Future[int]
+    pid: int | None = None
+    error: BaseException | None = None
+
+    def carry_out(self) -> None:
+        try:
+            self.pid = self.call()
+        except BaseException as error:
+            self.error = error
+
+
+class Spawner:
+    """Starts processes beside the event loop, in the order in which that was asked for."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[_Start | None] = SimpleQueue()
+        self._threads = 0
+        self._under_way = 0
+        self._is_idle = asyncio.Event()
+
+    def start(
+        self,
+        call: Callable[[], int],
+        *,
+        on_start: Callable[[int], None],
+        on_left: Callable[[int | None], None],
+    ) -> asyncio.Future[int]:
+        """Have ``call`` called in a thread; return what waits for its result, a pid, or its error.
+
+        ``on_start`` is given the pid before that. Where the future is cancelled, it is called all the same;
+        ``on_left`` is then given the pid, or None where it failed.
+        """
+        loop = asyncio.get_running_loop()
+        start = _Start(call, on_start, on_left, loop.create_future())
+        self._under_way += 1
+        self._is_idle.clear()
+        if self._threads < min(self._under_way, MOST_THREADS):
+            with suppress(RuntimeError):  # as many threads as there may be
+                threading.Thread(target=self._work, args=(loop,), daemon=True).start()
+                self._threads += 1
+        if self._threads:
+            self._queue.put(start)
+        else:
+            start.carry_out()
+            self._take_in(start)
+        return start.future
+
+    async def close(self) -> None:
+        """Wait until all that was asked for has started, or has failed to."""
+        if self._under_way:
+            await self._is_idle.wait()
+        for _ in range(self._threads):
+            self._queue.put(None)
+        self._threads = 0
+
+    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
+        while (start := self._queue.get()) is not None:
+            start.carry_out()
+            with suppress(RuntimeError):  # the loop is closed: nobody waits
+                loop.call_soon_threadsafe(self._take_in, start)
+            del start  # nothing of it stays until the next one comes
+
+    def _take_in(self, start: _Start) -> None:
+        self._under_way -= 1
+        try:
+            if start.pid is not None:
+                start.on_start(start.pid)
+        except BaseException as error:  # nobody may wait for ever
+            start.error = error
+        if start.future.cancelled():
+            start.on_left(start.pid)
+        elif start.error is not None:
+            start.future.set_exception(start.error)
+        elif start.pid is not None:
+            start.future.set_result(start.pid)
+        if not self._under_way:
+            self._is_idle.set()
