@@ -77,38 +77,41 @@ class Starter:
         self._feed.waiting += attempt.job in self._waiting
 
     async def _start_all(self, job: JobState, queue: deque[Attempt]) -> None:
-        """Start the claimed tasks of a job, one by one, as its dependencies and the slots let them."""
+        """Give the claimed tasks of a job a slot, one by one, as its dependencies and the slots let them."""
+        assert self._tasks is not None
         try:
             while queue:
-                await self._start(job, queue[0])
+                attempt = queue[0]
+                if attempt.earlier is not None:
+                    await attempt.earlier.until_over()
+                    attempt.earlier = None
+                await self._await_dependencies(job, attempt)
+                await self.slots.acquire()
                 queue.popleft()
+                # a start may take a while: the next one does not wait for it
+                self._tasks.create_task(self._start(job, attempt))
         finally:
             del self._queues[job]
 
     async def _start(self, job: JobState, attempt: Attempt) -> None:
-        """Start a claimed task in a slot, which it has until it ends; or end or release it unstarted."""
-        if attempt.earlier is not None:
-            await attempt.earlier.until_over()
-            attempt.earlier = None
-        while True:
-            await self._await_dependencies(job, attempt)
-            await self.slots.acquire()
-            runs = False
-            try:
-                await self._look_around(job)
-                said = self._workload.verdict(job, attempt.claim.task_id)
-                if self._stopping.is_set() or attempt.key in self._attempts.to_stop:
-                    return self._ends.drop(attempt, Status.STOPPED, STOPPED)
-                if said is Verdict.SKIP:
-                    return self._ends.drop(attempt, Status.SKIPPED, job.skip_reason)
-                if said is Verdict.GO:
-                    runs = await self._launch(job, attempt)
-                    return None
-            finally:
-                if not runs:
-                    self.slots.release()
-            if not self._workload.is_next(job):
-                return self._ends.release(attempt)
+        """Start a task in the slot that it was given: it has that until it ends. Or end or release it."""
+        runs = False
+        try:
+            await self._look_around(job)
+            said = self._workload.verdict(job, attempt.claim.task_id)
+            if self._stopping.is_set() or attempt.key in self._attempts.to_stop:
+                return self._ends.drop(attempt, Status.STOPPED, STOPPED)
+            if said is Verdict.SKIP:
+                return self._ends.drop(attempt, Status.SKIPPED, job.skip_reason)
+            if said is Verdict.GO:
+                runs = await self._launch(job, attempt)
+                return None
+        finally:
+            if not runs:
+                self.slots.release()
+        if self._workload.is_next(job):
+            return self.enqueue(attempt)  # it waits once more
+        return self._ends.release(attempt)
 
     async def _look_around(self, job: JobState) -> None:
         """Take in what is new; all that is skipped by it is stored then, or not skipped after all."""
@@ -147,8 +150,6 @@ class Starter:
         """Start an attempt; tell whether it runs now."""
         spec = job.spec
         assert spec is not None
-        self._feed.dropped()
-        self._feed.started()
         request = LaunchRequest(
             token=self._token,
             job_id=job.id,
@@ -159,6 +160,9 @@ class Starter:
             logs=log_start(spec) if self._options.log_files else None,
         )
         ended = await self._attempts.launch(attempt, request, self._recorder.task_started)
+        # until now it counts as one that is still to run: nobody may think that all is over
+        self._feed.dropped()
+        self._feed.started()
         if ended is not None:
             self._ends.end_attempt(attempt, ended)
         return ended is None
