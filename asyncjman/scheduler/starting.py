@@ -1,6 +1,6 @@
 """Starting claimed tasks: dependencies awaited, then a slot.
 
-A job of which tasks are claimed has one coroutine, which waits for both. An attempt that runs has none.
+A job of which tasks are claimed has one coroutine that waits for both. An attempt that runs has none.
 """
 
 from __future__ import annotations
@@ -71,27 +71,29 @@ class Starter:
         queue = self._queues.get(attempt.job)
         if queue is None:
             queue = self._queues[attempt.job] = deque([attempt])
-            self._tasks.create_task(self._start_all(attempt.job, queue))
+            self._tasks.create_task(self._start_next(attempt.job, queue))
             return
         queue.append(attempt)
         self._feed.waiting += attempt.job in self._waiting
 
-    async def _start_all(self, job: JobState, queue: deque[Attempt]) -> None:
-        """Give the claimed tasks of a job a slot, one by one, as its dependencies and the slots let them."""
+    async def _start_next(self, job: JobState, queue: deque[Attempt]) -> None:
+        """Start the first claimed task of a job, once its dependencies and the slots let it.
+
+        The next one waits from then on, in a coroutine of its own: a start may take a while.
+        """
         assert self._tasks is not None
-        try:
-            while queue:
-                attempt = queue[0]
-                if attempt.earlier is not None:
-                    await attempt.earlier.until_over()
-                    attempt.earlier = None
-                await self._await_dependencies(job, attempt)
-                await self.slots.acquire()
-                queue.popleft()
-                # a start may take a while: the next one does not wait for it
-                self._tasks.create_task(self._start(job, attempt))
-        finally:
+        attempt = queue[0]
+        if attempt.earlier is not None:
+            await attempt.earlier.until_over()
+            attempt.earlier = None
+        await self._await_dependencies(job, attempt)
+        await self.slots.acquire()
+        queue.popleft()
+        if queue:
+            self._tasks.create_task(self._start_next(job, queue))
+        else:
             del self._queues[job]
+        await self._start(job, attempt)
 
     async def _start(self, job: JobState, attempt: Attempt) -> None:
         """Start a task in the slot that it was given: it has that until it ends. Or end or release it."""
