@@ -11,7 +11,7 @@ from asyncjman.model.failure import KEPT_BYTES, Cause
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
 from asyncjman.store.database import Reader, Transaction
-from asyncjman.store.rows import text, untext
+from asyncjman.store.texts import text, untext
 
 if TYPE_CHECKING:
     from asyncjman.model.signature import Signature

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from asyncjman.ownership import user_name
 from asyncjman.store.authority import Authority
-from asyncjman.store.rows import text, untext
+from asyncjman.store.texts import text, untext
 
 TYPE_CHECKING = False  # the typing module is not loaded for it
 if TYPE_CHECKING:

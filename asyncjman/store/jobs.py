@@ -17,10 +17,9 @@ from asyncjman.store.rows import (
     job_of,
     status_of,
     task_of,
-    text,
-    untext,
 )
 from asyncjman.store.spec_rows import SPEC_COLUMNS, spec_of, spec_values, unreadable_spec
+from asyncjman.store.texts import text, untext
 
 TYPE_CHECKING = False  # neither the typing module nor what waits is loaded for it
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import Any
 from asyncjman.model.progress import FailedTask, RunningTask
 from asyncjman.model.status import Status
 from asyncjman.store.database import View
-from asyncjman.store.rows import status_of, untext
+from asyncjman.store.rows import status_of
+from asyncjman.store.texts import untext
 
 MOST_JOBS = 200
 """So many jobs of a kind (active, open, latest) are shown at most."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from asyncjman.model.ids import parse_ids
 from asyncjman.model.job import PLAIN_TASK
 from asyncjman.model.selection import format_ids
-from asyncjman.store.rows import text, token_of, untext
+from asyncjman.store.rows import token_of
+from asyncjman.store.texts import text, untext
 
 TYPE_CHECKING = False  # what waits is not loaded for it
 if TYPE_CHECKING:

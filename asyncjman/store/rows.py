@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 
 from asyncjman.errors import UnreadableJob, UsageError
 from asyncjman.model.job import Job, JobSpec, Task
 from asyncjman.model.status import Status, roll_up
+from asyncjman.store.texts import text, untext
 
 TYPE_CHECKING = False  # the typing module is not loaded for it
 if TYPE_CHECKING:
@@ -79,21 +79,6 @@ def token_of(word: str, job_id: int | None = None, *, spec: bool = False) -> str
     if not isinstance(word, str) or not re.fullmatch(r"[0-9a-f]*", word, re.ASCII):
         raise UnreadableJob(f"token is {shown(word)}", job_id, spec=spec)
     return word
-
-
-def text(value: str | None) -> str | bytes | None:
-    """Return a value for a TEXT column: bytes that are not UTF-8 (surrogates, PEP 383) as a BLOB."""
-    if value is None or value.isascii():
-        return value
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return os.fsencode(value)
-    return value
-
-
-def untext(value: str | bytes | None) -> str | None:
-    return os.fsdecode(value) if isinstance(value, bytes) else value
 
 
 def array_of(value: str | None, job_id: int) -> ArraySpec | None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from asyncjman.store.claims import UNCLAIMED
 from asyncjman.store.database import Reader, Transaction, View
 from asyncjman.store.jobs import REVISION
-from asyncjman.store.rows import TASK_COLUMNS, text, untext
+from asyncjman.store.rows import TASK_COLUMNS
+from asyncjman.store.texts import text, untext
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from asyncjman.model.graph import Dependency
 from asyncjman.model.status import FINISHED, Status, roll_up
-from asyncjman.store.rows import dependency_of, status_of, untext
+from asyncjman.store.rows import dependency_of, status_of
+from asyncjman.store.texts import untext
 
 TYPE_CHECKING = False  # what waits is not loaded for it
 if TYPE_CHECKING:

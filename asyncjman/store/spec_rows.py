@@ -9,7 +9,8 @@ from functools import lru_cache
 
 from asyncjman.errors import UnreadableJob
 from asyncjman.model.job import JobSpec
-from asyncjman.store.rows import INVALID, parsed_array, shown, text, token_of, untext
+from asyncjman.store.rows import INVALID, parsed_array, shown, token_of
+from asyncjman.store.texts import text, untext
 
 TYPE_CHECKING = False  # the typing module is not loaded for it
 if TYPE_CHECKING:
