@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 TYPE_CHECKING = False  # the typing module takes as long as all of ours that is loaded here
 if TYPE_CHECKING:
@@ -81,14 +80,18 @@ _FITS: dict[str, Fits] = {
 """Which words may follow the first value of a repeatable option, by what the option takes."""
 
 
-@dataclass(frozen=True, slots=True)
 class Takes:
-    """What follows an option."""
+    """What follows an option.
 
-    value: bool
-    """Whether the next word is its value."""
-    more: Fits | None
-    """Which words after that one are values, too: gridtk took several after one option."""
+    ``value``: whether the next word is its value. ``more``: which words after that one are values, too:
+    gridtk took several after one option.
+    """
+
+    __slots__ = ("more", "value")
+
+    def __init__(self, value: bool, more: Fits | None) -> None:
+        self.value = value
+        self.more = more
 
 
 Options = Mapping[str, Takes]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 TYPE_CHECKING = False  # the typing module is not loaded for it
@@ -12,15 +11,16 @@ if TYPE_CHECKING:
     from asyncjman.model.status import Status
 
 
-@dataclass(frozen=True, slots=True)
 class Globals:
-    """The options before the command."""
+    """The options before the command; ``cluster`` is the batch system that was named."""
 
-    database: Path
-    local: bool
-    verbose: int
-    cluster: str | None = None
-    """The batch system that was named."""
+    __slots__ = ("cluster", "database", "local", "verbose")
+
+    def __init__(self, database: Path, local: bool, verbose: int, cluster: str | None = None) -> None:
+        self.database = database
+        self.local = local
+        self.verbose = verbose
+        self.cluster = cluster
 
     def selection(
         self,

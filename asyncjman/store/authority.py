@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 
 from asyncjman.errors import DatabaseProblem, NotOwner
@@ -22,16 +21,21 @@ _ANOTHER_ONE = "name one of your own with --database"
 _YOURS_ALONE = "jman take-over makes it yours alone, with all that waits stopped"
 
 
-@dataclass(frozen=True, slots=True)
 class Authority:
-    """What this user may do with a database: all, or, where ``against`` says why not, only read it."""
+    """What this user may do with a database: all, or, where ``against`` says why not, only read it.
 
-    against: str | None = None
-    advice: str = ""
-    owner: str = ""
-    """The name of the user to whom the file belongs."""
-    is_foreign: bool = False
-    """Whether it belongs to another user."""
+    ``owner`` is the name of the user to whom the file belongs; ``is_foreign``: it belongs to another user.
+    """
+
+    __slots__ = ("advice", "against", "is_foreign", "owner")
+
+    def __init__(
+        self, against: str | None = None, advice: str = "", owner: str = "", *, is_foreign: bool = False
+    ) -> None:
+        self.against = against
+        self.advice = advice
+        self.owner = owner
+        self.is_foreign = is_foreign
 
     @property
     def is_owner(self) -> bool:

@@ -10,7 +10,6 @@ import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from asyncjman.ownership import user_name
@@ -28,30 +27,40 @@ SELECT = f"SELECT {_COLUMNS} FROM home"
 _SIGNED = 1 << 63
 
 
-@dataclass(frozen=True, slots=True)
 class Home:
     """What is known of a database file."""
 
-    uid: int
-    inode: int
-    volume: int
-    path: str
-    machine: str
+    __slots__ = ("inode", "machine", "path", "uid", "volume")
+
+    def __init__(self, uid: int, inode: int, volume: int, path: str, machine: str) -> None:
+        self.uid = uid
+        self.inode = inode
+        self.volume = volume
+        self.path = path
+        self.machine = machine
 
     @classmethod
-    def of(cls, real: Path) -> Home:
-        """Look at a file; ``real`` has no links in it."""
+    def of(cls, real: Path, *, path: Path | None = None) -> Home:
+        """Look at a file; ``real`` has no links in it. ``path``: where it will be."""
         found = real.stat()
-        return cls(_outer_uid(found.st_uid), _signed(found.st_ino), _volume(real), str(real), _machine())
+        uid, inode = _outer_uid(found.st_uid), _signed(found.st_ino)
+        return cls(uid, inode, _volume(real), str(path or real), _machine())
+
+    @property
+    def values(self) -> tuple[int, int, int, str, str]:
+        """Return all of it, in the order of its columns."""
+        return self.uid, self.inode, self.volume, self.path, self.machine
 
     def is_of(self, other: Home) -> bool:
+        """Tell whether this is the same file of the same user."""
+        return self.uid == other.uid and self.is_same_file(other)
+
+    def is_same_file(self, other: Home) -> bool:
         """Tell whether this is the same file, perhaps moved, or put back in place from a copy of it.
 
         Of inode, file system, path and machine none is enough alone: inodes are used again and are few on a
         new file system; paths are the same on many machines.
         """
-        if self.uid != other.uid:
-            return False
         if self.path == other.path:
             return self.machine == other.machine or self.inode == other.inode
         return self.inode == other.inode and self.volume == other.volume
@@ -72,10 +81,10 @@ def stored(connection: sqlite3.Connection) -> Home | None:
 
 def statements(home: Home) -> list[tuple[str, tuple[object, ...]]]:
     """Return what has the database say of itself that it is this file."""
-    values = (home.uid, home.inode, home.volume, text(home.path), home.machine)
+    uid, inode, volume, path, machine = home.values
     return [
         ("DELETE FROM home", ()),
-        (f"INSERT INTO home ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)", values),
+        (f"INSERT INTO home ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)", (uid, inode, volume, text(path), machine)),
     ]
 
 

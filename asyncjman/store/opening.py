@@ -10,7 +10,6 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from asyncjman.errors import DamagedDatabase, DatabaseProblem
@@ -35,17 +34,17 @@ BUSY_SECONDS = 30.0
 _GRIDTK_TABLES = {"Job", "ArrayJob"}
 
 
-@dataclass(slots=True)
 class Found:
     """What a connection is to."""
 
-    identity: Identity | None = None
-    """The file; None for nothing but memory."""
-    authority: Authority = OWNER
-    moved_to: Home | None = None
-    """Where the file is now, where the database says that it is elsewhere."""
-    copied: tuple[Mark, float] | None = None
-    """For a copy in private: of what it is one, and how many seconds that took."""
+    def __init__(self, authority: Authority = OWNER) -> None:
+        self.identity: Identity | None = None
+        """The file; None for nothing but memory."""
+        self.authority = authority
+        self.moved_to: Home | None = None
+        """Where the file is now, where the database says that it is elsewhere."""
+        self.copied: tuple[Mark, float] | None = None
+        """For a copy in private: of what it is one, and how many seconds that took."""
 
 
 def open_file(path: Path, *, create: bool, found: Found) -> sqlite3.Connection:
@@ -129,7 +128,7 @@ def _open_own(path: Path, found: Found, *, as_it_is: bool = False) -> sqlite3.Co
                 if not found.authority.is_owner:
                     connection.close()
                     return None
-                found.moved_to = here if said != here else None
+                found.moved_to = here if said is None or said.values != here.values else None
             if as_it_is and (version < latest_version() or not _has_journal_mode(connection, path)):
                 connection.close()
                 return None

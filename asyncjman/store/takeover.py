@@ -10,7 +10,6 @@ import os
 import sqlite3
 import stat
 from contextlib import closing, suppress
-from dataclasses import replace
 from pathlib import Path
 
 from asyncjman.errors import DatabaseProblem
@@ -30,7 +29,7 @@ async def is_copy(reader: Reader) -> bool:
     real = real_path(reader.path)
     said = home.of_rows(await reader.fetch(home.SELECT))
     here = Home.of(real)
-    return said is not None and not replace(said, uid=here.uid).is_of(here)
+    return said is not None and not said.is_same_file(here)
 
 
 async def take_over(reader: Reader) -> list[int]:
@@ -46,7 +45,7 @@ async def take_over(reader: Reader) -> list[int]:
         try:
             async with database.transaction() as tx:
                 stopped = await _stop_all(tx)
-                for sql, values in home.statements(replace(Home.of(fresh), path=str(real))):
+                for sql, values in home.statements(Home.of(fresh, path=real)):
                     await tx.execute(sql, values)
         finally:
             await database.close()
