@@ -17,6 +17,7 @@ from asyncjman.scheduler.resolving import end_and_resolve, end_tasks_and_resolve
 from asyncjman.scheduler.stopping import stop_elsewhere, stop_in, unconfirmed, until_stopped
 from asyncjman.store import array_index, jobs, removals, schedule, tasks
 from asyncjman.store.database import Database, Transaction
+from asyncjman.store.latest import latest_ids
 from asyncjman.system.logs import log_start, spool_folder
 
 
@@ -175,7 +176,7 @@ async def _delete(tx: Transaction, deleted: Sequence[_Planned], waiting: Mapping
     for one in whole:
         if others := waiting.get(one.job.id):
             await _tell_dependents(tx, one, others)
-    if whole and not await jobs.latest_ids(tx, 1):
+    if whole and not await latest_ids(tx, 1):
         await removals.add_database(tx)
 
 

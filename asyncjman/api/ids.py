@@ -13,6 +13,7 @@ from asyncjman.model.ids import Latest, Named, Numbers, Space, Word, str_of
 from asyncjman.model.job import PLAIN_TASK, Job
 from asyncjman.model.selection import Selection, format_ids, ranges_of
 from asyncjman.store import jobs
+from asyncjman.store.latest import latest_ids
 
 TYPE_CHECKING = False  # neither the typing module nor what waits is loaded for it
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ async def _meant(database: Source, names: Names, word: Word) -> Sequence[range]:
     """Return the ids of the jobs that a word means; () where it means none."""
     match word.target:
         case Latest(back):
-            ids = await jobs.latest_ids(database, back + 1)
+            ids = await latest_ids(database, back + 1)
             return ranges_of(ids[back:])
         case Named(pattern):
             return ranges_of(await names.find(pattern))

@@ -31,12 +31,7 @@ class QuickReader(JobReader):
         or removed. Errors are raised as they come: the ``JobManager`` tells them as they are to be told.
         """
         source = ReadNow.open(path)
-        if source is None:
-            return None
-        if at_once(errands.removes(source)):
-            source.close()
-            return None
-        return cls(path, source)
+        return None if source is None else cls(path, source)
 
     def close(self) -> None:
         self._source.close()

@@ -139,10 +139,6 @@ class JobReader:
         """Return those of these jobs that are there."""
         return await jobs.get(self.source, job_ids)
 
-    async def latest(self, count: int) -> list[Job]:
-        """Return the latest jobs, the last one first."""
-        return (await self.read(await jobs.latest_ids(self.source, count)))[::-1]
-
     def tasks(
         self, job: Job, only: Sequence[int] = (), wanted: TaskFilter | None = None
     ) -> AsyncIterator[Task]:

@@ -2,6 +2,8 @@
 
 Only what is plain is answered here: a few options, a database that just has to be read, one page of jobs. For
 all else, errors included, ``answer`` prints nothing and gives None, and the command runs the usual way.
+What is loaded for it has no dataclasses where a plain class is as short: making one takes a millisecond, and
+the module takes ten.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import sys
 from pathlib import Path
 
 from asyncjman.cli.argv import TAKE_JOBS, find_command
-from asyncjman.cli.complete import found, plain_word
+from asyncjman.cli.complete import plain_word
 from asyncjman.errors import EXIT_DONE
 from asyncjman.suspension import unsuspended
 
@@ -101,15 +103,10 @@ def _completed(name: str | None, before: Sequence[str]) -> str | None:
         return None
     if any(word.startswith("-") for word in (*before[at:], incomplete)):
         return None
-    from asyncjman.api.quick import QuickReader, at_once
+    from asyncjman.api.completing import words_now
 
-    reader = QuickReader.open(_globals(before[:at]).database.expanduser())
-    if reader is None:
-        return None
-    try:
-        return "\n".join(word for word, _ in at_once(found(reader, incomplete))) + "\n"
-    finally:
-        reader.close()
+    words = words_now(_globals(before[:at]).database.expanduser(), incomplete)
+    return None if words is None else "\n".join(words) + "\n"
 
 
 async def _text(reader: Any, query: Query) -> str:

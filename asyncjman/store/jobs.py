@@ -180,11 +180,6 @@ async def get(source: Source, job_ids: Iterable[int], *, unreadable_too: bool = 
         return await _jobs_of(view, rows, unreadable_too=unreadable_too)
 
 
-async def latest_ids(source: Source, count: int) -> list[int]:
-    """Return the ids of the latest jobs."""
-    return [row[0] for row in await source.fetch("SELECT id FROM job ORDER BY id DESC LIMIT ?", (count,))]
-
-
 async def specs(database: Source, job_ids: Iterable[int]) -> dict[int, JobSpec]:
     """Return what was asked for, by job id (without the dependencies)."""
     rows = await database.fetch(

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 
+from asyncjman.store.errands import removes
+from asyncjman.store.immediate import at_once
 from asyncjman.store.opening import open_as_it_is
 
 TYPE_CHECKING = False  # the typing module takes as long as opening the file
@@ -28,7 +30,13 @@ class ReadNow:
     def open(cls, path: Path) -> ReadNow | None:
         """Open a database of this user's; None where more is to be done than to read it."""
         connection = open_as_it_is(path)
-        return None if connection is None else cls(connection)
+        if connection is None:
+            return None
+        source = cls(connection)
+        if at_once(removes(source)):
+            source.close()
+            return None
+        return source
 
     def close(self) -> None:
         self._connection.close()
