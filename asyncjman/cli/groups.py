@@ -1,11 +1,17 @@
-"""Groups of options that commands share: a parameter that is a class of values is an option per field."""
+"""Groups of options that commands share: a parameter that is a ``Group`` is an option per attribute."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import MISSING, fields, is_dataclass
 from inspect import Parameter, Signature, signature
 from typing import Any, get_type_hints
+
+
+class Group:
+    """Options that belong together: each annotated attribute is one, its value the default."""
+
+    def __init__(self, **values: Any) -> None:
+        vars(self).update(values)
 
 
 def with_groups(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -14,20 +20,18 @@ def with_groups(command: Callable[..., Any]) -> Callable[..., Any]:
     groups: dict[str, tuple[type[Any], list[str]]] = {}
     parameters: list[Parameter] = []
     for name, parameter in signature(command).parameters.items():
-        if is_dataclass(hints[name]):
-            defaults = {one.name: one.default for one in fields(hints[name])}
-            groups[name] = hints[name], list(defaults)
-            parameters += _options_of(hints[name], defaults)
+        hint = hints[name]
+        if isinstance(hint, type) and issubclass(hint, Group):
+            options = _options_of(hint)
+            groups[name] = hint, [one.name for one in options]
+            parameters += options
         else:
-            default = parameter.default
-            parameters.append(
-                Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=hints[name])
-            )
+            parameters.append(_option(name, parameter.default, hint))
 
     def call(**values: Any) -> Any:
         made = {
-            name: group(**{field: values.pop(field) for field in fields})
-            for name, (group, fields) in groups.items()
+            name: group(**{option: values.pop(option) for option in options})
+            for name, (group, options) in groups.items()
         }
         return command(**values, **made)
 
@@ -37,14 +41,10 @@ def with_groups(command: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _options_of(group: type[Any], defaults: dict[str, Any]) -> list[Parameter]:
+def _options_of(group: type[Group]) -> list[Parameter]:
     hints = get_type_hints(group, include_extras=True)
-    return [
-        Parameter(
-            name,
-            Parameter.KEYWORD_ONLY,
-            default=Parameter.empty if default is MISSING else default,
-            annotation=hints[name],
-        )
-        for name, default in defaults.items()
-    ]
+    return [_option(name, getattr(group, name), hint) for name, hint in hints.items()]
+
+
+def _option(name: str, default: Any, hint: Any) -> Parameter:
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=hint)

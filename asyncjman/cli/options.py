@@ -1,14 +1,14 @@
-"""Options that commands share, in groups: which jobs are meant, and what is asked for."""
+"""Options that commands share, in groups: which jobs are meant."""
 
 # not `from __future__ import annotations`: typer would compile each of them
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from asyncjman.cli.complete_ids import complete_ids
 from asyncjman.cli.globals import Globals
+from asyncjman.cli.groups import Group
 from asyncjman.model.status import Status
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ Where = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="As a JSON array of objects.")]
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(Group):
     """The jobs that are meant; all, where none is named."""
 
     ids: Annotated[
@@ -89,8 +88,7 @@ class Named:
         return selection
 
 
-@dataclass(frozen=True, slots=True)
-class Tasks:
+class Tasks(Group):
     """The tasks of one job."""
 
     array_ids: Annotated[
@@ -109,41 +107,3 @@ class Tasks:
         if sum(len(one) for one in ranges) > 10_000_000:
             raise BadSelection("--array-ids names more than ten million tasks")
         return sorted({task_id for one in ranges for task_id in one})
-
-
-@dataclass(frozen=True, slots=True)
-class Resources:
-    """What a job asks for; stored on every engine, asked for on a cluster."""
-
-    queue: Annotated[
-        str | None,
-        typer.Option("--queue", "-q", metavar="NAME", help="Cluster: the queue, or any of some: q1d,q1w."),
-    ] = None
-    memory: Annotated[
-        str | None,
-        typer.Option("--memory", "-m", metavar="SIZE", help="Cluster: memory of a slot: 4G, 500M."),
-    ] = None
-    parallel: Annotated[
-        int | None, typer.Option("--parallel", "-p", "--pe_mth", min=1, metavar="N", help="Cluster: slots.")
-    ] = None
-    gpus: Annotated[int | None, typer.Option(min=1, metavar="N", help="Cluster: GPUs of a task.")] = None
-    io_big: Annotated[
-        bool | None,
-        typer.Option("--io-big/--no-io-big", "-i/-I", help="Cluster: a host for much I/O, or not."),
-    ] = None
-    time_limit: Annotated[
-        str | None,
-        typer.Option("--time", metavar="TIME", help="Cluster: most run time: 3600, 8:0:0."),
-    ] = None
-
-    def asked(self) -> dict[str, Any]:
-        """Return what is asked for, by the names under which it is stored."""
-        asked = {
-            "queue": self.queue,
-            "memory": self.memory,
-            "slots": self.parallel,
-            "gpus": self.gpus,
-            "io_big": self.io_big,
-            "time": self.time_limit,
-        }
-        return {name: value for name, value in asked.items() if value is not None}

@@ -23,7 +23,8 @@ import typer
 
 from asyncjman.cli.context import opened, parse_where, refresh, say, say_none, task_filter
 from asyncjman.cli.globals import Globals
-from asyncjman.cli.options import Causes, Failure, Named, Resources, Where
+from asyncjman.cli.options import Causes, Failure, Named, Where
+from asyncjman.cli.resource_options import Resources
 from asyncjman.cli.resubmit_options import Changed
 from asyncjman.errors import UsageError
 from asyncjman.model.selection import Selection

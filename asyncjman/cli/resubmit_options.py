@@ -2,17 +2,17 @@
 
 # not `from __future__ import annotations`: typer would compile each of them
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from asyncjman.cli.groups import Group
 
 if TYPE_CHECKING:
     from asyncjman.api.resubmission import Changes
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
+class Changed(Group):
     """What is different from now on; what is not given stays as it was."""
 
     name: Annotated[str | None, typer.Option("--name", help="Another name.")] = None

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from asyncjman.cli.globals import Globals
-from asyncjman.cli.options import Resources
+from asyncjman.cli.resource_options import Resources
 from asyncjman.cli.submit_options import Attempts, Parts, Shown, Waits
 from asyncjman.model.job import Job, JobSpec
 

@@ -2,13 +2,13 @@
 
 # not `from __future__ import annotations`: typer would compile each of them
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from asyncjman.cli.complete_ids import complete_ids
+from asyncjman.cli.groups import Group
 from asyncjman.errors import UsageError
 from asyncjman.model.graph import Kind
 
@@ -26,8 +26,7 @@ _IDS_HELP = {
 _List = list[str] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Waits:
+class Waits(Group):
     """What the job waits for."""
 
     dependencies: Annotated[
@@ -64,8 +63,7 @@ class Waits:
         return {kind: parse_dependencies(words) for kind, words in given.items() if words}
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(Group):
     """How many tasks it has, and what differs between them."""
 
     array: Annotated[
@@ -132,8 +130,7 @@ def retry_policy(count: int, causes: Sequence[str] | None, delay: str) -> "Retry
     return Retry(count, parse_causes(causes) if causes else frozenset(Cause), parse_duration(delay))
 
 
-@dataclass(frozen=True, slots=True)
-class Attempts:
+class Attempts(Group):
     """When a task is tried again, and when it is given up."""
 
     retry: Annotated[int, typer.Option(min=0, metavar="N", help="Try a task that fails N times more.")] = 0
@@ -160,8 +157,7 @@ class Attempts:
         return None if self.timeout is None else parse_duration(self.timeout)
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(Group):
     """What is printed."""
 
     dry_run: Annotated[bool, typer.Option("--dry-run", "-z", help="Store nothing, print what would be.")] = (
