@@ -71,6 +71,8 @@ class JobCommands(JobReader):
         return await preview(database, engine, await self._waiting(spec, after))
 
     async def _waiting(self, spec: JobSpec, after: Mapping[Kind, Sequence[Word]]) -> JobSpec:
+        if not after:
+            return spec
         from asyncjman.api.ids import resolve_dependencies
 
         waits = await resolve_dependencies(self.session.database, self.path, after)

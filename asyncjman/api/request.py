@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asyncjman.api.asked import Array, Resources, array_of
 from asyncjman.api.checks import (
     dependencies_of,
     flag_of,
@@ -21,20 +20,20 @@ from asyncjman.api.checks import (
     words_of,
 )
 from asyncjman.errors import EnvironmentProblem, UsageError
-from asyncjman.model.array import ArraySpec
 from asyncjman.model.duration import Duration, time_limit_of
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import LOCAL, JobSpec
 from asyncjman.model.paths import absolute
-from asyncjman.model.resources import checked
-from asyncjman.model.retry import Retry
-from asyncjman.model.sweep import Sweep, mistyped
 from asyncjman.settings import CLUSTER_LOG_DIR, Settings, extra_options
 from asyncjman.system.logs import refuse_foreign_link
 from asyncjman.system.program import resolve
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # loaded for what is given
+    from asyncjman.api.asked import Array, Resources
     from asyncjman.api.earlier import Earlier
+    from asyncjman.model.array import ArraySpec
+    from asyncjman.model.retry import Retry
+    from asyncjman.model.sweep import Sweep
 
 SITE_EXTRA = "site_extra"
 """The resource that holds the site's own options of the command that submits."""
@@ -78,17 +77,16 @@ class JobRequest:
         log_dir, folder = path_of(self.log_dir, "log_dir"), self._folder()
         _refuse_log_dir(log_dir, folder)
         sweep = sweep_of(self.sweep)
-        array = _array_of(array_of(self.array), sweep)
+        array = _array_of(self.array, sweep)
         check = flag_of(self.check, "check") and not _has_field(command[0], sweep)
         if sweep is not None and self.check:
             _refuse_mistyped(command, sweep)
         interpreter, words = resolve(tuple(command), folder, check=check)
-        queue = text_of(self.queue, "queue")
         spec = JobSpec(
             command=words,
             interpreter=interpreter,
             name=text_of(self.name, "name") or "",
-            resources=checked({"queue": queue, **resources_of(self.resources)}),
+            resources=self._resources(),
             exec_dir=str(folder),
             log_dir=log_dir,
             environment=variables_of(self.environment),
@@ -108,6 +106,14 @@ class JobRequest:
         if not folder.is_dir():
             raise UsageError(f"the folder {given} (--exec-dir) does not exist")
         return folder
+
+    def _resources(self) -> dict[str, Any]:
+        queue = text_of(self.queue, "queue")
+        if queue is None and self.resources is None:
+            return {}
+        from asyncjman.model.resources import checked
+
+        return checked({"queue": queue, **resources_of(self.resources)})
 
     def _dependencies(self) -> tuple[Dependency, ...]:
         return dependencies_of(
@@ -172,7 +178,13 @@ def _refuse_log_dir(log_dir: str | None, folder: Path) -> None:
         raise EnvironmentProblem(error.strerror) from error
 
 
-def _array_of(array: str | ArraySpec | None, sweep: Sweep | None) -> ArraySpec | None:
+def _array_of(asked: Array | None, sweep: Sweep | None) -> ArraySpec | None:
+    if asked is None and sweep is None:
+        return None
+    from asyncjman.api.asked import array_of
+    from asyncjman.model.array import ArraySpec
+
+    array = array_of(asked)
     if sweep is not None:
         return array_of_sweep(sweep, None if array is None else str(array))
     return ArraySpec.parse(array) if isinstance(array, str) else array
@@ -185,10 +197,14 @@ def array_of_sweep(sweep: Sweep, array: str | None) -> ArraySpec:
     """
     if array is not None and not array.startswith("%"):
         raise UsageError("a sweep makes its own array: give only how many at a time, as in --array %4")
+    from asyncjman.model.array import ArraySpec
+
     return ArraySpec.parse(f"1-{len(sweep)}{array or ''}")
 
 
 def _refuse_mistyped(command: Sequence[str], sweep: Sweep) -> None:
+    from asyncjman.model.sweep import mistyped
+
     if found := mistyped(command, [name for name, _ in sweep.columns]):
         word, name = found
         raise UsageError(

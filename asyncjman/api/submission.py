@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from asyncjman.errors import BadDependency, UsageError
-from asyncjman.model.array import ArraySpec
 from asyncjman.model.duration import time_limit_of
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import Job, JobSpec
@@ -133,6 +132,8 @@ def _check_pair(spec: JobSpec, other_id: int, other: str | None) -> None:
     if spec.array is None or other is None:
         which = "this job" if spec.array is None else f"job {other_id}"
         raise BadDependency(f"--after-corr {other_id} is between two arrays, but {which} has no array")
+    from asyncjman.model.array import ArraySpec
+
     others = ArraySpec.parse(other)
     unpaired = next((task_id for task_id in spec.array if task_id not in others), None)
     if unpaired is not None:

@@ -95,14 +95,15 @@ def submit_command(
     settings = load(Path.cwd(), profile=profile)
     engine = LOCAL if globals_.local else cluster_of(globals_.cluster or settings.cluster)
     asked = resources.asked()
-    extra = None if sge_extra_args is None else split_options(sge_extra_args)
+    if sge_extra_args is not None:
+        asked["extra"] = split_options(sge_extra_args)
     request = JobRequest(
         command=[*FROM_FILE_COMMAND] if parts.from_file else words,
         name=name,
         exec_dir=exec_dir,
         log_dir=log_dir,
         queue=asked.pop("queue", None),
-        resources={**asked, "extra": extra},
+        resources=asked or None,
         environment=parse_environment(environment or ()),
         array=parts.array,
         stop_on_failure=stop_on_failure,

@@ -52,14 +52,16 @@ class Waits(Group):
 
     def words(self) -> Mapping[Kind, "Sequence[Word]"]:
         """Return the words that name jobs. Raises BadSelection for what can't be read."""
-        from asyncjman.model.ids import parse_dependencies
-
         given = {
             Kind.ANY: self.dependencies,
             Kind.OK: self.after_ok,
             Kind.NOTOK: self.after_notok,
             Kind.CORR: self.after_corr,
         }
+        if not any(given.values()):
+            return {}
+        from asyncjman.model.ids import parse_dependencies
+
         return {kind: parse_dependencies(words) for kind, words in given.items() if words}
 
 

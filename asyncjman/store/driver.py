@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,12 +17,12 @@ _CHUNK = 64
 """How many rows aiosqlite hands over at a time, which is its own default."""
 
 
-@dataclass(frozen=True, slots=True)
 class Opened:
     """A connection, and what it is to."""
 
-    connection: aiosqlite.Connection
-    found: Found
+    def __init__(self, connection: aiosqlite.Connection, found: Found) -> None:
+        self.connection = connection
+        self.found = found
 
 
 async def open_connection(path: Path, *, create: bool) -> Opened:
