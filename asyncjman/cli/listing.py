@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
-from asyncjman.model.selection import TaskFilter
 from asyncjman.render.jobs import Details
 
 TYPE_CHECKING = False  # the typing module is not loaded for it
@@ -14,7 +12,7 @@ if TYPE_CHECKING:
     from asyncjman.api.reader import JobReader
     from asyncjman.cli.globals import Globals
     from asyncjman.model.job import Job
-    from asyncjman.model.selection import Selection
+    from asyncjman.model.selection import Selection, TaskFilter
     from asyncjman.model.status import Status
     from asyncjman.render.jobs import JobTable
 
@@ -22,17 +20,27 @@ PAGE = 500
 """Columns are as wide as the widest cell so far: of fewer jobs than this, of all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """Which jobs and tasks are meant, and how they are shown."""
 
-    selection: Selection
-    where: Mapping[str, str]
-    failure: str | None
-    wanted: TaskFilter
-    details: Details
-    ids_only: bool
-    as_json: bool
+    def __init__(
+        self,
+        *,
+        selection: Selection,
+        where: Mapping[str, str],
+        failure: str | None,
+        wanted: TaskFilter,
+        details: Details,
+        ids_only: bool,
+        as_json: bool,
+    ) -> None:
+        self.selection = selection
+        self.where = where
+        self.failure = failure
+        self.wanted = wanted
+        self.details = details
+        self.ids_only = ids_only
+        self.as_json = as_json
 
     @property
     def is_table(self) -> bool:

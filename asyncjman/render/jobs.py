@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from asyncjman.model.job import Job, Task
 from asyncjman.model.status import FINISHED, Status
@@ -41,14 +40,14 @@ _ID, _STATUS, _COUNTS, _NAME, _REASON, _ARGUMENTS = 0, 3, 4, 14, 16, 17
 _INDENT = "        "
 
 
-@dataclass(frozen=True, slots=True)
 class Details:
     """What is asked for besides the usual columns."""
 
-    times: bool = False
-    dependencies: bool = False
-    long: bool = False
-    tasks: bool = False
+    def __init__(self, *, times: bool, dependencies: bool, long: bool, tasks: bool) -> None:
+        self.times = times
+        self.dependencies = dependencies
+        self.long = long
+        self.tasks = tasks
 
 
 class JobTable:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 _GAP = "  "
 _MIN_WIDTH = 3
 
 
-@dataclass(frozen=True, slots=True)
 class Column:
     """A column's title and side, and the least width that it should be cut to.
 
     A spare one appears only where some row has something in it, and there is room.
     """
 
-    title: str
-    right: bool = False
-    least: int = _MIN_WIDTH
-    spare: bool = False
+    def __init__(
+        self, title: str, *, right: bool = False, least: int = _MIN_WIDTH, spare: bool = False
+    ) -> None:
+        self.title = title
+        self.right = right
+        self.least = least
+        self.spare = spare
 
 
 def terminal_width() -> int | None:
