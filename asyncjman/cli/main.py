@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+_MANY_OBJECTS = 20_000
+"""So many new ones make it worth to look for garbage: the usual 700 come with every few modules that a
+command loads, and stay."""
 _READERS = frozenset({"failures", "list", "report", "why"})
 """Commands that do nothing but to write: without a reader they end."""
 
@@ -63,6 +66,7 @@ def _collect_from_here_on() -> None:
     """Look for garbage, where nobody did while all was loaded, but not among that: it stays."""
     if not gc.isenabled():
         gc.freeze()
+        gc.set_threshold(_MANY_OBJECTS)
         gc.enable()
 
 
