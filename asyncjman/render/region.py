@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-_CLEAR = "\r\x1b[J"
+_CLEAR = "\r\x1b7\x1b[K\x1b[B\x1b[J\x1b8"
+"""Clears from here on, the first row by itself: where all of the screen is cleared at once, tmux keeps it as if it
+had scrolled."""
 
 
 class Region:

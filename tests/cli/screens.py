@@ -23,11 +23,22 @@ _CHANGES = (
 """What differs from run to run: times, rates, memory (measured every 2 seconds), and what is next."""
 
 
+class _Kept(pyte.HistoryScreen):  # type: ignore[misc]  # it has no types
+    """Like tmux: what is cleared of the whole screen at once scrolls off it."""
+
+    def erase_in_display(self, how: int = 0, *args: object, **more: object) -> None:
+        if how == 0 and (self.cursor.x, self.cursor.y) == (0, 0):
+            used = max((at for at, line in enumerate(self.display, 1) if line.strip()), default=0)
+            self.history.top.extend(self.buffer[at] for at in range(used))
+            self.buffer.clear()
+        super().erase_in_display(how, *args, **more)
+
+
 class Screen:
     """A terminal of so many columns and rows, and what scrolled off it."""
 
     def __init__(self, columns: int, rows: int) -> None:
-        self._screen = pyte.HistoryScreen(columns, rows, history=1000)
+        self._screen = _Kept(columns, rows, history=1000)
         self._stream = pyte.ByteStream(self._screen)
         self._screen.set_mode(pyte.modes.LNM)
 

@@ -111,7 +111,7 @@ def test_a_narrower_terminal_is_drawn_anew(pipeline: Jman) -> None:
     wait_until(is_drawn, what="a new drawing")
     terminal.read_for(0.3)
     screen = Screen(40, 20)
-    screen.feed(terminal.data[terminal.data.rindex(b"\x1b[J") :].replace(b"\r\n", b"\n"))
+    screen.feed(terminal.data[terminal.data.rindex(b"\x1b7\x1b[K") :].replace(b"\r\n", b"\n"))
     assert "1/10" in screen.lines[0], screen.lines
     assert max(map(len, screen.lines)) <= 40
     go(pipeline, *range(1, 9))

@@ -49,3 +49,11 @@ def test_a_smaller_terminal_is_drawn_anew() -> None:
     screen.resize(20, 12)
     screen.feed(region.frame(["a" * 20, "b" * 20], (20, 12)).encode())
     assert screen.lines == ["said", "a" * 20, "b" * 20]
+
+
+def test_nothing_of_it_is_kept_as_scrolled() -> None:
+    screen, region = Screen(*SIZE), Region()
+    screen.feed(region.frame(["bar", "one"], SIZE).encode())
+    screen.feed(region.frame(["bar", "one"], SIZE, ["said"]).encode())
+    screen.feed(region.frame(["bar", "two"], (20, 12)).encode())
+    assert [*screen.scrolled, *screen.lines] == ["said", "bar", "two"]
