@@ -9,6 +9,7 @@ Examples:
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -126,12 +127,13 @@ async def _say_failures(manager: JobManager, bad: Sequence[Job], only: Mapping[i
     from asyncjman.model.status import Status
     from asyncjman.render.ending import left_line
     from asyncjman.render.failures import group_lines
+    from asyncjman.render.text import use_color
 
     if not bad:
         return
     groups = await manager.failures([job.id for job in bad], only)
     examples = await manager.failure_examples(groups[:MAX_GROUPS])
-    for shown in group_lines(examples, color=False, more=len(groups) - MAX_GROUPS):
+    for shown in group_lines(examples, color=use_color(sys.stderr), more=len(groups) - MAX_GROUPS):
         say(shown)
     counts: Counter[Status] = Counter()
     for job in bad:

@@ -13,6 +13,7 @@ Examples:
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -52,6 +53,8 @@ async def _watch(globals_: Globals, selection: Selection) -> int:
         elif sys.stdin.isatty() and _has_textual():
             from asyncjman.cli.watch_app import WatchApp
 
+            if not os.environ.get("NO_COLOR"):
+                os.environ.pop("NO_COLOR", None)  # where it is empty, textual takes it for a yes
             app = WatchApp(manager, source)
             await manager.during_polls(app.run_async(), app.say)
         else:
@@ -67,14 +70,18 @@ def _has_textual() -> bool:
 
 
 async def _once(source: ProgressReader) -> None:
+    from asyncjman.render.ansi import console_of, written
     from asyncjman.render.board import Shown, board
     from asyncjman.render.table import terminal_width
+    from asyncjman.render.text import use_color
 
     progress = await source.read()
     encoding = (sys.stdout.encoding or "ascii").lower()
     shown = Shown(progress, terminal_width() or 120, None, ascii_only=not encoding.startswith("utf"))
+    console = console_of(sys.stdout, color=use_color())
     for line in board(shown, progress.jobs):
-        print(line.plain.rstrip())
+        line.rstrip()
+        print(written(console, line))
 
 
 async def _without_keys(manager: JobManager, source: ProgressReader) -> None:

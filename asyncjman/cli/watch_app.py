@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from rich.segment import Segment
 from rich.text import Text
 from textual import events
 from textual.app import App, ComposeResult
@@ -19,6 +20,7 @@ from asyncjman.errors import JmanError
 from asyncjman.model.selection import Selection, ranges_of
 from asyncjman.render.board import Shown
 from asyncjman.render.progress import cut
+from asyncjman.render.text import use_color
 
 if TYPE_CHECKING:
     from asyncjman.api.manager import JobManager
@@ -39,6 +41,7 @@ class Lines(Widget):
     def __init__(self) -> None:
         super().__init__()
         self.lines: list[Text] = []
+        self._color = use_color()
 
     def show(self, lines: list[Text]) -> None:
         before, self.lines = self.lines, lines
@@ -56,7 +59,9 @@ class Lines(Widget):
         width = self.size.width
         if y >= len(self.lines):
             return Strip.blank(width)
-        segments = list(self.lines[y].render(self.app.console))
+        segments = self.lines[y].render(self.app.console)
+        if not self._color:
+            segments = Segment.remove_color(segments)
         return Strip(segments).adjust_cell_length(width)
 
 

@@ -9,20 +9,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TextIO, cast
 
-from rich.console import Console
 from rich.text import Text
 
-from asyncjman.model.events import Event, JobFinished, TaskFinished, TaskRetried
+from asyncjman.model.events import Event, TaskFinished, TaskStarted
 from asyncjman.model.job import JobSpec, Task
 from asyncjman.model.progress import Overview, with_signature
 from asyncjman.model.status import Status
+from asyncjman.render.ansi import console_of, written
 from asyncjman.render.ending import Closing, closing_lines
 from asyncjman.render.monitor import (
     Found,
     Source,
     Totals,
     event_line,
-    label,
     lost_lines,
     repaired_line,
     task_line,
@@ -30,6 +29,7 @@ from asyncjman.render.monitor import (
 from asyncjman.render.outlet import Outlet, OutletText, Room
 from asyncjman.render.progress import given, screen
 from asyncjman.render.region import Region
+from asyncjman.render.text import use_color
 from asyncjman.render.turns import Attempt, Labels, Turns
 
 REFRESH_SECONDS = 0.1
@@ -44,15 +44,12 @@ class Painter:
 
     def __init__(self, outlet: Outlet) -> None:
         self._outlet = outlet
+        self.has_color = use_color()
         # a file to write text to, as far as rich uses one
-        self.console = Console(file=cast(TextIO, OutletText(outlet)), highlight=False, soft_wrap=False)
+        self.console = console_of(cast(TextIO, OutletText(outlet)), color=self.has_color)
         self._region = Region()
         self._began = time.monotonic()
         self._drawn: tuple[object, ...] = ()
-
-    @property
-    def has_color(self) -> bool:
-        return not self.console.no_color and self.console.color_system is not None
 
     @property
     def ascii_only(self) -> bool:
@@ -87,9 +84,7 @@ class Painter:
         self._outlet.text(self._region.clear())
 
     def _ansi(self, text: Text) -> str:
-        with self.console.capture() as found:
-            self.console.print(text, end="", soft_wrap=True)
-        return found.get()
+        return written(self.console, text)
 
 
 class LiveMonitor:
@@ -113,10 +108,10 @@ class LiveMonitor:
             if event.task.status is not Status.SUCCESS:
                 name = self._named(event.job_id, event.task.task_id, event.name)
                 self._note(task_line(_told(event.task), name, color=self._painter.has_color))
-        elif isinstance(event, TaskRetried):
-            self._note(event_line(event) or "")
-        elif isinstance(event, JobFinished) and event.status is Status.SKIPPED:
-            self._note(f"skipped  {label(event.job_id, 0, event.name)}")
+        elif not isinstance(event, TaskStarted) and (
+            line := event_line(event, color=self._painter.has_color)
+        ):
+            self._note(line)
 
     def output(self, attempt: Attempt, stream: int, lines: bytes) -> Room | None:
         return self._turns.output(attempt, stream, lines)

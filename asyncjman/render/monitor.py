@@ -18,6 +18,7 @@ from asyncjman.render.text import (
     colored,
     duration,
     printable,
+    use_color,
 )
 from asyncjman.render.turns import Attempt, Labels, Turns
 
@@ -85,9 +86,10 @@ class PlainMonitor:
         self._outlet = outlet
         self._turns = Turns(self._show)
         self._labels = Labels(self._turns.running) if labels else None
+        self._color = use_color()
 
     def event(self, event: Event) -> None:
-        if line := event_line(event):
+        if line := event_line(event, color=self._color):
             self.line(line)
         self._turns.told(event)
 
@@ -209,27 +211,31 @@ def label(job_id: int, task_id: int, name: str) -> str:
     return f"{number} {printable(name)}".rstrip()
 
 
-def event_line(event: Event) -> str | None:
+def event_line(event: Event, *, color: bool) -> str | None:
     """Say an event in one line."""
     if isinstance(event, TaskStarted):
         return f"started  {label(event.job_id, event.task_id, event.name)}"
     if isinstance(event, TaskFinished):
-        return task_line(event.task, event.name)
+        return task_line(event.task, event.name, color=color)
     if isinstance(event, TaskRetried):
-        return task_line(event.task, event.name).replace(event.task.status, "retry", 1)
+        return task_line(event.task, event.name, "retry", color=color)
     if isinstance(event, JobFinished) and event.status is Status.SKIPPED:
-        return f"skipped  {label(event.job_id, 0, event.name)}"
+        return f"{_word('skipped', event.status, color=color)} {label(event.job_id, 0, event.name)}"
     return None
 
 
-def task_line(task: Task, name: str, *, color: bool = False) -> str:
-    """Say how a task ended in one line."""
+def task_line(task: Task, name: str, word: str | None = None, *, color: bool) -> str:
+    """Say how a task ended in one line; ``word``: what is said instead of its status."""
     spent = ""
     if task.started_at is not None and task.finished_at is not None:
         spent = f" after {duration(task.finished_at - task.started_at)}"
-    word = colored(f"{task.status:<8}", task.status) if color else f"{task.status:<8}"
+    said = _word(word or task.status, task.status, color=color)
     reason = f": {printable(task.reason)}" if task.reason and task.status is not Status.STOPPED else ""
-    return f"{word} {label(task.job_id, task.task_id, name)}{spent}{reason}"
+    return f"{said} {label(task.job_id, task.task_id, name)}{spent}{reason}"
+
+
+def _word(word: str, status: Status, *, color: bool) -> str:
+    return colored(f"{word:<8}", status) if color else f"{word:<8}"
 
 
 def event_object(event: Event) -> dict[str, object]:

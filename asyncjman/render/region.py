@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 _CLEAR = "\r\x1b7\x1b[K\x1b[B\x1b[J\x1b8"
-"""Clears from here on, the first row by itself: where all of the screen is cleared at once, tmux keeps it as if it
-had scrolled."""
+"""Clears from here on, the first row by itself: tmux keeps what of a whole screen is cleared at once."""
 
 
 class Region:

@@ -11,6 +11,10 @@ from collections.abc import Iterable
 from asyncjman.model.job import Job
 from asyncjman.model.status import Status
 
+TYPE_CHECKING = False  # the typing module is not loaded for it
+if TYPE_CHECKING:
+    from typing import TextIO
+
 _COLORS = {
     Status.SUBMITTED: "",
     Status.WAITING: "33",
@@ -138,12 +142,17 @@ def is_screen() -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM") not in ("dumb", "", None)
 
 
-def use_color(stream: object = None) -> bool:
-    """Tell whether a stream is a terminal that wants colours (https://no-color.org)."""
-    stream = stream or sys.stdout
-    isatty = getattr(stream, "isatty", None)
-    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    return bool(isatty and isatty()) and not plain
+def use_color(stream: TextIO | None = None) -> bool:
+    """Tell whether a stream, standard output by default, is to have colours: all output goes by this.
+
+    NO_COLOR (https://no-color.org) says no, else FORCE_COLOR (https://force-color.org) yes, where they are
+    not empty; else a terminal has some.
+    """
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return (stream or sys.stdout).isatty() and os.environ.get("TERM") != "dumb"
 
 
 def colored(text: str, status: Status) -> str:

@@ -23,7 +23,7 @@ _CHANGES = (
 """What differs from run to run: times, rates, memory (measured every 2 seconds), and what is next."""
 
 
-class _Kept(pyte.HistoryScreen):  # type: ignore[misc]  # it has no types
+class _Kept(pyte.HistoryScreen):
     """Like tmux: what is cleared of the whole screen at once scrolls off it."""
 
     def erase_in_display(self, how: int = 0, *args: object, **more: object) -> None:

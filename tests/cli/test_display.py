@@ -12,7 +12,6 @@ from tests.cli.terminal import on_terminal
 from tests.cli.tools import COMMAND, Jman
 
 ESCAPE = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|\].*?(\x07|\x1b\\)|[()].|[=>78])")
-COLOR = re.compile(r"\x1b\[[0-9;]+m")
 LONG = "a-long-word-of-the-command " * 8
 
 
@@ -57,13 +56,6 @@ def test_nothing_is_cut_where_there_is_no_terminal(shown: Jman) -> None:
     assert "a very long name of a job, longer than the terminal" in done.out
     assert "…" not in done.out
     assert "\x1b" not in done.out
-
-
-def test_colours_on_a_terminal_and_not_with_no_color(shown: Jman) -> None:
-    assert COLOR.search(on_terminal(shown, "list").finish()[1])
-    text = on_terminal(shown, "list", env={"NO_COLOR": "1"}).finish()[1]
-    assert "failure" in text
-    assert not COLOR.search(text)
 
 
 def test_a_reader_that_ends_early_is_no_error(jman: Jman) -> None:
