@@ -1,4 +1,4 @@
-"""Draw docs/live.svg: what `jman execute` shows of a real run, in the moment when half of it is done.
+"""Draw docs/live.svg: what `jman execute` shows of a real run, in a moment when most of it is done.
 
 python examples/picture.py docs/live.svg
 """
@@ -11,13 +11,14 @@ import io
 import re
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
 from asyncjman import JobManager
-from asyncjman.model.progress import Progress
+from asyncjman.model.progress import Overview
 from asyncjman.model.selection import Selection
 from asyncjman.render.progress import failure_line, screen
 
@@ -27,10 +28,11 @@ TRAIN = (
 )
 
 
-async def half_done() -> Progress:
-    """Run a pipeline, and return how far it is once half of its tasks have ended."""
+async def most_done() -> tuple[Overview, float]:
+    """Run a pipeline; return how far it is once most of its tasks have ended, and after how many seconds."""
     with tempfile.TemporaryDirectory() as folder:
         async with JobManager(Path(folder) / "submitted.sql3", parallel=4) as jm:
+            begun = time.monotonic()
             logs = Path(folder) / "logs"
             prepare = await jm.submit(["sleep", "0.2"], name="prepare", log_dir=logs)
             train = await jm.submit(
@@ -42,21 +44,22 @@ async def half_done() -> Progress:
             )
             await jm.submit(["sh", "-c", "cat logs/*"], name="evaluate", after_any=[train], log_dir=logs)
             source = await jm.progress_of_all(Selection())
-            async for seen in source.watch():
+            while True:
+                seen = await source.read()
                 if seen.done >= seen.total * 2 // 3 and seen.failures:
-                    return seen
-    raise AssertionError("it is watched until then")
+                    return seen, time.monotonic() - begun
+                await asyncio.sleep(source.pause)
 
 
 def main(path: Path) -> None:
-    seen = asyncio.run(half_done())
+    seen, seconds = asyncio.run(most_done())
     console = Console(
         record=True, width=WIDTH, force_terminal=True, color_system="truecolor", file=io.StringIO()
     )
     names = {job.id: job for job in seen.jobs}
     for failed in reversed(seen.failures):
         console.print(Text.from_ansi(failure_line(failed, names.get(failed.job_id), color=True)))
-    for line in screen(seen, 6.0, WIDTH, ROWS):
+    for line in screen(seen, seconds, WIDTH, ROWS):
         console.print(line)
     drawn = console.export_svg(title="jman execute --parallel 4")
     # the reader's own font will do: a picture is to fetch nothing

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,11 +15,11 @@ EXTRA = "pip install 'asyncjman[examples]'"
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def run(name: str, folder: Path, timeout: float = 60.0) -> list[str]:
+def run(name: str, folder: Path, timeout: float = 60.0, words: Sequence[str] = ()) -> list[str]:
     """Run an example as a user does; it must leave nothing in the current folder."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        [sys.executable, "-W", "error", EXAMPLES / name],
+        [sys.executable, "-W", "error", EXAMPLES / name, *words],
         cwd=folder,
         env={**os.environ, "PATH": path},
         capture_output=True,
@@ -45,6 +47,21 @@ def test_training(tmp_path: Path) -> None:
 
 def test_mixed(tmp_path: Path) -> None:
     assert run("mixed.py", tmp_path) == ["[1, 2, 3] slow: stopped", "exit statuses: [0, 3]"]
+
+
+def test_the_picture_of_the_display(tmp_path: Path) -> None:
+    (empty := tmp_path / "empty").mkdir()
+    assert run("picture.py", empty, words=[str(tmp_path / "live.svg")]) == []
+    words = re.sub(r"<[^>]*>", " ", (tmp_path / "live.svg").read_text("utf-8")).replace("&#160;", " ")
+    for said in (
+        "jman execute",
+        "failure",
+        "ValueError: loss is nan",
+        "executing",
+        "1 prepare",
+        "3 evaluate",
+    ):
+        assert said in words
 
 
 def test_a_sweep_with_scikit_learn(tmp_path: Path) -> None:
