@@ -42,7 +42,7 @@ def wait_command(
 ) -> int:
     import asyncio
 
-    from asyncjman.model.selection import Selection, format_ids, ranges_of
+    from asyncjman.model.selection import format_ids
     from asyncjman.model.status import FINISHED, in_words
 
     globals_: Globals = context.obj
@@ -71,6 +71,7 @@ def wait_command(
                 left = None if seconds is None else max(0.0, begun + seconds - time.monotonic())
                 ended = await _followed(manager, chosen, left) if unfinished else selected
             except TimeoutError:
+                await _run_hooks(manager, hooks, WaitedInVain.exit_code, selected)
                 raise WaitedInVain(f"not all jobs ended within {seconds:g} s; nothing was stopped") from None
             bad = [job for job in ended if await _is_bad(manager, job, chosen.tasks.get(job.id, ()))]
             for job in bad[:_MOST_LINES]:
@@ -84,12 +85,19 @@ def wait_command(
                 say(f"and {len(bad) - _MOST_LINES} more jobs")
             await _say_failures(manager, bad, chosen.tasks)
             code = EXIT_JOB_FAILED if bad else EXIT_DONE
-            if hooks:
-                among = Selection(ids=ranges_of(job.id for job in ended))
-                hooks.run(code, globals_.database, await (await manager.progress_of_wait(among)).read())
+            await _run_hooks(manager, hooks, code, ended)
             return code
 
     return asyncio.run(wait())
+
+
+async def _run_hooks(manager: JobManager, hooks: Hooks, code: int, jobs: Sequence[Job]) -> None:
+    """Run what the user has done at the end, and tell it how these jobs are."""
+    from asyncjman.model.selection import Selection, ranges_of
+
+    if hooks:
+        among = Selection(ids=ranges_of(job.id for job in jobs))
+        hooks.run(code, manager.session.path, await (await manager.progress_of_wait(among)).read())
 
 
 async def _followed(manager: JobManager, selection: Selection, timeout: float | None) -> list[Job]:

@@ -128,3 +128,14 @@ def test_commands_at_the_end_are_told_how_it_went(jman: Jman) -> None:
     assert (jman.folder / "failure").read_text() == "once\n"
     assert jman("wait", "2", "--on-failure", "cat > waited", code=1)
     assert json.loads((jman.folder / "waited").read_text())["jobs"][0]["name"] == "bad"
+
+
+def test_a_wait_that_gives_up_is_an_end(jman: Jman) -> None:
+    jman.submit("-n", "later", "true")
+    hooks = ("--on-finish", "cat > finish", "--on-failure", "cat > failure")
+    done = jman("wait", "--timeout", "0.1", *hooks, code=124)
+    assert "not all jobs ended within 0.1 s" in done.err
+    for name in ("finish", "failure"):
+        told = json.loads((jman.folder / name).read_text())
+        assert (told["exit_code"], told["success"], told["done"]) == (124, False, 0)
+        assert told["jobs"] == [{"id": 1, "name": "later", "status": "submitted", "tasks": {"submitted": 1}}]
