@@ -73,6 +73,7 @@ async def delete(
         removed, left_over = await removal.finish_or_tell(database)
         if deleted:
             deleted[-1].problems.extend(left_over)
+            deleted[-1].removed.extend(removed.outputs)
         for one in deleted:
             one.removed.extend(removed.paths.get(one.job.id, ()))
             one.problems.extend([*removed.problems.get(one.job.id, ()), *left.get(one.job.id, ())])
@@ -107,7 +108,7 @@ async def _stop_and_delete(
             if not await tasks.held_jobs(tx, unfinished, task_ids):
                 deleted = [_plan(job, task_ids) for job in chosen]
                 await _note_files(tx, deleted, kept)
-                await _delete(tx, deleted, waiting)
+                await _delete(tx, deleted, waiting, kept)
                 return [one for one, _ in deleted]
             await stop_in(tx, unfinished, task_ids)
         await until_stopped(database, engine, unfinished, task_ids)
@@ -164,7 +165,9 @@ async def _attempts(tx: Transaction, one: Deleted) -> AsyncIterator[list[tuple[i
         after = some[-1][0]
 
 
-async def _delete(tx: Transaction, deleted: Sequence[_Planned], waiting: Mapping[int, list[int]]) -> None:
+async def _delete(
+    tx: Transaction, deleted: Sequence[_Planned], waiting: Mapping[int, list[int]], kept: Kept
+) -> None:
     whole = [one for one, left in deleted if left is None]
     ids = [one.job.id for one in whole]
     await end_and_resolve(tx, ids)
@@ -177,7 +180,7 @@ async def _delete(tx: Transaction, deleted: Sequence[_Planned], waiting: Mapping
         if others := waiting.get(one.job.id):
             await _tell_dependents(tx, one, others)
     if whole and not await latest_ids(tx, 1):
-        await removals.add_database(tx)
+        await removals.add_database(tx, with_outputs=not kept.logs)
 
 
 async def _tell_dependents(tx: Transaction, one: Deleted, waiting: Sequence[int]) -> None:

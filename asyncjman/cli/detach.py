@@ -9,6 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from asyncjman.model.paths import detached_output
+
 Ready = Callable[[], None]
 """Tells who waits at the terminal that all is well."""
 
@@ -36,7 +38,7 @@ def detach(database: Path) -> tuple[str, Ready] | int:
 
 def output_of(database: Path, pid: int) -> Path:
     """Return the file for the output of a detached execute, beside the database."""
-    return Path(f"{os.path.realpath(database)}.execute-{pid}.out")
+    return Path(detached_output(os.path.realpath(database), pid))
 
 
 def _redirect(output: Path) -> None:

@@ -14,3 +14,8 @@ def absolute(path: str | os.PathLike[str]) -> Path:
     """
     path = Path(path)
     return path.resolve() if ".." in path.parts else path.absolute()
+
+
+def detached_output(database: str, pid: int | str) -> str:
+    """Return the path of the file for the output of a detached execute, beside the database."""
+    return f"{database}.execute-{pid}.out"

@@ -17,7 +17,7 @@ from asyncjman.store import errands, jobs, removals, submissions
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.removals import Logs, Spool
 from asyncjman.store.runnerlock import remove_strays
-from asyncjman.system.logs import logs_from, refuse_foreign_link, remove_logs, remove_spool
+from asyncjman.system.logs import detached_outputs, logs_from, refuse_foreign_link, remove_logs, remove_spool
 
 
 @dataclass(slots=True)
@@ -26,6 +26,8 @@ class Removed:
 
     paths: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
     problems: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
+    outputs: list[str] = field(default_factory=list)
+    """Of detached executes, which go with the database."""
 
 
 async def finish(database: Database) -> Removed:
@@ -47,8 +49,13 @@ async def finish(database: Database) -> Removed:
                 await removals.keep_database(tx)
         else:
             token = await submissions.database_token(database)
+            outputs = detached_outputs(database.path) if await removals.outputs_too(database) else []
             if await database.remove_if(removals.IN_USE):
                 remove_strays(database.path, token)  # of runners that were killed
+                for path in outputs:
+                    with suppress(OSError):
+                        path.unlink()
+                        removed.outputs.append(str(path))
     return removed
 
 

@@ -96,9 +96,14 @@ async def add_spool(tx: Transaction, job_id: int, token: str) -> None:
     await tx.execute("INSERT INTO removal (kind, job_id, token) VALUES ('spool', ?, ?)", (job_id, token))
 
 
-async def add_database(tx: Transaction) -> None:
-    """Have the file itself removed after this transaction, if there is no job by then."""
-    await tx.execute("INSERT INTO removal (kind, job_id) VALUES ('database', 0)")
+async def add_database(tx: Transaction, *, with_outputs: bool) -> None:
+    """Have the file itself removed after this transaction, if there is no job by then.
+
+    ``with_outputs``: the output of detached executes, too.
+    """
+    await tx.execute(
+        "INSERT INTO removal (kind, job_id, with_folder) VALUES ('database', 0, ?)", (int(with_outputs),)
+    )
 
 
 async def are_files_pending(source: Source) -> bool:
@@ -137,6 +142,12 @@ async def done(tx: Transaction, removed: Sequence[Logs | Spool]) -> None:
 async def database_too(source: Source) -> bool:
     """Tell whether the file itself is to be removed."""
     return bool(await source.fetch("SELECT 1 FROM removal WHERE kind = 'database' LIMIT 1"))
+
+
+async def outputs_too(source: Source) -> bool:
+    """Tell whether the output of detached executes goes with the file itself."""
+    rows = await source.fetch("SELECT 1 FROM removal WHERE kind = 'database' AND with_folder = 1 LIMIT 1")
+    return bool(rows)
 
 
 async def keep_database(tx: Transaction) -> None:

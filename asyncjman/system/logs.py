@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path, PurePath
 
 from asyncjman.model.job import PLAIN_TASK, JobSpec, derived_name
-from asyncjman.model.paths import absolute
+from asyncjman.model.paths import absolute, detached_output
 
 _UNSAFE = r"[\x00-\x1f\x7f/\\\x80-\x9f]"
 _MAX_NAME_BYTES = 150
@@ -125,6 +125,22 @@ def remove_logs(start: str, job_id: int, task_ids: Iterable[int], attempt: int) 
                 with suppress(FileNotFoundError, NotADirectoryError):
                     os.unlink(path)  # noqa: PTH108 - so often that it counts
                     yield path
+
+
+def detached_outputs(database: Path) -> list[Path]:
+    """Return the files with the output of detached executes of a database: this user's, and no links."""
+    path = database.resolve()
+    before, _, after = detached_output(path.name, "\0").partition("\0")
+    found = []
+    with suppress(OSError):
+        for file in path.parent.iterdir():
+            if not (file.name.startswith(before) and file.name.endswith(after)):
+                continue
+            status = file.lstat()
+            is_pid = file.name.removeprefix(before).removesuffix(after).isdecimal()
+            if is_pid and stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid():
+                found.append(file)
+    return sorted(found)
 
 
 def remove_spool(database: Path, token: str) -> None:

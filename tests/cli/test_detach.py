@@ -53,6 +53,28 @@ def test_detached_it_outlives_its_terminal(waiting: Jman) -> None:
     assert file.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.parametrize("keep", [(), ("--keep-logs",)], ids=" ".join)
+def test_its_output_goes_with_the_last_job(jman: Jman, keep: tuple[str, ...]) -> None:
+    jman.submit("-n", "first", "true")
+    jman.submit("-n", "second", "true")
+    outputs = []
+    for job in (1, 2):
+        pid, output = detached(jman, "-j", str(job))
+        wait_dead(pid)
+        outputs.append(output)
+    other = jman.folder / "other.sql3.execute-1.out"
+    link = jman.folder / "submitted.sql3.execute-1.out"
+    other.write_text("of another database")
+    link.symlink_to(other)
+    jman("delete", "1", *keep)
+    assert all(output.exists() for output in outputs), "there is a job that it may be of"
+    said = jman("delete", "2", *keep).out
+    left = [output for output in outputs if output.exists()]
+    assert left == (outputs if keep else [])
+    assert [output for output in outputs if f"removed `{output.name}'" in said] == ([] if keep else outputs)
+    assert other.exists() and link.is_symlink()
+
+
 @pytest.mark.parametrize("how", ["signal", "command"])
 def test_it_is_ended_as_by_an_interrupt(waiting: Jman, how: str) -> None:
     pid, output = detached(waiting, "-p", "2", "--on-failure", "cat > summary")
