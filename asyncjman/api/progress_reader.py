@@ -86,9 +86,10 @@ class ProgressReader:
         async with self._database.snapshot() as view:
             found, revisions = await self._read_counts(view)
             failures = await self._newest_failures(view, found.counts)
+        named = await self._with_specs(found.jobs, revisions)
         return replace(
             found,
-            jobs=await self._with_specs(found.jobs, revisions),
+            jobs=named,
             running=self._measured(found.running),
             failures=failures,
             runners=await self._live_runners(),
@@ -176,11 +177,19 @@ class ProgressReader:
             self._memory_at = monotonic
             self._memory = memory_of_sessions(here)
         return [
-            replace(task, is_local=task.host == host, memory=self._memory.get(task.pid or 0))
-            if task.host == host
-            else replace(task, is_local=False)
+            replace(
+                task,
+                is_local=task.host == host,
+                memory=self._memory.get(task.pid or 0) if task.host == host else None,
+                gpus=self._gpus_of(task),
+            )
             for task in running
         ]
+
+    def _gpus_of(self, task: RunningTask) -> str | None:
+        """Return the GPUs that a task was given, as far as that was asked for with its job."""
+        spec = self._specs[task.job_id][1]
+        return spec.environment.get("CUDA_VISIBLE_DEVICES") if spec is not None else None
 
     async def _live_runners(self) -> list[RunnerSeen]:
         monotonic = self._database.runtime.monotonic()

@@ -70,14 +70,17 @@ def _has_textual() -> bool:
 
 
 async def _once(source: ProgressReader) -> None:
+    from asyncjman.api.machine import MachineReader
     from asyncjman.render.ansi import console_of, written
     from asyncjman.render.board import Shown, board
     from asyncjman.render.table import terminal_width
     from asyncjman.render.text import use_color
 
+    machine = await MachineReader().read_once()
     progress = await source.read()
     encoding = (sys.stdout.encoding or "ascii").lower()
-    shown = Shown(progress, terminal_width() or 120, None, ascii_only=not encoding.startswith("utf"))
+    ascii_only = not encoding.startswith("utf")
+    shown = Shown(progress, terminal_width() or 120, None, machine, ascii_only)
     console = console_of(sys.stdout, color=use_color())
     for line in board(shown, progress.jobs):
         line.rstrip()
@@ -88,13 +91,13 @@ async def _without_keys(manager: JobManager, source: ProgressReader) -> None:
     """Draw until Ctrl-C."""
     from rich.text import Text
 
-    from asyncjman.api.machine import machine
+    from asyncjman.api.machine import MachineReader
     from asyncjman.render.board import Shown, board
     from asyncjman.render.live import Painter
     from asyncjman.render.outlet import Outlet
     from asyncjman.render.progress import cut
 
-    outlet = Outlet()
+    machine, outlet = MachineReader(), Outlet()
     painter = Painter(outlet)
     troubles: list[str] = []
 
@@ -102,7 +105,7 @@ async def _without_keys(manager: JobManager, source: ProgressReader) -> None:
         while True:
             progress = await source.read()
             columns, rows = painter.console.size
-            shown = Shown(progress, columns, rows - 1, machine(), painter.ascii_only)
+            shown = Shown(progress, columns, rows - 1, machine.read(), painter.ascii_only)
             last = (
                 troubles[-1]
                 if troubles
@@ -112,9 +115,12 @@ async def _without_keys(manager: JobManager, source: ProgressReader) -> None:
             await asyncio.sleep(max(LEAST_SECONDS, source.pause))
 
     outlet.text("\x1b[?1049h\x1b[H")
+    asking = asyncio.create_task(machine.follow_gpus())
     try:
         await manager.during_polls(draw(), troubles.append)
     finally:
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
         outlet.text("\x1b[?1049l")
         await outlet.drain()
         for line in troubles:

@@ -14,7 +14,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from asyncjman.api.machine import machine
+from asyncjman.api.machine import MachineReader
 from asyncjman.cli.watch_views import FailuresView, JobsView, LogView, TasksView, View, WhyView
 from asyncjman.errors import JmanError
 from asyncjman.model.selection import Selection, ranges_of
@@ -76,7 +76,8 @@ class WatchApp(App[None]):
         self._manager = manager
         self._source = source
         self._progress: Overview | None = None
-        self._machine = machine()
+        self._machine = MachineReader()
+        self._machine_now = self._machine.read()
         self._body = Lines()
         self._jobs = JobsView()
         self._views: list[View] = [self._jobs]
@@ -90,6 +91,7 @@ class WatchApp(App[None]):
         yield self._body
 
     async def on_mount(self) -> None:
+        self._begin(self._machine.follow_gpus())
         self._begin(self._refresh_again_and_again())
 
     async def on_unmount(self) -> None:
@@ -115,7 +117,7 @@ class WatchApp(App[None]):
         if self._progress is None:
             return
         width, rows = self.size
-        shown = Shown(self._progress, width, max(0, rows - 1), self._machine)
+        shown = Shown(self._progress, width, max(0, rows - 1), self._machine_now)
         lines = self._views[-1].lines(shown)[: rows - 1]
         lines += [Text()] * (rows - 1 - len(lines))
         lines.append(cut(self._last_line(), width))
@@ -133,11 +135,11 @@ class WatchApp(App[None]):
             return Text(_BACK, "dim")
         return Text(_KEYS if self.size.width >= len(_KEYS) else _FEW_KEYS, "dim")
 
-    async def _refresh_again_and_again(self) -> str:
+    async def _refresh_again_and_again(self) -> None:
         while True:
             try:
                 self._progress = await self._source.read()
-                self._machine = machine()
+                self._machine_now = self._machine.read()
                 self._jobs.take(self._progress.jobs)
                 self._read(self._views[-1])
             except JmanError as error:
@@ -206,25 +208,24 @@ class WatchApp(App[None]):
             self._being_read.add(view)
             self._begin(self._read_and_draw(view))
 
-    async def _read_and_draw(self, view: View) -> str:
+    async def _read_and_draw(self, view: View) -> None:
         try:
             await view.refresh(self._manager)
         finally:
             self._being_read.discard(view)
         self.draw()
-        return ""
 
     def _answer(self, key: str) -> None:
         question, self._question = self._question, None
         if question is not None and key in ("y", "Y"):
             self._begin(question[1]())
 
-    def _begin(self, action: Awaitable[str]) -> None:
+    def _begin(self, action: Awaitable[str | None]) -> None:
         task = asyncio.ensure_future(self._do(action))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _do(self, action: Awaitable[str]) -> None:
+    async def _do(self, action: Awaitable[str | None]) -> None:
         try:
             if said := await action:
                 self.say(said)

@@ -91,6 +91,8 @@ class RunningTask:
     pid: int | None = None
     memory: int | None = None
     """Bytes that it uses now; None where that is not known."""
+    gpus: str | None = None
+    """The GPUs that it was given, as CUDA_VISIBLE_DEVICES has them; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,17 @@ class FailedTask:
 
 
 @dataclass(frozen=True, slots=True)
+class Gpu:
+    """A GPU, and what is used of it now; None: not known."""
+
+    index: int
+    percent: int | None
+    memory_used: int | None
+    """Bytes."""
+    memory: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """What a machine has, and uses now; memory in bytes."""
 
@@ -119,6 +132,7 @@ class Machine:
     cpu_percent: float
     memory_used: int
     memory: int
+    gpus: tuple[Gpu, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

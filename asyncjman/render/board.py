@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from asyncjman.model.progress import FailedTask, JobProgress, Machine, Overview, RunnerSeen
+from asyncjman.model.progress import FailedTask, Gpu, JobProgress, Machine, Overview, RunnerSeen
 from asyncjman.model.status import Status
 from asyncjman.render.progress import (
     COLORS,
@@ -60,8 +60,33 @@ def _head(shown: Shown) -> list[Text]:
     if (machine := shown.machine) is not None:
         used = f"{size(machine.memory_used)} of {size(machine.memory)}"
         parts.append(f"{machine.cpus} processors {machine.cpu_percent:.0f} % busy, memory {used}")
+        parts += _gpu_lines(machine.gpus, shown.width)
     lines = [runner_in_words(one) for one in shown.progress.runners] or ["no jman execute runs"]
     return [Text(cut_words(line, shown.width), "dim") for line in (*parts, *lines[:3])]
+
+
+_MOST_GPU_LINES = 4
+
+
+def _gpu_lines(gpus: Sequence[Gpu], width: int) -> list[str]:
+    """Say how busy the GPUs are, several in a line where they fit."""
+    found: list[str] = []
+    for at, gpu in enumerate(gpus):
+        words = _gpu_in_words(gpu)
+        if found and len(found[-1]) + 3 + len(words) <= width:
+            found[-1] += f"   {words}"
+        elif len(found) < _MOST_GPU_LINES:
+            found.append(words)
+        else:
+            return [*found, f"and {len(gpus) - at} more GPUs"]
+    return found
+
+
+def _gpu_in_words(gpu: Gpu) -> str:
+    busy = "" if gpu.percent is None else f" {gpu.percent:>3} %"
+    if gpu.memory_used is None or gpu.memory is None:
+        return f"GPU {gpu.index}{busy}"
+    return f"GPU {gpu.index}{busy} {size(gpu.memory_used)} of {size(gpu.memory)}"
 
 
 def runner_in_words(runner: RunnerSeen) -> str:

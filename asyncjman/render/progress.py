@@ -237,9 +237,11 @@ def _running(
 ) -> Text:
     line = Text(f"{short_duration(max(0.0, now - task.started_at)):>6} ", COLORS[Status.EXECUTING])
     line.append(f"{label_of(task.job_id, task.task_id):<{labels}} ", "default")
-    tail = (f" {printable(task.host)}" if with_host else "") + (
-        f" {size(task.memory)}" if task.memory else ""
-    )
+    tail = f" {printable(task.host)}" if with_host else ""
+    if task.gpus:
+        tail += f" GPU {printable(task.gpus)}"
+    if task.memory:
+        tail += f" {size(task.memory)}"
     if cell_len(tail) > width // 3:
         tail = ""
     spec = specs.get(task.job_id)

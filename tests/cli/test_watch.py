@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -11,10 +12,12 @@ from textual.pilot import Pilot
 
 from asyncjman import JobManager
 from asyncjman.cli.watch_app import WatchApp
+from asyncjman.model.progress import Gpu, Machine, Overview
 from asyncjman.model.selection import Selection
+from asyncjman.render.board import Shown, board
 from tests.cli.screens import assert_golden
 from tests.cli.terminal import Terminal, on_terminal
-from tests.cli.tools import Jman
+from tests.cli.tools import Jman, pid_in, wait_dead, wait_until
 
 
 @pytest.fixture
@@ -29,10 +32,15 @@ def mixed(jman: Jman) -> Jman:
     return jman
 
 
+def without_machine(lines: list[str]) -> list[str]:
+    """Return the lines without those that say what this machine has."""
+    return [line for line in lines if " processors " not in line and not line.startswith("GPU ")]
+
+
 def test_once_where_there_is_no_terminal(mixed: Jman) -> None:
     done = mixed("watch")
     assert "\x1b" not in done.out
-    assert_golden("watch-once", done.lines)
+    assert_golden("watch-once", without_machine(done.lines))
     assert mixed.status() == {1: "failure", 2: "skipped", 3: "submitted"}
     assert "1 train" not in mixed("watch", "2", "3").out
     assert mixed("watch", "99", code=2).err
@@ -57,7 +65,7 @@ async def test_keys(mixed: Jman, columns: int, rows: int, monkeypatch: pytest.Mo
         async with app.run_test(size=(columns, rows)) as pilot:
             await until(pilot, app, "train", "exit status 5")
             lines = text_of(app).splitlines()
-            assert_golden(f"watch-{columns}x{rows}", [line for line in lines if "processors" not in line])
+            assert_golden(f"watch-{columns}x{rows}", without_machine(lines))
             assert max(len(line.rstrip()) for line in lines) <= columns
             await pilot.press("enter")
             await until(pilot, app, "1.4      failure", "1.6      success")
@@ -111,3 +119,56 @@ def test_without_textual(mixed: Jman) -> None:
     code, text = terminal.finish()
     assert code == 130
     assert text.rstrip().endswith("\x1b[?1049l"), "the screen is as it was before"
+
+
+def fake_nvidia_smi(folder: Path, script: str) -> str:
+    """Make a program of that name; return the PATH that it is in."""
+    program = folder / "bin" / "nvidia-smi"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{script}")
+    program.chmod(0o755)
+    return f"{program.parent}{os.pathsep}{os.environ['PATH']}"
+
+
+def test_gpus_of_the_machine_and_of_a_task(jman: Jman) -> None:
+    told = "printf '%s\\n' '0, 35, 1024, 40960' '1, [N/A], 0, 40960' '2, 100, [N/A], [N/A]'"
+    asked = "--query-gpu=index,utilization.gpu,memory.used,memory.total"
+    path = fake_nvidia_smi(jman.folder, f'[ "$1" = {asked} ] && {told}')
+    jman.submit("-n", "train", "-s", "CUDA_VISIBLE_DEVICES=0,2", "sh", "-c", ": > at; read x < go")
+    os.mkfifo(jman.folder / "go")
+    process = jman.start("execute")
+    wait_until((jman.folder / "at").exists)
+    lines = jman.fresh("watch", env={"PATH": path}).lines
+    assert "GPU 0  35 % 1.0 GiB of 40.0 GiB   GPU 1 0 B of 40.0 GiB   GPU 2 100 %" in lines
+    (task,) = [line for line in lines if "read x" in line]
+    assert " GPU 0,2" in task
+    (jman.folder / "go").write_text("x\n")
+    assert process.wait(60) == 0
+    for script in ("exit 9", "echo No devices were found"):
+        (jman.folder / "bin" / "nvidia-smi").write_text(f"#!/bin/sh\n{script}")
+        assert "GPU" not in jman.fresh("watch", env={"PATH": path}).out
+
+
+def test_more_gpus_than_there_is_room_for() -> None:
+    machine = Machine(8, 5.0, 1 << 30, 1 << 34, tuple(Gpu(at, 7, 1 << 30, 80 << 30) for at in range(8)))
+    for width, last in (
+        (80, "GPU 6   7 % 1.0 GiB of 80.0 GiB   GPU 7   7 % 1.0 GiB of 80.0 GiB"),
+        (40, "and 4 more GPUs"),
+    ):
+        lines = [line.plain for line in board(Shown(Overview(0.0, {}), width, 24, machine), ())]
+        assert max(map(len, lines)) <= width
+        assert any(line.startswith(last) for line in lines), lines
+
+
+async def test_nobody_waits_for_gpus(mixed: Jman, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(mixed.folder)
+    monkeypatch.setenv("PATH", fake_nvidia_smi(mixed.folder, "echo $$ > asked; exec sleep 1000"))
+    async with JobManager(Path("submitted.sql3"), run=False) as jm:
+        app = WatchApp(jm, await jm.progress_of_all(Selection()))
+        async with app.run_test(size=(80, 24)) as pilot:
+            await until(pilot, app, "train", "exit status 5", "processors")
+            pid = await asyncio.to_thread(pid_in, mixed.folder / "asked")
+            await pilot.press("w")
+            await until(pilot, app, "job 1 failure")
+            await pilot.press("q")
+    wait_dead(pid)
