@@ -56,30 +56,31 @@ def board(shown: Shown, jobs: Sequence[JobProgress], selected: int | None = None
 
 
 def _head(shown: Shown) -> list[Text]:
-    parts = []
-    if (machine := shown.machine) is not None:
-        used = f"{size(machine.memory_used)} of {size(machine.memory)}"
-        parts.append(f"{machine.cpus} processors {machine.cpu_percent:.0f} % busy, memory {used}")
-        parts += _gpu_lines(machine.gpus, shown.width)
-    lines = [runner_in_words(one) for one in shown.progress.runners] or ["no jman execute runs"]
-    return [Text(cut_words(line, shown.width), "dim") for line in (*parts, *lines[:3])]
+    machine = _machine_lines(shown.machine, shown.width) if shown.machine is not None else []
+    runners = [runner_in_words(one) for one in shown.progress.runners] or ["no jman execute runs"]
+    return [Text(cut_words(line, shown.width), "dim") for line in (*machine, *runners[:3])]
 
 
 _MOST_GPU_LINES = 4
 
 
-def _gpu_lines(gpus: Sequence[Gpu], width: int) -> list[str]:
-    """Say how busy the GPUs are, several in a line where they fit."""
-    found: list[str] = []
-    for at, gpu in enumerate(gpus):
-        words = _gpu_in_words(gpu)
-        if found and len(found[-1]) + 3 + len(words) <= width:
-            found[-1] += f"   {words}"
-        elif len(found) < _MOST_GPU_LINES:
-            found.append(words)
+def _machine_lines(machine: Machine, width: int) -> list[str]:
+    used = f"memory {size(machine.memory_used)} of {size(machine.memory)}"
+    lines = _packed([f"{machine.cpus} processors {machine.cpu_percent:.0f} % busy", used], ", ", width)
+    gpus = _packed([_gpu_in_words(gpu) for gpu in machine.gpus], "   ", width)
+    more = len(machine.gpus) - sum(line.count("GPU ") for line in gpus[:_MOST_GPU_LINES])
+    return [*lines, *gpus[:_MOST_GPU_LINES], *([f"and {more} more GPUs"] if more else [])]
+
+
+def _packed(words: Sequence[str], between: str, width: int) -> list[str]:
+    """Return lines with as many of these in each as fit."""
+    lines: list[str] = []
+    for one in words:
+        if lines and len(lines[-1]) + len(between) + len(one) <= width:
+            lines[-1] += between + one
         else:
-            return [*found, f"and {len(gpus) - at} more GPUs"]
-    return found
+            lines.append(one)
+    return lines
 
 
 def _gpu_in_words(gpu: Gpu) -> str:
