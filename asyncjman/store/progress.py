@@ -61,20 +61,19 @@ async def totals(view: View, scope: Scope) -> tuple[Counter[Status], int]:
     """Return how many tasks are in each status, and how many jobs there are."""
     where, values = scope.where()
     counts: Counter[Status] = Counter()
-    for status, count in await view.fetch(
-        "SELECT one.status, sum(one.count) FROM job JOIN status_count AS one ON one.job_id = job.id "
-        f"WHERE one.count > 0 AND {where} GROUP BY 1",
-        values,
-    ):
-        counts[status_of(status)] += count
     job_count = 0
     for status, count, jobs in await view.fetch(
-        "SELECT default_status, sum(task_count - coalesce((SELECT sum(count) FROM status_count "
-        f"WHERE job_id = job.id), 0)), count(*) FROM job WHERE {where} GROUP BY 1",
-        values,
+        f"SELECT default_status, sum(task_count), count(*) FROM job WHERE {where} GROUP BY 1", values
     ):
         counts[status_of(status)] += count
         job_count += jobs
+    for status, default, count in await view.fetch(
+        "SELECT one.status, job.default_status, sum(one.count) FROM job JOIN status_count AS one "
+        f"ON one.job_id = job.id WHERE one.count > 0 AND {where} GROUP BY 1, 2",
+        values,
+    ):
+        counts[status_of(status)] += count
+        counts[status_of(default)] -= count
     return +counts, job_count
 
 
