@@ -80,7 +80,8 @@ def _minded(stream: TextIO, original: TextIO | None, *, only_output: bool) -> tu
         io.BufferedWriter(raw),
         encoding=stream.encoding,
         errors=stream.errors,
-        line_buffering=stream.line_buffering,
+        # PYTHONUNBUFFERED has the writing go through at once instead, but not through what is below it here
+        line_buffering=stream.line_buffering or stream is sys.__stderr__,
         write_through=stream.write_through,
     )
     return fresh, raw

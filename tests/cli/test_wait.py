@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.cli.terminal import on_terminal
 from tests.cli.tools import Jman, wait_until
 
 
@@ -89,3 +90,12 @@ def test_single_tasks_are_waited_for(jman: Jman) -> None:
     (jman.folder / "go").touch()
     jman("wait", "1.3")
     assert process.wait(30) == 1
+
+
+def test_what_it_waits_for_is_said_at_once(jman: Jman) -> None:
+    jman.submit("true")
+    for env in ({}, {"PYTHONUNBUFFERED": "1"}):
+        terminal = on_terminal(jman, "wait", env=env)
+        terminal.read_until(b"job 1 waits for a jman --local execute")
+        terminal.type(b"\x03")
+        assert terminal.finish()[0] == 130
