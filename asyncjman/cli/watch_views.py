@@ -167,7 +167,8 @@ _PAGE = 100
 
 
 def _task(job: Job, task: Task, now: float) -> Text:
-    line = Text(f"{label_of(job.id, task.task_id):<8} ")
+    labels = len(label_of(job.id, job.spec.array.last)) if job.spec.array else 0
+    line = Text(f"{label_of(job.id, task.task_id):<{max(labels, 8)}} ")
     line.append(f"{task.status:<9} ", COLORS[task.status])
     spent = ""
     if task.started_at is not None:

@@ -95,6 +95,31 @@ async def test_keys(mixed: Jman, columns: int, rows: int, monkeypatch: pytest.Mo
         assert statuses == ["failure", "skipped", "submitted"], "nothing was started"
 
 
+@pytest.fixture
+def large(jman: Jman) -> Jman:
+    jman.submit("-n", "large", "-t", "99998-1000000", "true")
+    return jman
+
+
+async def test_tasks_of_a_large_array_stand_in_columns(large: Jman, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(large.folder)
+    async with JobManager(Path("submitted.sql3"), run=False) as jm:
+        app = WatchApp(jm, await jm.progress_of_all(Selection()))
+        async with app.run_test(size=(80, 24)) as pilot:
+            await until(pilot, app, "large")
+            await pilot.press("enter")
+            await until(pilot, app, "1.99998 ")
+            await pilot.press("end")
+            last = next(
+                line for line in (await until(pilot, app, "1.1000000")).splitlines() if "1.1000000" in line
+            )
+            await pilot.press("home")
+            first = next(
+                line for line in (await until(pilot, app, "1.99998 ")).splitlines() if "1.99998 " in line
+            )
+    assert first.index("submitted") == last.index("submitted")
+
+
 def test_on_a_terminal(mixed: Jman) -> None:
     terminal = on_terminal(mixed, "watch", env={"TERM": "xterm-256color"})
     terminal.read_until(b"train")
