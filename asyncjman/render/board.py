@@ -57,11 +57,13 @@ def board(shown: Shown, jobs: Sequence[JobProgress], selected: int | None = None
 
 def _head(shown: Shown) -> list[Text]:
     machine = _machine_lines(shown.machine, shown.width) if shown.machine is not None else []
-    runners = [runner_in_words(one) for one in shown.progress.runners] or ["no jman execute runs"]
-    return [Text(cut_words(line, shown.width), "dim") for line in (*machine, *runners[:3])]
+    runners = [line for one in shown.progress.runners for line in _packed(_runner(one), ", ", shown.width)]
+    lines = [*machine, *(runners[:_MOST_RUNNER_LINES] or ["no jman execute runs"])]
+    return [Text(cut_words(line, shown.width), "dim") for line in lines]
 
 
 _MOST_GPU_LINES = 4
+_MOST_RUNNER_LINES = 4
 
 
 def _machine_lines(machine: Machine, width: int) -> list[str]:
@@ -90,12 +92,13 @@ def _gpu_in_words(gpu: Gpu) -> str:
     return f"GPU {gpu.index}{busy} {size(gpu.memory_used)} of {size(gpu.memory)}"
 
 
-def runner_in_words(runner: RunnerSeen) -> str:
-    """Say of a process that it runs jobs, where, and where its output goes."""
+def _runner(runner: RunnerSeen) -> list[str]:
+    """Say of a process that it runs jobs, where, how many at once, and where its output goes."""
+    where = f"(pid {runner.pid} on {printable(runner.host)})"
     if runner.parallel is None:
-        return f"a program (pid {runner.pid} on {printable(runner.host)}) runs jobs"
-    output = f", output in {short_path(runner.output)}" if runner.output else ""
-    return f"jman execute (pid {runner.pid} on {printable(runner.host)}): {runner.parallel} at once{output}"
+        return [f"a program {where} runs jobs"]
+    output = [f"output in {short_path(runner.output)}"] if runner.output else []
+    return [f"jman execute {where}", f"{runner.parallel} at once", *output]
 
 
 def job_window(shown: Shown, jobs: Sequence[JobProgress], selected: int | None, rows: int) -> list[Text]:

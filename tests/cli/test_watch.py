@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 
 from asyncjman import JobManager
 from asyncjman.cli.watch_app import WatchApp
-from asyncjman.model.progress import Gpu, Machine, Overview
+from asyncjman.model.progress import Gpu, Machine, Overview, RunnerSeen
 from asyncjman.model.selection import Selection
 from asyncjman.render.board import Shown, board
 from tests.cli.screens import assert_golden
@@ -172,6 +172,17 @@ def test_gpus_of_the_machine_and_of_a_task(jman: Jman) -> None:
     for script in ("exit 9", "echo No devices were found"):
         (jman.folder / "bin" / "nvidia-smi").write_text(f"#!/bin/sh\n{script}")
         assert "GPU" not in jman.fresh("watch", env={"PATH": path}).out
+
+
+def test_where_a_detached_execute_writes_is_not_cut() -> None:
+    runner = RunnerSeen(4711, "a-host", 8, "/data/submitted.sql3.execute-4711.out", 0.0)
+    head = "jman execute (pid 4711 on a-host)"
+    for width, *some in (
+        (120, f"{head}, 8 at once, output in /data/submitted.sql3.execute-4711.out"),
+        (80, f"{head}, 8 at once", "output in /data/submitted.sql3.execute-4711.out"),
+    ):
+        lines = [line.plain for line in board(Shown(Overview(0.0, {}, runners=[runner]), width, 24), ())]
+        assert lines[: len(some)] == some
 
 
 def test_more_gpus_than_there_is_room_for() -> None:
