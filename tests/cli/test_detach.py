@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -84,7 +85,8 @@ def test_it_is_ended_as_by_an_interrupt(waiting: Jman, how: str) -> None:
     else:
         assert f"Stopped jman execute (pid {pid} on " in waiting("stop", "--execute").out
     wait_dead(pid)
-    assert "stopping 2 running tasks" in output.read_text()
+    # one may be at work already whose start has not been taken in
+    assert re.search(r"stopping [12] running task", output.read_text())
     assert waiting.job()["tasks"]["stopped"] == 2
     assert json.loads((waiting.folder / "summary").read_text())["exit_code"] == 130
     assert "no jman execute runs" in waiting("stop", "--execute", code=2).err
