@@ -56,22 +56,29 @@ def board(shown: Shown, jobs: Sequence[JobProgress], selected: int | None = None
 
 
 def _head(shown: Shown) -> list[Text]:
-    machine = _machine_lines(shown.machine, shown.width) if shown.machine is not None else []
+    most = 4 if shown.rows is None else max(2, shown.rows // 6)
+    machine = _machine_lines(shown.machine, shown.width, most) if shown.machine is not None else []
     runners = [line for one in shown.progress.runners for line in _packed(_runner(one), ", ", shown.width)]
-    lines = [*machine, *(runners[:_MOST_RUNNER_LINES] or ["no jman execute runs"])]
+    lines = [*machine, *(runners[:most] or ["no jman execute runs"])]
     return [Text(cut_words(line, shown.width), "dim") for line in lines]
 
 
-_MOST_GPU_LINES = 4
-_MOST_RUNNER_LINES = 4
-
-
-def _machine_lines(machine: Machine, width: int) -> list[str]:
+def _machine_lines(machine: Machine, width: int, most: int) -> list[str]:
+    """Say how busy a machine is; its GPUs together where one by one they take more than so many lines."""
     used = f"memory {size(machine.memory_used)} of {size(machine.memory)}"
     lines = _packed([f"{machine.cpus} processors {machine.cpu_percent:.0f} % busy", used], ", ", width)
     gpus = _packed([_gpu_in_words(gpu) for gpu in machine.gpus], "   ", width)
-    more = len(machine.gpus) - sum(line.count("GPU ") for line in gpus[:_MOST_GPU_LINES])
-    return [*lines, *gpus[:_MOST_GPU_LINES], *([f"and {more} more GPUs"] if more else [])]
+    return [*lines, *(gpus if len(gpus) <= most else _packed(_gpus_together(machine.gpus), ", ", width))]
+
+
+def _gpus_together(gpus: Sequence[Gpu]) -> list[str]:
+    busy = [gpu.percent for gpu in gpus if gpu.percent is not None]
+    memory = [(gpu.memory_used, gpu.memory) for gpu in gpus if gpu.memory_used is not None and gpu.memory]
+    found = [f"{len(gpus)} GPUs" + (f" {sum(busy) / len(busy):.0f} % busy" if busy else "")]
+    if memory:
+        used, there = (sum(some) for some in zip(*memory, strict=True))
+        found.append(f"memory {size(used)} of {size(there)}")
+    return found
 
 
 def _packed(words: Sequence[str], between: str, width: int) -> list[str]:

@@ -189,10 +189,15 @@ def test_more_gpus_than_there_is_room_for() -> None:
     machine = Machine(8, 5.0, 1 << 30, 1 << 34, tuple(Gpu(at, 7, 1 << 30, 80 << 30) for at in range(8)))
     gpu = "GPU {}   7 % 1.0 GiB of 80.0 GiB".format
     for width, *some in (
-        (80, "8 processors 5 % busy, memory 1.0 GiB of 16.0 GiB", f"{gpu(6)}   {gpu(7)}"),
-        (40, "8 processors 5 % busy", "memory 1.0 GiB of 16.0 GiB", gpu(3), "and 4 more GPUs"),
+        (
+            80,
+            "8 processors 5 % busy, memory 1.0 GiB of 16.0 GiB",
+            "8 GPUs 7 % busy, memory 8.0 GiB of 640 GiB",
+        ),
+        (40, "8 processors 5 % busy", "memory 1.0 GiB of 16.0 GiB", "8 GPUs 7 % busy"),
+        (120, f"{gpu(6)}   {gpu(7)}"),
     ):
-        lines = [line.plain for line in board(Shown(Overview(0.0, {}), width, 24, machine), ())]
+        lines = [line.plain for line in board(Shown(Overview(0.0, {}), width, 23, machine), ())]
         assert max(map(len, lines)) <= width
         assert set(some) <= {*lines}, lines
 
