@@ -118,6 +118,8 @@ def _texts(spec: JobSpec) -> Iterator[str]:
 
 
 async def _check_dependencies(tx: Transaction, spec: JobSpec) -> None:
+    if not spec.dependencies:
+        return
     wanted = {one.job_id for one in spec.dependencies}
     known = await schedule.summaries(tx, wanted)
     if missing := wanted - known.keys():

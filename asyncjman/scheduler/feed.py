@@ -120,6 +120,8 @@ class Feed:
                 if (job.id, task_id) not in full:
                     # another process has it, or it was stopped: only the store knows what is left
                     self.stale.add(job.id)
+        # of these some had ended, and were submitted again: others may be, too
+        self.stale.update(job.id for job in by_id.values() if job.taken > job.left)
         return result
 
     async def _pick(self, which: Line, room: int) -> list[tuple[JobState, list[int]]]:

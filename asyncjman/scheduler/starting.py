@@ -118,6 +118,8 @@ class Starter:
     async def _look_around(self, job: JobState) -> None:
         """Take in what is new; all that is skipped by it is stored then, or not skipped after all."""
         await self._changes.look(STALE_SECONDS if job.dependencies else DOUBT_SECONDS)
+        if job.dependencies and self._feed.stale:
+            await self._changes.take_in()  # what it waits for may be among it
         while job.dependencies and await self._recorder.store_skips():
             await self._changes.take_in()
             await self._changes.look(STALE_SECONDS)

@@ -234,5 +234,5 @@ class Workload:
             self.lines[line].append(job)
 
     def _end_if_done(self, job: JobState) -> None:
-        if job.left <= 0 and job.id in self.jobs:
+        if job.left <= 0 and not job.taken and job.id in self.jobs:
             self.job_ended(job.id, roll_up(job.finished), stop_on_failure=job.stop_on_failure)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from asyncjman.errors import DatabaseProblem, EnvironmentProblem
+from asyncjman.model.array import ArraySpec
 from asyncjman.model.events import JobFinished, TaskFinished
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
@@ -17,7 +18,7 @@ from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.feed import Feed
 from asyncjman.scheduler.recorder import Recorder
 from asyncjman.scheduler.workload import Workload
-from asyncjman.store import claims, jobs, runners, schedule
+from asyncjman.store import claims, jobs, runners, schedule, transitions
 from asyncjman.store.database import Database, Transaction
 from tests.making import add_jobs, add_runner, spec_of
 
@@ -166,6 +167,29 @@ async def test_nothing_is_claimed_ahead_before_the_pace_is_known(desk: Desk) -> 
     assert await desk.claimed(runner, 1) == [], "what is held is enough for the free slot"
     desk.feed.dropped()
     assert await desk.claimed(runner, 0) == []
+
+
+async def test_more_claimed_than_is_left_tells_that_others_submitted_some_again(desk: Desk) -> None:
+    (job_id,) = await add_jobs(desk.database, spec_of("3"))
+    await desk.load()
+    runner = await desk.enter()
+    for _, task_id in await desk.claimed(runner, 2):
+        desk.recorder.task_finished(ended(job_id, task_id))
+        desk.feed.dropped()
+    await desk.recorder.flush()
+
+    async def submit_again(task_id: int) -> None:
+        async with desk.database.transaction() as tx:
+            array = ArraySpec.parse("3")
+            await transitions.reset(tx, job_id, [Status.SUCCESS], Status.SUBMITTED, array, 12.0, [task_id])
+
+    await submit_again(1)
+    desk.workload.job_deleted(job_id)
+    await desk.load()
+    await submit_again(2)
+    assert not desk.feed.stale
+    assert sorted(await desk.claimed(runner, 3)) == [(1, 1), (1, 2), (1, 3)]
+    assert desk.feed.stale == {job_id}
 
 
 async def test_short_tasks_are_claimed_ahead(desk: Desk) -> None:

@@ -364,6 +364,21 @@ def test_a_task_given_back_makes_the_next_no_longer_sure(world: World) -> None:
     assert not first.all_taken
 
 
+def test_a_job_of_which_more_is_held_than_was_left_has_not_ended(world: World) -> None:
+    """A task of it was submitted again, and claimed, before it was known that it is open."""
+    first = world.add(1, array="2")
+    world.add(2, 1)
+    world.take(first, 2)
+    world.load.claimed(first, 1)
+    world.end(first, OK, 1)
+    world.end(first, OK, 2)
+    assert world.left == [1, 2]
+    assert 2 not in world.ready
+    world.end(first, OK, 1)
+    assert world.left == [2]
+    assert 2 in world.ready
+
+
 def test_what_others_did_is_taken_over(world: World) -> None:
     array = world.add(1, array="4")
     world.renew(summary(1, "4", rows={OK: 3, Status.EXECUTING: 1}))
