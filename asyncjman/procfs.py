@@ -23,6 +23,8 @@ class Stat(NamedTuple):
     """In seconds since the start of the machine."""
     state: str
     """A letter."""
+    group: int
+    """The number of its process group."""
 
 
 def stat_of(folder: str) -> Stat | None:
@@ -30,7 +32,7 @@ def stat_of(folder: str) -> Stat | None:
     with suppress(OSError, IndexError, ValueError):
         # a program chooses its name, which stands in brackets: what follows is behind the last one
         words = Path(f"{folder}/stat").read_bytes().rpartition(b")")[2].split()
-        return Stat(int(words[19]) / os.sysconf("SC_CLK_TCK"), words[0].decode("ascii"))
+        return Stat(int(words[19]) / os.sysconf("SC_CLK_TCK"), words[0].decode("ascii"), int(words[2]))
     return None
 
 

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import psutil
 import pytest
 
 from asyncjman.engines.base import Launched, LaunchRequest, Observation, Ref, Saw, Target, Why
-from asyncjman.engines.local import LocalEngine, clib
+from asyncjman.engines.local import LocalEngine, clib, ending
 from asyncjman.engines.local.spawn import prepared
 from asyncjman.model.failure import Cause
 from asyncjman.model.job import PLAIN_TASK, JobSpec
@@ -345,6 +346,27 @@ async def test_cancel_takes_the_children_along(runner: Runner) -> None:
     assert (seen.cause, seen.signal) == (Cause.SIGNAL, signal.SIGTERM)
     await runner.engine.close()
     await gone(pids)
+
+
+@pytest.fixture
+def adopts() -> Iterator[None]:
+    """Have orphans be children of this process, which does not fetch their ends: as in many containers."""
+    library, set_subreaper = ctypes.CDLL(None), 36  # prctl(2)
+    if sys.platform != "linux" or library.prctl(set_subreaper, 1, 0, 0, 0):
+        pytest.skip("needs Linux")
+    yield
+    library.prctl(set_subreaper, 0, 0, 0, 0)
+
+
+async def test_a_zombie_does_not_hold_the_end_up(
+    runner: Runner, adopts: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ending, "GIVE_UP_SECONDS", 10 * LIMIT)
+    native_id = await runner.launch("sh", "-c", "sleep 1000 & echo $!; wait")
+    (pid,) = await runner.printed_pids(1)
+    await runner.cancel(native_id)
+    assert (await runner.next()).signal == signal.SIGTERM
+    assert psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 async def test_what_ignores_sigterm_is_killed(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from asyncjman.engines.local.processes import Marked, marked
+from asyncjman.engines.local.processes import Marked, living, marked
 
 TERM_SECONDS = 5.0
 """How long a task has between SIGTERM and SIGKILL."""
 _TICK_SECONDS = 0.02
+_FIRST_SEARCH_SECONDS = 0.05
 _SEARCH_SECONDS = 0.5
+"""The time between two searches: it doubles, up to this."""
 _EMPTY_SEARCHES = 2
 """A search may miss once what forks meanwhile."""
 GIVE_UP_SECONDS = 10.0
@@ -94,20 +96,26 @@ class Endings:
             self._work.result()
 
     async def _run(self) -> None:
-        next_search = 0.0
+        next_search, pause = 0.0, _FIRST_SEARCH_SECONDS
         while self._asked:
             gone = [one for one in self._asked.values() if one.is_gone()]
             late = [self._kill_if_late(one) for one in self._asked.values()]
             if gone or any(late) or self._now() >= next_search:
-                self._take_in(await asyncio.to_thread(marked, self._token))
-                next_search = self._now() + _SEARCH_SECONDS
+                groups = {one.group for one in self._asked.values() if one.group and one.reaped}
+                self._take_in(*await asyncio.to_thread(_search, self._token, groups))
+                next_search, pause = self._now() + pause, min(pause * 2, _SEARCH_SECONDS)
             if self._asked:
                 await asyncio.sleep(_TICK_SECONDS)  # nothing tells of the ends of others' children
 
-    def _take_in(self, found: list[Marked]) -> None:
-        """Signal what was found of each task; drop the tasks of which nothing is left."""
+    def _take_in(self, found: list[Marked], ended: set[int]) -> None:
+        """Signal what was found of each task; drop the tasks of which nothing is left.
+
+        ``ended``: process groups in which nothing runs.
+        """
         by_name = {one.task for one in self._asked.values()}
         for asked in list(self._asked.values()):
+            if asked.group in ended:
+                asked.group = 0
             asked.left = [
                 one
                 for one in found
@@ -142,6 +150,11 @@ class Endings:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
+
+
+def _search(token: str, groups: set[int]) -> tuple[list[Marked], set[int]]:
+    """Return what runs of a runner's tasks, and the groups in which nothing does."""
+    return marked(token), groups - living(groups)
 
 
 def signal_group(group: int, number: int) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,6 +87,18 @@ def marked(token: str, since: float | None = None, lock: str | None = None) -> l
         return []
     found = (_found(pid, token, lock) for pid in _pids())
     return [one for one in found if one is not None and (since is None or one.started >= since)]
+
+
+def living(groups: Collection[int]) -> set[int]:
+    """Return those of some process groups in which something runs; all of them where that can't be seen.
+
+    A zombie does not run. It stays in its group until its parent fetches its end: process 1 of a container
+    may never do that.
+    """
+    if not groups or not ON_LINUX or not has_own_numbers():
+        return set(groups)
+    seen = (procfs.stat_of(f"/proc/{pid}") for pid in _pids())
+    return {one.group for one in seen if one is not None and one.state not in ENDED} & set(groups)
 
 
 def _pids() -> Iterator[int]:
