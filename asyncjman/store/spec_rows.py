@@ -124,7 +124,13 @@ def _words(value: str) -> tuple[str, ...]:
 
 
 def _variables(value: str) -> dict[str, str]:
-    variables = dict(json.loads(value)) if value != "{}" else {}
+    return dict(_pairs(value))
+
+
+@lru_cache(maxsize=256)
+def _pairs(value: str) -> dict[str, str]:
+    """Return variables; most jobs have the same ones."""
+    variables = dict(json.loads(value))
     if not all(isinstance(one, str) for pair in variables.items() for one in pair):
         raise TypeError("a variable that is not text")
     return variables
