@@ -65,7 +65,26 @@ async def resolve_dependents(tx: Transaction, changed: Iterable[int]) -> list[in
     Returns the jobs that ended by it; what a cluster has of them is given up. A task that runs there already
     looks at its dependencies itself.
     """
-    return await resolve_jobs(tx, await schedule.open_dependents(tx, changed))
+    return await resolve_with_dependents(tx, await schedule.waiting_for(tx, changed))
+
+
+async def resolve_with_dependents(
+    tx: Transaction, job_ids: Iterable[int], *, queued_too: bool = False
+) -> list[int]:
+    """Do as ``resolve_jobs``; where jobs end by it, also with all that waits for these, and so on.
+
+    What waits for jobs that don't end by it waits on: of a long chain nothing more is read. ``queued_too``:
+    see there; what is on a cluster is left alone then.
+    """
+    closed: list[int] = []
+    found = set(job_ids)
+    while found:
+        if queued_too:
+            found -= {one.job_id for one in await submissions.active(tx, found)}
+        ended = await resolve_jobs(tx, found, queued_too=queued_too)
+        closed += ended
+        found = set(await schedule.open_dependents(tx, ended)) if ended else set()
+    return closed
 
 
 async def resolve_jobs(tx: Transaction, job_ids: Iterable[int], *, queued_too: bool = False) -> list[int]:
@@ -74,12 +93,15 @@ async def resolve_jobs(tx: Transaction, job_ids: Iterable[int], *, queued_too: b
     ``queued_too``: what a runner has claimed and not started is skipped, too. Returns the jobs that ended
     by it.
     """
-    summaries = {i: one for i, one in (await schedule.summaries(tx, job_ids)).items() if not one.finished}
-    waits = await schedule.dependencies(tx, summaries)
+    waits = await schedule.dependencies(tx, job_ids)
+    if not waits:
+        return []
+    summaries = {i: one for i, one in (await schedule.summaries(tx, waits)).items() if not one.finished}
+    waits = {job_id: waits[job_id] for job_id in summaries}
     others = await schedule.summaries(tx, {one.job_id for some in waits.values() for one in some})
     decisions = _Collected()
     workload = Workload(decisions)
-    known = [workload.enroll(one, waits.get(job_id, ())) for job_id, one in summaries.items()]
+    known = [workload.enroll(one, waits[job_id]) for job_id, one in summaries.items()]
     for job in known:
         ends = {}
         if queued_too:
@@ -157,11 +179,10 @@ async def end_and_resolve(tx: Transaction, job_ids: Sequence[int]) -> None:
     would hold it back. What is on a cluster is resolved there.
     """
     now = tx.runtime.time()
-    found = set(await schedule.open_dependents(tx, job_ids)) - set(job_ids)
+    found = set(await schedule.waiting_for(tx, job_ids)) - set(job_ids)
     if not found:
         return
     unfinished = await schedule.unfinished(tx, job_ids)
     await transitions.end_all(tx, unfinished, Status.STOPPED, "deleted", now)
     await transitions.close_jobs(tx, unfinished, now)
-    on_cluster = {one.job_id for one in await submissions.active(tx, found)}
-    await resolve_jobs(tx, found - on_cluster, queued_too=True)
+    await resolve_with_dependents(tx, found, queued_too=True)

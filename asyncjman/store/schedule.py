@@ -16,6 +16,14 @@ TYPE_CHECKING = False  # what waits is not loaded for it
 if TYPE_CHECKING:
     from asyncjman.store.source import Source
 
+_STEP = "JOIN dependency ON on_job = {0} JOIN job ON job.id = dependency.job_id AND job.finished_at IS NULL"
+"""To the unfinished jobs that wait for a job."""
+_ANY_SKIPPED = (
+    "(EXISTS (SELECT 1 FROM status_count WHERE job_id = job.id AND status = 'skipped' AND count > 0) "
+    "OR default_status = 'skipped' AND task_count > "
+    "(SELECT coalesce(sum(count), 0) FROM status_count WHERE job_id = job.id))"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class JobSummary:
@@ -169,27 +177,34 @@ async def open_dependents(source: Source, job_ids: Iterable[int]) -> list[int]:
 
     By way of one that ended nothing is decided any more: that was done when it ended.
     """
-    step = (
-        "JOIN dependency ON on_job = {0} JOIN job ON job.id = dependency.job_id AND job.finished_at IS NULL"
-    )
     rows = await source.fetch(
         "WITH RECURSIVE waiting (id) AS ("
-        f"SELECT job.id FROM json_each(?) AS one {step.format('one.value')} "
-        f"UNION SELECT job.id FROM waiting {step.format('waiting.id')}) SELECT id FROM waiting ORDER BY id",
+        f"SELECT job.id FROM json_each(?) AS one {_STEP.format('one.value')} "
+        f"UNION SELECT job.id FROM waiting {_STEP.format('waiting.id')}) SELECT id FROM waiting ORDER BY id",
+        (json.dumps(list(job_ids)),),
+    )
+    return [row[0] for row in rows]
+
+
+async def waiting_for(source: Source, job_ids: Iterable[int]) -> list[int]:
+    """Return the unfinished jobs that wait for one of these themselves; in order."""
+    rows = await source.fetch(
+        f"SELECT DISTINCT job.id FROM json_each(?) AS one {_STEP.format('one.value')} ORDER BY job.id",
         (json.dumps(list(job_ids)),),
     )
     return [row[0] for row in rows]
 
 
 async def skipped_behind(source: Source, job_ids: Iterable[int]) -> list[int]:
-    """Return the jobs that wait for these, by way of whichever, and of which something was skipped."""
+    """Return the jobs that wait for these, also by way of others of these, of which something was skipped.
+
+    What was skipped was because of a job that failed, or that was skipped itself: so no other leads there.
+    """
+    step = "JOIN dependency ON on_job = {0} JOIN job ON job.id = dependency.job_id AND " + _ANY_SKIPPED
     rows = await source.fetch(
-        "WITH RECURSIVE waiting (id) AS ("
-        "SELECT job_id FROM json_each(?) AS one JOIN dependency ON on_job = one.value "
-        "UNION SELECT job_id FROM waiting JOIN dependency ON on_job = waiting.id) "
-        "SELECT job.id FROM waiting JOIN job ON job.id = waiting.id WHERE EXISTS (SELECT 1 FROM status_count "
-        "WHERE job_id = job.id AND status = 'skipped' AND count > 0) OR (default_status = 'skipped' AND "
-        "task_count > (SELECT coalesce(sum(count), 0) FROM status_count WHERE job_id = job.id)) ORDER BY 1",
+        "WITH RECURSIVE behind (id) AS ("
+        f"SELECT job.id FROM json_each(?) AS one {step.format('one.value')} "
+        f"UNION SELECT job.id FROM behind {step.format('behind.id')}) SELECT id FROM behind ORDER BY id",
         (json.dumps(list(job_ids)),),
     )
     return [row[0] for row in rows]
