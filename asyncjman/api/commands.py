@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from asyncjman.api.earlier import HasId
     from asyncjman.api.handle import JobHandle
     from asyncjman.api.progress_reader import ProgressReader
-    from asyncjman.api.resubmission import Outcome, Resubmission
+    from asyncjman.api.resubmission import Outcome
+    from asyncjman.api.resubmission_request import Resubmission
     from asyncjman.api.running import Options, Recovery, Runner, TaskOutput
     from asyncjman.engines.base import Preview
     from asyncjman.model.graph import Kind
@@ -293,7 +294,7 @@ class JobCommands(JobReader):
         self, selection: Selection, request: Resubmission, where: Mapping[str, str]
     ) -> tuple[list[int], Resubmission]:
         """Return the jobs that are meant, and the request for those of their tasks that are."""
-        from asyncjman.api.resubmission import matching, narrowed
+        from asyncjman.api.resubmission_request import matching, narrowed
 
         selection = await self.resolve(selection)
         some: Sequence[Job] = await self.chosen(selection) if where or request.wanted else []

@@ -11,7 +11,7 @@ from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import LOCAL, Job
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler import removal
-from asyncjman.scheduler.portions import is_one, portions
+from asyncjman.scheduler.portions import in_turn, is_one
 from asyncjman.scheduler.reconcile import recover_orphans
 from asyncjman.scheduler.resolving import end_and_resolve, end_tasks_and_resolve
 from asyncjman.scheduler.stopping import stop_elsewhere, stop_in, unconfirmed, until_stopped
@@ -68,7 +68,7 @@ async def delete(
     await recover_orphans(database, local)
     waiting = await _unfinished_dependents(database, set(ids))
     await _stop_before(database, local, ids, task_ids)
-    for some in portions(ids, last_first=True):
+    async for some in in_turn(ids, last_first=True):
         deleted = await _stop_and_delete(database, local, some, task_ids, waiting, kept)
         removed, left_over = await removal.finish_or_tell(database)
         if deleted:
@@ -86,7 +86,7 @@ async def _stop_before(
     """Stop what runs of jobs that are deleted in several transactions: none is deleted where that fails."""
     if is_one(ids) or not await tasks.held_jobs(database, ids, task_ids):
         return
-    for some in portions(ids, last_first=True):
+    async for some in in_turn(ids, last_first=True):
         async with database.transaction() as tx:
             await stop_in(tx, await schedule.unfinished(tx, some, LOCAL), task_ids)
     await until_stopped(database, engine, await schedule.unfinished(database, ids, LOCAL), task_ids)

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from asyncjman.api.handle import JobHandle
     from asyncjman.api.progress import Progress
     from asyncjman.api.progress_reader import ProgressReader
-    from asyncjman.api.resubmission import Outcome, Resubmission
+    from asyncjman.api.resubmission import Outcome
+    from asyncjman.api.resubmission_request import Resubmission
     from asyncjman.api.result import JobResult
     from asyncjman.api.stream import Feed
     from asyncjman.model.duration import Duration
@@ -212,7 +213,7 @@ class JobHandles(JobCommands):
         ``clean``: their logs are removed; ``where``: only tasks with these parameters; ``running_too``: what
         runs is stopped first; ``request`` says all else. Where it is cancelled, that is or isn't so.
         """
-        from asyncjman.api.resubmission import Resubmission
+        from asyncjman.api.resubmission_request import Resubmission
 
         if request is None:
             statuses = FINISHED if also_success else UNSUCCESSFUL

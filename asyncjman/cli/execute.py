@@ -191,7 +191,7 @@ async def _resume(manager: JobManager, selection: Selection) -> None:
     """Have the stopped tasks of local jobs run once more."""
     from dataclasses import replace
 
-    from asyncjman.api.resubmission import Resubmission
+    from asyncjman.api.resubmission_request import Resubmission
     from asyncjman.model.job import LOCAL
     from asyncjman.model.selection import format_ids
     from asyncjman.model.status import Status

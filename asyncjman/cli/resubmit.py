@@ -73,7 +73,7 @@ def resubmit_command(
 ) -> None:
     import asyncio
 
-    from asyncjman.api.resubmission import Resubmission
+    from asyncjman.api.resubmission_request import Resubmission
     from asyncjman.model.selection import format_ids
 
     globals_: Globals = context.obj

@@ -9,7 +9,7 @@ import typer
 from asyncjman.cli.groups import Group
 
 if TYPE_CHECKING:
-    from asyncjman.api.resubmission import Changes
+    from asyncjman.api.resubmission_request import Changes
 
 
 class Changed(Group):
@@ -38,7 +38,7 @@ class Changed(Group):
     def changes(self, resources: Mapping[str, Any]) -> "Changes":
         """Return what is different. Raises UsageError for what makes no sense."""
         from asyncjman.api.request import parse_environment
-        from asyncjman.api.resubmission import Changes
+        from asyncjman.api.resubmission_request import Changes
         from asyncjman.cli.submit_options import retry_policy
         from asyncjman.model.duration import parse_duration
 

@@ -238,7 +238,7 @@ class WatchApp(App[None]):
         return f"stopped job {job_id}" if stopped else f"job {job_id} has ended: nothing to stop"
 
     async def _resubmit(self, job_id: int) -> str:
-        from asyncjman.api.resubmission import Resubmission
+        from asyncjman.api.resubmission_request import Resubmission
 
         outcome = await self._manager.run_again(Selection(ids=ranges_of([job_id])), Resubmission())
         if not outcome.done:

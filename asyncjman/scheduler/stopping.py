@@ -10,7 +10,7 @@ from asyncjman.model.job import LOCAL, Job
 from asyncjman.model.selection import format_ids
 from asyncjman.model.status import FINISHED
 from asyncjman.scheduler.liveness import is_numbered_here, is_suspended
-from asyncjman.scheduler.portions import portions
+from asyncjman.scheduler.portions import in_turn
 from asyncjman.scheduler.reconcile import forget_unproven, recover_orphans, take_away
 from asyncjman.scheduler.resolving import resolve_dependents, stop_unstarted
 from asyncjman.store import jobs, runners, submissions, tasks, transitions
@@ -72,7 +72,7 @@ async def _stop_here(
     if unfinished:
         await recover_orphans(database, engine)
         asked = 0
-        for some in portions(unfinished, last_first=True):
+        async for some in in_turn(unfinished, last_first=True):
             async with database.transaction() as tx:
                 asked += await stop_in(tx, some, task_ids)
         if asked and not force:

@@ -203,6 +203,12 @@ async def delete_all(tx: Transaction, job_ids: Iterable[int]) -> None:
     )
 
 
+async def waits_for_later(source: Source) -> bool:
+    """Tell whether a job waits for itself, or for a later one, as only a damaged database has it."""
+    rows = await source.fetch("SELECT 1 FROM dependency WHERE on_job >= job_id LIMIT 1")
+    return bool(rows)
+
+
 async def dependency_edges(source: Source) -> dict[int, list[int]]:
     """Return for each job that waits for others the ids of those."""
     edges: dict[int, list[int]] = defaultdict(list)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from asyncjman.api.manager import JobManager
-from asyncjman.api.resubmission import Resubmission
+from asyncjman.api.resubmission_request import Resubmission
 from asyncjman.engines import registry
 from asyncjman.engines.budget import Budget
 from asyncjman.model.array import ArraySpec
