@@ -41,7 +41,7 @@ async def gather(session: Session, some: Sequence[Job]) -> Evidence:
         states, job = task_states.get(one.job_id), unfinished[one.job_id]
         if states is not None and _has_any(one, job, states, later[one.job_id]):
             elsewhere = frozenset(later[one.job_id])
-            found.sent[one.job_id].insert(0, watched_of(place, one, job, states, elsewhere))
+            found.sent[one.job_id].insert(0, watched_of(place, one, job.spec, states, elsewhere))
         later[one.job_id].update(one.task_map or (PLAIN_TASK,))
     sent = [one for mine in found.sent.values() for one in mine]
     found.is_anothers = not session.is_owner

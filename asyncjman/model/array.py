@@ -82,6 +82,13 @@ class ArraySpec:
     def __contains__(self, task_id: object) -> bool:
         return any(task_id in one for one in self.ranges)
 
+    def covers(self, numbers: range) -> bool:
+        """Tell whether one of the ranges has all of these; they may be in it even if not."""
+        return any(
+            numbers[0] in one and numbers[-1] in one and (len(numbers) == 1 or numbers.step % one.step == 0)
+            for one in self.ranges
+        )
+
     def slice(self, start: int, count: int) -> list[int]:
         """Return at most ``count`` task ids from index ``start`` (0-based) on."""
         ends = list(accumulate(len(one) for one in self.ranges))

@@ -46,7 +46,7 @@ async def _find_out(
     for one in in_doubt:
         if (job := known.get(one.job_id)) is not None:
             dead = await maker_is_dead(database, one)
-            watched.append(watched_of(place, one, job, TaskStates(job.status), dead=dead))
+            watched.append(watched_of(place, one, job.spec, TaskStates(job.status), dead=dead))
     numbers = {one.token: one.id for one in in_doubt}
     seen = (await engine.poll(watched, budget)).seen
     async with database.transaction(quiet=True) as tx:

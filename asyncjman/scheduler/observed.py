@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from asyncjman.engines.base import IN_ERROR, Observation, Ref, Saw
 from asyncjman.model.failure import KEPT_BYTES, Cause
-from asyncjman.model.job import Job, Task
+from asyncjman.model.job import JobSpec, Task
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.resolving import resolve_dependents, unskip
 from asyncjman.scheduler.watching import Situation
@@ -88,8 +88,8 @@ async def _read_errors(database: Database, found: Situation, seen: Sequence[Obse
     logs: list[tuple[Observation, str]] = []
     for one in seen:
         if one.saw is Saw.ENDED and one.cause is not None and one.ref is not None:
-            job = found.known.get(one.ref.job_id)
-            paths = log_paths(job.spec, one.ref.job_id, one.ref.task_id) if job is not None else None
+            spec = found.known.get(one.ref.job_id)
+            paths = log_paths(spec, one.ref.job_id, one.ref.task_id) if spec is not None else None
             if paths is not None:
                 logs.append((one, paths[1]))
     if logs:
@@ -102,9 +102,9 @@ def _read_ends(paths: Sequence[str]) -> list[bytes]:
     return [read_end(path, KEPT_BYTES) for path in paths]
 
 
-def has_array(job: Job, array: str | None) -> bool:
+def has_array(spec: JobSpec, array: str | None) -> bool:
     """Tell whether a job still has the array that it was read with: tasks of it may be deleted meanwhile."""
-    return array == (str(job.spec.array) if job.spec.array else None)
+    return array == (str(spec.array) if spec.array else None)
 
 
 def _holds(found: Situation, one: Submission, active: set[int], now: Mapping[int, object]) -> bool:
@@ -204,22 +204,22 @@ async def close(tx: Transaction, touched: Iterable[int], stored: Stored) -> None
     stored.ended.extend([*closed, *skipped])
 
 
-async def _retry(tx: Transaction, known: Mapping[int, Job], seen: Iterable[Task]) -> None:
+async def _retry(tx: Transaction, known: Mapping[int, JobSpec], seen: Iterable[Task]) -> None:
     """Have tasks that failed run again, where that was asked for: before their job counts as ended.
 
     What never started is not tried again: somebody took it out of the queue.
     """
     again: dict[int, list[int]] = defaultdict(list)
     failed = [one for one in seen if one.status is Status.FAILURE and one.started_at is not None]
-    failed = [one for one in failed if known[one.job_id].spec.retry is not None]
+    failed = [one for one in failed if known[one.job_id].retry is not None]
     first = await tasks.first_attempts(tx, [(one.job_id, one.task_id) for one in failed])
     for task in failed:
-        retry = known[task.job_id].spec.retry
+        retry = known[task.job_id].retry
         tries = task.attempt - first.get((task.job_id, task.task_id), 1) + 1
         if retry is not None and retry.applies(task.cause, task.signal, tries):
             again[task.job_id].append(task.task_id)
     for job_id, task_ids in again.items():
-        array = known[job_id].spec.array
+        array = known[job_id].array
         await transitions.reset(
             tx, job_id, [Status.FAILURE], Status.SUBMITTED, array, tx.runtime.time(), task_ids, retry=True
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from asyncjman.engines.base import Purpose, TaskRow, Watched
-from asyncjman.model.job import PLAIN_TASK, Job, Task
+from asyncjman.model.job import PLAIN_TASK, Job, JobSpec, Task
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.intents import maker_is_dead
 from asyncjman.store import jobs, submissions
@@ -22,7 +22,8 @@ class Situation:
 
     launches: dict[str, Submission] = field(default_factory=dict)
     """By their tokens."""
-    known: Mapping[int, Job] = field(default_factory=dict)
+    known: Mapping[int, JobSpec] = field(default_factory=dict)
+    """What was asked for, by job id; without what the jobs wait for."""
     task_states: Mapping[int, TaskStates] = field(default_factory=dict)
     watched: list[Watched] = field(default_factory=list)
     late: dict[tuple[int, int], Task] = field(default_factory=dict)
@@ -37,7 +38,7 @@ async def situation(
     ``intents``: where it is found out of each intent whether anybody still carries it out.
     """
     active = await submissions.active(source, job_ids, engine=engine)
-    known = {job.id: job for job in await jobs.get(source, {one.job_id for one in active})}
+    known = await jobs.specs(source, {one.job_id for one in active})
     task_states = await submissions.task_states(source, known)
     found = Situation(known=known, task_states=task_states)
     elsewhere = _elsewhere(active)
@@ -86,7 +87,7 @@ async def add_late(source: Reader, found: Situation, engine: str) -> None:
 def watched_of(
     spools: str,
     one: Submission,
-    job: Job,
+    spec: JobSpec,
     states: TaskStates,
     elsewhere: frozenset[int] = frozenset(),
     *,
@@ -99,10 +100,10 @@ def watched_of(
         job_id=one.job_id,
         created_at=one.created_at,
         maker_is_dead=dead,
-        array=job.spec.array,
+        array=spec.array,
         tasks=one.task_map,
         default=states.default_status,
-        spec=job.spec,
+        spec=spec,
         rows={
             task_id: TaskRow(task.attempt, task.status, task.started_at, since)
             for task_id, (task, since) in states.unfinished.items()
@@ -110,7 +111,7 @@ def watched_of(
         ended=frozenset(states.finished),
         elsewhere=elsewhere,
         stop=frozenset(states.to_stop),
-        folder=f"{spools}{job.spec.token}",
+        folder=f"{spools}{spec.token}",
         engine_state=one.engine_state,
     )
 

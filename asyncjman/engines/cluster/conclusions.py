@@ -7,6 +7,7 @@ nothing. Accounting decides then, and after a grace the task counts as failed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -173,8 +174,8 @@ def _from_queue(view: View, conclusions: Conclusions, ended: set[int]) -> tuple[
     watched = view.watched
     engine_state: str | None = None
     listed: set[int] = set()
-    reported = {one.ref.task_id for one in conclusions.seen if one.ref is not None}
-    pending: list[Saw] = []
+    told = {one.ref.task_id for one in conclusions.seen if one.ref is not None} | ended | watched.ended
+    pending: Counter[Saw] = Counter()
     latest = _latest(view) if any(row.end is not None for row in view.rows or ()) else {}
     for row in view.rows or ():
         if row.engine_state and engine_state != IN_ERROR:
@@ -183,11 +184,10 @@ def _from_queue(view: View, conclusions: Conclusions, ended: set[int]) -> tuple[
         listed.update(ids)
         if row.saw in _PENDING and row.end is None:
             # of those without a row nothing is said one by one: there may be very many
-            untold = {*ids}.difference(ended, reported, watched.ended)
-            pending += [row.saw] * len(untold)
-            ids = sorted(untold.intersection(watched.rows))
-        for task_id in ids:
-            if task_id in ended or task_id in reported or task_id in watched.ended:
+            pending[row.saw] += len(ids) - len(ids & told)
+            ids = ids & watched.rows.keys()
+        for task_id in sorted(ids):
+            if task_id in told:
                 continue
             known = watched.rows.get(task_id)
             if row.end is not None:
@@ -201,8 +201,8 @@ def _from_queue(view: View, conclusions: Conclusions, ended: set[int]) -> tuple[
             elif known is not None:
                 ref = Ref(watched.job_id, task_id, known.attempt)
                 conclusions.seen.append(Observation(watched.token, ref, row.saw, view.now, reason=row.reason))
-    if pending and not watched.tasks and watched.default not in FINISHED:
-        common = max(_PENDING, key=pending.count)
+    if pending.total() and not watched.tasks and watched.default not in FINISHED:
+        common = max(_PENDING, key=pending.__getitem__)
         conclusions.seen.append(Observation(watched.token, None, common, view.now))
     return listed, engine_state
 
@@ -256,6 +256,8 @@ def _judge_missing(view: View, conclusions: Conclusions, known_of: set[int]) -> 
     watched = view.watched
     reported = {one.ref.task_id: one for one in conclusions.seen if one.ref is not None}
     young = view.now - watched.created_at < min(YOUNG_SECONDS, view.grace)
+    if not watched.tasks and watched.array is not None and len(known_of) == len(watched.array):
+        return  # all of them: there may be very many
     for task_id in [one for one in members(watched) if one not in known_of]:
         if task_id in watched.ended or not is_member(watched, task_id):
             continue

@@ -52,15 +52,14 @@ def members(watched: Watched) -> Iterable[int]:
     return watched.array if watched.array is not None else (PLAIN_TASK,)
 
 
-def task_ids_of(watched: Watched, row: Row) -> Iterable[int]:
+def task_ids_of(watched: Watched, row: Row) -> Set[int]:
     """Return the tasks that a row is about, but for those that were deleted from the job."""
     numbers: Sequence[range] = row.numbers or (range(1, 2) if watched.tasks else range(PLAIN_TASK, 1),)
     if sum(len(one) for one in numbers) <= _FEW:
-        ids = _task_ids(watched, numbers)
-        return [task_id for task_id in ids if is_member(watched, task_id)]
+        return {task_id for task_id in _task_ids(watched, numbers) if is_member(watched, task_id)}
     # what all of them have in common is looked at once
-    found = {*_task_ids(watched, numbers)}
-    if watched.array is not None:
+    found = {*_task_ids(watched, numbers)} if watched.tasks else set().union(*numbers)
+    if watched.array is not None and (watched.tasks or not all(map(watched.array.covers, numbers))):
         found.intersection_update(watched.array)
     found.difference_update(watched.elsewhere)
     found.difference_update([one for one in watched.rows if not is_member(watched, one)])
