@@ -10,6 +10,7 @@ from xml.parsers import expat
 from asyncjman.engines.cluster.dialect import ParseError
 
 _ITEM = re.compile(r"(\d{1,10})(?:-(\d{1,10})(?::(\d{1,10}))?)?", re.ASCII)
+_NUMBER = re.compile(r"\d{1,10}", re.ASCII)
 _ROOTS = ("job_info", "comunication_error", "communication_error")
 
 
@@ -65,52 +66,60 @@ def parse_tasks(text: str) -> tuple[range, ...]:
 
 
 class _Reader:
-    """Collects the fields of each ``job_list``, without building a tree."""
+    """Collects the fields of each ``job_list``, without building a tree.
+
+    It is called for each tag and text, of which there are very many.
+    """
 
     def __init__(self) -> None:
         self.found: list[dict[str, str]] = []
         self._fields: dict[str, str] | None = None
         self._field: str | None = None
-        self._depth = 0
         self.parser = expat.ParserCreate("utf-8")
         self.parser.buffer_text = True
         self.parser.StartDoctypeDeclHandler = self._doctype
-        self.parser.StartElementHandler = self._start
+        self.parser.StartElementHandler = self._root
         self.parser.EndElementHandler = self._end
         self.parser.CharacterDataHandler = self._text
 
     def _doctype(self, *_: object) -> None:
         raise ParseError("qstat's XML has a document type: refused")
 
-    def _start(self, tag: str, _: object) -> None:
-        tag = tag.rpartition(":")[2]
-        self._depth += 1
-        if self._depth == 1 and tag not in _ROOTS:
+    def _root(self, tag: str, _: object) -> None:
+        tag = _local(tag)
+        if tag not in _ROOTS:
             raise ParseError(f"qstat's XML is about something else: {tag[:40]}")
-        if self._depth == 1 and tag != "job_info":
+        if tag != "job_info":
             raise ParseError("qstat could not reach the qmaster")
+        self.parser.StartElementHandler = self._start
+
+    def _start(self, tag: str, _: object) -> None:
+        if ":" in tag:
+            tag = _local(tag)
         if tag == "job_list":
             self._fields, self._field = {}, None
         elif self._fields is not None:
             self._field = tag
-            self._fields.setdefault(tag, "")
 
     def _end(self, tag: str) -> None:
-        self._depth -= 1
         self._field = None
-        if tag.rpartition(":")[2] == "job_list" and self._fields is not None:
+        if self._fields is not None and tag.endswith("job_list") and _local(tag) == "job_list":
             self.found.append(self._fields)
             self._fields = None
 
     def _text(self, text: str) -> None:
-        if self._fields is not None and self._field is not None:
-            self._fields[self._field] += text
+        if self._field is not None and self._fields is not None:
+            self._fields[self._field] = self._fields.get(self._field, "") + text
+
+
+def _local(tag: str) -> str:
+    return tag.rpartition(":")[2]
 
 
 def _entry(fields: dict[str, str]) -> QueueEntry:
     native_id = fields.get("JB_job_number", "").strip()
     state_codes = fields.get("state", "").strip()
-    if not re.fullmatch(r"\d{1,10}", native_id, re.ASCII) or not state_codes:
+    if not _NUMBER.fullmatch(native_id) or not state_codes:
         raise ParseError("qstat's XML names a job without its number or its state")
     queue, _, host = fields.get("queue_name", "").strip().partition("@")
     tasks = fields.get("tasks", "").strip()
@@ -124,7 +133,7 @@ def _entry(fields: dict[str, str]) -> QueueEntry:
         tasks=parse_tasks(tasks) if tasks else None,
         queue=queue or None,
         host=host or None,
-        slots=int(slots) if re.fullmatch(r"\d{1,9}", slots, re.ASCII) else 1,
+        slots=int(slots) if _NUMBER.fullmatch(slots) else 1,
         submitted_at=_time(fields.get("JB_submission_time", "")),
         started_at=_time(fields.get("JAT_start_time", "")),
     )
