@@ -20,6 +20,9 @@ from asyncjman.model.status import Status
 from asyncjman.system.durable import make_durable
 
 _NAME = re.compile(r"(start|exit)\.(\d{1,10})", re.ASCII)
+_INTEGER = re.compile(r"-?\d{1,12}", re.ASCII)
+_TIME = re.compile(r"\d{1,11}(\.\d{1,9})?", re.ASCII)
+_CAUSES = {str(one): one for one in Cause}
 _MAX_BYTES = 65536
 _MOST_SECONDS = 1e11
 _SIGNAL_BASES = (128, 256)
@@ -92,8 +95,9 @@ def parse_record(
     lines = text.split("\n")
     if lines[0] != "jman 1" or lines[-2:] != ["end", ""]:
         return None
-    values = dict(line.partition(" ")[::2] for line in lines[1:-2])
-    job_id, task_id, attempt = (_integer(values.get(key)) for key in ("job", "task", "attempt"))
+    values = {word: value for word, _, value in [line.partition(" ") for line in lines[1:-2]]}
+    job_id, task_id = _integer(values.get("job")), _integer(values.get("task"))
+    attempt = _integer(values.get("attempt"))
     if job_id is None or task_id is None or attempt is None:
         return None
     skipped_by = _integer(values.get("skipped"))
@@ -113,7 +117,7 @@ def parse_record(
         exit_status=exit_status,
         reason=reason,
         skipped_by=skipped_by,
-        cause=next((one for one in Cause if one == values.get("cause")), None),
+        cause=_CAUSES.get(values.get("cause", "")),
         cpu_seconds=_cpu_seconds(lines) if exit_status is not None else None,
         restart=_integer(values.get("restart")) or 0,
         stamp=stamp,
@@ -197,8 +201,8 @@ def _load(folder: str, name: str, kind: RecordKind) -> Record | None:
 
 
 def _integer(text: str | None) -> int | None:
-    return int(text) if text and re.fullmatch(r"-?\d{1,12}", text, re.ASCII) else None
+    return int(text) if text and _INTEGER.fullmatch(text) else None
 
 
 def _time(text: str | None) -> float | None:
-    return float(text) if text and re.fullmatch(r"\d{1,11}(\.\d{1,9})?", text, re.ASCII) else None
+    return float(text) if text and _TIME.fullmatch(text) else None
