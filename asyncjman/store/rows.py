@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from asyncjman.model.graph import Dependency
 
 _MAX_SHOWN = 60
+_TOKEN = re.compile(r"[0-9a-f]*", re.ASCII)
 
 TASK_COLUMNS = (
     "job_id, task_id, status, attempt, exit_status, signal, reason, host, started_at, finished_at, "
@@ -74,10 +75,15 @@ def dependency_of(on_job: int, kind: str, job_id: int | None = None) -> Dependen
         raise UnreadableJob(f"the kind of a dependency is {shown(kind)}", job_id) from error
 
 
-def token_of(word: str, job_id: int | None = None, *, spec: bool = False) -> str:
-    """Return a token from its column: it is part of paths, and must lead nowhere else."""
-    if not isinstance(word, str) or not re.fullmatch(r"[0-9a-f]*", word, re.ASCII):
-        raise UnreadableJob(f"token is {shown(word)}", job_id, spec=spec)
+def is_token(word: object) -> bool:
+    """Tell whether this may be a token: it is part of paths, and must lead nowhere else."""
+    return isinstance(word, str) and _TOKEN.fullmatch(word) is not None
+
+
+def token_of(word: str) -> str:
+    """Return a token from its column."""
+    if not is_token(word):
+        raise UnreadableJob(f"token is {shown(word)}")
     return word
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from asyncjman.errors import UnreadableJob
 from asyncjman.model.job import JobSpec
-from asyncjman.store.rows import INVALID, parsed_array, shown, token_of
+from asyncjman.store.rows import INVALID, is_token, parsed_array, shown
 from asyncjman.store.texts import text, untext
 
 TYPE_CHECKING = False  # the typing module is not loaded for it
 if TYPE_CHECKING:
     from typing import Any, TypeVar
 
+    from asyncjman.model.array import ArraySpec
     from asyncjman.model.graph import Dependency
     from asyncjman.model.retry import Retry
     from asyncjman.model.sweep import Sweep
@@ -56,36 +56,21 @@ def spec_of(
     values: Sequence[Any], dependencies: tuple[Dependency, ...] = (), job_id: int | None = None
 ) -> JobSpec:
     """Build a spec from the values of ``SPEC_COLUMNS``."""
-    engine, queue, name, array, stop_on_failure, command, interpreter, exec_dir, log_dir = values[:9]
-    environment, git_commit, git_dirty, sweep, retry, timeout, token, resources, origin = values[9:]
+    try:
+        found = {column: read(value) for (column, read), value in zip(_READERS, values, strict=True)}
+    except INVALID as error:
+        raise _unreadable(values, job_id) from error
+    return JobSpec(dependencies=dependencies, **found)
 
-    def read(column: str, function: Callable[[Any], T], value: Any) -> T:
+
+def _unreadable(values: Sequence[Any], job_id: int | None) -> UnreadableJob:
+    """Return the error that names the first column that can't be read."""
+    for (column, read), value in zip(_READERS, values, strict=True):
         try:
-            return function(value)
-        except INVALID as error:
-            raise UnreadableJob(f"{column} is {shown(value)}", job_id, spec=True) from error
-
-    return JobSpec(
-        engine=read("engine", _known, engine),
-        queue=read("queue", _text, queue),
-        name=read("name", _text, name),
-        array=read("array", parsed_array, array) if array else None,
-        stop_on_failure=bool(stop_on_failure),
-        command=read("command", _words, command),
-        interpreter=read("interpreter", _words, interpreter),
-        exec_dir=read("exec_dir", _text, exec_dir),
-        log_dir=read("log_dir", _text, log_dir) if log_dir is not None else None,
-        environment=read("environment", _variables, environment),
-        dependencies=dependencies,
-        origin=read("origin", _variables, origin) if origin else {},
-        git_commit=git_commit,
-        git_dirty=None if git_dirty is None else bool(git_dirty),
-        sweep=read("sweep", _sweep_of, sweep) if sweep else None,
-        retry=read("retry", _retry_of, retry) if retry else None,
-        timeout=read("timeout", _seconds, timeout) if timeout is not None else None,
-        token=token_of(token, job_id, spec=True),
-        resources=read("resources", lambda value: dict(json.loads(value)), resources) if resources else {},
-    )
+            read(value)
+        except INVALID:
+            return UnreadableJob(f"{column} is {shown(value)}", job_id, spec=True)
+    raise AssertionError("all can be read")
 
 
 def unreadable_spec(values: Sequence[Any], task_count: int, dependencies: tuple[Dependency, ...]) -> JobSpec:
@@ -98,21 +83,31 @@ def unreadable_spec(values: Sequence[Any], task_count: int, dependencies: tuple[
         exec_dir="/",
         array=parsed_array(f"1-{task_count}") if task_count > 1 else None,
         dependencies=dependencies,
-        token=token if isinstance(token, str) and re.fullmatch(r"[0-9a-f]*", token, re.ASCII) else "",
+        token=token if is_token(token) else "",
     )
 
 
 def _text(value: str | bytes | None) -> str:
+    if isinstance(value, str):
+        return value
     found = untext(value) or ""
     if not isinstance(found, str):
         raise TypeError("no text")
     return found
 
 
+def _text_or_none(value: str | bytes | None) -> str | None:
+    return None if value is None else _text(value)
+
+
 def _known(value: str) -> str:
     if not isinstance(value, str):
         raise TypeError("no text")
     return value
+
+
+def _array_or_none(value: str | None) -> ArraySpec | None:
+    return parsed_array(value) if value else None
 
 
 @lru_cache(maxsize=256)
@@ -127,6 +122,10 @@ def _variables(value: str) -> dict[str, str]:
     return dict(_pairs(value))
 
 
+def _origin(value: str | None) -> dict[str, str]:
+    return _variables(value) if value else {}
+
+
 @lru_cache(maxsize=256)
 def _pairs(value: str) -> dict[str, str]:
     """Return variables; most jobs have the same ones."""
@@ -136,19 +135,66 @@ def _pairs(value: str) -> dict[str, str]:
     return variables
 
 
-def _seconds(value: float) -> float:
+def _resources(value: str | None) -> dict[str, Any]:
+    return dict(json.loads(value)) if value else {}
+
+
+def _seconds(value: float | None) -> float | None:
+    if value is None:
+        return None
     from asyncjman.model.duration import seconds_of
 
     return seconds_of(value, "timeout")
 
 
-def _sweep_of(value: str) -> Sweep:
+def _sweep_of(value: str | None) -> Sweep | None:
+    if not value:
+        return None
     from asyncjman.model.sweep import Sweep
 
     return Sweep.loads(value)
 
 
-def _retry_of(value: str) -> Retry:
+def _retry_of(value: str | None) -> Retry | None:
+    if not value:
+        return None
     from asyncjman.model.retry import Retry
 
     return Retry.loads(value)
+
+
+def _token(value: str) -> str:
+    if not is_token(value):
+        raise ValueError("no token")
+    return value
+
+
+def _as_it_is(value: T) -> T:
+    return value
+
+
+def _flag_or_none(value: int | None) -> bool | None:
+    return None if value is None else bool(value)
+
+
+_READERS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
+    ("engine", _known),
+    ("queue", _text),
+    ("name", _text),
+    ("array", _array_or_none),
+    ("stop_on_failure", bool),
+    ("command", _words),
+    ("interpreter", _words),
+    ("exec_dir", _text),
+    ("log_dir", _text_or_none),
+    ("environment", _variables),
+    ("git_commit", _as_it_is),
+    ("git_dirty", _flag_or_none),
+    ("sweep", _sweep_of),
+    ("retry", _retry_of),
+    ("timeout", _seconds),
+    ("token", _token),
+    ("resources", _resources),
+    ("origin", _origin),
+)
+"""How each of ``SPEC_COLUMNS`` is read."""
