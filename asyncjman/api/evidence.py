@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+from asyncjman.api.runners import has_runner
 from asyncjman.api.session import Session
 from asyncjman.engines.base import Watched
 from asyncjman.errors import JmanError
-from asyncjman.model.job import PLAIN_TASK, Job
+from asyncjman.model.job import LOCAL, PLAIN_TASK, Job
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.watching import watched_of
 from asyncjman.store import submissions
@@ -28,11 +29,15 @@ class Evidence:
     silent: JmanError | None = None
     is_anothers: bool = False
     """The jobs are of another user, whose own jman asks the engine."""
+    has_runner: bool = False
+    """Whether some process runs local jobs now, or may do so; asked for where one waits."""
 
 
 async def gather(session: Session, some: Sequence[Job]) -> Evidence:
     """Ask for what explains jobs."""
     found = Evidence()
+    if any(job.spec.engine == LOCAL and job.status not in FINISHED for job in some):
+        found.has_runner = await has_runner(session.database)
     unfinished = {job.id: job for job in some if job.is_open_elsewhere}
     task_states = await submissions.task_states(session.database, unfinished)
     later: dict[int, set[int]] = defaultdict(set)

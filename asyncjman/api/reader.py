@@ -107,6 +107,17 @@ class JobReader:
         async for job in jobs.select(self.source, await self.resolve(selection)):
             yield job
 
+    async def pages(self, selection: Selection, count: int) -> AsyncIterator[list[Job]]:
+        """Yield the jobs that are meant, so many at a time: there may be too many for the memory."""
+        page: list[Job] = []
+        async for job in self.select(selection):
+            page.append(job)
+            if len(page) == count:
+                yield page
+                page = []
+        if page:
+            yield page
+
     async def chosen(
         self, selection: Selection, task_ids: Sequence[int] = (), *, unreadable_too: bool = False
     ) -> list[Job]:

@@ -10,7 +10,6 @@ from asyncjman.api.failures import groups
 from asyncjman.api.first_cause import first_cause
 from asyncjman.api.logfiles import logs as logs_of
 from asyncjman.api.logfiles import tail
-from asyncjman.api.runners import has_runner
 from asyncjman.api.session import Session
 from asyncjman.engines.base import Watched
 from asyncjman.model.efficiency import efficiency
@@ -55,7 +54,7 @@ async def explain(
     if job.status is Status.SUCCESS:
         lines.append("all of it succeeded")
     elif job.spec.engine == LOCAL:
-        lines += await _local(session, job)
+        lines += _local(session, job, evidence)
     elif job.status not in FINISHED:
         lines += _on_cluster(session, job, evidence)
     if not only:
@@ -81,7 +80,7 @@ async def _efficiency(session: Session, job: Job) -> list[str]:
 
 
 async def _dependencies(session: Session, job: Job) -> list[str]:
-    if job.status in FINISHED:
+    if job.status in FINISHED or not job.spec.dependencies:
         return []
     ids = [one.job_id for one in job.spec.dependencies]
     others = {one.id: one for one in await jobs.get(session.database, ids)}
@@ -93,13 +92,13 @@ async def _dependencies(session: Session, job: Job) -> list[str]:
     return lines
 
 
-async def _local(session: Session, job: Job) -> list[str]:
+def _local(session: Session, job: Job, evidence: Evidence) -> list[str]:
     if job.status in (Status.SUBMITTED, Status.QUEUED) or (
         job.status is Status.WAITING and not job.spec.dependencies
     ):
         if not session.is_owner:
             return ["only its owner's jman runs it"]
-        if await has_runner(session.database):
+        if evidence.has_runner:
             return ["waits for a free slot of the jman execute that runs"]
         return ["no jman execute runs: jman --local execute --parallel N runs it"]
     if job.status is Status.EXECUTING:

@@ -73,14 +73,14 @@ def report_command(
                 streams = {1: output_only or not errors_only, 2: errors_only or not output_only}
                 await follow_logs(manager.follow(chosen), raw=raw, streams=streams)
                 return
-            jobs, tasks = [job async for job in manager.select(chosen)], chosen.tasks
-            if selection.is_all:
-                jobs = [job for job in jobs if job.status in FINISHED]
             printer = JsonReport() if as_json else TextReport(raw=raw, tail=tail)
-            found, shown = manager.reportable(), 0
+            found, shown, any_job = manager.reportable(), 0, False
             of_job = found.with_errors if errors_only and not attempt else found.all_of
-            for job in jobs:
-                async for latest in of_job(job, tasks.get(job.id, ()), wanted or None):
+            async for job in manager.select(chosen):
+                if selection.is_all and job.status not in FINISHED:
+                    continue
+                any_job = True
+                async for latest in of_job(job, chosen.tasks.get(job.id, ()), wanted or None):
                     task = await manager.attempt(latest, attempt) if attempt else latest
                     if task is None:
                         continue
@@ -93,7 +93,7 @@ def report_command(
                     printer.task(job, task, out, err, kept)
                     shown += 1
             printer.close()
-            if not jobs:
+            if not any_job:
                 say_none(globals_, selection, "finished jobs" if selection.is_all else "jobs")
             elif not shown:
                 say(

@@ -17,6 +17,9 @@ from asyncjman.cli.globals import Globals
 from asyncjman.cli.options import Causes, Failure, Named, Statuses, Where
 from asyncjman.model.status import in_words
 
+_PAGE = 2000
+"""A cluster is asked about so many jobs at once."""
+
 
 def why_command(
     context: typer.Context,
@@ -41,16 +44,17 @@ def why_command(
             if not globals_.local:
                 await manager.look_up_usage()
             chosen = await manager.narrowed(selection, parse_where(where), failure=failure)
-            jobs = [job async for job in manager.select(chosen)]
-            async for job, lines in manager.why(jobs, chosen, wanted or None):
-                status = in_words(job.status)
-                status = colored(status, job.status) if color else status
-                note = f" ({job.engine_state})" if job.engine_state else ""
-                grid = f" (grid {job.native_id})" if job.native_id else ""
-                print(f"job {job.id}{grid} {status}{note}: {arguments(job)}")
-                for line in lines:
-                    print(f"  {printable(line)}")
-            if not jobs:
+            some = None
+            async for some in manager.pages(chosen, _PAGE):
+                async for job, lines in manager.why(some, chosen, wanted or None):
+                    status = in_words(job.status)
+                    status = colored(status, job.status) if color else status
+                    note = f" ({job.engine_state})" if job.engine_state else ""
+                    grid = f" (grid {job.native_id})" if job.native_id else ""
+                    print(f"job {job.id}{grid} {status}{note}: {arguments(job)}")
+                    for line in lines:
+                        print(f"  {printable(line)}")
+            if some is None:
                 say_none(globals_, selection)
 
     asyncio.run(why())
