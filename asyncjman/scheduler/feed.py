@@ -100,7 +100,7 @@ class Feed:
         )
         full = set(claimed.full)
         for job_id, task_id in claimed.full:
-            by_id[job_id].offered.append(task_id)
+            by_id[job_id].offer(task_id)
             self._full.add(job_id)
             by_id[job_id].line = None  # out of its line until a task of it has ended
         for job_id in {job_id for job_id, _ in claimed.blocked}:

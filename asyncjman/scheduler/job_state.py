@@ -70,8 +70,8 @@ class JobState:
     next_index: int
     has_rows: bool
     """Whether tasks that have a row may wait to be claimed: the store knows them."""
-    offered: deque[int] = field(default_factory=deque)
-    """Single tasks that may start."""
+    offered: deque[int] | None = None
+    """Single tasks that may start; made with the first one: an empty deque takes more than all the rest."""
     last_row: int = -1
     undecided: set[int] = field(default_factory=set)
     """The jobs that it waits for and that haven't ended."""
@@ -120,7 +120,7 @@ class JobState:
         self.fresh = untouched > 0 and summary.default_status in (Status.SUBMITTED, Status.WAITING)
         self.has_rows = any(summary.rows.get(one) for one in (Status.SUBMITTED, Status.WAITING))
         self.last_row = -1
-        self.offered.clear()
+        self.offered = None
         self.undecided = {one.job_id for one in self.dependencies}
         self.pairing = Pairing.of(self.dependencies)
         self.early = None if self.pairing is None else []
@@ -165,9 +165,17 @@ class JobState:
             self.gate.set_result(None)
         self.gate = None
 
+    def offer(self, task_id: int) -> None:
+        """Take note that a task may start."""
+        if self.offered is None:
+            self.offered = deque()
+        self.offered.append(task_id)
+
     def give(self, count: int) -> list[int]:
         """Return at most ``count`` tasks to be claimed, of those that the store needn't be asked for."""
-        given = [self.offered.popleft() for _ in range(min(count, len(self.offered)))]
+        given: list[int] = []
+        if self.offered:
+            given += [self.offered.popleft() for _ in range(min(count, len(self.offered)))]
         room = count - len(given)
         if self.fresh and not self.pairing and room > 0 and not self._used_up:
             more = self.array.slice(self.next_index, room) if self.array else [PLAIN_TASK]

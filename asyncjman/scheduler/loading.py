@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Set
+from collections.abc import Collection, Sequence, Set
 
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.scheduler.dependencies import counterparts
@@ -13,6 +13,9 @@ from asyncjman.scheduler.workload import Workload
 from asyncjman.store import array_index, schedule, tasks
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.schedule import JobSummary
+
+_JOBS = 5000
+"""So many are read at a time: what is read of one takes more memory than what is kept."""
 
 
 class Loader:
@@ -42,15 +45,19 @@ class Loader:
     async def load_first(self) -> None:
         async with self._lock:
             self.has_begun = True
-            await self._load(await schedule.open_jobs(self._database))
+            await self._load_in_portions(await schedule.open_jobs(self._database))
 
     async def load(self, job_ids: Collection[int]) -> None:
         """Read these jobs, or read them again."""
         async with self._lock:
-            await self._load(job_ids)
+            await self._load_in_portions(list(job_ids))
 
     async def load_all(self) -> None:
         await self.load(await schedule.open_jobs(self._database))
+
+    async def _load_in_portions(self, job_ids: Sequence[int]) -> None:
+        for start in range(0, len(job_ids), _JOBS):
+            await self._load(job_ids[start : start + _JOBS])
 
     async def waits_for_another_engine(self) -> bool:
         """Tell whether a job waits for an unfinished one that another engine runs."""

@@ -130,7 +130,7 @@ class Workload:
             return
         if status is Status.SUCCESS:
             if job.pairing.meet(other, task_id):
-                job.offered.append(task_id)
+                job.offer(task_id)
                 self.line_up(job)
         else:
             self._skip_tasks(job, other, [task_id])
@@ -149,7 +149,7 @@ class Workload:
         job = self.jobs.pop(job_id, None)
         if job is not None:
             job.fresh = job.has_rows = False
-            job.offered.clear()
+            job.offered = None
             job.line = None
             self._forget_dependencies(job)
 
