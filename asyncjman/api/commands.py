@@ -90,13 +90,25 @@ class JobCommands(JobReader):
         Raises TimeoutError after ``timeout`` seconds. ``on_trouble`` is told, in a line, of what somebody
         may have to do meanwhile.
         """
+        return await self.read(await self.wait_for_ids(selection, timeout, on_trouble))
+
+    async def wait_for_ids(
+        self, selection: Selection, timeout: float | None, on_trouble: Callable[[str], None]
+    ) -> list[int]:
+        """Do as ``wait_for``, and return the ids alone: there may be very many."""
         from asyncjman.scheduler.waits import until_finished, until_tasks_finished
 
         meant = await self.resolve(selection)
-        selected = await self.chosen(meant)
-        unfinished = [job.id for job in selected if job.status not in FINISHED]
-        whole = [job_id for job_id in unfinished if job_id not in meant.tasks]
-        only = {job_id: meant.tasks[job_id] for job_id in unfinished if job_id in meant.tasks}
+        selected, whole, in_error = list[int](), list[int](), list[int]()
+        only: dict[int, Sequence[int]] = {}
+        async for job in self.select(meant):
+            selected.append(job.id)
+            if job.engine_state == "error":
+                in_error.append(job.id)
+            if job.status not in FINISHED and job.id in meant.tasks:
+                only[job.id] = meant.tasks[job.id]
+            elif job.status not in FINISHED:
+                whole.append(job.id)
 
         async def until_both_ended() -> None:
             async with asyncio.timeout(timeout):
@@ -105,14 +117,13 @@ class JobCommands(JobReader):
 
         waiting: Awaitable[None] = until_both_ended()
         if self.is_owner:
-            from asyncjman.scheduler.poller import in_error
+            from asyncjman.scheduler.poller import in_error as words
 
-            for job in selected:
-                if job.engine_state == "error":
-                    on_trouble(in_error(job.id))
+            for job_id in in_error:
+                on_trouble(words(job_id))
             waiting = self.session.poller().during(waiting, on_trouble)
         await waiting
-        return await self.read(job.id for job in selected)
+        return selected
 
     def runner(
         self,

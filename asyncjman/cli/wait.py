@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,8 +29,10 @@ if TYPE_CHECKING:
     from asyncjman.api.manager import JobManager
     from asyncjman.model.job import Job
     from asyncjman.model.selection import Selection
+    from asyncjman.model.status import Status
 
 _MOST_LINES = 10
+_PAGE = 500
 
 
 def wait_command(
@@ -56,52 +60,57 @@ def wait_command(
         async with opened(globals_, within=seconds) as manager:
             await refresh(manager, globals_)
             chosen = await manager.resolve(selection)
-            selected = [job async for job in manager.select(chosen)]
+            selected, unfinished, local = list[int](), list[int](), list[int]()
+            async for job in manager.select(chosen):
+                selected.append(job.id)
+                if job.status not in FINISHED:
+                    unfinished.append(job.id)
+                    if job.spec.engine == "local":
+                        local.append(job.id)
             if not selected:
                 say_none(globals_, selection)
                 return EXIT_DONE
-            unfinished = [job for job in selected if job.status not in FINISHED]
-            local = [job.id for job in unfinished if job.spec.engine == "local"]
             if unfinished and not manager.is_owner:
-                ids = format_ids([job.id for job in unfinished])
+                ids = format_ids(unfinished)
                 say(f"job {ids}: only the owner's jman runs it, or polls the cluster for it")
             elif local and not await manager.has_runner():
                 say(f"job {format_ids(local)} waits for a jman --local execute")
             try:
                 left = None if seconds is None else max(0.0, begun + seconds - time.monotonic())
-                ended = await _followed(manager, chosen, left) if unfinished else selected
+                if unfinished:
+                    selected = await _followed(manager, chosen, left)
             except TimeoutError:
                 await _run_hooks(manager, hooks, WaitedInVain.exit_code, selected)
                 raise WaitedInVain(f"not all jobs ended within {seconds:g} s; nothing was stopped") from None
-            bad = [job for job in ended if await _is_bad(manager, job, chosen.tasks.get(job.id, ()))]
-            for job in bad[:_MOST_LINES]:
+            bad = await _bad_of(manager, selected, chosen.tasks)
+            for job in bad.first:
                 if job.id in chosen.tasks:
                     say(f"not all of these tasks of job {job.id} succeeded")
                     continue
                 told = job.spec.array or job.reason in (None, job.status)
                 reason = "" if told else f": {job.reason}"
                 say(f"job {job.id} {in_words(job.status)}{reason}{_how_many(job)}")
-            if len(bad) > _MOST_LINES:
-                say(f"and {len(bad) - _MOST_LINES} more jobs")
+            if len(bad.ids) > _MOST_LINES:
+                say(f"and {len(bad.ids) - _MOST_LINES} more jobs")
             await _say_failures(manager, bad, chosen.tasks)
-            code = EXIT_JOB_FAILED if bad else EXIT_DONE
-            await _run_hooks(manager, hooks, code, ended)
+            code = EXIT_JOB_FAILED if bad.ids else EXIT_DONE
+            await _run_hooks(manager, hooks, code, selected)
             return code
 
     return asyncio.run(wait())
 
 
-async def _run_hooks(manager: JobManager, hooks: Hooks, code: int, jobs: Sequence[Job]) -> None:
+async def _run_hooks(manager: JobManager, hooks: Hooks, code: int, job_ids: Sequence[int]) -> None:
     """Run what the user has done at the end, and tell it how these jobs are."""
     from asyncjman.model.selection import Selection, ranges_of
 
     if hooks:
-        among = Selection(ids=ranges_of(job.id for job in jobs))
+        among = Selection(ids=ranges_of(job_ids))
         hooks.run(code, manager.session.path, await (await manager.progress_of_wait(among)).read())
 
 
-async def _followed(manager: JobManager, selection: Selection, timeout: float | None) -> list[Job]:
-    """Wait until the jobs ended, and show how far they are."""
+async def _followed(manager: JobManager, selection: Selection, timeout: float | None) -> list[int]:
+    """Wait until the jobs ended, and show how far they are; return their ids."""
     import asyncio
 
     from asyncjman.render.follow import Follower, LiveFollower, PlainFollower
@@ -111,47 +120,59 @@ async def _followed(manager: JobManager, selection: Selection, timeout: float | 
     source = await manager.progress_of_wait(selection)
     following = asyncio.create_task(follower.follow(source))
     try:
-        return await manager.wait_for(selection, timeout, follower.say)
+        return await manager.wait_for_ids(selection, timeout, follower.say)
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
         follower.leave()
 
 
-async def _is_bad(manager: JobManager, job: Job, only: Sequence[int]) -> bool:
-    """Tell whether a job, or one of these tasks of it, is not a success."""
+@dataclass(slots=True)
+class _Bad:
+    """The jobs, or named tasks of jobs, that are not successes."""
+
+    ids: list[int] = field(default_factory=list)
+    first: list[Job] = field(default_factory=list)
+    counts: Counter[Status] = field(default_factory=Counter)
+    """Of their tasks."""
+    run: bool = False
+    """Whether one of them is run by an execute."""
+
+
+async def _bad_of(manager: JobManager, job_ids: Sequence[int], only: Mapping[int, Sequence[int]]) -> _Bad:
     from asyncjman.model.status import Status
 
-    if not only:
-        return job.status is not Status.SUCCESS
-    return any([task.status is not Status.SUCCESS async for task in manager.tasks(job, only)])
+    bad = _Bad()
+    for start in range(0, len(job_ids), _PAGE):
+        for job in await manager.read(job_ids[start : start + _PAGE]):
+            counts = job.counts
+            if job.id in only:
+                counts = Counter([task.status async for task in manager.tasks(job, only[job.id])])
+            if not any(count for status, count in counts.items() if status is not Status.SUCCESS):
+                continue
+            bad.ids.append(job.id)
+            bad.counts.update(counts)
+            bad.run = bad.run or job.spec.engine == "local"
+            if len(bad.first) < _MOST_LINES:
+                bad.first.append(job)
+    return bad
 
 
-async def _say_failures(manager: JobManager, bad: Sequence[Job], only: Mapping[int, Sequence[int]]) -> None:
+async def _say_failures(manager: JobManager, bad: _Bad, only: Mapping[int, Sequence[int]]) -> None:
     """Say why jobs failed, what is left of them, and what to type."""
-    from collections import Counter
-
     from asyncjman.api.failures import MAX_GROUPS
-    from asyncjman.model.status import Status
     from asyncjman.render.ending import left_line
     from asyncjman.render.failures import group_lines
     from asyncjman.render.text import use_color
 
-    if not bad:
+    if not bad.ids:
         return
-    groups = await manager.failures([job.id for job in bad], only)
+    groups = await manager.failures(bad.ids, only)
     examples = await manager.failure_examples(groups[:MAX_GROUPS])
     for shown in group_lines(examples, color=use_color(sys.stderr), more=len(groups) - MAX_GROUPS):
         say(shown)
-    counts: Counter[Status] = Counter()
-    for job in bad:
-        if job.id in only:
-            counts.update([task.status async for task in manager.tasks(job, only[job.id])])
-        else:
-            counts.update(job.counts)
-    run = any(job.spec.engine == "local" for job in bad)
-    ids = [job.id for job in bad] if len(bad) <= _MOST_LINES else ()
-    if line := left_line(counts, len(groups), ids, run=run):
+    ids = bad.ids if len(bad.ids) <= _MOST_LINES else ()
+    if line := left_line(bad.counts, len(groups), ids, run=bad.run):
         say(f"left: {line}")
 
 
