@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from asyncjman.engines.base import Engine
 from asyncjman.model.array import ArraySpec
@@ -125,9 +125,9 @@ def _plan(job: Job, task_ids: Sequence[int]) -> _Planned:
 
 async def _note_files(tx: Transaction, deleted: Sequence[_Planned], kept: Kept) -> None:
     """Store which files go with what is deleted; folders come last, they are to be empty by then."""
-    folders: dict[PurePath, tuple[Job, str]] = {}
+    folders: dict[str, tuple[Job, str]] = {}
     plain: list[tuple[Job, str]] = []
-    any_spool = _is_folder(PurePath(spool_folder(tx.path, "any")).parent)
+    any_spool = _is_folder(spool_folder(tx.path, ""))
     for one, left in deleted:
         job, start = one.job, log_start(one.job.spec)
         if start is not None and not kept.logs:
@@ -136,7 +136,7 @@ async def _note_files(tx: Transaction, deleted: Sequence[_Planned], kept: Kept) 
             else:
                 async for latest in _attempts(tx, one):
                     await removals.add_logs(tx, job.id, job.spec.exec_dir, start, latest)
-            folders.setdefault(PurePath(start).parent, (job, start))
+            folders.setdefault(start.rpartition("/")[0], (job, start))
         if left is None and any_spool and _has_spool(tx.path, job.spec.token):
             await removals.add_spool(tx, job.id, job.spec.token)
     attempts = await tasks.plain_attempts(tx, [job.id for job, _ in plain])
@@ -153,7 +153,7 @@ def _has_spool(database: Path, token: str) -> bool:
     return bool(token) and _is_folder(spool_folder(database, token))
 
 
-def _is_folder(path: PurePath | str) -> bool:
+def _is_folder(path: str) -> bool:
     return Path(path).is_dir()
 
 
