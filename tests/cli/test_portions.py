@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -48,6 +51,27 @@ def test_stop_of_a_chain_has_nothing_ready_in_between(
         ready = [one for one, status in states.items() if status == "submitted"]
         assert ready in ([1], [])  # it waits for nothing
     assert set(jman.status().values()) == {"stopped"}
+
+
+@pytest.mark.parametrize("command", ["stop", "resubmit", "delete"])
+def test_others_get_a_turn_between_two_transactions(
+    jman: Jman, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(5):
+        jman.submit("true")
+    turns = []
+    sleep = asyncio.sleep
+
+    async def sleep_and_write(seconds: float) -> None:
+        await sleep(seconds)
+        if seconds == portions.PAUSE_SECONDS:
+            with closing(sqlite3.connect(jman.database, timeout=0, isolation_level=None)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                turns.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep_and_write)
+    jman(command)
+    assert len(turns) == 2
 
 
 def test_delete_of_a_chain_has_nothing_ready_in_between(

@@ -180,3 +180,11 @@ def test_it_is_a_value() -> None:
     assert ArraySpec.parse("1-7:2") == ArraySpec.parse("1-8:2")
     assert hash(ArraySpec.parse("1-7:2")) == hash(ArraySpec.parse("1-8:2"))
     assert ArraySpec.parse("1-7:2") != ArraySpec.parse("1-7:2%3")
+
+
+@given(st.lists(ITEMS, min_size=1, max_size=3), ITEMS)
+def test_what_is_covered_is_in_the_array(ranges: list[range], numbers: range) -> None:
+    array = ArraySpec(tuple(ranges))
+    assert all(map(array.covers, ranges))
+    if array.covers(numbers):
+        assert {*numbers} <= {*array}

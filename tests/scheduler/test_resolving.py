@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +13,11 @@ from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import JobSpec
 from asyncjman.model.status import Status
 from asyncjman.scheduler.resolving import resolve_dependents
-from asyncjman.store import intents, jobs, submissions, transitions
+from asyncjman.scheduler.stopping import stop_in
+from asyncjman.store import intents, jobs, schedule, submissions, transitions
 from asyncjman.store.database import Database
+from asyncjman.store.schedule import JobSummary
+from asyncjman.store.source import Source
 from tests.making import add_jobs, launched, spec_of
 from tests.store.test_transitions import ended
 
@@ -90,3 +93,46 @@ async def test_what_is_being_sent_while_it_is_skipped_is_found_out_first(databas
     assert await counts(database, 2) == {Status.SKIPPED: 3}
     (given_up,) = await submissions.given_up(database, "sge")
     assert given_up.native_id == "18"
+
+
+def chain(length: int, kind: Kind) -> list[JobSpec]:
+    """Local jobs, each after the one before."""
+    return [spec_of(None, *([one] if one else []), kind=kind) for one in range(length)]
+
+
+async def test_what_waits_for_jobs_that_wait_on_is_not_read(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add_jobs(database, *chain(20, Kind.ANY))
+    read: set[int] = set()
+    summaries = schedule.summaries
+
+    async def noted(source: Source, job_ids: Iterable[int]) -> dict[int, JobSummary]:
+        job_ids = list(job_ids)
+        read.update(job_ids)
+        return await summaries(source, job_ids)
+
+    monkeypatch.setattr(schedule, "summaries", noted)
+    async with database.transaction() as tx:
+        await stop_in(tx, [1], ())
+    assert read == {1, 2}
+    found = await jobs.get(database, [1, 2, 3, 20])
+    assert [job.status for job in found] == [Status.STOPPED, Status.SUBMITTED, Status.WAITING, Status.WAITING]
+
+
+async def test_what_is_skipped_leads_on(database: Database) -> None:
+    await add_jobs(database, *chain(6, Kind.OK), spec_of(None, 4, kind=Kind.ANY), spec_of(None, 1))
+    async with database.transaction() as tx:
+        await stop_in(tx, [1], ())
+    found = await jobs.get(database, range(2, 9))
+    assert [job.status for job in found] == [Status.SKIPPED] * 6 + [Status.SUBMITTED]
+
+
+async def test_what_was_skipped_comes_along_by_way_of_what_was_skipped(database: Database) -> None:
+    await add_jobs(
+        database, *chain(4, Kind.OK), spec_of(None, 1, kind=Kind.ANY), spec_of(None, 5, kind=Kind.OK)
+    )
+    async with database.transaction() as tx:
+        await stop_in(tx, [1], ())
+    assert await schedule.skipped_behind(database, [1]) == [2, 3, 4]
+    assert await schedule.skipped_behind(database, [2]) == [3, 4]
