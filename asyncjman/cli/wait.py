@@ -47,7 +47,7 @@ def wait_command(
     import asyncio
 
     from asyncjman.model.selection import format_ids
-    from asyncjman.model.status import FINISHED, in_words
+    from asyncjman.model.status import in_words
 
     globals_: Globals = context.obj
     selection = named.selection(globals_, derived_names=True)
@@ -63,7 +63,7 @@ def wait_command(
             selected, unfinished, local = list[int](), list[int](), list[int]()
             async for job in manager.select(chosen):
                 selected.append(job.id)
-                if job.status not in FINISHED:
+                if await _is_open(manager, job, chosen.tasks.get(job.id, ())):
                     unfinished.append(job.id)
                     if job.spec.engine == "local":
                         local.append(job.id)
@@ -98,6 +98,15 @@ def wait_command(
             return code
 
     return asyncio.run(wait())
+
+
+async def _is_open(manager: JobManager, job: Job, only: Sequence[int]) -> bool:
+    """Tell whether a job, or one of these tasks of it, has not ended."""
+    from asyncjman.model.status import FINISHED
+
+    if not only or job.status in FINISHED:
+        return job.status not in FINISHED
+    return any([task.status not in FINISHED async for task in manager.tasks(job, only)])
 
 
 async def _run_hooks(manager: JobManager, hooks: Hooks, code: int, job_ids: Sequence[int]) -> None:

@@ -92,6 +92,13 @@ def test_single_tasks_are_waited_for(jman: Jman) -> None:
     assert process.wait(30) == 1
 
 
+def test_tasks_that_ended_wait_for_nobody(jman: Jman) -> None:
+    jman.submit("-t", "2", "true")
+    jman("stop", "1.1")
+    assert "waits for" not in jman("wait", "1.1", code=1).err
+    assert "job 1 waits for a jman --local execute" in jman("wait", "1", "--timeout", "0.1", code=124).err
+
+
 def test_what_it_waits_for_is_said_at_once(jman: Jman) -> None:
     jman.submit("true")
     for env in ({}, {"PYTHONUNBUFFERED": "1"}):
