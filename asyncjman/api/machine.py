@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Collection
 from contextlib import suppress
 
@@ -42,10 +41,11 @@ class MachineReader:
 
     async def follow_gpus(self) -> None:
         """Ask for GPUs now and then, until cancelled; return at once where there can be none."""
+        now = asyncio.get_running_loop().time
         while gpus.program():
-            begun = time.monotonic()
+            begun = now()
             await self._ask_gpus()
-            pause = (time.monotonic() - begun) / _MOST_COST if self._gpus else _MOST_PAUSE
+            pause = (now() - begun) / _MOST_COST if self._gpus else _MOST_PAUSE
             await asyncio.sleep(min(max(_LEAST_PAUSE, pause), _MOST_PAUSE))
 
     async def _ask_gpus(self) -> None:
