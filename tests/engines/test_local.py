@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from asyncjman.engines.base import Launched, LaunchRequest, Observation, Ref, Saw, Target, Why
-from asyncjman.engines.local import LocalEngine, clib, ending
+from asyncjman.engines.local import LocalEngine, clib, ending, spawner
 from asyncjman.engines.local.spawn import prepared
 from asyncjman.model.failure import Cause
 from asyncjman.model.job import PLAIN_TASK, JobSpec
@@ -233,24 +233,34 @@ async def test_what_no_process_can_be_given(
         await runner.run(*argv, folder=folder, **variables)
 
 
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have all starts but the first made in threads."""
+    monkeypatch.setattr(spawner, "SLOW_SECONDS", -1.0)
+    monkeypatch.setattr(spawner, "FIRST_PAUSE", 1000.0)
+    monkeypatch.setattr(spawner, "LONGEST_PAUSE", 1000.0)
+
+
 async def test_the_event_loop_goes_on_while_a_process_starts(
-    runner: Runner, folder: Path, monkeypatch: pytest.MonkeyPatch
+    slow: None, runner: Runner, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    await runner.run("true", folder=folder)
     may_start = threading.Event()
     hold_up(monkeypatch, may_start)
-    slow = asyncio.ensure_future(runner.launch("true", folder=folder))
+    one = asyncio.ensure_future(runner.launch("true", folder=folder))
     other = asyncio.ensure_future(runner.launch("true", folder=folder))
-    await asyncio.wait([slow, other], timeout=0)
-    assert not slow.done() and not other.done()
+    await asyncio.wait([one, other], timeout=0)
+    assert not one.done() and not other.done()
     may_start.set()
-    assert {await slow, await other} == {(await runner.next()).native_id, (await runner.next()).native_id}
+    assert {await one, await other} == {(await runner.next()).native_id, (await runner.next()).native_id}
 
 
 async def test_a_start_that_nobody_waits_for_any_more_is_undone(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    slow: None, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runner = Runner()
     await runner.open()
+    await runner.run("true", folder=folder)
     may_start = threading.Event()
     started = hold_up(monkeypatch, may_start)
     launch = asyncio.ensure_future(runner.launch("sleep", "1000", folder=folder))
@@ -268,8 +278,9 @@ async def test_a_start_that_nobody_waits_for_any_more_is_undone(
 
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_start_that_is_cancelled_as_it_comes(
-    runner: Runner, monkeypatch: pytest.MonkeyPatch, when: str
+    slow: None, runner: Runner, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
+    await runner.run("true")
     began: list[int] = []
     begin = LocalEngine._on_spawned
 
