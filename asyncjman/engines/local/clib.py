@@ -28,8 +28,17 @@ def _library(kind: type[ctypes.CDLL]) -> ctypes.CDLL | None:
     return library if hasattr(library, "posix_spawn_file_actions_addchdir_np") else None
 
 
+def _declared(library: ctypes.CDLL | None) -> ctypes.CDLL | None:
+    """Say which arguments are numbers: to find that out for each call takes as long as the call."""
+    if library is not None:
+        number, pointer, text = ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p
+        library.posix_spawn_file_actions_addopen.argtypes = (pointer, number, text, number, ctypes.c_uint)
+        library.posix_spawn_file_actions_adddup2.argtypes = (pointer, number, number)
+    return library
+
+
 # what takes a moment keeps the interpreter: to let go of it, and to get it again, would take longer
-_quick = _library(ctypes.PyDLL)
+_quick = _declared(_library(ctypes.PyDLL))
 _slow = _library(ctypes.CDLL)
 IS_THERE = _quick is not None
 """Whether ``Spawn`` works on this system."""
@@ -58,8 +67,7 @@ class Spawn:
     ) -> None:
         """``environment`` has NAME=value. Raises ValueError for a NUL, which no process can be given."""
         variables = tuple(environment)
-        if any(b"\0" in word for word in (program, folder, *argv, *variables)):
-            raise ValueError("embedded null byte")
+        _refuse_nul(program, folder, *argv, *variables)
         self._program = program
         self._argv = _array(argv)
         self._environment = _array(variables)
@@ -75,21 +83,14 @@ class Spawn:
 
     def open(self, descriptor: int, path: bytes, flags: int, mode: int) -> None:
         """Have a file opened there as this descriptor. Raises ValueError for a NUL."""
-        if b"\0" in path:
-            raise ValueError("embedded null byte")
+        _refuse_nul(path)
         self._check(
-            self._library.posix_spawn_file_actions_addopen(
-                self._actions, ctypes.c_int(descriptor), path, ctypes.c_int(flags), ctypes.c_uint(mode)
-            )
+            self._library.posix_spawn_file_actions_addopen(self._actions, descriptor, path, flags, mode)
         )
 
     def copy(self, descriptor: int, other: int) -> None:
         """Have ``descriptor`` of this process there as ``other``."""
-        self._check(
-            self._library.posix_spawn_file_actions_adddup2(
-                self._actions, ctypes.c_int(descriptor), ctypes.c_int(other)
-            )
-        )
+        self._check(self._library.posix_spawn_file_actions_adddup2(self._actions, descriptor, other))
 
     def __call__(self) -> int:
         """Start it and return its pid. Raises OSError."""
@@ -107,6 +108,11 @@ class Spawn:
     def _check(number: int) -> None:
         if number:
             raise OSError(number, os.strerror(number))
+
+
+def _refuse_nul(*words: bytes) -> None:
+    if b"\0" in b"".join(words):
+        raise ValueError("embedded null byte")
 
 
 def _array(words: Sequence[bytes]) -> ctypes.Array[ctypes.c_char_p]:
