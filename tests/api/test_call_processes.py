@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -92,7 +93,12 @@ async def test_a_call_is_stopped_while_it_starts(folder: Path) -> None:
 
 
 def _templates() -> list[psutil.Process]:
-    return [one for one in psutil.Process().children() if "template.py" in " ".join(one.cmdline())]
+    found = []
+    for one in psutil.Process().children():
+        with suppress(psutil.Error):  # it has just ended
+            if "template.py" in " ".join(one.cmdline()):
+                found.append(one)
+    return found
 
 
 @pytest.mark.parametrize("workers", ["fresh", "warm"])
