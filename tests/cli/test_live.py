@@ -141,6 +141,26 @@ def test_output_has_its_place_and_a_label(jman: Jman) -> None:
     assert " | " not in jman("execute", "-p", "3").out, "redirected output has no labels"
 
 
+def test_lines_with_carriage_returns_are_shown_and_labelled(jman: Jman) -> None:
+    says = r"printf 'a,1\r\nb,2\r\n\r10 %%\r 20 %%\n'"
+    until = "until [ -e go.{} ]; do sleep 0.02; done"
+    jman.submit("-t", "2", "sh", "-c", f"{until.format(1)}; {says}; {until.format(2)}")
+    terminal = on_terminal(jman, "execute", "-p", "2")
+    seen(terminal, 80, 24, "2 executing")
+    go(jman, 1)
+    seen(terminal, 80, 24, "1.1 |  20 %", "1.2 |  20 %")
+    go(jman, 2)
+    code, text = terminal.finish()
+    assert code == 0
+    screen = Screen(80, 24)
+    screen.feed(text.encode())
+    shown = [*screen.scrolled, *screen.lines]
+    for task in (1, 2):
+        label = f"1.{task} | "
+        said = [line.removeprefix(label) for line in shown if line.startswith(label)]
+        assert said == ["a,1", "b,2", " 20 %"], shown
+
+
 def test_no_color_and_a_terminal_that_can_not_redraw(jman: Jman) -> None:
     jman.submit("-n", "one", "false")
     text = on_terminal(jman, "execute", env={"NO_COLOR": "1"}).finish()[1]
