@@ -29,7 +29,7 @@ from asyncjman.render.monitor import (
 from asyncjman.render.outlet import Outlet, OutletText, Room
 from asyncjman.render.progress import given, screen
 from asyncjman.render.region import Region
-from asyncjman.render.text import use_color
+from asyncjman.render.text import as_shown, use_color
 from asyncjman.render.turns import Attempt, Labels, Turns
 
 REFRESH_SECONDS = 0.1
@@ -121,7 +121,7 @@ class LiveMonitor:
             self._outlet.write(2, lines)
             return self._outlet.room(2)
         if b"\r" in lines:
-            lines = _as_shown(lines)
+            lines = as_shown(lines)
         if self._labels is not None:
             lines = self._labels.put(attempt, lines)
         self._pending.append(lines)
@@ -186,11 +186,6 @@ class LiveMonitor:
             self._room = None
         above = [lines.decode("utf-8", "backslashreplace").removesuffix("\n") for lines in pending]
         self._painter.paint(self._progress, above)
-
-
-def _as_shown(lines: bytes) -> bytes:
-    """Return of each line what it ends as on a terminal, where a carriage return begins it anew."""
-    return b"\n".join(line.rstrip(b"\r").rpartition(b"\r")[2] for line in lines.split(b"\n"))
 
 
 def _told(task: Task) -> Task:

@@ -10,9 +10,11 @@ from typing import BinaryIO
 
 from asyncjman.model.job import Job, Task
 from asyncjman.render.objects import dumps, task_object
-from asyncjman.render.text import ago, arguments, colored, printable, task_arguments, use_color
+from asyncjman.render.text import ago, arguments, as_shown, colored, printable, task_arguments, use_color
 
 _CHUNK = 1 << 16
+_MAX_LINE = 1 << 20
+"""Bytes of a line without an end that are held back at most."""
 
 
 def task_label(task: Task) -> str:
@@ -74,7 +76,7 @@ class TextReport:
         if kept:
             print(f"{number} stderr (the last {len(kept)} bytes)")
             if self._tail is not None:
-                kept = b"\n".join(kept.splitlines()[-self._tail :])
+                kept = b"\n".join(kept.removesuffix(b"\n").split(b"\n")[-self._tail :])
             write_log(kept + (b"" if kept.endswith(b"\n") else b"\n"), raw=self._raw)
 
     def close(self) -> None:
@@ -88,11 +90,16 @@ class TextReport:
                 first = file.read(_CHUNK)
                 print(f"{title} ({printable(path)}){'' if first else ' is empty'}")
                 sys.stdout.flush()
-                chunk, last = first, b"\n"
+                chunk, pending, last = first, b"", b"\n"
                 while chunk:
-                    write_log(chunk, raw=self._raw)
                     last = chunk[-1:]
+                    lines, newline, pending = (pending + chunk).rpartition(b"\n")
+                    lines += newline
+                    if self._raw or len(pending) > _MAX_LINE:
+                        lines, pending = lines + pending, b""
+                    write_log(lines, raw=self._raw)
                     chunk = file.read(_CHUNK)
+                write_log(pending, raw=self._raw)
                 if last != b"\n":
                     print()
         except FileNotFoundError:
@@ -122,15 +129,14 @@ class JsonReport:
 
 
 def write_log(data: bytes, *, raw: bool) -> None:
-    """Write a piece of a log to standard output."""
+    """Write a piece of a log to standard output: whole lines, where it is not ``raw``."""
     if raw:
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return
-    for line in data.decode("utf-8", "backslashreplace").splitlines(keepends=True):
-        end = "\n" if line.endswith("\n") else ""
-        sys.stdout.write(printable(line.rstrip("\r\n").expandtabs()) + end)
+    lines = as_shown(data).decode("utf-8", "backslashreplace").split("\n")
+    sys.stdout.write("\n".join(printable(line.expandtabs()) for line in lines))
 
 
 async def follow_logs(
@@ -143,7 +149,7 @@ async def follow_logs(
     async for task, stream, lines in pieces:
         if not streams[stream]:
             continue
-        for line in lines.splitlines():
+        for line in lines.splitlines() if raw else lines.removesuffix(b"\n").split(b"\n"):
             sys.stdout.write(f"{task_label(task)}| ")
             write_log(line + b"\n", raw=raw)
         sys.stdout.flush()

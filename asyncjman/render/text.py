@@ -45,6 +45,15 @@ def _escaped(char: str) -> str:
     return char.encode("unicode_escape").decode("ascii")
 
 
+def as_shown(lines: bytes) -> bytes:
+    """Return of each line what it ends as on a terminal, where a carriage return begins it anew.
+
+    >>> as_shown(b"\\r10 %\\r20 %\\r\\nthe end\\r\\n")
+    b'20 %\\nthe end\\n'
+    """
+    return b"\n".join(line.rstrip(b"\r").rpartition(b"\r")[2] for line in lines.split(b"\n"))
+
+
 def command_line(words: Iterable[str]) -> str:
     """Return a command as a shell would take it, in one line."""
     return printable(" ".join(shlex.quote(word) for word in words))

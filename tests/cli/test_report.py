@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.terminal import on_terminal
 from tests.cli.tools import Jman, wait_until
 
 
@@ -122,3 +123,22 @@ def test_a_log_that_is_gone(jman: Jman) -> None:
     jman("execute")
     (jman.folder / "logs/true.o1").unlink()
     assert "not there" in jman("report").out
+
+
+def test_a_progress_bar_is_on_a_terminal_what_it_ended_as(jman: Jman) -> None:
+    says = r"printf 'a,1\r\n\r10 %%\r 20 %%\n\tx\fy'; printf 'epoch 1\repoch 2' >&2"
+    jman.submit("-l", "logs", "sh", "-c", says)
+    jman("execute")
+    lines = on_terminal(jman, "report").finish()[1].splitlines()
+    assert lines[4:7] == ["a,1", " 20 %", r"        x\x0cy"]
+    assert lines[8:] == ["epoch 2"]
+    followed = on_terminal(jman, "report", "--follow").finish()[1].splitlines()
+    assert followed == ["1| a,1", "1|  20 %", r"1|         x\x0cy", "1| epoch 2"]
+    assert "\r10 %\r 20 %\n" in jman("report").out
+
+
+def test_characters_that_two_pieces_of_a_log_have_parts_of(jman: Jman) -> None:
+    jman.submit("-l", "logs", "true")
+    jman("execute")
+    (jman.folder / "logs/true.o1").write_text("x" + "é" * 100_000)
+    assert "x" + "é" * 100_000 in on_terminal(jman, "report").finish()[1]
