@@ -34,6 +34,8 @@ _ON_BAR = (
 _NARROW = 60
 _MOST_NAME = 24
 _MOST_BAR = 30
+_LEAST_NOTES = 9
+"""In fewer columns nothing of what is not a success is said: the end of the line would be cut."""
 _UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "m"), (1.0, "s"))
 
 
@@ -195,7 +197,8 @@ class JobColumns:
         line.append(_fit(printable(job.name), self._name) + " ")
         line.append_text(bar(job.counts, self._bar, ascii_only=ascii_only))
         line.append(f" {f'{job.done}/{job.total}':>{self._counts}}", COLORS[job.status])
-        if notes := self._notes(job):
+        notes, room = self._notes(job), self._width - line.cell_len - 2
+        if notes and room >= min(notes.cell_len, _LEAST_NOTES):
             line.append("  ").append_text(notes)
         return cut(line, self._width)
 
