@@ -41,7 +41,7 @@ class Hooks:
         """Run each that is due, once; say where one fails, which changes nothing else."""
         due = [self.on_finish] if code == EXIT_DONE else [self.on_finish, self.on_failure]
         for command in filter(None, due):
-            told = json.dumps(summary(code, database, progress)).encode()
+            told = f"{json.dumps(summary(code, database, progress))}\n".encode()
             try:
                 done = subprocess.run(["/bin/sh", "-c", command], input=told, check=False)
             except OSError as error:

@@ -142,7 +142,9 @@ def test_no_more_is_started_after_so_many_failures(jman: Jman, limit: str, ran: 
 def test_commands_at_the_end_are_told_how_it_went(jman: Jman) -> None:
     jman.submit("-n", "good", "true")
     jman("execute", "--on-finish", "cat > finish", "--on-failure", "cat > failure")
-    told = json.loads((jman.folder / "finish").read_text())
+    text = (jman.folder / "finish").read_text()
+    assert text.index("\n") == len(text) - 1, "not a line"
+    told = json.loads(text)
     assert told["success"] is True and told["tasks"] == {"success": 1}
     assert told["jobs"] == [{"id": 1, "name": "good", "status": "success", "tasks": {"success": 1}}]
     assert not (jman.folder / "failure").exists()
