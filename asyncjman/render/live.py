@@ -22,6 +22,7 @@ from asyncjman.render.monitor import (
     Source,
     Totals,
     event_line,
+    interrupted_line,
     lost_lines,
     repaired_line,
     task_line,
@@ -141,8 +142,8 @@ class LiveMonitor:
         self._note(line)
 
     def interrupted(self, *, again: bool, running: int) -> None:
-        how = "killing" if again else "stopping"
-        self._note(f"{how} {running} running tasks; Ctrl-C again kills them at once")
+        hint = "Ctrl-C again kills them at once"
+        self._note(interrupted_line(running, again=again, hint=hint))
 
     async def refresh(self, source: Source) -> None:
         """Redraw until cancelled."""

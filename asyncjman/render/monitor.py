@@ -116,8 +116,7 @@ class PlainMonitor:
         self.line(line)
 
     def interrupted(self, *, again: bool, running: int) -> None:
-        how = "killing" if again else "stopping"
-        self.line(f"{how} {running} running task{'s' if running != 1 else ''}; again to kill them at once")
+        self.line(interrupted_line(running, again=again, hint="again to kill them at once"))
 
     async def refresh(self, source: Source) -> None:
         """Say now and then how far all is, until cancelled."""
@@ -197,6 +196,12 @@ def unproven_line(found: Found) -> str:
     return (
         f"job {ids} is held by a {who} that can't be seen from here; if it is dead: jman stop --force {ids}"
     )
+
+
+def interrupted_line(running: int, *, again: bool, hint: str) -> str:
+    """Say that what runs is ended; ``hint``: what one can do where that is too slow."""
+    tasks = f"{running} running task{'s' if running != 1 else ''}"
+    return f"killing {tasks}" if again else f"stopping {tasks}; {hint}"
 
 
 def lost_lines(tasks: Sequence[tuple[int, int]]) -> list[str]:

@@ -76,6 +76,9 @@ def test_the_second_interrupt_kills_at_once(jman: Jman) -> None:
     assert process.wait(4) == 130
     wait_dead(*pids, timeout=2)
     assert jman.status() == {1: "stopped"}
+    said = jman.output_of(process)
+    assert "stopping 1 running task; again to kill them at once\n" in said
+    assert "killing 1 running task\n" in said
 
 
 def test_execute_after_a_killed_one(jman: Jman) -> None:

@@ -76,7 +76,7 @@ def test_a_pipeline_with_failures_and_an_interrupt(pipeline: Jman, columns: int,
     screen.feed(text.encode())
     shown = [*screen.scrolled, *screen.lines]
     assert not [line for line in shown if "━" in line or "─" in line], "the display is left on the screen"
-    assert "stopping 3 running tasks" in "\n".join(shown)
+    assert "stopping 3 running tasks; Ctrl-C again kills them at once" in "".join(shown)
 
 
 def test_two_executes_say_the_same(pipeline: Jman) -> None:
