@@ -17,7 +17,7 @@ from textual.widget import Widget
 from asyncjman.api.machine import MachineReader
 from asyncjman.cli.watch_views import FailuresView, JobsView, LogView, TasksView, View, WhyView
 from asyncjman.errors import JmanError
-from asyncjman.model.selection import Selection, ranges_of
+from asyncjman.model.selection import Selection, format_ids, ranges_of
 from asyncjman.render.board import Shown
 from asyncjman.render.progress import cut
 from asyncjman.render.text import use_color
@@ -31,6 +31,7 @@ LEAST_SECONDS = 1.0
 _KEYS = "q quit  ↑↓  enter tasks  l log  f failures  w why  s stop  r resubmit  / filter"
 _FEW_KEYS = "q ↑↓ ↵ l:log f:fail w:why s:stop r:re /"
 _BACK = "q quit  ↑↓ scroll  esc back"
+_TASK_KEYS = "q quit  ↑↓  l log  w why  esc back"
 
 
 class Lines(Widget):
@@ -132,7 +133,7 @@ class WatchApp(App[None]):
             more = "" if self._typing else "  (esc: all)"
             return Text(f"/{self._jobs.filter}{more}", "bold")
         if len(self._views) > 1:
-            return Text(_BACK, "dim")
+            return Text(_TASK_KEYS if isinstance(self._views[-1], TasksView) else _BACK, "dim")
         return Text(_KEYS if self.size.width >= len(_KEYS) else _FEW_KEYS, "dim")
 
     async def _refresh_again_and_again(self) -> None:
@@ -241,6 +242,8 @@ class WatchApp(App[None]):
         from asyncjman.api.resubmission_request import Resubmission
 
         outcome = await self._manager.run_again(Selection(ids=ranges_of([job_id])), Resubmission())
+        if not outcome.done and outcome.skipped:
+            return f"job {format_ids(outcome.skipped)} stays skipped: other jobs that it waits for failed"
         if not outcome.done:
             return f"nothing of job {job_id} is to be resubmitted"
         return "resubmitted " + ", ".join(f"job {one.job.id}" for one in outcome.done)

@@ -68,7 +68,7 @@ async def test_keys(mixed: Jman, columns: int, rows: int, monkeypatch: pytest.Mo
             assert_golden(f"watch-{columns}x{rows}", without_machine(lines))
             assert max(len(line.rstrip()) for line in lines) <= columns
             await pilot.press("enter")
-            await until(pilot, app, "1.4      failure", "1.6      success")
+            await until(pilot, app, "1.4      failure", "1.6      success", "l log  w why")
             await pilot.press("down", "down", "down", "l")
             await until(pilot, app, "logs/train.o1.4", "said")
             await pilot.press("escape", "escape", "w")
@@ -87,8 +87,10 @@ async def test_keys(mixed: Jman, columns: int, rows: int, monkeypatch: pytest.Mo
             await pilot.press("r", "y")
             await until(pilot, app, "resubmitted job 3")
             assert (await jm.read([3]))[0].status == "submitted"
-            await pilot.press("escape")
+            await pilot.press("escape", "home", "down")
             await until(pilot, app, "merge")
+            await pilot.press("r", "y")
+            await until(pilot, app, "job 2 stays skipped")
             await pilot.press("q")
         assert not app.is_running
         statuses = [job.status async for job in jm.select()]
