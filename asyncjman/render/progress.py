@@ -120,11 +120,11 @@ def pace_of(progress: Overview, elapsed: float | None) -> str:
 def rate_in_words(per_second: float) -> str:
     """Write a rate so that it has a digit or two: ``2.5/s``, ``12/m``, ``3.1/h``.
 
-    >>> rate_in_words(1200.4), rate_in_words(0.05)
-    ('1200/s', '3.0/m')
+    >>> rate_in_words(1200.4), rate_in_words(0.05), rate_in_words(0.999)
+    ('1200/s', '3.0/m', '1.0/s')
     """
     for seconds, unit in ((1.0, "s"), (60.0, "m"), (3600.0, "h")):
-        if per_second * seconds >= 1 or unit == "h":
+        if round(per_second * seconds, 1) >= 1 or unit == "h":
             break
     value = per_second * seconds
     return f"{value:.1f}/{unit}" if value < 10 else f"{value:.0f}/{unit}"
