@@ -18,6 +18,10 @@ def logs(job: Job, task_id: int, *, earlier: int | None = None) -> tuple[str, st
 
 
 def tail(path: str, lines: int, max_bytes: int = 65536) -> list[str]:
-    """Return the last lines of a log that aren't blank; none where it can't be read."""
+    """Return the last lines of a log that aren't blank; none where it can't be read.
+
+    Of a line with carriage returns, such as a progress bar, it is what that ends as on a terminal.
+    """
     content = read_end(path, max_bytes).decode("utf-8", "backslashreplace")
-    return [line for line in content.split("\n") if line.strip()][-lines:]
+    shown = (line.rstrip("\r").rpartition("\r")[2] for line in content.split("\n"))
+    return [line for line in shown if line.strip()][-lines:]

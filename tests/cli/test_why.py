@@ -55,3 +55,9 @@ def test_another_environment_is_told_where_it_failed(jman: Jman) -> None:
     assert (
         "another environment than where it was submitted: VIRTUAL_ENV /home/me/two, not /home/me/one" in told
     )
+
+
+def test_of_a_progress_bar_it_shows_the_end(jman: Jman) -> None:
+    jman.submit("-l", "logs", "sh", "-c", r"printf '\r10 %%\r20 %%\r\nbroken pump\r\n' >&2; exit 3")
+    jman("execute", code=1)
+    assert jman("why", "1").out.splitlines()[-2:] == ["    | 20 %", "    | broken pump"]
