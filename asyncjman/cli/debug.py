@@ -42,6 +42,11 @@ def debug_command(
             tasks = [task_id for some in chosen.tasks.values() for task_id in some] or [PLAIN_TASK]
             if len(jobs) != 1 or len(tasks) != 1:
                 raise BadSelection(f"{task!r} is not one task: write 12, or 12.37 for task 37 of job 12")
+            if tasks == [PLAIN_TASK] and (array := jobs[0].spec.array) is not None:
+                job_id = jobs[0].id
+                raise BadSelection(
+                    f"job {job_id} is an array: name a task of it, as in {job_id}.{array.last}"
+                )
             return by_hand(jobs[0], await manager.task(jobs[0], tasks[0]))
 
     folder, argv, environment = asyncio.run(prepare())

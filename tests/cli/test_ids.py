@@ -245,3 +245,9 @@ def test_debug_takes_one_task(three: Jman) -> None:
         assert three("debug", word, code=2).out == ""
     assert three.fresh("debug", "@-1.5").code == 0
     assert three.fresh("debug", "prep").code == 0
+
+
+def test_debug_of_an_array_asks_for_a_task(jman: Jman) -> None:
+    jman.submit("-t", "2-6:2", "true")
+    assert "job 1 is an array: name a task of it, as in 1.6" in jman("debug", "1", code=2).err
+    assert jman.fresh("debug", "1.6").code == 0
