@@ -13,6 +13,7 @@ _TYPES = {
     "INTEGER": "('integer', 'null')",
     "REAL": "('real', 'integer', 'null')",
     "TEXT": "('text', 'blob', 'null')",  # texts that are not UTF-8 are blobs
+    "BLOB": "('blob', 'null')",
 }
 
 

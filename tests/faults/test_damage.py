@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from asyncjman import JobManager
+from asyncjman.store.damage import find_damage
 from tests.cli.tools import Jman
 from tests.faults.tools import SEED, Figures, force, query, trials
 
@@ -107,3 +109,20 @@ def test_a_row_that_makes_no_sense(jman: Jman, change: str) -> None:
         elif words == LIST:
             assert successes(result.json()) <= {(2, None)}
     assert said and all(re.search(NAMED, one) for one in said), said
+
+
+@pytest.fixture
+def used(jman: Jman) -> Jman:
+    """A database with something in each of its tables that a run on this machine fills."""
+    says = "echo no such data >&2; exit 3"
+    jman("--local", "submit", "-t", "1-3", "--retry", "1", "--log-dir", "logs", "--", "sh", "-c", says)
+    jman("--local", "submit", "-x", "1", "-s", "KEY=VALUE", "--sweep", "lr=0.1,0.01", "--", "true", "{lr}")
+    jman("--local", "execute", code=1)
+    return jman
+
+
+async def test_a_fault_of_ours_is_not_blamed_on_the_database(used: Jman) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with JobManager(used.database, run=False) as manager:
+            assert await find_damage(manager.session.database) is None
+            raise ZeroDivisionError
