@@ -6,10 +6,11 @@ A suspended process keeps its locks, and everybody else would wait for them. SIG
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+_step_aside: Callable[[], None] | None = None
 _busy = 0
 _wanted = False
 
@@ -25,6 +26,12 @@ def unsuspended() -> Iterator[None]:
         _busy -= 1
         if _wanted and not _busy:
             _suspend()
+
+
+def before_suspension(action: Callable[[], None]) -> None:
+    """Have this done first, whenever a suspension comes: it may be in the middle of anything."""
+    global _step_aside
+    _step_aside = action
 
 
 def suspend_between_blocks() -> None:
@@ -47,6 +54,8 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
 def _suspend() -> None:
     global _wanted
     _wanted = False
+    if _step_aside is not None:
+        _step_aside()
     before = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
     signal.raise_signal(signal.SIGTSTP)  # returns when the process goes on
     signal.signal(signal.SIGTSTP, before)

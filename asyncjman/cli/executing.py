@@ -12,6 +12,7 @@ import anyio
 
 from asyncjman.errors import UsageError
 from asyncjman.model.status import Status
+from asyncjman.suspension import before_suspension
 
 if TYPE_CHECKING:
     from asyncjman.api.manager import JobManager
@@ -174,5 +175,7 @@ def monitor_of(outlet: Outlet, *, progress: bool | None, json_lines: bool, label
     if is_screen() and progress is not False:
         from asyncjman.render.live import LiveMonitor
 
-        return LiveMonitor(outlet, labels=label)
+        monitor = LiveMonitor(outlet, labels=label)
+        before_suspension(monitor.step_aside)
+        return monitor
     return PlainMonitor(outlet, labels=label and sys.stdout.isatty())

@@ -124,8 +124,12 @@ async def _followed(manager: JobManager, selection: Selection, timeout: float | 
 
     from asyncjman.render.follow import Follower, LiveFollower, PlainFollower
     from asyncjman.render.text import is_screen
+    from asyncjman.suspension import before_suspension
 
-    follower: Follower = LiveFollower() if is_screen() else PlainFollower(say)
+    follower: Follower = PlainFollower(say)
+    if is_screen():
+        follower = LiveFollower()
+        before_suspension(follower.step_aside)
     source = await manager.progress_of_wait(selection)
     following = asyncio.create_task(follower.follow(source))
     try:

@@ -49,6 +49,10 @@ class LiveFollower:
         self._told: set[tuple[int, int, int]] = set()
         self._progress: Overview | None = None
 
+    def step_aside(self) -> None:
+        """Remove what is drawn, as long as this process is suspended."""
+        self._painter.step_aside()
+
     def say(self, line: str) -> None:
         self._lines.append(line)
 

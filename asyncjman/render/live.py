@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from select import select
 from typing import TextIO, cast
 
 from rich.text import Text
@@ -51,6 +54,7 @@ class Painter:
         self._region = Region()
         self._began = time.monotonic()
         self._drawn: tuple[object, ...] = ()
+        self._is_aside = False
 
     @property
     def ascii_only(self) -> bool:
@@ -58,6 +62,9 @@ class Painter:
 
     def paint(self, progress: Overview | None, above: Sequence[str]) -> None:
         """Draw how far all is, where that changed; print whole lines above it."""
+        if self._is_aside:
+            self._is_aside, self._drawn = False, ()
+            self._region.forget()
         columns, rows = self.console.size
         elapsed = time.monotonic() - self._began
         state = (progress, int(elapsed), columns, rows)
@@ -84,6 +91,17 @@ class Painter:
         self._drawn = ()
         self._outlet.text(self._region.clear())
 
+    def step_aside(self) -> None:
+        """Remove what is drawn at once, where the terminal takes it: a shell writes there now.
+
+        This may come in the middle of a drawing; the next one draws all anew.
+        """
+        takes_it = self._outlet.is_idle and select([], [sys.stdout], [], 0)[1]
+        if (text := self._region.clear()) and takes_it:
+            with suppress(OSError):
+                os.write(sys.stdout.fileno(), text.encode())
+        self._is_aside = True
+
     def _ansi(self, text: Text) -> str:
         return written(self.console, text)
 
@@ -102,6 +120,10 @@ class LiveMonitor:
         self._pending_bytes = 0
         self._room: Room | None = None
         self._specs: dict[int, JobSpec | None] = {}
+
+    def step_aside(self) -> None:
+        """Remove what is drawn, as long as this process is suspended."""
+        self._painter.step_aside()
 
     def event(self, event: Event) -> None:
         self._turns.told(event)

@@ -43,6 +43,10 @@ class Region:
         drawn, self._drawn = self._drawn, []
         return _CLEAR if drawn else ""
 
+    def forget(self) -> None:
+        """Draw all of it anew next time, from where the cursor is then: others have written meanwhile."""
+        self._drawn, self._size = [], (0, 0)
+
 
 def _up(rows: int) -> str:
     return (f"\x1b[{rows}A" if rows > 0 else "") + "\r"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from tests.cli.screens import Screen, assert_golden
@@ -139,6 +141,27 @@ def test_output_has_its_place_and_a_label(jman: Jman) -> None:
     assert " | " not in text
     jman("resubmit", "1", "-s")
     assert " | " not in jman("execute", "-p", "3").out, "redirected output has no labels"
+
+
+def test_a_suspended_one_leaves_the_screen_to_the_shell(pipeline: Jman) -> None:
+    terminal = on_terminal(pipeline, "execute", "-p", "2")
+    runs(pipeline, 1, 2)
+    before = seen(terminal, 80, 24, "2 executing").lines
+    assert any("━" in line for line in before)
+    at = len(terminal.data)
+    # nobody here takes it on again, so that the system does not suspend it
+    terminal.process.send_signal(signal.SIGTSTP)
+
+    def is_answered() -> bool:
+        terminal.read_for(0.1)
+        return b"\x1b8" in terminal.data[at:]
+
+    wait_until(is_answered, what="an answer")
+    cleared = terminal.data[at:].split(b"\r\x1b7")[1]
+    assert b"\x1b[J" in cleared and not cleared.decode().strip("\x1b[KBJ8"), cleared
+    seen(terminal, 80, 24, "2 executing")
+    go(pipeline, *range(1, 9))
+    assert terminal.finish()[0] == 1
 
 
 def test_lines_with_carriage_returns_are_shown_and_labelled(jman: Jman) -> None:
