@@ -82,7 +82,9 @@ def _exit_code(error: BaseException, name: str | None) -> int:
         what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
         return _complain(error, EXIT_ENVIRONMENT, what)
     if hasattr(error, "format_message"):  # of the parser; typer has these in a private module
-        help_ = " ".join(filter(None, ["jman", name, "--help"]))
+        context = getattr(error, "ctx", None)
+        of = name if context is None or context.parent is not None else None
+        help_ = " ".join(filter(None, ["jman", of, "--help"]))
         option = _misplaced(error)
         what = f"put {option} before {name}" if option else f"{error.format_message()} (see {help_})"
         return _complain(error, EXIT_USAGE, what)

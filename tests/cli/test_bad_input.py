@@ -240,3 +240,11 @@ def test_delete_that_matches_nothing_changes_nothing(jman: Jman) -> None:
 def test_an_option_that_stands_before_the_command(filled: Jman, option: str) -> None:
     result = filled.fresh("list", option, code=2)
     check(result, f"put {option.partition('=')[0]} before list")
+
+
+@pytest.mark.parametrize(
+    ("words", "help_"),
+    [(["--locl", "list"], "jman"), (["lst"], "jman"), (["list", "--jsn"], "jman list")],
+)
+def test_whose_help_is_named(filled: Jman, words: list[str], help_: str) -> None:
+    check(filled.fresh(*words, code=2), f"(see {help_} --help)")
