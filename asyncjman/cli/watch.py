@@ -56,7 +56,8 @@ async def _watch(globals_: Globals, selection: Selection) -> int:
             if not os.environ.get("NO_COLOR"):
                 os.environ.pop("NO_COLOR", None)  # where it is empty, textual takes it for a yes
             app = WatchApp(manager, source)
-            await manager.during_polls(app.run_async(), app.say)
+            # no key is the mouse's, so that it goes on to select text
+            await manager.during_polls(app.run_async(mouse=False), app.say)
         else:
             await _without_keys(manager, source)
     return EXIT_DONE

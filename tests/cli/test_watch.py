@@ -128,6 +128,7 @@ def test_on_a_terminal(mixed: Jman) -> None:
     terminal.type(b"q")
     code, _ = terminal.finish()
     assert code == 0
+    assert b"\x1b[?1000h" not in terminal.data, "the mouse selects text, as ever"
 
 
 WITHOUT_TEXTUAL = """
