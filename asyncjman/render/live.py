@@ -77,7 +77,7 @@ class Painter:
             room = max(1, rows - _LEAST_ABOVE)
             lines = screen(now, elapsed, columns, room, ascii_only=self.ascii_only)
         drawn = [self._ansi(line) for line in lines]
-        scrolled = [row for one in above for row in self._ansi(Text.from_ansi(one)).split("\n")]
+        scrolled = [row for one in above for row in self._rows(one)]
         self._outlet.text(self._region.frame(drawn, (columns, rows), scrolled))
 
     def draw(self, lines: Sequence[Text]) -> None:
@@ -101,6 +101,11 @@ class Painter:
             with suppress(OSError):
                 os.write(sys.stdout.fileno(), text.encode())
         self._is_aside = True
+
+    def _rows(self, lines: str) -> list[str]:
+        """Return lines that tasks wrote without what moves the cursor, for which rich takes its time."""
+        rows = lines.split("\n")
+        return rows if all(map(str.isprintable, rows)) else self._ansi(Text.from_ansi(lines)).split("\n")
 
     def _ansi(self, text: Text) -> str:
         return written(self.console, text)
