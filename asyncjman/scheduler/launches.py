@@ -15,6 +15,7 @@ from asyncjman.scheduler.intents import in_flight, lock_of
 from asyncjman.scheduler.removal import finish_before_all
 from asyncjman.scheduler.resolving import resolve_jobs
 from asyncjman.scheduler.watching import folder_of, may_run, situation
+from asyncjman.scheduler.withdrawing import withdraw
 from asyncjman.store import intents, submissions, tasks
 from asyncjman.store.database import Database
 from asyncjman.store.runnerlock import held
@@ -74,6 +75,9 @@ async def launch(database: Database, engine: Engine, job: Job, *, retry_for: flo
         if answer is None:
             break
         launched.append(answer)
+        if job.spec.dependencies and await after_of(database, engine, job) != plan.after:
+            # who submitted again what it waits for, while it was sent, could not take it back
+            await withdraw(database, engine, known=await situation(database, engine.name, [job.id]))
         if not plan.more:
             break
     return launched

@@ -11,14 +11,17 @@ from asyncjman.api.manager import JobManager
 from asyncjman.engines.base import Capabilities, Launched, LaunchRequest, Poll, Preview, Target, Watched
 from asyncjman.engines.defaults import Defaults
 from asyncjman.model.job import JobSpec
+from asyncjman.model.status import Status
 from asyncjman.runtime import SYSTEM
 from asyncjman.scheduler.intents import ORPHAN_SECONDS, is_abandoned, lock_of
 from asyncjman.scheduler.launches import launch
+from asyncjman.scheduler.resolving import resolve_dependents
 from asyncjman.scheduler.watching import situation
+from asyncjman.store import jobs, submissions, transitions
 from asyncjman.store.database import Database
 from asyncjman.store.runnerlock import held
 from asyncjman.store.submissions import Submission
-from tests.making import stored
+from tests.making import add_jobs, spec_of, stored
 
 
 class Slow(Defaults):
@@ -30,6 +33,7 @@ class Slow(Defaults):
     def __init__(self, database: Database) -> None:
         self._database = database
         self.seen: list[bool] = []
+        self.cancelled: list[str] = []
 
     async def open(self, wake: object = None) -> None:
         pass
@@ -53,6 +57,38 @@ class Slow(Defaults):
 
     async def preview(self, request: LaunchRequest) -> Preview:
         return Preview((), b"")
+
+
+class Overtaken(Slow):
+    """An engine that takes a job while somebody submits again the one that it waits for."""
+
+    async def launch(self, requests: Sequence[LaunchRequest]) -> Sequence[Launched]:
+        async with self._database.transaction() as tx:
+            await transitions.reset_plain(tx, [1], [Status.STOPPED], Status.SUBMITTED, 13.0)
+            await resolve_dependents(tx, [1])
+        return [Launched("7", 0.0)]
+
+    async def cancel(self, targets: Sequence[Target], *, force: bool, budget: float) -> Sequence[Target]:
+        self.cancelled.extend(one.native_id for one in targets)
+        return ()
+
+
+async def test_what_was_sent_is_taken_back_where_what_it_waits_for_is_open_again(tmp_path: Path) -> None:
+    """Who submits that again can't: the launch has no number yet."""
+    async with JobManager(tmp_path / "jobs.sql3", run=False) as manager:
+        database = manager.session.writer()
+        await add_jobs(database, spec_of(), replace(spec_of(None, 1), engine="sge"))
+        async with database.transaction() as tx:
+            await transitions.end_unstarted(tx, 1, Status.STOPPED, "stopped", 12.0)
+            await transitions.close_jobs(tx, [1], 12.0)
+            await resolve_dependents(tx, [1])
+        (job,) = await jobs.get(database, [2])
+        assert job.status is Status.SUBMITTED
+        engine = Overtaken(database)
+        await launch(database, engine, job)
+        (job,) = await jobs.get(database, [2])
+        assert (job.status, engine.cancelled) == (Status.WAITING, ["7"])
+        assert await submissions.active(database, [2]) == []
 
 
 async def test_who_launches_holds_a_lock(tmp_path: Path) -> None:
