@@ -40,7 +40,9 @@ async def unskip(tx: Transaction, job_id: int) -> list[int]:
     ended = [one for one in (await schedule.summaries(tx, found)).values() if one.finished]
     for one in ended:
         await transitions.reset(tx, one.id, [Status.SKIPPED], Status.WAITING, None, tx.runtime.time())
-    return await resolve_dependents(tx, [job_id])
+    # all of them: what waits for a job that waits anew may be decided by others
+    again = {one.id for one in ended}
+    return await resolve_with_dependents(tx, again.union(await schedule.waiting_for(tx, [job_id])))
 
 
 async def release_runner(tx: Transaction, runner: int, reason: str, now: float) -> None:

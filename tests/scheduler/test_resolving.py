@@ -12,7 +12,7 @@ from asyncjman.model.array import ArraySpec
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import JobSpec
 from asyncjman.model.status import Status
-from asyncjman.scheduler.resolving import resolve_dependents
+from asyncjman.scheduler.resolving import resolve_dependents, unskip
 from asyncjman.scheduler.stopping import stop_in
 from asyncjman.store import intents, jobs, schedule, submissions, transitions
 from asyncjman.store.database import Database
@@ -136,3 +136,26 @@ async def test_what_was_skipped_comes_along_by_way_of_what_was_skipped(database:
         await stop_in(tx, [1], ())
     assert await schedule.skipped_behind(database, [1]) == [2, 3, 4]
     assert await schedule.skipped_behind(database, [2]) == [3, 4]
+
+
+async def test_what_others_decided_is_skipped_again_at_once(database: Database) -> None:
+    """Job 4 waits for job 3, which may run after all, and for job 2, which failed."""
+    after = tuple(Dependency(one, Kind.OK) for one in (2, 3))
+    await add_jobs(
+        database,
+        spec_of(),
+        spec_of(),
+        replace(spec_of(), dependencies=(Dependency(1, Kind.OK),)),
+        replace(spec_of(), dependencies=after),
+    )
+    async with database.transaction() as tx:
+        tasks = [replace(ended(one, 0, Status.FAILURE), cause=None) for one in (1, 2)]
+        await submissions.put_tasks(tx, [(one, None) for one in tasks])
+        await transitions.close_jobs(tx, [1, 2], 12.0)
+        await resolve_dependents(tx, [1, 2])
+        await submissions.put_tasks(tx, [(ended(1, 0, Status.SUCCESS), None)])
+        await transitions.close_jobs(tx, [1], 13.0)
+        again = await unskip(tx, 1)
+    assert await counts(database, 3) == {Status.SUBMITTED: 1}
+    assert await counts(database, 4) == {Status.SKIPPED: 1}
+    assert again == [4]
