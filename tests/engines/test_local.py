@@ -10,7 +10,8 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pytest
 
 from asyncjman.engines.base import Launched, LaunchRequest, Observation, Ref, Saw, Target, Why
 from asyncjman.engines.local import LocalEngine, clib, ending, spawner
+from asyncjman.engines.local.processes import living
 from asyncjman.engines.local.spawn import prepared
 from asyncjman.model.failure import Cause
 from asyncjman.model.job import PLAIN_TASK, JobSpec
@@ -378,6 +380,33 @@ async def test_a_zombie_does_not_hold_the_end_up(
     await runner.cancel(native_id)
     assert (await runner.next()).signal == signal.SIGTERM
     assert psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+async def test_what_a_search_misses_is_killed_with_its_group(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What forks in the moment of a search is not seen; without its environment it is in the group alone."""
+    missed: list[Collection[int]] = []
+
+    def search(groups: Collection[int]) -> set[int]:
+        if groups and not missed:
+            missed.append(groups)
+            return set()
+        return living(groups)
+
+    monkeypatch.setattr(ending, "living", search)
+    monkeypatch.setattr("asyncjman.engines.local.engine.TERM_SECONDS", 0.3)
+    native_id = await runner.launch(
+        "sh", "-c", "trap '' TERM; env -i sleep 1000 & echo $!; trap - TERM; wait"
+    )
+    pids = await runner.printed_pids(1)
+    await runner.cancel(native_id)
+    try:
+        await runner.next()
+        assert not _runs(pids[0])
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pids[0], signal.SIGKILL)
 
 
 async def test_what_ignores_sigterm_is_killed(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:

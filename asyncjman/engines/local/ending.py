@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -40,12 +40,12 @@ class _Asked:
     empty_searches: int = 0
     killed: bool = False
 
-    def is_gone(self) -> bool:
-        """Tell whether nothing of it that is known runs any more."""
+    def is_gone(self, ended: Collection[int] = ()) -> bool:
+        """Tell whether nothing of it that is known runs any more. ``ended``: groups in which nothing does."""
         if self.group and self.reaped and not signal_group(self.group, 0):
             self.group = 0
         self.left = [one for one in self.left if one.is_running()]
-        return self.reaped and not self.group and not self.left
+        return self.reaped and (not self.group or self.group in ended) and not self.left
 
 
 class Endings:
@@ -110,19 +110,17 @@ class Endings:
     def _take_in(self, found: list[Marked], ended: set[int]) -> None:
         """Signal what was found of each task; drop the tasks of which nothing is left.
 
-        ``ended``: process groups in which nothing runs.
+        ``ended``: process groups in which nothing runs, or what forked in that moment.
         """
         by_name = {one.task for one in self._asked.values()}
         for asked in list(self._asked.values()):
-            if asked.group in ended:
-                asked.group = 0
             asked.left = [
                 one
                 for one in found
                 if (one.task not in by_name if asked.task is None else one.task == asked.task)
             ]
             self._signal(asked)
-            asked.empty_searches = asked.empty_searches + 1 if asked.is_gone() else 0
+            asked.empty_searches = asked.empty_searches + 1 if asked.is_gone(ended) else 0
             given_up = asked.reaped and self._now() >= asked.deadline + GIVE_UP_SECONDS
             if asked.empty_searches >= _EMPTY_SEARCHES or given_up:
                 del self._asked[asked.key]
