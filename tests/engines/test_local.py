@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import errno
 import os
 import signal
 import sys
@@ -18,8 +19,9 @@ from typing import Any
 import psutil
 import pytest
 
-from asyncjman.engines.base import Launched, LaunchRequest, Observation, Ref, Saw, Target, Why
+from asyncjman.engines.base import Launched, LaunchFailed, LaunchRequest, Observation, Ref, Saw, Target, Why
 from asyncjman.engines.local import LocalEngine, clib, ending, spawner
+from asyncjman.engines.local.console import LinePipe
 from asyncjman.engines.local.processes import living
 from asyncjman.engines.local.spawn import prepared
 from asyncjman.model.failure import Cause
@@ -303,7 +305,25 @@ async def test_a_start_that_is_cancelled_as_it_comes(
     assert len(began) == 1 and not _runs(began[0])
 
 
-def hold_up(monkeypatch: pytest.MonkeyPatch, may_start: threading.Event) -> list[int]:
+async def test_a_process_whose_output_can_not_be_read_is_ended(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is started once more, when there is memory: not while the first one runs."""
+    started = hold_up(monkeypatch, threading.Event(), 0.0)
+    descriptors = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+
+    def start(pipe: LinePipe) -> None:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    monkeypatch.setattr(LinePipe, "start", start)
+    (answer,) = await runner.engine.launch([request("sleep", "1000")])
+    assert isinstance(answer, LaunchFailed) and answer.why is Why.LIMIT
+    await gone(started)
+    await runner.engine.close()
+    assert len(started) == 1 and len(os.listdir("/proc/self/fd")) <= descriptors  # noqa: PTH208
+
+
+def hold_up(monkeypatch: pytest.MonkeyPatch, may_start: threading.Event, most: float = LIMIT) -> list[int]:
     """Have no process start before the event; return a list of those that have."""
     started: list[int] = []
 
@@ -311,7 +331,7 @@ def hold_up(monkeypatch: pytest.MonkeyPatch, may_start: threading.Event) -> list
         start = prepared(*args)
 
         def late() -> int:
-            may_start.wait(LIMIT)
+            may_start.wait(most)
             started.append(start())
             return started[-1]
 

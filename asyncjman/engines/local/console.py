@@ -36,8 +36,8 @@ class LinePipe:
 
     def start(self) -> None:
         """Begin to read; the process has its own copy of the writing end by now."""
-        os.close(self.write_end)
         self._loop.add_reader(self._read_end, self._read)
+        self._close_write_end()
 
     def finish(self) -> None:
         """Pass on what is in the pipe now, and close it: a process that lives on may write for ever."""
@@ -51,7 +51,7 @@ class LinePipe:
 
     def abandon(self) -> None:
         """Close both ends of a pipe that no process ever got."""
-        os.close(self.write_end)
+        self._close_write_end()
         os.close(self._read_end)
         self._open = False
 
@@ -95,3 +95,9 @@ class LinePipe:
             self._open = False
             self._loop.remove_reader(self._read_end)
             os.close(self._read_end)
+            self._close_write_end()
+
+    def _close_write_end(self) -> None:
+        if self.write_end >= 0:
+            os.close(self.write_end)
+            self.write_end = -1

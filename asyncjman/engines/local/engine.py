@@ -226,8 +226,13 @@ class LocalEngine(Defaults):
         return pid
 
     def _on_spawned(self, process: Process, pid: int) -> None:
-        self._begin(process, pid)
         self._reaper.watch(pid, partial(self._on_end, process))
+        try:
+            self._begin(process, pid)
+        except BaseException:  # no memory left: it is started once more, and must not run twice
+            process.is_left = True
+            self._end_left(process, pid)
+            raise
 
     async def _fork(
         self,
