@@ -88,6 +88,10 @@ def _exit_code(error: BaseException, name: str | None) -> int:
         option = _misplaced(error)
         what = f"put {option} before {name}" if option else f"{error.format_message()} (see {help_})"
         return _complain(error, EXIT_USAGE, what)
+    from asyncio import CancelledError
+
+    if isinstance(error, CancelledError):  # an interrupt as asyncio begins: it does not count that one
+        return EXIT_INTERRUPTED
     raise error
 
 

@@ -79,3 +79,28 @@ runpy.run_module("asyncjman", run_name="__main__", alter_sys=True)
         timeout=60,
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_an_interrupt_in_the_moment_in_which_asyncio_begins(jman: Jman) -> None:
+    """It sets its count of interrupts to 0 after it has begun to take them: this one it only cancels by."""
+    code = """
+import os, runpy, signal
+real = signal.signal
+def begin(number, handler):
+    before = real(number, handler)
+    if number == signal.SIGINT and callable(handler) and handler is not signal.default_int_handler:
+        os.kill(os.getpid(), signal.SIGINT)
+    return before
+signal.signal = begin
+runpy.run_module("asyncjman", run_name="__main__", alter_sys=True)
+"""
+    jman.submit("--", "true")
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--local", "delete", "1"],
+        cwd=jman.folder,
+        env=jman.environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
