@@ -34,6 +34,10 @@ Key = tuple[int, int]
 """Job id and task id."""
 
 
+class NotNow(Exception):
+    """The engine can't take a launch at the moment."""
+
+
 @dataclass(slots=True, eq=False)
 class Attempt:
     """A claimed task, over as many attempts as it may have."""
@@ -50,6 +54,8 @@ class Attempt:
     """Whether it counts as one that depends on other jobs."""
     is_over: bool = False
     """Whether it has ended, or was released."""
+    alone: int = 0
+    """How often a limit was reached in a row while no other task ran here."""
     _over: asyncio.Future[None] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -126,22 +132,21 @@ class Attempts:
     ) -> Task | None:
         """Start an attempt; where that can't be done, return the task as it has ended by that.
 
-        ``on_start`` is told when and where it was started, and its pid.
+        ``on_start`` is told when and where it was started, and its pid. Raises NotNow, after a while, where
+        that is to be tried again.
         """
-        alone = 0
-        while True:
-            (answer,) = await self._engine.launch([request])
-            if isinstance(answer, Launched):
-                break
-            if answer.why is Why.LATER:
-                alone = 0
-            elif answer.why is not Why.LIMIT or alone >= ALONE_RETRIES:
+        (answer,) = await self._engine.launch([request])
+        if not isinstance(answer, Launched):
+            if answer.why is not Why.LATER and (
+                answer.why is not Why.LIMIT or attempt.alone >= ALONE_RETRIES
+            ):
+                attempt.alone = 0
                 return self._not_started(attempt.claim, answer)
-            else:
-                alone = 0 if self.running else alone + 1
+            is_alone = answer.why is Why.LIMIT and not self.running
+            attempt.alone = attempt.alone + 1 if is_alone else 0
             await asyncio.sleep(RETRY_SECONDS)
-            if self._all_stopped or attempt.key in self.to_stop:
-                return unstarted(attempt.claim, Status.STOPPED, STOPPED, self._runtime.time())
+            raise NotNow
+        attempt.alone = 0
         attempt.native_id, attempt.started_at = answer
         self.running[attempt.key] = attempt
         on_start(attempt.claim, answer.at, self._host, int(answer.native_id))

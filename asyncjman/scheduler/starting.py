@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 
 from asyncjman.engines.base import LaunchRequest, Ref
 from asyncjman.model.graph import Verdict
 from asyncjman.model.status import Status
-from asyncjman.scheduler.attempts import STOPPED, Attempt, Attempts
+from asyncjman.scheduler.attempts import STOPPED, Attempt, Attempts, NotNow
 from asyncjman.scheduler.changes import Changes
 from asyncjman.scheduler.ends import Ends
 from asyncjman.scheduler.feed import Feed
@@ -99,15 +100,18 @@ class Starter:
         """Start a task in the slot that it was given: it has that until it ends. Or end or release it."""
         runs = False
         try:
-            await self._look_around(job)
-            said = self._workload.verdict(job, attempt.claim.task_id)
-            if self._stopping.is_set() or attempt.key in self._attempts.to_stop:
-                return self._ends.drop(attempt, Status.STOPPED, STOPPED)
-            if said is Verdict.SKIP:
-                return self._ends.drop(attempt, Status.SKIPPED, job.skip_reason)
-            if said is Verdict.GO:
-                runs = await self._launch(job, attempt)
-                return None
+            while True:
+                await self._look_around(job)
+                said = self._workload.verdict(job, attempt.claim.task_id)
+                if self._stopping.is_set() or attempt.key in self._attempts.to_stop:
+                    return self._ends.drop(attempt, Status.STOPPED, STOPPED)
+                if said is Verdict.SKIP:
+                    return self._ends.drop(attempt, Status.SKIPPED, job.skip_reason)
+                if said is Verdict.WAIT:
+                    break
+                with suppress(NotNow):  # all may be different by now
+                    runs = await self._launch(job, attempt)
+                    return None
         finally:
             if not runs:
                 self.slots.release()
@@ -151,7 +155,7 @@ class Starter:
                 gate.set_result(None)
 
     async def _launch(self, job: JobState, attempt: Attempt) -> bool:
-        """Start an attempt; tell whether it runs now."""
+        """Start an attempt; tell whether it runs now. Raises NotNow."""
         spec = job.spec
         assert spec is not None
         request = LaunchRequest(

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from asyncjman.api.manager import JobManager
+from asyncjman.api.resubmission_request import Resubmission
+from asyncjman.engines.base import Launched, LaunchFailed, LaunchRequest, Why
 from asyncjman.engines.local import LocalEngine
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import JobSpec
-from asyncjman.model.status import Status
+from asyncjman.model.selection import Selection, ranges_of
+from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.bus import Bus
 from asyncjman.scheduler.dispatcher import Dispatcher
 from asyncjman.scheduler.held import Held
@@ -60,3 +65,36 @@ async def test_what_is_over_is_not_waited_for() -> None:
     attempt.set_over()
     async with asyncio.timeout(5):
         await attempt.until_over()
+
+
+class Busy(LocalEngine):
+    """It can't take job 2 at first, and somebody submits job 1 again meanwhile."""
+
+    def __init__(self, database: Path) -> None:
+        super().__init__(token=TOKEN)
+        self._database = database
+        self.asked: list[int] = []
+
+    async def launch(self, requests: Sequence[LaunchRequest]) -> Sequence[Launched | LaunchFailed]:
+        self.asked += [one.job_id for one in requests]
+        if self.asked == [1, 2]:
+            async with JobManager(self._database, run=False) as another:
+                await another.run_again(Selection(ids=ranges_of([1])), Resubmission(statuses=FINISHED))
+            return [LaunchFailed(Why.LATER, "busy")]
+        return await super().launch(requests)
+
+
+async def test_what_can_not_start_at_once_looks_at_its_dependencies_again(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.sql3"
+    async with JobManager(path, run=False) as manager:
+        first = JobSpec(command=("true",), exec_dir=str(tmp_path))
+        await stored(manager, first)
+        await stored(manager, replace(first, dependencies=(Dependency(1, Kind.OK),)))
+        engine = Busy(path)
+        dispatcher = Dispatcher(
+            manager.session.writer(), engine, token=TOKEN, options=Options(parallel=1), bus=Bus()
+        )
+        async with asyncio.timeout(30):
+            await dispatcher.run()
+        assert [job.status async for job in manager.select()] == ["success", "success"]
+    assert engine.asked == [1, 2, 1, 2]
