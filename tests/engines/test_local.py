@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import errno
+import math
 import os
 import signal
 import sys
@@ -257,6 +258,35 @@ async def test_the_event_loop_goes_on_while_a_process_starts(
     assert not one.done() and not other.done()
     may_start.set()
     assert {await one, await other} == {(await runner.next()).native_id, (await runner.next()).native_id}
+
+
+async def test_a_start_that_waited_too_long_is_not_made(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its task may have been stopped meanwhile, or be another process's: who asked for it looks again."""
+    monkeypatch.setattr(spawner, "MOST_THREADS", 1)
+    monkeypatch.setattr(spawner, "MOST_SECONDS", 0.05)
+    runner.engine._spawner = spawner.Spawner()
+    runner.engine._spawner._slow_until = math.inf
+    may_start = threading.Event()
+    started = hold_up(monkeypatch, may_start)
+    slow = asyncio.ensure_future(runner.launch("true"))
+    other = asyncio.ensure_future(runner.engine.launch([request("true")]))
+    await asyncio.wait([slow, other], timeout=0.1)
+    may_start.set()
+    (answer,) = await other
+    assert isinstance(answer, LaunchFailed) and answer.why is Why.LATER
+    assert (await runner.next()).native_id == await slow and len(started) == 1
+
+
+async def test_no_start_is_late_for_ever(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all is slow, its thread may come late each time."""
+    monkeypatch.setattr(spawner, "MOST_SECONDS", 1e-9)
+    runner.engine._spawner = spawner.Spawner()
+    async with asyncio.timeout(LIMIT):
+        while not isinstance((await runner.engine.launch([request("true")]))[0], Launched):
+            pass
+    await runner.next()
 
 
 async def test_a_start_that_nobody_waits_for_any_more_is_undone(

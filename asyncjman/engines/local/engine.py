@@ -40,7 +40,7 @@ from asyncjman.engines.local.processes import RUNNER_VARIABLE, TASK_VARIABLE, ta
 from asyncjman.engines.local.reap import Ended, Reaper
 from asyncjman.engines.local.results import Results
 from asyncjman.engines.local.spawn import Command, Streams, encoded, prepared
-from asyncjman.engines.local.spawner import Spawner
+from asyncjman.engines.local.spawner import Spawner, TooLate
 from asyncjman.engines.local.warm import Warm
 from asyncjman.model.job import JobSpec
 from asyncjman.system.environment import job_environment, task_environment
@@ -146,6 +146,8 @@ class LocalEngine(Defaults):
         at = time.time()
         try:
             return Launched(str(await self._start(request)), at)
+        except TooLate:
+            return LaunchFailed(Why.LATER, "processes start slowly")
         except OSError as error:
             why = Why.LIMIT if error.errno in _EXHAUSTED else Why.REFUSED
             return LaunchFailed(why, error.strerror or str(error), EXIT_NOT_STARTED)

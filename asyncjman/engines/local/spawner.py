@@ -6,10 +6,12 @@ A thread costs more than a start that is quick. So it is tried without, now and 
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import SimpleQueue
 
 MOST_THREADS = 4
@@ -17,6 +19,12 @@ SLOW_SECONDS = 0.001
 """A start that takes longer is to be made in a thread; where nothing else is to be done it takes 0.0002."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds until a start is made without a thread again; twice as many after each that was slow."""
+MOST_SECONDS = 1.0
+"""How long a start may wait for those before it, on a slow disk or while all is suspended."""
+
+
+class TooLate(Exception):
+    """What spoke for a start may be different by now: nothing was started."""
 
 
 @dataclass(slots=True, eq=False)
@@ -27,11 +35,14 @@ class _Start:
     on_start: Callable[[int], None]
     on_left: Callable[[int | None], None]
     future: asyncio.Future[int]
+    asked: float = field(default_factory=time.monotonic)
     pid: int | None = None
     error: BaseException | None = None
 
-    def carry_out(self) -> None:
+    def carry_out(self, patience: float) -> None:
         try:
+            if time.monotonic() - self.asked > patience:
+                raise TooLate
             self.pid = self.call()
         except BaseException as error:
             self.error = error
@@ -44,6 +55,8 @@ class Spawner:
         self._queue: SimpleQueue[_Start | None] = SimpleQueue()
         self._threads = 0
         self._under_way = 0
+        self._patience = MOST_SECONDS
+        self._late_at = -math.inf
         self._is_idle = asyncio.Event()
         self._slow_until = 0.0
         self._pause = FIRST_PAUSE
@@ -57,8 +70,9 @@ class Spawner:
     ) -> asyncio.Future[int]:
         """Have ``call`` called; return what waits for its result, a pid, or its error.
 
-        ``on_start`` is given the pid before that. Where the future is cancelled, it is called all the same;
-        ``on_left`` is then given the pid, or None where it failed.
+        The error is TooLate where those before it took too long. ``on_start`` is given the pid before that.
+        Where the future is cancelled, it is called all the same; ``on_left`` is then given the pid, or None
+        where it failed.
         """
         loop = asyncio.get_running_loop()
         start = _Start(call, on_start, on_left, loop.create_future())
@@ -74,13 +88,13 @@ class Spawner:
         if self._threads:
             self._queue.put(start)
         else:
-            start.carry_out()
+            start.carry_out(self._patience)
             self._take_in(start)
         return start.future
 
     def _carry_out_here(self, start: _Start, loop: asyncio.AbstractEventLoop) -> None:
         begun = loop.time()
-        start.carry_out()
+        start.carry_out(self._patience)
         now = loop.time()
         if now - begun > SLOW_SECONDS:
             self._slow_until = now + self._pause
@@ -99,13 +113,14 @@ class Spawner:
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
         while (start := self._queue.get()) is not None:
-            start.carry_out()
+            start.carry_out(self._patience)
             with suppress(RuntimeError):  # the loop is closed: nobody waits
                 loop.call_soon_threadsafe(self._take_in, start)
             del start  # nothing of it stays until the next one comes
 
     def _take_in(self, start: _Start) -> None:
         self._under_way -= 1
+        self._set_patience(start)
         try:
             if start.pid is not None:
                 start.on_start(start.pid)
@@ -119,3 +134,11 @@ class Spawner:
             start.future.set_result(start.pid)
         if not self._under_way:
             self._is_idle.set()
+
+    def _set_patience(self, start: _Start) -> None:
+        """Wait longer where even what was asked for since was late: nothing is to be late for ever."""
+        if not isinstance(start.error, TooLate):
+            self._patience = MOST_SECONDS
+        elif start.asked >= self._late_at:
+            self._patience *= 2
+            self._late_at = time.monotonic()
