@@ -60,6 +60,25 @@ async def test_it_is_tried_here_now_and_then(starts: Starts, monkeypatch: pytest
     assert starts.here == [True, True]
 
 
+async def test_behind_one_that_is_stuck_it_is_not_tried_here(
+    starts: Starts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spawner, "SLOW_SECONDS", -1.0)
+    await starts.make()
+    may_go = threading.Event()
+    stuck = starts.spawner.start(
+        lambda: 7 if may_go.wait(20) else 0, on_start=starts.began.append, on_left=lambda pid: None
+    )
+    monkeypatch.setattr(starts.spawner, "_slow_until", 0.0)
+    assert await starts.make() == 2
+    assert starts.here == [True, False]
+    may_go.set()
+    assert await stuck == 7
+    monkeypatch.setattr(starts.spawner, "_slow_until", 0.0)
+    assert await starts.make() == 3
+    assert starts.here == [True, False, True]
+
+
 @pytest.mark.parametrize("slow", [False, True])
 async def test_what_can_not_be_started(starts: Starts, monkeypatch: pytest.MonkeyPatch, slow: bool) -> None:
     monkeypatch.setattr(spawner, "SLOW_SECONDS", -1.0 if slow else 1000.0)

@@ -57,8 +57,8 @@ def prepared(
     """Return what starts a process, from any thread, and gives its pid, which is also its process group.
 
     Its environment is ``base`` with ``variables``. It inherits the descriptors ``inherited``, beside its
-    input and its output, and no other one. Here and there OSError is raised, whose ``strerror`` says what is
-    in the way.
+    input and its output, and what this process was given to hand on. Here and there OSError is raised, whose
+    ``strerror`` says what is in the way.
     """
     try:
         environment = {**base, **encoded(variables)}

@@ -78,7 +78,8 @@ class Spawner:
         start = _Start(call, on_start, on_left, loop.create_future())
         self._under_way += 1
         self._is_idle.clear()
-        if loop.time() >= self._slow_until:
+        # behind others that are stuck it would be, too, and before them it would not be its turn
+        if self._under_way == 1 and loop.time() >= self._slow_until:
             self._carry_out_here(start, loop)
             return start.future
         if self._threads < min(self._under_way, MOST_THREADS):
