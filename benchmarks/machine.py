@@ -10,19 +10,15 @@ from importlib import metadata
 from pathlib import Path
 
 
-def usable_processors() -> int:
-    """Return how many processors this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS
-        return os.cpu_count() or 1
-
-
 def describe(folder: Path) -> dict[str, str]:
     """Return what matters of this machine; ``folder`` is where the benchmarks run."""
+    try:
+        usable = len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS
+        usable = os.cpu_count() or 1
     packages = ("asyncjman", "aiosqlite", "typer", "click", "rich", "anyio")
     return {
-        "processor": f"{_cpu_model()}, {usable_processors()} of {os.cpu_count()} cores usable",
+        "processor": f"{_cpu_model()}, {usable} of {os.cpu_count()} cores usable",
         "memory": _memory(),
         "kernel": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}, "

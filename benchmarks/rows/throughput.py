@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import statistics
-import sys
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import replace
 
 from benchmarks.bench import PROGRAMS, Bench, row
-from benchmarks.machine import usable_processors
 from benchmarks.measure import in_turn
 from benchmarks.report import Outcome
 from benchmarks.rows.local import SLOTS, Prepared, array, seconds_in, singles, submit
@@ -51,18 +48,6 @@ def _rates(
     "0.8 of its rate (1.0 is the aim)",
 )
 def against_xargs(bench: Bench) -> Outcome:
-    return _against_xargs(bench, 0.8)
-
-
-@row("throughput", "the same beside programs that keep all processors busy", "1.0 of its rate")
-def against_xargs_busy(bench: Bench) -> Outcome:
-    with ExitStack() as busy:
-        for _ in range(usable_processors()):
-            busy.enter_context(bench.start(sys.executable, "-c", "while True: pass", cwd=bench.folder()))
-        return _against_xargs(bench, 1.0)
-
-
-def _against_xargs(bench: Bench, least: float) -> Outcome:
     count = bench.size(FULL, QUICK)
     words = bench.folder() / "words"
     words.write_text("x\n" * count)
@@ -81,7 +66,7 @@ def _against_xargs(bench: Bench, least: float) -> Outcome:
         cpu[1].append(done.cpu_seconds)
         return done.seconds
 
-    found = _rates(bench, mine, count, theirs, count, "xargs", least)
+    found = _rates(bench, mine, count, theirs, count, "xargs", 0.8)
     # what other programs do meanwhile changes the rate much, and this little
     times = statistics.median(cpu[0]) / statistics.median(cpu[1])
     more = {"cpu_seconds": cpu[0], "cpu_seconds_of_other": cpu[1]}
