@@ -15,10 +15,12 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 
 MOST_THREADS = 4
-SLOW_SECONDS = 0.001
-"""A start that takes longer is to be made in a thread; where nothing else is to be done it takes 0.0002."""
+SLOW_SECONDS = 0.002
+"""Starts that take longer, on average, are to be made in threads; with nothing else to do it is 0.0002."""
+_WEIGHT = 0.1
+"""Of the newest in this average: a single one is slow now and then."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
-"""Seconds until a start is made without a thread again; twice as many after each that was slow."""
+"""Seconds until a start is made without a thread again; twice as many each time that it is slow still."""
 MOST_SECONDS = 1.0
 """How long a start may wait for those before it, on a slow disk or while all is suspended."""
 
@@ -60,6 +62,7 @@ class Spawner:
         self._is_idle = asyncio.Event()
         self._slow_until = 0.0
         self._pause = FIRST_PAUSE
+        self._average = 0.0
 
     def start(
         self,
@@ -97,10 +100,12 @@ class Spawner:
         begun = loop.time()
         start.carry_out(self._patience)
         now = loop.time()
-        if now - begun > SLOW_SECONDS:
+        self._average += _WEIGHT * (now - begun - self._average)
+        if self._average > SLOW_SECONDS:
             self._slow_until = now + self._pause
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
-        else:
+            self._average = SLOW_SECONDS  # the next one decides
+        elif now - begun < SLOW_SECONDS:
             self._pause = FIRST_PAUSE
         self._take_in(start)
 
