@@ -28,7 +28,7 @@ from asyncjman.model.array import ArraySpec
 from asyncjman.model.failure import Cause
 from asyncjman.model.job import JobSpec
 from asyncjman.system.logs import log_start
-from tests.engines.test_local import Runner, gone
+from tests.engines.local_tools import Runner, gone
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="forks are of Linux only")
 
