@@ -40,16 +40,21 @@ LATER = [
 ]
 
 
-@pytest.mark.parametrize("name", EARLY + LATER)
-def test_an_interrupt_while_jman_is_loaded(jman: Jman, name: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", DRIVER, name, "--local", "list"],
+def by_python(jman: Jman, code: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a program with these words in the folder of ``jman``."""
+    return subprocess.run(
+        [sys.executable, "-c", code, *words],
         cwd=jman.folder,
         env=jman.environment(),
         capture_output=True,
         text=True,
         timeout=60,
     )
+
+
+@pytest.mark.parametrize("name", EARLY + LATER)
+def test_an_interrupt_while_jman_is_loaded(jman: Jman, name: str) -> None:
+    done = by_python(jman, DRIVER, name, "--local", "list")
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
@@ -70,14 +75,7 @@ sys.addaudithook(at_import)
 import runpy
 runpy.run_module("asyncjman", run_name="__main__", alter_sys=True)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code, "--local", "list"],
-        cwd=jman.folder,
-        env=jman.environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = by_python(jman, code, "--local", "list")
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
@@ -95,12 +93,5 @@ signal.signal = begin
 runpy.run_module("asyncjman", run_name="__main__", alter_sys=True)
 """
     jman.submit("--", "true")
-    done = subprocess.run(
-        [sys.executable, "-c", code, "--local", "delete", "1"],
-        cwd=jman.folder,
-        env=jman.environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = by_python(jman, code, "--local", "delete", "1")
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
