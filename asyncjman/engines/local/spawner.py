@@ -51,7 +51,7 @@ class _Start:
 
 
 class Spawner:
-    """Starts processes beside the event loop, in the order in which that was asked for."""
+    """Starts processes. Those that threads start are taken up in order, and may come about in another one."""
 
     def __init__(self) -> None:
         self._queue: SimpleQueue[_Start | None] = SimpleQueue()
