@@ -10,20 +10,20 @@ from asyncjman.model.job import Job
 from asyncjman.model.status import Status
 from asyncjman.scheduler.watching import folder_of
 from asyncjman.store import jobs, schedule, submissions
-from asyncjman.store.database import Database
+from asyncjman.store.database import Reader, Transaction
 from asyncjman.store.submissions import Submission
 
 
-async def after_of(database: Database, engine: Engine, job: Job) -> tuple[After, ...] | None:
+async def after_of(source: Reader | Transaction, engine: Engine, job: Job) -> tuple[After, ...] | None:
     """Return what the engine is to hold a job for; None where it must wait here first."""
-    others = await schedule.summaries(database, [one.job_id for one in job.spec.dependencies])
+    others = await schedule.summaries(source, [one.job_id for one in job.spec.dependencies])
     # what was deleted meanwhile is waited for no more
     waits = [one for one in job.spec.dependencies if one.job_id in others and not others[one.job_id].finished]
     if not {one.kind for one in waits} <= engine.capabilities.holds:
         return None
     as_a_whole = {one.job_id for one in waits if one.kind is not Kind.CORR}
     sent: dict[int, list[Submission]] = {one.job_id: [] for one in waits}
-    for submission in await submissions.active(database, sent):
+    for submission in await submissions.active(source, sent):
         sent[submission.job_id].append(submission)
     for job_id, some in sent.items():
         elsewhere = others[job_id].engine != job.spec.engine
@@ -32,17 +32,19 @@ async def after_of(database: Database, engine: Engine, job: Job) -> tuple[After,
         unsent = others[job_id].counts.get(Status.SUBMITTED) or any(one.native_id is None for one in some)
         if elsewhere or skipped or unsent or not some:
             return None
-    known = {one.id: one for one in await jobs.get(database, sent)}
+    known = {one.id: one for one in await jobs.get(source, sent)}
     if any(one.spec.retry is not None for one in known.values()):
         return None  # the engine would let it go after the first attempt
     return tuple(
-        _held_by(database, job, one, known[one.job_id], sent[one.job_id])
+        _held_by(source, job, one, known[one.job_id], sent[one.job_id])
         for one in waits
         if one.job_id in known
     )
 
 
-def _held_by(database: Database, job: Job, one: Dependency, other: Job, sent: Sequence[Submission]) -> After:
+def _held_by(
+    source: Reader | Transaction, job: Job, one: Dependency, other: Job, sent: Sequence[Submission]
+) -> After:
     whole = len(sent) == 1 and not sent[0].task_map
     arrays = (job.spec.array, other.spec.array)
     same = all(arrays) and len({array.ranges for array in arrays if array}) == 1
@@ -50,7 +52,7 @@ def _held_by(database: Database, job: Job, one: Dependency, other: Job, sent: Se
         native_ids=tuple(submission.native_id for submission in sent if submission.native_id is not None),
         kind=one.kind,
         per_task=one.kind is Kind.CORR and whole and same,
-        folder=folder_of(database, other),
+        folder=folder_of(source, other),
         tasks=other.spec.array,
         job_id=other.id,
         stop_on_failure=other.spec.stop_on_failure,

@@ -16,8 +16,8 @@ from asyncjman.scheduler.removal import finish_before_all
 from asyncjman.scheduler.resolving import resolve_jobs
 from asyncjman.scheduler.watching import folder_of, may_run, situation
 from asyncjman.scheduler.withdrawing import withdraw
-from asyncjman.store import intents, submissions, tasks
-from asyncjman.store.database import Database
+from asyncjman.store import intents, jobs, submissions, tasks
+from asyncjman.store.database import Database, Reader, Transaction
 from asyncjman.store.runnerlock import held
 from asyncjman.system.logs import log_start
 
@@ -60,20 +60,18 @@ async def launch(database: Database, engine: Engine, job: Job, *, retry_for: flo
         raise NotLaunched(Why.LATER, str(error)) from error
     launched: list[Launched] = []
     pauses = _Pauses(database, retry_for)
-    while (plan := await _plan(database, engine, job)) is not None:
-        request = await _request(database, job, plan)
+    while True:
         try:
-            answer = await _carry_out(database, engine, job, request)
+            done = await _carry_out(database, engine, job)
         except (NotLaunched, UsageError) as error:
             if isinstance(error, NotLaunched) and error.again and await pauses.passed():
-                # planned anew: what it waits for may have ended, or be open again
-                await _resolve(database, job)
-                continue
+                continue  # planned anew: what it waits for may have ended, or be open again
             if not launched or (isinstance(error, NotLaunched) and error.ambiguous):
                 raise
             raise NotLaunched(Why.LIMIT, str(error)) from error
-        if answer is None:
+        if done is None:
             break
+        answer, plan = done
         launched.append(answer)
         if job.spec.dependencies and await after_of(database, engine, job) != plan.after:
             # who submitted again what it waits for, while it was sent, could not take it back
@@ -100,22 +98,26 @@ class _Pauses:
         return True
 
 
-async def _carry_out(database: Database, engine: Engine, job: Job, request: LaunchRequest) -> Launched | None:
-    """Store the intent, and launch; None where another process launches it, or has launched it."""
-    with held(await lock_of(database, request.token)):
-        intent = await _intend(database, engine, job, request)
-        if intent is None:
+async def _carry_out(database: Database, engine: Engine, job: Job) -> tuple[Launched, _Plan] | None:
+    """Store the intent of the next launch, and launch; None where nothing is to be launched now."""
+    if await _plan(database, engine, job) is None:
+        return None
+    token = await submissions.database_token(database) + database.runtime.token(3)
+    with held(await lock_of(database, token)):
+        intended = await _intend(database, engine, job, token)
+        if intended is None:
             return None
-        in_flight.add(request.token)
+        intent, plan, request = intended
+        in_flight.add(token)
         try:
             (answer,) = await engine.launch([request])
         finally:
-            in_flight.discard(request.token)
+            in_flight.discard(token)
         if isinstance(answer, Launched):
             async with database.transaction() as tx:
                 status = Status.WAITING if request.after else Status.QUEUED
                 await intents.sent(tx, intent, answer.native_id, status)
-            return answer
+            return answer, plan
         if answer.why is not Why.AMBIGUOUS:
             async with database.transaction() as tx:
                 await intents.drop(tx, intent)
@@ -124,26 +126,41 @@ async def _carry_out(database: Database, engine: Engine, job: Job, request: Laun
     raise NotLaunched(answer.why, answer.words, again=answer.again)
 
 
-async def _intend(database: Database, engine: Engine, job: Job, request: LaunchRequest) -> int | None:
-    """Store the intent of a launch; return its id, None where another process was faster."""
-    task_map = () if isinstance(request.tasks, ArraySpec) or job.spec.array is None else request.tasks
+async def _intend(
+    database: Database, engine: Engine, job: Job, token: str
+) -> tuple[int, _Plan, LaunchRequest] | None:
+    """Plan a launch, and store the intent of it; return its id, and what is to go.
+
+    In one transaction, with the job as it is then: what it waits for may end, and skip some of it, at any
+    time before. None where nothing is to go any more, or another process was faster.
+    """
     async with database.transaction() as tx:
+        if job.spec.dependencies:
+            await resolve_jobs(tx, [job.id])
+        found = await jobs.get(tx, [job.id])
+        plan = await _plan(tx, engine, found[0]) if found else None
+        if plan is None:
+            return None
+        job = found[0]
+        request = replace(_made(tx, job, token, plan), not_before=await _not_before(tx, job, plan))
+        task_map = () if isinstance(plan.tasks, ArraySpec) or job.spec.array is None else plan.tasks
         intent = await intents.insert(
             tx,
             job_id=job.id,
             engine=engine.name,
-            token=request.token,
+            token=token,
             now=tx.runtime.time(),
             host=tx.runtime.host(),
             pid=tx.runtime.pid(),
             task_map=[one.task_id for one in task_map],
         )
-        if intent is not None:
-            # only now: what another process has launched may have written something by now
-            await finish_before_all(tx, job.id)
-            ended = await tasks.ends(tx, job.id) if task_map else []
-            await engine.prepare(replace(request, ended=tuple(ended)))
-    return intent
+        if intent is None:
+            return None
+        # only now: what another process has launched may have written something by now
+        await finish_before_all(tx, job.id)
+        ended = await tasks.ends(tx, job.id) if task_map else []
+        await engine.prepare(replace(request, ended=tuple(ended)))
+    return intent, plan, request
 
 
 async def _resolve(database: Database, job: Job) -> None:
@@ -185,25 +202,19 @@ class _Plan:
     after: tuple[After, ...] = ()
 
 
-async def _plan(database: Database, engine: Engine, job: Job) -> _Plan | None:
+async def _plan(source: Reader | Transaction, engine: Engine, job: Job) -> _Plan | None:
     """Return what of a job is to go now; None where it must wait here first."""
-    after = await after_of(database, engine, job)
+    after = await after_of(source, engine, job)
     if after is None:
         return None
-    plan = await _tasks(database, job, engine.capabilities)
+    plan = await _tasks(source, job, engine.capabilities)
     if plan is None or (plan.more and after):
         return None  # what is held there is there as a whole, or not at all
     whole = isinstance(plan.tasks, ArraySpec)
     return replace(plan, after=tuple(one if whole else one._replace(per_task=False) for one in after))
 
 
-async def _request(database: Database, job: Job, plan: _Plan) -> LaunchRequest:
-    token = await submissions.database_token(database) + database.runtime.token(3)
-    not_before = await _not_before(database, job, plan)
-    return replace(_made(database, job, token, plan), not_before=not_before)
-
-
-def _made(database: Database, job: Job, token: str, plan: _Plan) -> LaunchRequest:
+def _made(source: Reader | Transaction, job: Job, token: str, plan: _Plan) -> LaunchRequest:
     return LaunchRequest(
         token=token,
         job_id=job.id,
@@ -212,12 +223,12 @@ def _made(database: Database, job: Job, token: str, plan: _Plan) -> LaunchReques
         at_once=plan.at_once,
         after=plan.after,
         time_limit=job.spec.timeout,
-        folder=folder_of(database, job),
+        folder=folder_of(source, job),
         logs=log_start(job.spec),
     )
 
 
-async def _not_before(database: Database, job: Job, plan: _Plan) -> float | None:
+async def _not_before(source: Reader | Transaction, job: Job, plan: _Plan) -> float | None:
     """Return the earliest time for these attempts: the delay after those that failed.
 
     An attempt that failed for a cause to be retried is always followed by a retry: that it is one need
@@ -227,11 +238,11 @@ async def _not_before(database: Database, job: Job, plan: _Plan) -> float | None
     if retry is None or not retry.delay or isinstance(plan.tasks, ArraySpec):
         return None
     attempts = {one.task_id: one.attempt for one in plan.tasks}
-    now = database.runtime.time()
-    first = await tasks.first_attempts(database, [(job.id, task_id) for task_id in attempts])
+    now = source.runtime.time()
+    first = await tasks.first_attempts(source, [(job.id, task_id) for task_id in attempts])
     ends = [
         min(task.finished_at or now, now)  # a node's clock may be ahead
-        for task in await tasks.attempts_since(database, job.id, now - retry.delay)
+        for task in await tasks.attempts_since(source, job.id, now - retry.delay)
         if attempts.get(task.task_id) == task.attempt + 1
         and task.status is Status.FAILURE
         and task.attempt >= first.get((job.id, task.task_id), 1)  # else somebody submitted it again
@@ -239,7 +250,7 @@ async def _not_before(database: Database, job: Job, plan: _Plan) -> float | None
     return max(ends) + retry.delay if ends else None
 
 
-async def _tasks(database: Database, job: Job, can: Capabilities) -> _Plan | None:
+async def _tasks(source: Reader | Transaction, job: Job, can: Capabilities) -> _Plan | None:
     """Return which tasks are to go: the whole array where nothing of it has run, or chosen attempts.
 
     Of more than the engine takes at once the first ones. None where as many as may are at it already, or
@@ -247,17 +258,17 @@ async def _tasks(database: Database, job: Job, can: Capabilities) -> _Plan | Non
     """
     array = job.spec.array
     if array is None:
-        row = await tasks.get(database, job.id, PLAIN_TASK)
+        row = await tasks.get(source, job.id, PLAIN_TASK)
         return _whole(job, row.attempt if row else 1, can)
-    states = (await submissions.task_states(database, [job.id])).get(job.id)
+    states = (await submissions.task_states(source, [job.id])).get(job.id)
     if states is None:
         return None
     sendable = {Status.SUBMITTED}
-    if not await submissions.active(database, [job.id]):
+    if not await submissions.active(source, [job.id]):
         sendable.add(Status.WAITING)  # else it is held there
     at_once = array.throttle
     if at_once is not None:
-        at_once -= await _live(database, job, at_once)
+        at_once -= await _live(source, job, at_once)
         if at_once <= 0:
             return None
     fresh = states.default_status in sendable
@@ -286,7 +297,7 @@ def _whole(job: Job, attempt: int, can: Capabilities) -> _Plan:
     return _Plan(tuple(Ref(job.id, one, 1) for one in first), array.throttle, len(array) > most)
 
 
-async def _live(database: Database, job: Job, throttle: int) -> int:
+async def _live(source: Reader | Transaction, job: Job, throttle: int) -> int:
     """Return how many tasks of a job may run at a time by the launches that are there already."""
-    found = await situation(database, job.spec.engine, [job.id])
+    found = await situation(source, job.spec.engine, [job.id])
     return may_run(found.watched, throttle)

@@ -11,7 +11,7 @@ from asyncjman.model.job import PLAIN_TASK, Job, JobSpec, Task
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.intents import maker_is_dead
 from asyncjman.store import jobs, submissions
-from asyncjman.store.database import Database, Reader
+from asyncjman.store.database import Database, Reader, Transaction
 from asyncjman.store.submissions import Submission, TaskStates
 from asyncjman.system.logs import spool_folder
 
@@ -31,7 +31,11 @@ class Situation:
 
 
 async def situation(
-    source: Reader, engine: str, job_ids: Iterable[int] | None = None, *, intents: Database | None = None
+    source: Reader | Transaction,
+    engine: str,
+    job_ids: Iterable[int] | None = None,
+    *,
+    intents: Database | None = None,
 ) -> Situation:
     """Return what is to be watched, of all jobs of an engine or of some.
 
@@ -135,7 +139,7 @@ def may_run(launches: Iterable[Watched], throttle: int) -> int:
     return sum(min(throttle, unfinished_of(one)) for one in launches)
 
 
-def folder_of(source: Reader, job: Job) -> str:
+def folder_of(source: Reader | Transaction, job: Job) -> str:
     """Return the spool folder of a job."""
     return spool_folder(source.path, job.spec.token)
 
