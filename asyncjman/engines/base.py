@@ -146,6 +146,12 @@ class Engine(Protocol):
     async def prepare(self, request: LaunchRequest) -> None:
         """Clear what earlier attempts of these tasks left: before the intent of the launch is stored."""
 
+    def make_ready(self, request: LaunchRequest) -> None:
+        """Do ahead what a launch takes and nobody sees; that launch may follow at any time, or never."""
+
+    def launch_at_once(self, request: LaunchRequest) -> Launched | LaunchFailed | None:
+        """Start, in this moment; None where that takes longer: ``launch`` is to be asked."""
+
     async def launch(self, requests: Sequence[LaunchRequest]) -> Sequence[Launched | LaunchFailed]:
         """Start, or queue; one answer for each request. Raises nothing.
 

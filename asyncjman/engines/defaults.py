@@ -8,6 +8,8 @@ from asyncjman.engines.base import (
     Abandoned,
     Evidence,
     Finding,
+    Launched,
+    LaunchFailed,
     LaunchRequest,
     Lease,
     Observation,
@@ -34,6 +36,12 @@ class Defaults:
 
     async def prepare(self, request: LaunchRequest) -> None:
         """An attempt leaves nothing that the next one could be taken for."""
+
+    def make_ready(self, request: LaunchRequest) -> None:
+        """A launch is the engine's own matter."""
+
+    def launch_at_once(self, request: LaunchRequest) -> Launched | LaunchFailed | None:
+        return None
 
     async def settle(self) -> None:
         """What attempts give back is on the disk when they are seen to end."""

@@ -73,6 +73,8 @@ class LaunchRequest:
     """The job's spool folder, for scripts and records."""
     logs: str | None
     """What the paths of its log files begin with; None: output goes to the console."""
+    ready: object = None
+    """What the engine made ready for it."""
 
 
 class Launched(NamedTuple):

@@ -33,6 +33,9 @@ ALONE_RETRIES = 50
 Key = tuple[int, int]
 """Job id and task id."""
 
+OnStart = Callable[[Claim, float, str, int], None]
+"""Is told when and where an attempt was started, and its pid."""
+
 
 class NotNow(Exception):
     """The engine can't take a launch at the moment."""
@@ -127,15 +130,34 @@ class Attempts:
         attempt.native_id = None
         self._on_end(attempt, self._ended(attempt, seen, stopped=attempt.key in self.to_stop))
 
-    async def launch(
-        self, attempt: Attempt, request: LaunchRequest, on_start: Callable[[Claim, float, str, int], None]
-    ) -> Task | None:
+    async def launch(self, attempt: Attempt, request: LaunchRequest, on_start: OnStart) -> Task | None:
         """Start an attempt; where that can't be done, return the task as it has ended by that.
 
         ``on_start`` is told when and where it was started, and its pid. Raises NotNow, after a while, where
         that is to be tried again.
         """
         (answer,) = await self._engine.launch([request])
+        try:
+            ended = self._take_up(attempt, answer, on_start)
+        except NotNow:
+            await asyncio.sleep(RETRY_SECONDS)
+            raise
+        if ended is None and (self._all_stopped or attempt.key in self.to_stop):  # meanwhile
+            await self.stop([attempt.key], kill=self._all_killed)
+        return ended
+
+    def make_ready(self, request: LaunchRequest) -> None:
+        """Do ahead what a launch takes and nobody sees."""
+        self._engine.make_ready(request)
+
+    def launch_at_once(self, attempt: Attempt, request: LaunchRequest, on_start: OnStart) -> Task | None:
+        """Do as ``launch`` does, in this moment; raise NotNow, too, where the engine can't do that."""
+        answer = self._engine.launch_at_once(request)
+        if answer is None:
+            raise NotNow
+        return self._take_up(attempt, answer, on_start)
+
+    def _take_up(self, attempt: Attempt, answer: Launched | LaunchFailed, on_start: OnStart) -> Task | None:
         if not isinstance(answer, Launched):
             if answer.why is not Why.LATER and (
                 answer.why is not Why.LIMIT or attempt.alone >= ALONE_RETRIES
@@ -144,14 +166,11 @@ class Attempts:
                 return self._not_started(attempt.claim, answer)
             is_alone = answer.why is Why.LIMIT and not self.running
             attempt.alone = attempt.alone + 1 if is_alone else 0
-            await asyncio.sleep(RETRY_SECONDS)
             raise NotNow
         attempt.alone = 0
         attempt.native_id, attempt.started_at = answer
         self.running[attempt.key] = attempt
         on_start(attempt.claim, answer.at, self._host, int(answer.native_id))
-        if self._all_stopped or attempt.key in self.to_stop:  # meanwhile
-            await self.stop([attempt.key], kill=self._all_killed)
         return None
 
     def _not_started(self, claim: Claim, failed: LaunchFailed) -> Task:

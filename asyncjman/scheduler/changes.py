@@ -67,6 +67,10 @@ class Changes:
     def note_closed(self, job_ids: Iterable[int]) -> None:
         self._closed.update(job_ids)
 
+    def are_known(self, seconds: float) -> bool:
+        """Tell whether ``look`` was done less than so many seconds ago."""
+        return self._database.runtime.monotonic() - self._looked_at < seconds
+
     async def look(self, seconds: float) -> None:
         """Take in what is new, unless that was done less than so many seconds ago.
 
@@ -74,7 +78,7 @@ class Changes:
         """
         monotonic = self._database.runtime.monotonic
         for _ in range(MOST_LOOKS):
-            if monotonic() - self._looked_at < seconds:
+            if self.are_known(seconds):
                 return
             async with self._lock:
                 begun = monotonic()

@@ -192,9 +192,14 @@ class Recorder:
             await asyncio.sleep(GROUP_SECONDS)
             await self.flush()
 
+    @property
+    def has_skips(self) -> bool:
+        """Tell whether something is skipped and not stored yet."""
+        return self._batch.has_skips or self._has_skips_under_way
+
     async def store_skips(self) -> bool:
         """Have all that is skipped stored; return whether there was something."""
-        found = self._batch.has_skips or self._has_skips_under_way
+        found = self.has_skips
         if found:
             await self.flush()
         return found

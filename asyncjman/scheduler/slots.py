@@ -14,9 +14,14 @@ class Slots:
         self._taken = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
+    @property
+    def has_room(self) -> bool:
+        """Tell whether there is one that nobody waits for."""
+        return self._taken < self.limit and not self._waiting
+
     async def acquire(self) -> None:
         """Take a slot, once there is one."""
-        if self._taken < self.limit and not self._waiting:
+        if self.has_room:
             self._taken += 1
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from asyncjman.engines.base import LaunchRequest, Ref
 from asyncjman.model.graph import Verdict
+from asyncjman.model.job import Task
 from asyncjman.model.status import Status
 from asyncjman.scheduler.attempts import STOPPED, Attempt, Attempts, NotNow
 from asyncjman.scheduler.changes import Changes
@@ -72,29 +73,48 @@ class Starter:
         queue = self._queues.get(attempt.job)
         if queue is None:
             queue = self._queues[attempt.job] = deque([attempt])
-            self._tasks.create_task(self._start_next(attempt.job, queue))
+            self._tasks.create_task(self._start_in_turn(attempt.job, queue))
             return
         queue.append(attempt)
         self._feed.waiting += attempt.job in self._waiting
 
-    async def _start_next(self, job: JobState, queue: deque[Attempt]) -> None:
-        """Start the first claimed task of a job, once its dependencies and the slots let it.
-
-        The next one waits from then on, in a coroutine of its own: a start may take a while.
-        """
+    async def _start_in_turn(self, job: JobState, queue: deque[Attempt]) -> None:
+        """Start the claimed tasks of a job in turn, each once its dependencies and the slots let it."""
         assert self._tasks is not None
-        attempt = queue[0]
-        if attempt.earlier is not None:
-            await attempt.earlier.until_over()
-            attempt.earlier = None
-        await self._await_dependencies(job, attempt)
-        await self.slots.acquire()
-        queue.popleft()
-        if queue:
-            self._tasks.create_task(self._start_next(job, queue))
-        else:
-            del self._queues[job]
-        await self._start(job, attempt)
+        while queue:
+            attempt = queue[0]
+            if attempt.earlier is not None:
+                await attempt.earlier.until_over()
+                attempt.earlier = None
+            await self._await_dependencies(job, attempt)
+            request = self._request(job, attempt)
+            self._attempts.make_ready(request)  # before there is a slot: then it is not for long empty
+            await self.slots.acquire()
+            queue.popleft()
+            if not self._start_at_once(job, attempt, request):
+                # the next one need not wait for that
+                self._tasks.create_task(self._start(job, attempt))
+            if self.slots.has_room:
+                await asyncio.sleep(0)  # other jobs have their turn, and ends are seen
+        del self._queues[job]
+
+    def _start_at_once(self, job: JobState, attempt: Attempt, request: LaunchRequest) -> bool:
+        """Start a task in its slot in this moment, or have it ended by that; False: that takes longer."""
+        if (
+            job.spec is not request.spec
+            or self._stopping.is_set()
+            or attempt.key in self._attempts.to_stop
+            or not self._is_up_to_date(job)
+            or self._workload.verdict(job, attempt.claim.task_id) is not Verdict.GO
+        ):
+            return False
+        try:
+            ended = self._attempts.launch_at_once(attempt, request, self._recorder.task_started)
+        except NotNow:
+            return False
+        if not self._note(attempt, ended):
+            self.slots.release()
+        return True
 
     async def _start(self, job: JobState, attempt: Attempt) -> None:
         """Start a task in the slot that it was given: it has that until it ends. Or end or release it."""
@@ -119,9 +139,15 @@ class Starter:
             return self.enqueue(attempt)  # it waits once more
         return self._ends.release(attempt)
 
+    def _is_up_to_date(self, job: JobState) -> bool:
+        """Tell whether ``_look_around`` has nothing to do."""
+        if not self._changes.are_known(_most_seconds(job)):
+            return False
+        return not job.dependencies or not (self._feed.stale or self._recorder.has_skips)
+
     async def _look_around(self, job: JobState) -> None:
         """Take in what is new; all that is skipped by it is stored then, or not skipped after all."""
-        await self._changes.look(STALE_SECONDS if job.dependencies else DOUBT_SECONDS)
+        await self._changes.look(_most_seconds(job))
         if job.dependencies and self._feed.stale:
             await self._changes.take_in()  # what it waits for may be among it
         while job.dependencies and await self._recorder.store_skips():
@@ -156,9 +182,13 @@ class Starter:
 
     async def _launch(self, job: JobState, attempt: Attempt) -> bool:
         """Start an attempt; tell whether it runs now. Raises NotNow."""
+        request = self._request(job, attempt)
+        return self._note(attempt, await self._attempts.launch(attempt, request, self._recorder.task_started))
+
+    def _request(self, job: JobState, attempt: Attempt) -> LaunchRequest:
         spec = job.spec
         assert spec is not None
-        request = LaunchRequest(
+        return LaunchRequest(
             token=self._token,
             job_id=job.id,
             spec=spec,
@@ -167,7 +197,9 @@ class Starter:
             folder="",
             logs=log_start(spec) if self._options.log_files else None,
         )
-        ended = await self._attempts.launch(attempt, request, self._recorder.task_started)
+
+    def _note(self, attempt: Attempt, ended: Task | None) -> bool:
+        """Take note that an attempt was started, or has ended as it could not be; tell whether it runs."""
         # until now it counts as one that is still to run: nobody may think that all is over
         self._feed.dropped()
         self._feed.started()
@@ -178,3 +210,7 @@ class Starter:
     def free_slot(self) -> None:
         """Take back the slot of an attempt that ran."""
         self.slots.release()
+
+
+def _most_seconds(job: JobState) -> float:
+    return STALE_SECONDS if job.dependencies else DOUBT_SECONDS

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from asyncjman.model.job import PLAIN_TASK, JobSpec
 from asyncjman.system.logs import display_name
 
 
-def task_environment(
-    spec: JobSpec, job_id: int, task_id: int, attempt: int, of_job: Mapping[str, str] | None = None
-) -> dict[str, str]:
-    """Return the variables of Grid Engine (qsub(1), "ENVIRONMENTAL VARIABLES"), ours, and the user's.
-
-    ``of_job`` is what ``job_environment`` gave, where that is at hand.
-    """
-    array = spec.array
-    found = {
-        **(of_job or job_environment(spec, job_id)),
-        "SGE_TASK_ID": str(task_id) if task_id != PLAIN_TASK else "undefined",
-        "JMAN_ATTEMPT": str(attempt),
-        "JMAN_TASK_INDEX": str(array.index(task_id)) if array is not None else "0",
+def task_environment(spec: JobSpec, job_id: int, task_id: int, attempt: int) -> dict[str, str]:
+    """Return the variables of Grid Engine (qsub(1), "ENVIRONMENTAL VARIABLES"), ours, and the user's."""
+    return {
+        **job_environment(spec, job_id),
+        **attempt_environment(spec, task_id, attempt),
     }
-    if spec.sweep is not None:
-        found |= {f"JMAN_PARAM_{name}": value for name, value in spec.parameters(task_id).items()}
-    found.update(spec.environment)
-    return found
 
 
 def job_environment(spec: JobSpec, job_id: int) -> dict[str, str]:
-    """Return those of the variables that are the same for all tasks of a job, as long as it has its array."""
+    """Return those that are the same for all tasks of a job, as long as it has its array; the user's last."""
     array = spec.array
     return {
         "JOB_ID": str(job_id),
@@ -39,4 +25,20 @@ def job_environment(spec: JobSpec, job_id: int) -> dict[str, str]:
         "SGE_TASK_STEPSIZE": str(array.step) if array else "undefined",
         "JMAN_JOB_ID": str(job_id),
         "JMAN_TASK_COUNT": str(len(array) if array else 1),
+        **spec.environment,
     }
+
+
+def attempt_environment(spec: JobSpec, task_id: int, attempt: int) -> dict[str, str]:
+    """Return those that each attempt has of its own, but for what the user sets."""
+    array = spec.array
+    found = {
+        "SGE_TASK_ID": str(task_id) if task_id != PLAIN_TASK else "undefined",
+        "JMAN_ATTEMPT": str(attempt),
+        "JMAN_TASK_INDEX": str(array.index(task_id)) if array is not None else "0",
+    }
+    if spec.sweep is not None:
+        found |= {f"JMAN_PARAM_{name}": value for name, value in spec.parameters(task_id).items()}
+    for name in spec.environment:
+        found.pop(name, None)
+    return found

@@ -149,5 +149,5 @@ def hold_up(monkeypatch: pytest.MonkeyPatch, may_start: threading.Event, most: f
 
         return late
 
-    monkeypatch.setattr("asyncjman.engines.local.engine.prepared", held_up)
+    monkeypatch.setattr("asyncjman.engines.local.ready.prepared", held_up)
     return started

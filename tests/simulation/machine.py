@@ -30,6 +30,8 @@ from asyncjman.model.failure import Cause
 from tests.simulation.world import EPOCH, Process, World
 
 TERM_SECONDS = 5.0
+AT_ONCE = 0.6
+"""How often a process starts without a thread."""
 Key = tuple[int, int]
 """Job id and task id."""
 
@@ -181,7 +183,12 @@ class SimulatedEngine(Defaults):
         while self._left & self._machine.running.keys():  # noqa: ASYNC110 - as the local engine does
             await asyncio.sleep(0.02)
 
+    def launch_at_once(self, request: LaunchRequest) -> Launched | LaunchFailed | None:
+        return self._launch(request) if self.process.world.chance.random() < AT_ONCE else None
+
     async def launch(self, requests: Sequence[LaunchRequest]) -> Sequence[Launched | LaunchFailed]:
+        if self.process.world.chance.random() >= AT_ONCE:
+            await asyncio.sleep(self.process.world.pause())
         return [self._launch(one) for one in requests]
 
     def _launch(self, request: LaunchRequest) -> Launched | LaunchFailed:

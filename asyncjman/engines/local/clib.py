@@ -10,7 +10,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 
 _SETSIGDEF, _SETSID = 0x04, 0x80
 """POSIX_SPAWN_ of <spawn.h>, the same in glibc and musl."""
@@ -32,6 +32,7 @@ def _declared(library: ctypes.CDLL | None) -> ctypes.CDLL | None:
     """Say which arguments are numbers: to find that out for each call takes as long as the call."""
     if library is not None:
         number, pointer, text = ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p
+        library.posix_spawn_file_actions_addchdir_np.argtypes = (pointer, text)
         library.posix_spawn_file_actions_addopen.argtypes = (pointer, number, text, number, ctypes.c_uint)
         library.posix_spawn_file_actions_adddup2.argtypes = (pointer, number, number)
     return library
@@ -59,31 +60,50 @@ def _attributes() -> ctypes.Array[ctypes.c_char]:
 _ATTRIBUTES = _attributes()
 
 
-class Spawn:
-    """A process to be started, in a session of its own; called once, from any thread."""
+class Words:
+    """Words as a process gets them: its arguments, or its environment. No word has a NUL."""
 
-    def __init__(
-        self, program: bytes, argv: Sequence[bytes], environment: Iterable[bytes], folder: bytes
-    ) -> None:
-        """``environment`` has NAME=value. Raises ValueError for a NUL, which no process can be given."""
-        variables = tuple(environment)
-        _refuse_nul(program, folder, *argv, *variables)
+    def __init__(self, words: Iterable[bytes]) -> None:
+        found = tuple(words)
+        self.array = (ctypes.c_char_p * (len(found) + 1))(*found)
+        self._others: Words | None = None
+
+    def changed(self, words: Mapping[int, bytes]) -> Words:
+        """Return the same with other words in some places."""
+        other = Words.__new__(Words)
+        other.array = type(self.array).from_buffer_copy(self.array)
+        other._others = self  # the copy points to them, and does not keep them
+        for place, word in words.items():
+            other.array[place] = word
+        return other
+
+
+class Spawn:
+    """A process to be started, in a session of its own, from any thread."""
+
+    def __init__(self, program: bytes, argv: Words, environment: Words, folder: bytes) -> None:
+        """``environment`` has NAME=value; files are opened in ``folder``, too.
+
+        Raises ValueError for a NUL, which no process can be given.
+        """
+        refuse_nul(program, folder)
         self._program = program
-        self._argv = _array(argv)
-        self._environment = _array(variables)
+        self._argv = argv
+        self._environment = environment
         assert _quick is not None
         self._library = _quick
         self._actions = ctypes.create_string_buffer(_ROOM)
         self._check(_quick.posix_spawn_file_actions_init(self._actions))
-        self._folder = folder
+        self._has_actions = True
+        self._check(_quick.posix_spawn_file_actions_addchdir_np(self._actions, folder))
 
     def __del__(self) -> None:
-        if hasattr(self, "_folder"):
+        if hasattr(self, "_has_actions"):
             self._library.posix_spawn_file_actions_destroy(self._actions)
 
     def open(self, descriptor: int, path: bytes, flags: int, mode: int) -> None:
         """Have a file opened there as this descriptor. Raises ValueError for a NUL."""
-        _refuse_nul(path)
+        refuse_nul(path)
         self._check(
             self._library.posix_spawn_file_actions_addopen(self._actions, descriptor, path, flags, mode)
         )
@@ -95,11 +115,15 @@ class Spawn:
     def __call__(self) -> int:
         """Start it and return its pid. Raises OSError."""
         assert _slow is not None
-        self._check(self._library.posix_spawn_file_actions_addchdir_np(self._actions, self._folder))
         pid = ctypes.c_int()
         self._check(
             _slow.posix_spawn(
-                ctypes.byref(pid), self._program, self._actions, _ATTRIBUTES, self._argv, self._environment
+                ctypes.byref(pid),
+                self._program,
+                self._actions,
+                _ATTRIBUTES,
+                self._argv.array,
+                self._environment.array,
             )
         )
         return pid.value
@@ -110,10 +134,7 @@ class Spawn:
             raise OSError(number, os.strerror(number))
 
 
-def _refuse_nul(*words: bytes) -> None:
+def refuse_nul(*words: bytes) -> None:
+    """Raise ValueError where a word has a NUL."""
     if b"\0" in b"".join(words):
         raise ValueError("embedded null byte")
-
-
-def _array(words: Sequence[bytes]) -> ctypes.Array[ctypes.c_char_p]:
-    return (ctypes.c_char_p * (len(words) + 1))(*words)

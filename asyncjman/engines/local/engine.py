@@ -8,8 +8,8 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 
 from asyncjman import worker
@@ -33,25 +33,18 @@ from asyncjman.engines.defaults import Defaults
 from asyncjman.engines.local import orphans
 from asyncjman.engines.local.console import LinePipe
 from asyncjman.engines.local.ending import TERM_SECONDS, Endings
-from asyncjman.engines.local.forks import Forks, NoTemplate
-from asyncjman.engines.local.logfiles import make_room
+from asyncjman.engines.local.forks import Forks, NoTemplate, is_ours
 from asyncjman.engines.local.process import Process
-from asyncjman.engines.local.processes import RUNNER_VARIABLE, TASK_VARIABLE, task_mark
+from asyncjman.engines.local.ready import Preparation, Ready
 from asyncjman.engines.local.reap import Ended, Reaper
 from asyncjman.engines.local.results import Results
-from asyncjman.engines.local.spawn import Command, Streams, encoded, prepared
 from asyncjman.engines.local.spawner import Spawner, TooLate
 from asyncjman.engines.local.warm import Warm
-from asyncjman.model.job import JobSpec
-from asyncjman.system.environment import job_environment, task_environment
-from asyncjman.system.logs import logs_from
 
 EXIT_NOT_STARTED = 127
 """What a shell says of a command that it can't start."""
 _EXHAUSTED = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 """No process or file descriptor is left: one will be when a task, or another program, ends."""
-_KNOWN_JOBS = 64
-"""Of so many jobs the variables are kept."""
 
 
 class LocalEngine(Defaults):
@@ -70,9 +63,8 @@ class LocalEngine(Defaults):
         """``inherited`` gives the descriptor that each task inherits, as long as one of them runs."""
         self._output = output or _to_console
         self._token = token
-        self._inherited = inherited
         environment = dict(os.environ)
-        self._base = encoded(environment)
+        self._preparation = Preparation(token, environment, inherited)
         self._spawner = Spawner()
         self._forks = Forks(environment)
         self._warm = Warm(self._forks)
@@ -84,8 +76,6 @@ class LocalEngine(Defaults):
         """Ends of tasks of which something still runs."""
         self._seen: list[Observation] = []
         self._results = Results()
-        self._made: set[str] = set()
-        self._jobs: dict[int, tuple[JobSpec, dict[str, str]]] = {}
         self._room: asyncio.Future[None] | None = None
         """What the console waits for before there is more of it."""
 
@@ -100,6 +90,22 @@ class LocalEngine(Defaults):
         await self._warm.close()
         await self._forks.close()
         self._reaper.close()
+
+    def make_ready(self, request: LaunchRequest) -> None:
+        if request.logs is not None and not is_ours(_argv(request)):
+            with suppress(OSError):  # to be found again when it is started
+                ready = self._preparation.ready(request, ())
+                ready.prepare()
+                request.ready = ready
+
+    def launch_at_once(self, request: LaunchRequest) -> Launched | LaunchFailed | None:
+        if not self._spawner.is_quick or self._is_full(request) or is_ours(_argv(request)):
+            return None
+        at = time.time()
+        try:
+            return Launched(str(self._start_at_once(request)), at)
+        except OSError as error:
+            return _failed(error)
 
     async def launch(self, requests: Sequence[LaunchRequest]) -> Sequence[Launched | LaunchFailed]:
         return [await self._launch(one) for one in requests]
@@ -141,7 +147,7 @@ class LocalEngine(Defaults):
     # -- starting ----------------------------------------------------------------------------------
 
     async def _launch(self, request: LaunchRequest) -> Launched | LaunchFailed:
-        if self._room is not None and not self._room.done() and request.logs is None:
+        if self._is_full(request):
             return LaunchFailed(Why.LATER, "what tasks wrote before is not read yet")
         at = time.time()
         try:
@@ -149,52 +155,38 @@ class LocalEngine(Defaults):
         except TooLate:
             return LaunchFailed(Why.LATER, "processes start slowly")
         except OSError as error:
-            why = Why.LIMIT if error.errno in _EXHAUSTED else Why.REFUSED
-            return LaunchFailed(why, error.strerror or str(error), EXIT_NOT_STARTED)
+            return _failed(error)
+
+    def _is_full(self, request: LaunchRequest) -> bool:
+        """Tell whether what goes to the console must wait."""
+        return self._room is not None and not self._room.done() and request.logs is None
 
     async def _start(self, request: LaunchRequest) -> int:
-        (ref,) = request.tasks
-        assert isinstance(ref, Ref)
-        spec = request.spec
-        command = Command(spec.argv(ref.task_id), spec.exec_dir)
-        logs = logs_from(request.logs, ref.job_id, ref.task_id) if request.logs is not None else None
-        process = Process(request.token, ref, task_mark(*ref), request.time_limit, logs[1] if logs else None)
-        variables = task_environment(spec, *ref, self._of_job(spec, ref.job_id))
-        variables[RUNNER_VARIABLE] = self._token
-        variables[TASK_VARIABLE] = process.mark
-        if logs is None:
-            process.pipes = self._pipes(ref)
-            streams = Streams(process.pipes[0].write_end, process.pipes[1].write_end)
-        else:
-            streams = Streams(*logs)
-            make_room(spec.exec_dir, logs, ref.attempt, self._made)
-        lock = self._inherited()
-        inherited = () if lock is None else (lock,)
-        try:
-            if self._forks.can_run(command.argv, spec.environment):
-                with suppress(NoTemplate):
-                    return await self._fork(process, command, streams, variables, inherited)
-            try:
-                return await self._spawn(process, command, streams, variables, inherited)
-            except FileNotFoundError:
-                if logs is None:
-                    raise
-                # the log folder may have been removed meanwhile
-                make_room(spec.exec_dir, logs, ref.attempt, set())
-                return await self._spawn(process, command, streams, variables, inherited)
-        except BaseException:
-            if not process.is_left:
-                process.abandon()
-            raise
+        if self._forks.can_run(_argv(request), request.spec.environment):
+            with suppress(NoTemplate):
+                return await self._fork(request)
+        return self._start_at_once(request) if self._spawner.is_quick else await self._spawn(request)
 
-    def _of_job(self, spec: JobSpec, job_id: int) -> dict[str, str]:
-        """Return the variables that are the same for all tasks of a job."""
-        known = self._jobs.get(job_id)
-        if known is None or known[0] is not spec:
-            if len(self._jobs) >= _KNOWN_JOBS:
-                self._jobs.clear()
-            known = self._jobs[job_id] = spec, job_environment(spec, job_id)
-        return known[1]
+    def _start_at_once(self, request: LaunchRequest) -> int:
+        with self._ready(request) as ready:
+            pid = self._spawner.at_once(ready.start)
+            ready.process.is_announced = True
+            self._on_spawned(ready.process, pid)
+        return pid
+
+    @contextmanager
+    def _ready(self, request: LaunchRequest) -> Iterator[Ready]:
+        """Yield what is to be started; where it is not, nothing stays of it."""
+        ready, request.ready = request.ready, None
+        if not isinstance(ready, Ready) or not ready.is_fresh:
+            pipes = self._pipes(request) if request.logs is None else ()
+            ready = self._preparation.ready(request, pipes)
+        try:
+            yield ready
+        except BaseException:
+            if not ready.process.is_left:
+                ready.process.abandon()
+            raise
 
     def _begin(self, process: Process, pid: int) -> None:
         """Mind a process that runs now."""
@@ -204,26 +196,22 @@ class LocalEngine(Defaults):
         if process.time_limit is not None:
             process.limit = self._loop.call_later(process.time_limit, self._time_out, pid, process)
 
-    async def _spawn(
-        self,
-        process: Process,
-        command: Command,
-        streams: Streams,
-        variables: dict[str, str],
-        inherited: Sequence[int],
-    ) -> int:
-        started = self._spawner.start(
-            prepared(command, streams, self._base, variables, inherited),
-            on_start=partial(self._on_spawned, process),
-            on_left=partial(self._end_left, process),
-        )
-        try:
-            pid = await started
-        except asyncio.CancelledError:
-            process.is_left = True
-            if not started.cancelled():  # it had just come to its end
-                self._end_left(process, None if started.exception() else started.result())
-            raise
+    async def _spawn(self, request: LaunchRequest) -> int:
+        """Start a process in a thread."""
+        with self._ready(request) as ready:
+            process = ready.process
+            started = self._spawner.start(
+                ready.start,
+                on_start=partial(self._on_spawned, process),
+                on_left=partial(self._end_left, process),
+            )
+            try:
+                pid = await started
+            except asyncio.CancelledError:
+                process.is_left = True
+                if not started.cancelled():  # it had just come to its end
+                    self._end_left(process, None if started.exception() else started.result())
+                raise
         self._announce(process, pid)
         return pid
 
@@ -236,36 +224,29 @@ class LocalEngine(Defaults):
             self._end_left(process, pid)
             raise
 
-    async def _fork(
-        self,
-        process: Process,
-        command: Command,
-        streams: Streams,
-        variables: dict[str, str],
-        inherited: Sequence[int],
-    ) -> int:
+    async def _fork(self, request: LaunchRequest) -> int:
         """Start a function job as a fork. Raises NoTemplate where it is to be spawned, as all others are."""
-        process.result = worker.result_path(command.argv[len(worker.COMMAND)], variables)
-        try:
+        with self._ready(request) as ready:
+            ready.make_room()
+            process, command, variables = ready.process, ready.command, ready.variables
+            process.result = worker.result_path(command.argv[len(worker.COMMAND)], variables)
             forks = self._warm if command.argv[-1] == worker.WARM else self._forks
             started = forks.ask(
                 command,
-                streams,
+                ready.streams,
                 variables,
-                inherited,
+                ready.inherited,
                 on_start=lambda pid: self._begin(process, pid),
                 on_end=lambda pid, ended: self._on_end(process, pid, ended),
             )
-            pid = await asyncio.shield(started)
-        except asyncio.CancelledError:
-            process.is_left = True
-            started.add_done_callback(
-                lambda started: self._end_left(process, None if started.exception() else started.result())
-            )
-            raise
-        except NoTemplate:
-            process.result = None
-            raise
+            try:
+                pid = await asyncio.shield(started)
+            except asyncio.CancelledError:
+                process.is_left = True
+                started.add_done_callback(
+                    lambda started: self._end_left(process, None if started.exception() else started.result())
+                )
+                raise
         self._announce(process, pid)
         return pid
 
@@ -285,7 +266,9 @@ class LocalEngine(Defaults):
         else:
             self._end(pid, process, 0.0)
 
-    def _pipes(self, ref: Ref) -> tuple[LinePipe, LinePipe]:
+    def _pipes(self, request: LaunchRequest) -> tuple[LinePipe, ...]:
+        (ref,) = request.tasks
+        assert isinstance(ref, Ref)
         show = partial(self._show, ref)
         first = LinePipe(self._loop, 1, show)
         try:
@@ -354,6 +337,17 @@ class LocalEngine(Defaults):
     def _tell(self, seen: Observation) -> None:
         self._seen.append(seen)
         self._wake()
+
+
+def _argv(request: LaunchRequest) -> tuple[str, ...]:
+    (ref,) = request.tasks
+    assert isinstance(ref, Ref)
+    return request.spec.argv(ref.task_id)
+
+
+def _failed(error: OSError) -> LaunchFailed:
+    why = Why.LIMIT if error.errno in _EXHAUSTED else Why.REFUSED
+    return LaunchFailed(why, error.strerror or str(error), EXIT_NOT_STARTED)
 
 
 def _to_console(ref: Ref, stream: int, lines: bytes) -> None:

@@ -21,8 +21,8 @@ class Process:
     ref: Ref
     mark: str
     time_limit: float | None
-    error_log: str | None
     pipes: tuple[LinePipe, ...] = ()
+    error_log: str | None = None
     limit: asyncio.TimerHandle | None = None
     timed_out: bool = False
     result: str | None = None

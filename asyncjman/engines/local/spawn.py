@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import stat
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from asyncjman.engines.local import clib
+from asyncjman.engines.local.variables import Environment
 
 # a link in place of a log may lead to a file that isn't ours to write
 _LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
@@ -33,45 +33,29 @@ class Streams(NamedTuple):
     stderr: str | int
 
 
-Variables = dict[str, bytes]
-"""The environment as a process gets it: NAME=value, by name."""
-
-
-def encoded(environment: Mapping[str, str]) -> Variables:
-    """Return variables as a process gets them. Raises ValueError for a name that none can have."""
-    found = {}
-    for name, value in environment.items():
-        if not name or "=" in name:
-            raise ValueError(f"illegal name of an environment variable: {name!r}")
-        found[name] = os.fsencode(f"{name}={value}")
-    return found
-
-
 def prepared(
     command: Command,
     streams: Streams,
-    base: Variables,
+    environment: Environment,
     variables: Mapping[str, str],
     inherited: Sequence[int] = (),
 ) -> Callable[[], int]:
     """Return what starts a process, from any thread, and gives its pid, which is also its process group.
 
-    Its environment is ``base`` with ``variables``. It inherits the descriptors ``inherited``, beside its
-    input and its output, and what this process was given to hand on. Here and there OSError is raised, whose
-    ``strerror`` says what is in the way.
+    ``variables`` are its own, beside those of ``environment``. It inherits the descriptors ``inherited``,
+    beside its input and its output, and what this process was given to hand on. Here and there OSError is
+    raised, whose ``strerror`` says what is in the way.
     """
     try:
-        environment = {**base, **encoded(variables)}
         program = _program(command, environment)
-        for stream in (streams.stdout, streams.stderr):
-            if isinstance(stream, str):
-                _refuse_odd(stream)
         if clib.IS_THERE:
-            start: Callable[[], int] = _spawn(program, command, streams, environment, inherited)
+            start: Callable[[], int] = _spawn(
+                program, command, streams, environment.words(variables), inherited
+            )
         else:
-            start = partial(_popen, program, command, streams, environment, inherited)
+            start = partial(_popen, program, command, streams, environment.plus(variables), inherited)
     except ValueError as error:
-        raise _impossible(error, command) from error
+        raise impossible(error, command) from error
     return partial(_started, start, command, streams)
 
 
@@ -79,37 +63,17 @@ def _started(start: Callable[[], int], command: Command, streams: Streams) -> in
     try:
         return start()
     except ValueError as error:
-        raise _impossible(error, command) from error
+        raise impossible(error, command) from error
     except OSError as error:
         raise _explained(error, command, streams) from error
 
 
-def _refuse_odd(log: str) -> None:
-    """Raise OSError for a log that is there and no regular file: to open a pipe waits for its reader."""
-    try:
-        mode = os.lstat(log).st_mode
-    except OSError:
-        return  # not there: made by the start, which also finds what else is in the way
-    if not stat.S_ISREG(mode):
-        what = (
-            "a symbolic link"
-            if stat.S_ISLNK(mode)
-            else "a folder"
-            if stat.S_ISDIR(mode)
-            else "not a regular file"
-        )
-        raise OSError(errno.ELOOP, f"can't write the log {log}: it is {what}")
-
-
 def _spawn(
-    program: str, command: Command, streams: Streams, environment: Variables, inherited: Sequence[int]
+    program: str, command: Command, streams: Streams, environment: clib.Words, inherited: Sequence[int]
 ) -> clib.Spawn:
-    spawn = clib.Spawn(
-        os.fsencode(program),
-        [os.fsencode(word) for word in command.argv],
-        environment.values(),
-        os.fsencode(command.exec_dir),
-    )
+    argv = [os.fsencode(word) for word in command.argv]
+    clib.refuse_nul(*argv)
+    spawn = clib.Spawn(os.fsencode(program), clib.Words(argv), environment, os.fsencode(command.exec_dir))
     spawn.open(0, os.fsencode(os.devnull), os.O_RDONLY, 0)
     for number, stream in ((1, streams.stdout), (2, streams.stderr)):
         if isinstance(stream, int):
@@ -124,7 +88,11 @@ def _spawn(
 
 
 def _popen(
-    program: str, command: Command, streams: Streams, environment: Variables, inherited: Sequence[int]
+    program: str,
+    command: Command,
+    streams: Streams,
+    environment: dict[bytes, bytes],
+    inherited: Sequence[int],
 ) -> int:
     opened: list[int] = []
 
@@ -139,7 +107,7 @@ def _popen(
             command.argv,
             executable=program,
             cwd=command.exec_dir,
-            env=dict(variable.split(b"=", 1) for variable in environment.values()),
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=descriptor(streams.stdout),
             stderr=descriptor(streams.stderr),
@@ -154,18 +122,17 @@ def _popen(
     return process.pid
 
 
-def _program(command: Command, environment: Variables) -> str:
+def _program(command: Command, environment: Environment) -> str:
     name = command.argv[0]
     if "/" in name:
         return name
-    path = os.fsdecode(environment.get("PATH", b"")).partition("=")[2] or os.defpath
-    found = shutil.which(name, path=path)
+    found = shutil.which(name, path=environment.search_path())
     if found is None:
         raise FileNotFoundError(errno.ENOENT, f"command not found: {name}")
     return str(Path(found).absolute())
 
 
-def _impossible(error: ValueError, command: Command) -> OSError:
+def impossible(error: ValueError, command: Command) -> OSError:
     """Return the error of what no process can be given, as a NUL."""
     return OSError(errno.EINVAL, f"can't start {command.argv[0]!r}: {error}")
 

@@ -64,6 +64,29 @@ class Spawner:
         self._pause = FIRST_PAUSE
         self._average = 0.0
 
+    @property
+    def is_quick(self) -> bool:
+        """Tell whether ``at_once`` is to be asked."""
+        # behind others that are stuck it would be, too, and before them it would not be its turn
+        return not self._under_way and time.monotonic() >= self._slow_until
+
+    def at_once(self, call: Callable[[], int]) -> int:
+        """Start a process here, without a thread, and return its pid; raise what ``call`` raises."""
+        begun = time.monotonic()
+        try:
+            return call()
+        finally:
+            self._note(begun, time.monotonic())
+
+    def _note(self, begun: float, now: float) -> None:
+        self._average += _WEIGHT * (now - begun - self._average)
+        if self._average > SLOW_SECONDS:
+            self._slow_until = now + self._pause
+            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+            self._average = SLOW_SECONDS  # the next one decides
+        elif now - begun < SLOW_SECONDS:
+            self._pause = FIRST_PAUSE
+
     def start(
         self,
         call: Callable[[], int],
@@ -71,7 +94,7 @@ class Spawner:
         on_start: Callable[[int], None],
         on_left: Callable[[int | None], None],
     ) -> asyncio.Future[int]:
-        """Have ``call`` called; return what waits for its result, a pid, or its error.
+        """Have ``call`` called in a thread; return what waits for its result, a pid, or its error.
 
         The error is TooLate where those before it took too long. ``on_start`` is given the pid before that.
         Where the future is cancelled, it is called all the same; ``on_left`` is then given the pid, or None
@@ -81,10 +104,6 @@ class Spawner:
         start = _Start(call, on_start, on_left, loop.create_future())
         self._under_way += 1
         self._is_idle.clear()
-        # behind others that are stuck it would be, too, and before them it would not be its turn
-        if self._under_way == 1 and loop.time() >= self._slow_until:
-            self._carry_out_here(start, loop)
-            return start.future
         if self._threads < min(self._under_way, MOST_THREADS):
             with suppress(RuntimeError):  # as many threads as there may be
                 threading.Thread(target=self._work, args=(loop,), daemon=True).start()
@@ -95,19 +114,6 @@ class Spawner:
             start.carry_out(self._patience)
             self._take_in(start)
         return start.future
-
-    def _carry_out_here(self, start: _Start, loop: asyncio.AbstractEventLoop) -> None:
-        begun = loop.time()
-        start.carry_out(self._patience)
-        now = loop.time()
-        self._average += _WEIGHT * (now - begun - self._average)
-        if self._average > SLOW_SECONDS:
-            self._slow_until = now + self._pause
-            self._pause = min(2 * self._pause, LONGEST_PAUSE)
-            self._average = SLOW_SECONDS  # the next one decides
-        elif now - begun < SLOW_SECONDS:
-            self._pause = FIRST_PAUSE
-        self._take_in(start)
 
     async def close(self) -> None:
         """Wait until all that was asked for has started, or has failed to."""
