@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from asyncjman.errors import DatabaseProblem
+from asyncjman.errors import DatabaseProblem, EnvironmentProblem
 from asyncjman.model.events import JobFinished, TaskFinished, TaskRetried, TaskStarted
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
@@ -247,31 +247,16 @@ class Recorder:
             self._wake.clear()
             batch, self._batch = self._batch, Batch()
             self._has_skips_under_way = batch.has_skips
-            if (batch.finished or batch.retried) and self._settle is not None:
-                await self._settle()
-
-            async def record(tx: Transaction) -> tuple[set[tuple[int, int]], dict[int, Status], set[int]]:
-                lost = await self._lost(tx, batch)
-                batch.leave_out(lost)
-                closed, refused = ({}, set()) if batch.is_empty else await store(tx, self._runner_id, batch)
-                await more(tx)
-                return lost, closed, refused
-
-            tries = 0
-            while True:
-                try:
-                    lost, closed, refused = await self._database.carry_out(record, quiet=True)
-                    break
-                except DatabaseProblem:
-                    # a full disk may get room again; what was seen must not be forgotten before
-                    tries += 1
-                    if tries > MAX_RETRIES or self._last_try:
-                        batch.add(self._batch)  # the last flush, when all has ended, tries once more
-                        self._batch = batch
-                        self._last_try = True
-                        raise
-                    await asyncio.sleep(RETRY_SECONDS)
-            self._has_skips_under_way = False
+            try:
+                lost, closed, refused = await self._stored(batch, more)
+            except BaseException:
+                # whatever went wrong: what was seen must not be forgotten before it is stored
+                batch.add(self._batch)
+                self._batch = batch
+                self._last_try = True  # the last flush, when all has ended
+                raise
+            finally:
+                self._has_skips_under_way = False
             for event in batch.events:
                 self._bus.publish(event)
             if refused:
@@ -284,6 +269,33 @@ class Recorder:
                 for job_id, status in closed.items():
                     self._bus.publish(JobFinished(job_id, now, status, self._names.get(job_id, "")))
             then()
+
+    async def _stored(
+        self, batch: Batch, more: Callable[[Transaction], Awaitable[None]]
+    ) -> tuple[set[tuple[int, int]], dict[int, Status], set[int]]:
+        """Store a batch, with what it rests on; return what of it was lost, which jobs closed, and which
+        skips were refused.
+        """
+
+        async def record(tx: Transaction) -> tuple[set[tuple[int, int]], dict[int, Status], set[int]]:
+            lost = await self._lost(tx, batch)
+            batch.leave_out(lost)
+            closed, refused = ({}, set()) if batch.is_empty else await store(tx, self._runner_id, batch)
+            await more(tx)
+            return lost, closed, refused
+
+        tries = 0
+        while True:
+            try:
+                if (batch.finished or batch.retried) and self._settle is not None:
+                    await self._settle()
+                return await self._database.carry_out(record, quiet=True)
+            except EnvironmentProblem:
+                # a full disk may get room again
+                tries += 1
+                if tries > MAX_RETRIES or self._last_try:
+                    raise
+                await asyncio.sleep(RETRY_SECONDS)
 
 
 async def _within_limits(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -34,6 +34,11 @@ class Desk:
         self.recorder = Recorder(database, self.bus, self.names, self.closed.update)
         self.workload = Workload(self.recorder)
         self.feed = Feed(database, self.workload, self.recorder, self.names)
+
+    def settle_by(self, settle: Callable[[], Awaitable[None]]) -> Recorder:
+        """Have what ends rest on brought to the disk in this way."""
+        self.recorder = Recorder(self.database, self.bus, self.names, self.closed.update, settle=settle)
+        return self.recorder
 
     async def enter(self) -> int:
         """Have a runner, whose claims are recorded; return its id."""
@@ -78,21 +83,55 @@ async def test_ends_are_stored_once_what_they_rest_on_is_on_the_disk(desk: Desk)
 
     async def settle() -> None:
         seen.append((await jobs.get(desk.database, [1]))[0].status)
-        if len(seen) == 2:
-            raise EnvironmentProblem("broken")
 
-    recorder = desk.recorder = Recorder(
-        desk.database, desk.bus, desk.names, desk.closed.update, settle=settle
-    )
-    await recorder.claim(await desk.enter(), [(1, 0, None), (2, 0, None)], [], {})
+    await desk.settle_by(settle).claim(await desk.enter(), [(1, 0, None), (2, 0, None)], [], {})
     assert seen == []  # nothing ended
-    recorder.task_finished(ended())
-    await recorder.flush()
-    recorder.task_finished(ended(2))
-    with pytest.raises(EnvironmentProblem, match="broken"):
-        await recorder.flush()
+    for job_id in (1, 2):
+        desk.recorder.task_finished(ended(job_id))
+        await desk.recorder.flush()
     assert seen == [Status.QUEUED, Status.SUCCESS]
-    assert [one.status for one in await jobs.get(desk.database, [1, 2])] == [Status.SUCCESS, Status.QUEUED]
+
+
+async def test_ends_that_rest_on_a_disk_with_an_error_are_tried_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add_jobs(desk.database, spec_of())
+    monkeypatch.setattr("asyncjman.scheduler.recorder.RETRY_SECONDS", 0)
+    faults = [EnvironmentProblem("broken"), EnvironmentProblem("broken")]
+
+    async def settle() -> None:
+        if faults:
+            raise faults.pop()
+
+    await desk.settle_by(settle).claim(await desk.enter(), [(1, 0, None)], [], {})
+    desk.recorder.task_finished(ended())
+    await desk.recorder.flush()
+    assert faults == []
+    assert (await jobs.get(desk.database, [1]))[0].status is Status.SUCCESS
+
+
+@pytest.mark.parametrize("problem", [EnvironmentProblem("broken"), RuntimeError("broken")])
+async def test_whatever_goes_wrong_no_end_is_forgotten(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, problem: Exception
+) -> None:
+    await add_jobs(desk.database, spec_of(), spec_of())
+    monkeypatch.setattr("asyncjman.scheduler.recorder.RETRY_SECONDS", 0)
+    faults: list[Exception] = []
+
+    async def settle() -> None:
+        if faults:
+            raise faults[0]
+
+    await desk.settle_by(settle).claim(await desk.enter(), [(1, 0, None), (2, 0, None)], [], {})
+    desk.recorder.task_finished(ended())
+    faults.append(problem)
+    with pytest.raises(type(problem), match="broken"):
+        await desk.recorder.flush()
+    assert (await jobs.get(desk.database, [1]))[0].status is Status.QUEUED
+    faults.clear()
+    desk.recorder.task_finished(ended(2))
+    await desk.recorder.flush()
+    assert [one.status for one in await jobs.get(desk.database, [1, 2])] == [Status.SUCCESS] * 2
 
 
 async def test_what_is_flushed_is_in_the_file_and_published(desk: Desk) -> None:
