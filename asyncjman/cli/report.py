@@ -20,10 +20,11 @@ import typer
 from asyncjman.cli.context import opened, parse_where, refresh, say, say_none, task_filter
 from asyncjman.cli.globals import Globals
 from asyncjman.cli.options import AsJson, Causes, Failure, Named, Statuses, Tasks, Where
+from asyncjman.errors import BadSelection
 from asyncjman.model.status import FINISHED, Status
 
 if TYPE_CHECKING:
-    pass
+    from asyncjman.model.job import Task
 
 
 def report_command(
@@ -75,6 +76,7 @@ def report_command(
                 return
             printer = JsonReport() if as_json else TextReport(raw=raw, tail=tail)
             found, shown, any_job = manager.reportable(), 0, False
+            without: tuple[int, Task] | None = None
             of_job = found.with_errors if errors_only and not attempt else found.all_of
             async for job in manager.select(chosen):
                 if selection.is_all and job.status not in FINISHED:
@@ -83,6 +85,8 @@ def report_command(
                 async for latest in of_job(job, chosen.tasks.get(job.id, ()), wanted or None):
                     task = await manager.attempt(latest, attempt) if attempt else latest
                     if task is None:
+                        count, highest = without or (0, latest)
+                        without = count + 1, max(highest, latest, key=lambda one: one.attempt)
                         continue
                     logs = manager.logs(job, task.task_id, earlier=attempt if task != latest else None)
                     out = logs[0] if logs and (output_only or not errors_only) else None
@@ -92,6 +96,8 @@ def report_command(
                     kept = b"" if logs or (output_only and not errors_only) else await manager.kept(task)
                     printer.task(job, task, out, err, kept)
                     shown += 1
+            if attempt and without and not shown:
+                raise BadSelection(_no_attempt(attempt, *without))
             printer.close()
             if not any_job:
                 say_none(globals_, selection, "finished jobs" if selection.is_all else "jobs")
@@ -103,3 +109,13 @@ def report_command(
                 )
 
     asyncio.run(report())
+
+
+def _no_attempt(number: int, count: int, latest: Task) -> str:
+    """Say which attempts there are of so many tasks that lack one; ``latest``: the highest of them."""
+    from asyncjman.render.report import task_label
+
+    if count > 1:
+        return f"none of these {count} tasks has an attempt {number}: the highest is {latest.attempt}"
+    there = f"attempts are 1-{latest.attempt}" if latest.attempt > 1 else "only attempt is 1"
+    return f"job {task_label(latest)} has no attempt {number}: its {there}"

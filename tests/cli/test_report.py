@@ -142,3 +142,27 @@ def test_characters_that_two_pieces_of_a_log_have_parts_of(jman: Jman) -> None:
     jman("execute")
     (jman.folder / "logs/true.o1").write_text("x" + "é" * 100_000)
     assert "x" + "é" * 100_000 in on_terminal(jman, "report").finish()[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["2.3", "--attempt", "4"], "job 2.3 has no attempt 4: its only attempt is 1"),
+        (["1", "--attempt", "2", "--json"], "job 1 has no attempt 2: its only attempt is 1"),
+        (["2", "--attempt", "4", "-e"], "none of these 4 tasks has an attempt 4: the highest is 1"),
+    ],
+)
+def test_an_attempt_that_is_not_there(ran: Jman, words: list[str], said: str) -> None:
+    result = ran("report", *words, code=2)
+    assert (result.out, result.err.strip()) == ("", f"jman: {said}")
+
+
+def test_an_attempt_that_only_some_have(jman: Jman) -> None:
+    jman.submit("-l", "logs", "-t", "1-2", "sh", "-c", "[ $SGE_TASK_ID = 1 ] || [ -e go ]")
+    jman("execute", code=1)
+    jman("resubmit", "1.2")
+    jman("execute", code=1)
+    assert "1.2" in jman("report", "1", "--attempt", "2").out
+    assert jman("report", "1.2", "--attempt", "3", code=2).err == (
+        "jman: job 1.2 has no attempt 3: its attempts are 1-2\n"
+    )
