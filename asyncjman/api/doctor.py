@@ -24,6 +24,7 @@ class Finding:
 
 async def examine(session: Session) -> AsyncIterator[Finding]:
     """Look at the database's folder, the logs' folder and the cluster."""
+    settings = session.settings  # what they say that makes no sense is told before all else
     folder = absolute(session.path).parent
     kind = file_system(folder) or "unknown"
     if is_network(folder):
@@ -33,7 +34,7 @@ async def examine(session: Session) -> AsyncIterator[Finding]:
     yield _writable("database folder", folder)
     if not session.is_owner:
         yield Finding("database", session.database.authority.against or "", session.database.authority.advice)
-    yield _writable("log folder", folder / (session.settings.log_dir or CLUSTER_LOG_DIR))
+    yield _writable("log folder", folder / (settings.log_dir or CLUSTER_LOG_DIR))
     async for finding in _cluster(session):
         yield finding
 

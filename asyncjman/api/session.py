@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from asyncjman.api.configured import refuse_unknown, settings_here
 from asyncjman.errors import (
     DamagedDatabase,
     DatabaseProblem,
@@ -39,7 +40,8 @@ class Session:
     """A database of jobs while it is open.
 
     ``create``: whether a database that isn't there is made; if not, it looks like an empty one.
-    ``cluster``: the batch system that jobs are sent to, whatever the settings say.
+    ``cluster``: the batch system that jobs are sent to, whatever the settings say. Raises UsageError where
+    there is none of that name, also where nothing is sent.
     ``asks``: how patient it is with a cluster; ``within``: seconds for all that the cluster is asked.
     """
 
@@ -55,6 +57,8 @@ class Session:
         asks: Asks = "again",
         within: float | None = None,
     ) -> None:
+        refuse_unknown(cluster)
+        refuse_unknown(settings.cluster if settings else None)
         self.path = path
         self._asks = asks
         self._within = within
@@ -174,9 +178,7 @@ class Session:
     def settings(self) -> Settings:
         """Return the settings that hold here, read when they are first needed. Raises UsageError."""
         if self._settings is None:
-            from asyncjman.settings import load
-
-            self._settings = load(Path.cwd(), profile=self._profile)
+            self._settings = settings_here(self._profile)
         return self._settings
 
     @property

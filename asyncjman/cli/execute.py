@@ -249,11 +249,9 @@ async def _what_is_left(manager: JobManager, only: frozenset[int] | None, *, did
 
 
 def _settings_parallel() -> str:
-    from pathlib import Path
+    from asyncjman.api.configured import settings_here
 
-    from asyncjman.settings import load
-
-    return load(Path.cwd()).parallel or "1"
+    return settings_here().parallel or "1"
 
 
 def _slots(text: str) -> int:

@@ -86,13 +86,14 @@ def submit_command(
 ) -> None:
     import asyncio
 
+    from asyncjman.api.configured import settings_here
     from asyncjman.api.request import JobRequest, cluster_of, parse_environment
     from asyncjman.model.job import LOCAL
-    from asyncjman.settings import load, split_options
+    from asyncjman.settings import split_options
 
     globals_: Globals = context.obj
     words, waits_for = list(command or ()), waits.words()
-    settings = load(Path.cwd(), profile=profile)
+    settings = settings_here(profile)
     engine = LOCAL if globals_.local else cluster_of(globals_.cluster or settings.cluster)
     asked = resources.asked()
     if sge_extra_args is not None:

@@ -23,6 +23,7 @@ __all__ = [
     "Factory",
     "Host",
     "check",
+    "check_cluster",
     "cluster_of",
     "default_queue",
     "make",
@@ -132,7 +133,17 @@ def cluster_of(asked: str) -> str:
     """Return the batch system that a setting means, ``auto`` the one that is here. Raises JmanError."""
     from asyncjman.engines.detect import cluster_of
 
-    return check(cluster_of(asked))
+    check_cluster(asked)
+    return cluster_of(asked)
+
+
+def check_cluster(asked: str) -> None:
+    """Raise UsageError for what names no batch system, whether or not this machine has it."""
+    from asyncjman.engines.detect import AUTO
+
+    if asked not in (AUTO, *ENGINES):
+        known = ", ".join(sorted(ENGINES.keys() - {LOCAL}))
+        raise UsageError(f"no cluster {asked!r}: there are {known}; {AUTO} is the one that is here")
 
 
 def check(name: str) -> str:

@@ -248,3 +248,38 @@ def test_an_option_that_stands_before_the_command(filled: Jman, option: str) -> 
 )
 def test_whose_help_is_named(filled: Jman, words: list[str], help_: str) -> None:
     check(filled.fresh(*words, code=2), f"(see {help_} --help)")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["list"],
+        ["report", "1"],
+        ["why", "1"],
+        ["failures"],
+        ["wait", "1"],
+        ["stop", "1"],
+        ["resubmit", "1"],
+        ["delete", "1"],
+        ["execute"],
+        ["parallel", "2"],
+        ["debug", "1"],
+        ["communicate"],
+        ["take-over"],
+        ["doctor"],
+        ["--local", "submit", "true"],
+        ["--local", "submit", "--dry-run", "true"],
+    ],
+)
+def test_a_cluster_that_there_is_not(filled: Jman, words: list[str]) -> None:
+    before = filled.database.read_bytes()
+    check(filled("--cluster", "foo", *words, code=2), "no cluster 'foo': there are sge, slurm")
+    assert filled.database.read_bytes() == before
+
+
+@pytest.mark.parametrize("words", [["doctor"], ["--local", "submit", "true"], ["execute"]])
+def test_settings_that_name_a_cluster_that_there_is_not(filled: Jman, words: list[str]) -> None:
+    """As of all that is set: where the settings are read."""
+    before = filled.database.read_bytes()
+    check(filled(*words, code=2, env={"JMAN_CLUSTER": "foo"}), "no cluster 'foo': there are sge, slurm")
+    assert filled.database.read_bytes() == before
