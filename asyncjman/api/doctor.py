@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asyncjman.api.session import Session
+from asyncjman.errors import EnvironmentProblem
 from asyncjman.model.paths import absolute
 from asyncjman.settings import CLUSTER_LOG_DIR
+from asyncjman.store import errands
 from asyncjman.store.filesystem import file_system, is_network
 
 
@@ -23,7 +25,7 @@ class Finding:
 
 
 async def examine(session: Session) -> AsyncIterator[Finding]:
-    """Look at the database's folder, the logs' folder and the cluster."""
+    """Look at the database's folder, the logs' folder and the clusters."""
     settings = session.settings  # what they say that makes no sense is told before all else
     folder = absolute(session.path).parent
     kind = file_system(folder) or "unknown"
@@ -35,7 +37,7 @@ async def examine(session: Session) -> AsyncIterator[Finding]:
     if not session.is_owner:
         yield Finding("database", session.database.authority.against or "", session.database.authority.advice)
     yield _writable("log folder", folder / (settings.log_dir or CLUSTER_LOG_DIR))
-    async for finding in _cluster(session):
+    async for finding in _clusters(session):
         yield finding
 
 
@@ -48,8 +50,18 @@ def _writable(subject: str, folder: Path) -> Finding:
     return Finding(subject, f"{folder} can't be written", "choose another one, or ask for the permission")
 
 
-async def _cluster(session: Session) -> AsyncIterator[Finding]:
+async def _clusters(session: Session) -> AsyncIterator[Finding]:
+    """Look at the cluster that jobs are sent to, and at those that have some; there need not be any."""
     if not session.is_owner:
         return  # only the owner's jman asks it
-    for one in await session.engine(session.cluster).check():
-        yield Finding(one.name, one.words, one.advice or None)
+    names = set(await errands.clusters(session.database))
+    try:
+        names.add(session.cluster)
+    except EnvironmentProblem:  # none is here
+        if not names:
+            yield Finding(
+                "cluster", "none is here, and no job is on one: jman --local runs jobs on this machine"
+            )
+    for name in sorted(names):
+        for one in await session.engine(name).check():
+            yield Finding(one.name, one.words, one.advice or None)
