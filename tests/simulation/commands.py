@@ -30,7 +30,7 @@ from tests.simulation.plan import Delete, Execute, List, Resubmit, Stop, Submit,
 from tests.simulation.state import JobView
 from tests.simulation.world import Process
 
-SETTINGS = Settings(vanish_grace=12.0, poll_interval=0.5, poll_interval_max=4.0, cluster="north")
+SETTINGS = Settings(vanish_grace=12.0, poll_interval=0.5, poll_interval_max=4.0)
 STATUSES = {
     "unsuccessful": FINISHED - {Status.SUCCESS},
     "failed": frozenset({Status.FAILURE}),
