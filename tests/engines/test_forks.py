@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import pytest
 
 from asyncjman import worker
 from asyncjman.api import pickles
-from asyncjman.engines.base import Launched, LaunchRequest, Observation, Ref, Target
+from asyncjman.engines.base import Launched, LaunchFailed, LaunchRequest, Observation, Ref, Target, Why
 from asyncjman.engines.local import LocalEngine
 from asyncjman.engines.local.processes import marked
 from asyncjman.errors import EnvironmentProblem
@@ -388,3 +389,69 @@ async def test_a_warm_process_that_dies_while_it_waits_holds_nobody_up(functions
     assert await functions.next_task(request, 3)
     assert (await functions.next()).exit_status == 0
     assert functions.value(3) != first
+
+
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize("error", [OSError(errno.EMFILE, "no descriptor left"), MemoryError()])
+async def test_nobody_waits_for_a_start_that_can_not_be_minded(
+    functions: Functions, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, warm: bool, error: Exception
+) -> None:
+    """It is started once more then: so what has started must not run on."""
+    begin, begun = functions.engine._begin, list[int]()
+
+    def refuse(process: Any, pid: int) -> None:
+        begin(process, pid)
+        begun.append(pid)
+        raise error
+
+    monkeypatch.setattr(functions.engine, "_begin", refuse)
+    request = functions.ask(wait_for, str(tmp_path / "go"), warm=warm)
+    async with asyncio.timeout(10):
+        if isinstance(error, OSError):
+            (answer,) = await functions.engine.launch([request])
+            assert isinstance(answer, LaunchFailed)
+            assert answer.why is Why.LIMIT
+        else:
+            with pytest.raises(MemoryError):
+                await functions.engine.launch([request])
+    await gone(begun)
+    monkeypatch.undo()
+    (tmp_path / "go").touch()
+    assert (await functions.end_of(os.getpid, warm=warm)).exit_status == 0
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EMFILE, "no descriptor left"), MemoryError()])
+async def test_nobody_waits_for_a_later_task_that_can_not_be_minded(
+    functions: Functions, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    request = functions.ask(os.getpid, task=3, warm=True)
+    first = await functions.next_task(request, 1)
+    assert (await functions.next()).exit_status == 0
+
+    def refuse(process: Any, pid: int) -> None:
+        functions.engine._running[pid] = process
+        raise error
+
+    monkeypatch.setattr(functions.engine, "_begin", refuse)
+    async with asyncio.timeout(10):
+        with suppress(MemoryError):
+            (answer,) = await functions.engine.launch([replace(request, tasks=(Ref(request.job_id, 2, 1),))])
+            assert isinstance(answer, LaunchFailed)
+    await gone([first])
+    monkeypatch.undo()
+    assert await functions.next_task(request, 3) != first
+
+
+@pytest.mark.parametrize("warm", [False, True])
+async def test_what_the_loop_can_not_watch_is_minded_all_the_same(
+    functions: Functions, monkeypatch: pytest.MonkeyPatch, warm: bool
+) -> None:
+    loop = asyncio.get_running_loop()
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no more of them may be watched")
+
+    monkeypatch.setattr(loop, "add_reader", refuse)
+    async with asyncio.timeout(10):
+        seen = await functions.end_of(os.getpid, warm=warm)
+    assert (seen.exit_status, functions.value()) == (0, int(seen.native_id or 0))

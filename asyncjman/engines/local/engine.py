@@ -217,6 +217,9 @@ class LocalEngine(Defaults):
 
     def _on_spawned(self, process: Process, pid: int) -> None:
         self._reaper.watch(pid, partial(self._on_end, process))
+        self._begin_or_end(process, pid)
+
+    def _begin_or_end(self, process: Process, pid: int) -> None:
         try:
             self._begin(process, pid)
         except BaseException:  # no memory left: it is started once more, and must not run twice
@@ -236,19 +239,22 @@ class LocalEngine(Defaults):
                 ready.streams,
                 variables,
                 ready.inherited,
-                on_start=lambda pid: self._begin(process, pid),
+                on_start=partial(self._begin_or_end, process),
                 on_end=lambda pid, ended: self._on_end(process, pid, ended),
             )
             try:
                 pid = await asyncio.shield(started)
             except asyncio.CancelledError:
                 process.is_left = True
-                started.add_done_callback(
-                    lambda started: self._end_left(process, None if started.exception() else started.result())
-                )
+                started.add_done_callback(partial(self._end_left_fork, process))
                 raise
         self._announce(process, pid)
         return pid
+
+    def _end_left_fork(self, process: Process, started: asyncio.Future[int]) -> None:
+        error = started.exception()
+        if error is None or isinstance(error, NoTemplate):  # else it was ended as it began
+            self._end_left(process, None if error else started.result())
 
     def _announce(self, process: Process, pid: int) -> None:
         """Take note that the scheduler knows of a start; tell of the end now, where that came before."""

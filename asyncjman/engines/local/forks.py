@@ -131,8 +131,8 @@ class Forks:
 
         By the socket ``channel`` it takes more tasks afterwards.
         It opens its logs itself: the loop does not wait for the disk. ``on_start`` is called as soon as it is
-        known to run, before the future has its pid. Raises NoTemplate, here or in the future, where it does
-        not run, and is to be started in another way.
+        known to run, before the future has its pid, or what that raises. Raises NoTemplate, here or in the
+        future, where it does not run, and is to be started in another way.
         """
         if self._engine is None:
             raise NoTemplate
@@ -189,8 +189,7 @@ class Forks:
 
     def _begin(self, asked: _Asked, pid: int) -> None:
         asked.has_started = True
-        asked.on_start(pid)
-        asked.started.set_result(pid)
+        tell_start(asked.started, asked.on_start, pid)
 
     def _refuse(self, number: int) -> None:
         started = self._asked.pop(number).started
@@ -209,10 +208,14 @@ class Forks:
                 os.close(pidfd)
                 pidfd = None
         self._watched[pid] = pidfd
+        if pidfd is not None:
+            try:
+                self._loop.add_reader(pidfd, self._on_end_of, pid)
+            except OSError:  # no more of them may be watched
+                os.close(pidfd)
+                self._watched[pid] = pidfd = None
         if pidfd is None:
             self._ask(pid)
-        else:
-            self._loop.add_reader(pidfd, self._on_end_of, pid)
 
     def _on_end_of(self, pid: int) -> None:
         self._unwatch(pid)
@@ -256,6 +259,17 @@ class Forks:
         for pid, pidfd in list(self._watched.items()):
             if pidfd is None:
                 self._end(pid, Ended())
+
+
+def tell_start(started: asyncio.Future[int], on_start: Callable[[int], None], pid: int) -> None:
+    """Tell of a start: nobody may wait for ever, whatever comes of the first word of it."""
+    try:
+        on_start(pid)
+    except BaseException as error:
+        started.set_exception(error)
+        started.exception()  # who asked for it may not wait any more
+    else:
+        started.set_result(pid)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from asyncjman import template, worker
-from asyncjman.engines.local.forks import Forks, NoTemplate, message_of
+from asyncjman.engines.local.forks import Forks, NoTemplate, message_of, tell_start
 from asyncjman.engines.local.reap import Ended, ended_by
 from asyncjman.engines.local.spawn import Command, Streams
 
@@ -93,7 +93,7 @@ class Warm:
         except NoTemplate:
             ours.close()
             raise
-        first.add_done_callback(lambda first: ours.close() if first.exception() else None)
+        first.add_done_callback(lambda first: self._retire(new) if first.exception() else None)
         return first
 
     def retire(self, pid: int) -> None:
@@ -134,7 +134,10 @@ class Warm:
         started = loop.create_future()
         started.set_result(pid)
         new.task = _Task(0, started, on_start, on_end)
-        loop.add_reader(new.channel, self._read, new)
+        try:
+            loop.add_reader(new.channel, self._read, new)
+        except OSError:  # no more of them may be watched: it runs this task alone
+            self._retire(new)
         on_start(pid)
 
     def _read(self, one: _Worker) -> None:
@@ -150,8 +153,7 @@ class Warm:
             if task is None:
                 continue
             if kind == template.STARTED:
-                task.on_start(one.pid)
-                task.started.set_result(one.pid)
+                tell_start(task.started, task.on_start, one.pid)
                 continue
             one.task = None
             status, microseconds, peak = numbers
