@@ -285,21 +285,34 @@ class JobCommands(JobReader):
         where: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Outcome]:
         """Do as ``run_again``, and yield what came of each transaction: there may be very many jobs."""
-        from asyncjman.api.resubmission import as_they_stand, resubmit
+        from asyncjman.api.resubmission import as_they_stand, refuse_before_stop, resubmit
         from asyncjman.scheduler.sending import send_again
 
         database = self.session.writer()
         job_ids, request = await self._to_run_again(selection, request, where or {})
+        held = set[int]()
         if running_too:
-            meant = Selection(ids=ranges_of(job_ids), tasks=request.tasks)
-            for part, task_ids in meant.parts() if job_ids else ():
-                await self.stop_ids(part, task_ids)
-        async for outcome in resubmit(self.session, job_ids, request):
+            await refuse_before_stop(self.session, job_ids, request)
+            held = await self._stop_first(job_ids, request.tasks)
+        async for outcome in resubmit(self.session, job_ids, request, held):
             trouble = await send_again(database, self.session.engine, [one.job for one in outcome.done])
             outcome.done = await as_they_stand(database, outcome.done)
             if trouble and outcome.done:
                 outcome.done[-1].problems.append(trouble)
             yield outcome
+
+    async def _stop_first(self, job_ids: Sequence[int], only: Mapping[int, Sequence[int]]) -> set[int]:
+        """Stop what runs of jobs that are to run again; return what waits for them, and is held back."""
+        from asyncjman.scheduler.stopping_first import stop_first
+
+        held = set[int]()
+        meant = Selection(ids=ranges_of(job_ids), tasks=only)
+        for part, task_ids in meant.parts() if job_ids else ():
+            had = await self.ids(part, task_ids, unfinished=True)
+            elsewhere = await self.read(job_id for job_id, engine in had if engine != LOCAL)
+            here = [job_id for job_id, engine in had if engine == LOCAL]
+            held |= await stop_first(self.session.writer(), self.session.engine, here, elsewhere, task_ids)
+        return held
 
     async def _to_run_again(
         self, selection: Selection, request: Resubmission, where: Mapping[str, str]

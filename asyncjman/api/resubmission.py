@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Container, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -57,28 +57,50 @@ class Outcome:
         self.skipped = sorted({*self.skipped, *more.skipped} - {one.job.id for one in more.done})
 
 
-async def resubmit(session: Session, job_ids: Sequence[int], request: Resubmission) -> AsyncIterator[Outcome]:
+async def refuse_before_stop(session: Session, job_ids: Sequence[int], request: Resubmission) -> None:
+    """Raise UsageError for what makes no sense whatever runs: nothing is to be stopped for it."""
+    database = session.writer()
+    if Status.STOPPED not in request.statuses:
+        raise UsageError(
+            "what runs would be stopped, and stay so: --failed-only takes only tasks that failed, "
+            "leave out one of --running-jobs and --failed-only"
+        )
+    await _refuse_first(database, job_ids, request)
+    for some in portions(job_ids) if request.changes_specs else ():
+        for spec in (await jobs.specs(database, some)).values():
+            session.refuse(_changed(spec, request, session))
+
+
+async def _refuse_first(database: Database, job_ids: Sequence[int], request: Resubmission) -> None:
+    if request.command and len(job_ids) != 1:
+        raise UsageError("--overwrite-command goes with one job: jman resubmit -j 3 -o COMMAND...")
+    await _refuse_cycle(database)
+
+
+async def resubmit(
+    session: Session, job_ids: Sequence[int], request: Resubmission, held: Collection[int] = ()
+) -> AsyncIterator[Outcome]:
     """Do it in one transaction; of very many jobs in several, the first jobs first: see ``portions``.
 
-    Yields what came of each. Raises UsageError where it makes no sense; nothing is changed then.
+    Yields what came of each. ``held``: what was skipped while these were stopped (``stop_first``), and waits
+    anew with the last of them. Raises UsageError where it makes no sense; nothing is changed then.
     """
     database = session.writer()
     await recover_orphans(database, session.engine(LOCAL))
-    if request.command and len(job_ids) != 1:
-        raise UsageError("--overwrite-command goes with one job: jman resubmit -j 3 -o COMMAND...")
+    await _refuse_first(database, job_ids, request)
     if not is_one(job_ids) and (request.to is not None or request.changes):
         await _check_all(session, job_ids, request)
-    await _refuse_cycle(database)
     left = set(job_ids)
     async for some in in_turn(job_ids):
         left.difference_update(some)
         async with database.transaction() as tx:
-            changed, behind, differences = await _resubmit(tx, some, request, session, left)
+            back = () if left else held
+            changed, behind, differences = await _resubmit(tx, some, request, session, left, back)
             now = await jobs.get(tx, {*changed, *behind})
         skipped = {job.id for job in now if job.status is Status.SKIPPED}
         outcome = Outcome(skipped=sorted(skipped))
         removed, left_over = await removal.finish_or_tell(database)
-        again = {job.id for job in now} - skipped if request.dependents else changed.keys()
+        again = {job.id for job in now} - skipped if request.dependents else changed.keys() | {*back}
         for job in (one for one in now if one.id in again):
             paths, problems = removed.paths.get(job.id, []), removed.problems.get(job.id, [])
             tasks_again = changed.get(job.id, job.task_count)
@@ -89,10 +111,16 @@ async def resubmit(session: Session, job_ids: Sequence[int], request: Resubmissi
 
 
 async def _resubmit(
-    tx: Transaction, job_ids: Sequence[int], request: Resubmission, session: Session, later: Container[int]
+    tx: Transaction,
+    job_ids: Sequence[int],
+    request: Resubmission,
+    session: Session,
+    later: Container[int],
+    held: Collection[int],
 ) -> tuple[dict[int, int], list[int], dict[int, list[str]]]:
     """Return the jobs that are to run, each with how many of its tasks; those that were skipped because of
     these; and what is different, by job. ``later``: the jobs whose turn is in a transaction after this one.
+    ``held``: what waits anew in any case.
     """
     chosen = await schedule.summaries(tx, job_ids)
     launched = {one.job_id for one in await submissions.active(tx, job_ids)}
@@ -105,8 +133,9 @@ async def _resubmit(
             session.refuse(job.spec)
     skipped = [one for one in await schedule.skipped_behind(tx, changed) if one not in changed]
     behind = [one for one in skipped if one not in later or not _takes_skipped(request, one)]
-    if request.dependents:
-        await _reset_behind(tx, behind)
+    again = {*held, *(behind if request.dependents else ())}
+    await _reset_behind(tx, sorted(again))
+    behind = sorted({*behind, *held} - changed.keys())
     open_now = {*changed, *behind}
     await resolve_with_dependents(tx, open_now | set(await schedule.waiting_for(tx, open_now)))
     return dict(sorted(changed.items())), behind, differences

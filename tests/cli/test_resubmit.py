@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -148,6 +149,78 @@ def test_running_jobs(jman: Jman) -> None:
     assert (jman.folder / "file").read_text() == "x\nx\n"
     process.terminate()
     assert process.wait(20) == 130
+
+
+@pytest.fixture
+def busy(jman: Jman) -> Jman:
+    """Job 1 runs, until there is a file `go` from its second attempt on; others wait for it."""
+    again = "[ $JMAN_ATTEMPT = 2 ] || sleep 1000; while [ ! -e go ]; do sleep 0.05; done; echo 1 >> ran"
+    jman.submit("sh", "-c", again)
+    jman.submit("--after-any", "1", "sh", "-c", "echo 2 >> ran")
+    jman.submit("--after-notok", "1", "sh", "-c", "echo 3 >> ran")
+    jman.submit("--after-ok", "1", "sh", "-c", "echo 4 >> ran")
+    jman.submit("--after-any", "3", "sh", "-c", "echo 5 >> ran")
+    jman.start("execute", "--keep-running")
+    wait_until(lambda: jman.status()[1] == "executing")
+    return jman
+
+
+@pytest.mark.parametrize("options", [["1"], ["1", "--no-dependents"], []])
+def test_what_waits_does_not_start_by_the_stop(busy: Jman, options: list[str]) -> None:
+    busy("resubmit", "--running-jobs", *options)
+    wait_until(lambda: busy.status()[1] == "executing")
+    assert [busy.status()[number] for number in (2, 3, 4, 5)] == ["waiting"] * 4
+    (busy.folder / "go").touch()
+    busy("wait", "--timeout", "20", code=1)
+    assert busy.status() == {1: "success", 2: "success", 3: "skipped", 4: "success", 5: "skipped"}
+    first, *others = (busy.folder / "ran").read_text().split()
+    assert (first, sorted(others)) == ("1", ["2", "4"])
+
+
+def test_a_command_that_dies_after_the_stop(busy: Jman, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it leaves is as it says, nothing more starts, and the same command does the rest."""
+
+    async def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("asyncjman.scheduler.stopping_first.until_stopped", die)
+        busy("resubmit", "--running-jobs", "1", code=130)
+    wait_until(lambda: busy.status()[1] == "stopped")
+    assert busy.status() == {1: "stopped"} | dict.fromkeys((2, 3, 4, 5), "skipped")
+    assert "4 ← 1 was stopped" in busy("why", "4").out
+    assert not (busy.folder / "ran").exists()
+    busy("resubmit", "--running-jobs", "1")
+    (busy.folder / "go").touch()
+    busy("wait", "--timeout", "20", code=1)
+    assert busy.status() == {1: "success", 2: "success", 3: "skipped", 4: "success", 5: "skipped"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-j", "1", "-o", "no-such-command"], "command not found: no-such-command"),
+        (["1", "2", "--to", "nowhere"], "no engine 'nowhere'"),
+        (["1", "--failed-only"], "leave out one of --running-jobs and --failed-only"),
+    ],
+)
+def test_nothing_is_stopped_for_what_makes_no_sense(busy: Jman, words: list[str], said: str) -> None:
+    assert said in busy("resubmit", "--running-jobs", *words, code=2).err
+    assert busy.status() == {1: "executing"} | dict.fromkeys((2, 3, 4, 5), "waiting")
+
+
+def test_what_can_not_be_stopped_is_not_resubmitted(busy: Jman, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asyncjman.scheduler.stopping.GRACE_SECONDS", 0.5)
+    execute = busy.started[-1]
+    execute.send_signal(signal.SIGSTOP)
+    try:
+        said = busy("resubmit", "--running-jobs", "1", code=3).err
+        assert f"kill -CONT {execute.pid}" in said
+        assert said.endswith("nothing runs again as yet: give this command again then\n")
+    finally:
+        execute.send_signal(signal.SIGCONT)
+    wait_until(lambda: busy.status()[1] == "stopped")
+    assert busy.status() == {1: "stopped"} | dict.fromkeys((2, 3, 4, 5), "skipped")
 
 
 def test_what_is_not_resubmitted_stays_as_it_is(jman: Jman) -> None:

@@ -117,7 +117,12 @@ class Oracle:
 
     def _is_skipped_rightly(self, key: Key) -> bool:
         says = {*self._says(key).values(), *self.deleted_now_says(key)}
-        return not {"skip", "either"}.isdisjoint(says)
+        return not {"skip", "either"}.isdisjoint(says) or self._is_held_back(key[0])
+
+    def _is_held_back(self, job_id: int) -> bool:
+        """Tell whether what a job waits for is stopped, to run again: the job must not start by that."""
+        waits_for = [self.view[other] for other, _ in self.view[job_id].dependencies]
+        return any(row.stop for job in waits_for if job.engine == "local" for row in job.rows.values())
 
     def deleted_now_says(self, key: Key) -> Iterator[str]:
         """Yield what dependencies say of which this commit deletes tasks: what had not ended is stopped."""

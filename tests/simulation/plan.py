@@ -193,7 +193,7 @@ def command(chance: random.Random) -> Command:
             all_jobs=chance.random() < 0.3,
             what=what,
             dependents=chance.random() < 0.8,
-            running_too=chance.random() < 0.2,
+            running_too=chance.random() < 0.2 and what != "failed",
             task=chance.random() if chance.random() < 0.15 else None,
         )
     if kind is Delete:

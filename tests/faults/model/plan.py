@@ -204,6 +204,8 @@ class Plan:
             )
             if chance.random() < likely
         }
+        if "--failed-only" in options:
+            options.discard("--running-jobs")  # refused: what runs would be stopped, and stay so
         return Resubmit(() if chance.random() < 0.4 else self.some_jobs(3), frozenset(options))
 
     def _delete(self) -> Delete:
