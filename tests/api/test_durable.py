@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -99,3 +100,29 @@ async def test_what_was_not_stored_leaves_no_files(folder: Path) -> None:
         with pytest.raises(Exception, match="NUL"):
             await jm.map(len, ["a"], name="a\0b")
     assert in_spool(folder) == []
+
+
+def noted(number: int) -> int:
+    with Path("ran").open("a") as stream:
+        stream.write(f"{number}\n")
+    return number
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names of descriptors are read from /proc")
+async def test_a_disk_that_reports_errors_for_a_moment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No end is lost by it: each function runs once."""
+    monkeypatch.setattr("asyncjman.scheduler.recorder.RETRY_SECONDS", 0.01)
+    real, faults = os.fsync, [errno.EIO, errno.ENOSPC]
+
+    def fsync(file: Any) -> None:
+        descriptor = file if isinstance(file, int) else file.fileno()
+        if Path(f"/proc/self/fd/{descriptor}").readlink().name.startswith("result.") and faults:
+            raise OSError(faults.pop(), "broken")
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    async with JobManager(parallel=2) as jm:
+        for _ in range(3):  # from the second one on they are forks, whose results are written out here
+            assert await jm.map(noted, range(8)) == list(range(8))
+    assert not faults
+    assert sorted((folder / "ran").read_text().split()) == sorted(map(str, 3 * [*range(8)]))
