@@ -12,7 +12,7 @@ from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.intents import maker_is_dead
 from asyncjman.store import jobs, submissions
 from asyncjman.store.database import Database, Reader, Transaction
-from asyncjman.store.submissions import Submission, TaskStates
+from asyncjman.store.submissions import SentJob, Submission, TaskStates
 from asyncjman.system.logs import spool_folder
 
 
@@ -22,8 +22,8 @@ class Situation:
 
     launches: dict[str, Submission] = field(default_factory=dict)
     """By their tokens."""
-    known: Mapping[int, JobSpec] = field(default_factory=dict)
-    """What was asked for, by job id; without what the jobs wait for."""
+    known: Mapping[int, SentJob] = field(default_factory=dict)
+    """Which tasks the jobs have, and where their records are, by job id."""
     task_states: Mapping[int, TaskStates] = field(default_factory=dict)
     watched: list[Watched] = field(default_factory=list)
     late: dict[tuple[int, int], Task] = field(default_factory=dict)
@@ -42,7 +42,7 @@ async def situation(
     ``intents``: where it is found out of each intent whether anybody still carries it out.
     """
     active = await submissions.active(source, job_ids, engine=engine)
-    known = await jobs.specs(source, {one.job_id for one in active})
+    known = await submissions.sent_jobs(source, {one.job_id for one in active})
     task_states = await submissions.task_states(source, known)
     found = Situation(known=known, task_states=task_states)
     elsewhere = _elsewhere(active)
@@ -91,23 +91,26 @@ async def add_late(source: Reader, found: Situation, engine: str) -> None:
 def watched_of(
     spools: str,
     one: Submission,
-    spec: JobSpec,
+    job: SentJob | JobSpec,
     states: TaskStates,
     elsewhere: frozenset[int] = frozenset(),
     *,
     dead: bool = False,
 ) -> Watched:
-    """Return what the store knows of a launch; ``spools`` begins the paths of all spool folders."""
+    """Return what the store knows of a launch; ``spools`` begins the paths of all spool folders.
+
+    Where it is to be explained, ``job`` is all that was asked for.
+    """
     return Watched(
         token=one.token,
         native_id=one.native_id,
         job_id=one.job_id,
         created_at=one.created_at,
         maker_is_dead=dead,
-        array=spec.array,
+        array=job.array,
         tasks=one.task_map,
         default=states.default_status,
-        spec=spec,
+        spec=job if isinstance(job, JobSpec) else None,
         rows={
             task_id: TaskRow(task.attempt, task.status, task.started_at, since)
             for task_id, (task, since) in states.unfinished.items()
@@ -115,7 +118,7 @@ def watched_of(
         ended=frozenset(states.finished),
         elsewhere=elsewhere,
         stop=frozenset(states.to_stop),
-        folder=f"{spools}{spec.token}",
+        folder=f"{spools}{job.token}",
         engine_state=one.engine_state,
     )
 

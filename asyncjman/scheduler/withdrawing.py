@@ -132,7 +132,7 @@ async def _take_back(
             return True
         summary = (await schedule.summaries(tx, [job_id]))[job_id]
         active = await submissions.active(tx, [job_id])
-        if (states, active) != (known, launched) or not has_array(found.known[job_id], summary.array):
+        if (states, active) != (known, launched) or not has_array(found.known[job_id].array, summary.array):
             return False
         now = tx.runtime.time()
         resettable = [*_UNSTARTED, Status.STOPPED]

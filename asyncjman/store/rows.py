@@ -26,6 +26,7 @@ TASK_COLUMNS = (
     "cpu_seconds, peak_memory_bytes, cause"
 )
 
+_STATUSES = {str(one): one for one in Status}
 _INTEGER = (int, type(None))
 _NUMBER = (int, float, type(None))
 _TEXT = (str, bytes, type(None))
@@ -59,10 +60,10 @@ def shown(value: object) -> str:
 
 def status_of(word: str, job_id: int | None = None) -> Status:
     """Return a status from its column."""
-    try:
-        return Status(word)
-    except ValueError as error:
-        raise UnreadableJob(f"status is {shown(word)}", job_id) from error
+    status = _STATUSES.get(word)  # Status(word) takes thrice as long, and there are very many
+    if status is None:
+        raise UnreadableJob(f"status is {shown(word)}", job_id)
+    return status
 
 
 def dependency_of(on_job: int, kind: str, job_id: int | None = None) -> Dependency:
@@ -80,10 +81,10 @@ def is_token(word: object) -> bool:
     return isinstance(word, str) and _TOKEN.fullmatch(word) is not None
 
 
-def token_of(word: str) -> str:
-    """Return a token from its column."""
+def token_of(word: str, job_id: int | None = None) -> str:
+    """Return a token from its column, that of a job where ``job_id`` is given."""
     if not is_token(word):
-        raise UnreadableJob(f"token is {shown(word)}")
+        raise UnreadableJob(f"token is {shown(word)}", job_id, spec=job_id is not None)
     return word
 
 

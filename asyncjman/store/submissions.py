@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
+from asyncjman.model.array import ArraySpec
 from asyncjman.model.job import Task
 from asyncjman.model.status import Status
 from asyncjman.store import failures
 from asyncjman.store.database import Reader, Transaction, View
 from asyncjman.store.jobs import REVISION
-from asyncjman.store.rows import TASK_COLUMNS, status_of, task_of, task_values, token_of
+from asyncjman.store.rows import TASK_COLUMNS, array_of, status_of, task_of, task_values, token_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,14 @@ class TaskStates:
     finished: set[int] = field(default_factory=set)
     to_stop: set[int] = field(default_factory=set)
     """Those of the unfinished that a user asked to stop."""
+
+
+class SentJob(NamedTuple):
+    """What a poll needs of a job: all that was asked for takes several times as long to read."""
+
+    array: ArraySpec | None
+    token: str
+    """The name of its spool folder."""
 
 
 COLUMNS = "id, job_id, engine, token, created_at, host, pid, native_id, task_map, engine_state, taken_back"
@@ -92,6 +101,17 @@ async def active(
         values.append(engine)
     rows = await source.fetch(f"SELECT {COLUMNS} FROM submission WHERE {wanted} ORDER BY id", values)
     return [submission_of(row) for row in rows]
+
+
+async def sent_jobs(source: Reader | Transaction, job_ids: Iterable[int]) -> dict[int, SentJob]:
+    """Return those of the jobs that are there, by job id."""
+    rows = await source.fetch(
+        "SELECT id, array, token FROM job WHERE id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(job_ids)),),
+    )
+    return {
+        job_id: SentJob(array_of(array, job_id), token_of(token, job_id)) for job_id, array, token in rows
+    }
 
 
 async def latest(source: Reader | Transaction, job_id: int) -> Submission | None:
