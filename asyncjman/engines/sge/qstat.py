@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from xml.parsers import expat
 
 from asyncjman.engines.cluster.dialect import ParseError
+from asyncjman.engines.sge.qstat_usual import usual_fields
 
 _ITEM = re.compile(r"(\d{1,10})(?:-(\d{1,10})(?::(\d{1,10}))?)?", re.ASCII)
 _NUMBER = re.compile(r"\d{1,10}", re.ASCII)
 _ROOTS = ("job_info", "comunication_error", "communication_error")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueEntry:
+class QueueEntry(NamedTuple):
     """One line of qstat: a job, or the tasks of one that are in the same state.
 
-    ``tasks`` is None for a job with no array. Times are in seconds since 1970; Grid Engine writes
-    them in local time.
+    ``tasks`` is None for a job with no array. ``started_at`` is in seconds since 1970; Grid Engine writes
+    it in local time.
     """
 
     native_id: int
     name: str
-    owner: str
     state_codes: str
     tasks: tuple[range, ...] | None = None
     queue: str | None = None
     host: str | None = None
-    slots: int = 1
-    submitted_at: float | None = None
     started_at: float | None = None
 
 
@@ -41,13 +38,19 @@ def parse_qstat(xml: bytes | str) -> list[QueueEntry]:
     type (entities could make it as big as they like). Read by tag names: their order and number
     differ between versions.
     """
+    text = xml if isinstance(xml, str) else xml.decode("utf-8", "surrogateescape")
+    usual = usual_fields(text)
+    return [_entry(fields) for fields in (_parsed(text) if usual is None else usual)]
+
+
+def _parsed(xml: str) -> list[dict[str, str]]:
     reader = _Reader()
-    data = xml if isinstance(xml, bytes) else xml.encode("utf-8", "surrogateescape")
+    data = xml.encode("utf-8", "surrogateescape")
     try:
         reader.parser.Parse(data, True)
     except (expat.ExpatError, ValueError, LookupError) as error:
         raise ParseError(f"qstat's XML can't be read: {error}") from error
-    return [_entry(fields) for fields in reader.found]
+    return reader.found
 
 
 def parse_tasks(text: str) -> tuple[range, ...]:
@@ -123,19 +126,15 @@ def _entry(fields: dict[str, str]) -> QueueEntry:
         raise ParseError("qstat's XML names a job without its number or its state")
     queue, _, host = fields.get("queue_name", "").strip().partition("@")
     tasks = fields.get("tasks", "").strip()
-    slots = fields.get("slots", "").strip()
     return QueueEntry(
         native_id=int(native_id),
         # an error of Grid Engine's up to 2026: it writes < so
         name=fields.get("JB_name", "").strip().replace("%lt;", "<"),
-        owner=fields.get("JB_owner", "").strip(),
         state_codes=state_codes,
         tasks=parse_tasks(tasks) if tasks else None,
         queue=queue or None,
         host=host or None,
-        slots=int(slots) if _NUMBER.fullmatch(slots) else 1,
-        submitted_at=_time(fields.get("JB_submission_time", "")),
-        started_at=_time(fields.get("JAT_start_time", "")),
+        started_at=_time(start) if (start := fields.get("JAT_start_time")) else None,
     )
 
 

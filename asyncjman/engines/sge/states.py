@@ -5,6 +5,8 @@ Measured on Son of Grid Engine 8.1.9; codes of Univa Grid Engine from its manual
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from asyncjman.engines.base import IN_ERROR, Saw
 from asyncjman.engines.cluster.dialect import BEING_DELETED
 
@@ -12,6 +14,7 @@ _KNOWN = frozenset("dEsSTNPrRthqwzfac")
 _ENDED = frozenset("zf")
 
 
+@lru_cache(maxsize=256)
 def saw_of(state_codes: str) -> Saw | None:
     """Return what the state ``state_codes`` of a job or task says; None: keep what was known.
 
@@ -38,6 +41,7 @@ def is_error(state_codes: str) -> bool:
     return "E" in state_codes and "d" not in state_codes
 
 
+@lru_cache(maxsize=256)
 def note_of(state_codes: str) -> str | None:
     """Return what a state says beyond our status, None for nothing."""
     state = set(state_codes)

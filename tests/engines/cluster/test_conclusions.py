@@ -100,9 +100,7 @@ def record_of(kind: RecordKind = RecordKind.EXIT, task_id: int = 0, **changes: o
 
 def entry_of(state_codes: str, *tasks: int) -> QueueEntry:
     some = tuple(range(one, one + 1) for one in tasks) or None
-    return QueueEntry(
-        native_id=50, name=NAME, owner="root", state_codes=state_codes, tasks=some, started_at=1300.0
-    )
+    return QueueEntry(native_id=50, name=NAME, state_codes=state_codes, tasks=some, started_at=1300.0)
 
 
 def accounted(task_id: int = 0, failed: int = 0, exit_status: int = 0, name: str = NAME) -> Observation:
@@ -184,7 +182,7 @@ def test_running(state_codes: str, note: str | None) -> None:
 
 
 def test_a_start_before_the_submission_is_the_whole_second_that_it_was_in() -> None:
-    entry = replace(entry_of("r"), started_at=999.0)
+    entry = entry_of("r")._replace(started_at=999.0)
     assert last(interpret(view_of(entries=[entry])))[0].started_at == 1000.0
 
 

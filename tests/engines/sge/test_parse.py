@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -57,18 +58,9 @@ def test_qstat() -> None:
         (12, "qw", (range(2, 101),)),
     ]
     first, last = entries[0], entries[-1]
-    assert (first.name, first.owner, first.queue, first.host, first.slots) == (
-        "mem",
-        "root",
-        "all.q",
-        "localhost",
-        1,
-    )
-    assert first.started_at is not None
-    assert first.submitted_at is None
-    assert (last.queue, last.host, last.slots) == (None, None, 2)
-    assert last.submitted_at is not None
-    assert 0 <= first.started_at - last.submitted_at < 2
+    assert (first.name, first.queue, first.host) == ("mem", "all.q", "localhost")
+    assert first.started_at == datetime(2026, 11, 23, 4, 27, 37).timestamp()
+    assert (last.queue, last.host, last.started_at) == (None, None, None)
 
 
 def test_qstat_with_no_job() -> None:
@@ -80,7 +72,7 @@ def test_qstat_of_other_versions() -> None:
     entry += "<JB_name>a%lt;b</JB_name>"
     entry += "<JAT_start_time>2026-11-22T21:42:58.843834</JAT_start_time></job_list>"
     (found,) = parse_qstat(f"<a:job_info xmlns:a='z'>{entry}</a:job_info>")
-    assert (found.name, found.slots) == ("a<b", 1)
+    assert found.name == "a<b"
     assert found.started_at is not None
 
 
