@@ -36,9 +36,12 @@ class Purpose(Enum):
     """All of it ended; only what it used is asked for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Watched:
-    """What the store knows of a launch: conclusions need it, and engines can't read it."""
+    """What the store knows of a launch: conclusions need it, and engines can't read it.
+
+    Not frozen: that takes twice as long to make, and there is one for each of thousands of jobs.
+    """
 
     token: str
     native_id: str | None

@@ -7,7 +7,6 @@ nothing. Accounting decides then, and after a grace the task counts as failed.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -102,7 +101,8 @@ def _of_launch(view: View, conclusions: Conclusions) -> None:
     if view.rows is None:
         return
     listed, engine_state = _from_queue(view, conclusions, ended)
-    _judge_missing(view, conclusions, ended | listed)
+    listed |= ended
+    _judge_missing(view, conclusions, listed)
     if engine_state != view.watched.engine_state:
         state = Observation(view.watched.token, None, Saw.SENT, view.now, engine_state=engine_state)
         conclusions.seen.append(state)
@@ -175,16 +175,20 @@ def _from_queue(view: View, conclusions: Conclusions, ended: set[int]) -> tuple[
     engine_state: str | None = None
     listed: set[int] = set()
     told = {one.ref.task_id for one in conclusions.seen if one.ref is not None} | ended | watched.ended
-    pending: Counter[Saw] = Counter()
+    queued = held = 0
     latest = _latest(view) if any(row.end is not None for row in view.rows or ()) else {}
     for row in view.rows or ():
         if row.engine_state and engine_state != IN_ERROR:
             engine_state = row.engine_state
         ids = task_ids_of(watched, row)
-        listed.update(ids)
+        if listed:
+            listed.update(ids)
+        else:
+            listed = set(ids)  # half the time of adding what may be very many to an empty one
         if row.saw in _PENDING and row.end is None:
             # of those without a row nothing is said one by one: there may be very many
-            pending[row.saw] += len(ids) - len(ids & told)
+            count = len(ids) - len(ids & told)
+            queued, held = (queued, held + count) if row.saw is Saw.HELD else (queued + count, held)
             ids = ids & watched.rows.keys()
         for task_id in sorted(ids):
             if task_id in told:
@@ -201,8 +205,8 @@ def _from_queue(view: View, conclusions: Conclusions, ended: set[int]) -> tuple[
             elif known is not None:
                 ref = Ref(watched.job_id, task_id, known.attempt)
                 conclusions.seen.append(Observation(watched.token, ref, row.saw, view.now, reason=row.reason))
-    if pending.total() and not watched.tasks and watched.default not in FINISHED:
-        common = max(_PENDING, key=pending.__getitem__)
+    if queued + held and not watched.tasks and watched.default not in FINISHED:
+        common = Saw.HELD if held > queued else Saw.PENDING
         conclusions.seen.append(Observation(watched.token, None, common, view.now))
     return listed, engine_state
 
