@@ -21,9 +21,11 @@ async def main(count: int) -> None:
     folder = Path(spool_folder(database, job.spec.token))
     now = int(time.time())
     for task in range(1, count + 1):
-        head = f"jman 1\njob 1\ntask {task}\nattempt 1\ngrid {job.native_id or 0}\nhost node\n"
-        (folder / f"start.{task}").write_text(f"{head}time {now}\nend\n")
-        (folder / f"exit.{task}").write_text(f"{head}started {now}\nexit_status 0\ntime {now}\nend\n")
+        head = f"jman 1\njob 1\ntask {task}\nattempt 1\ngrid {job.native_id}\nhost node\nrestart unknown\n"
+        head += f"time {now}.123456789\nstarted {now}.023456789\n"
+        tail = "times\n0m0.003s 0m0.002s\n0m0.014s 0m0.009s\nend\n"
+        (folder / f"start.{task}").write_text(head + tail)
+        (folder / f"exit.{task}").write_text(f"{head}signal \nexit_status 0\n{tail}")
 
 
 asyncio.run(main(int(sys.argv[1])))

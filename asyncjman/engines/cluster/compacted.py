@@ -36,18 +36,23 @@ def compact(folder: Path, ended: Iterable[Record]) -> int:
     if not ends:
         return 0
     _append(folder, (f"{one.task_id} {_code(one)} {one.attempt}\n" for one in ends))
-    removed = 0
-    for one in ends:
-        path = f"{folder}/{one.file_name}"
-        with suppress(OSError):
-            state = os.stat(path)  # noqa: PTH116 - there may be very many
-            if (state.st_ino, state.st_mtime_ns) == one.stamp:
-                # the start first: an end without a start says all, a start without an end does not
-                with suppress(FileNotFoundError):
-                    os.unlink(f"{folder}/start.{one.task_id}")  # noqa: PTH108
-                os.unlink(path)  # noqa: PTH108
-                removed += 1
-    return removed
+    return sum(_remove(folder, one) for one in ends)
+
+
+def _remove(folder: Path, end: Record) -> bool:
+    """Delete the records of a task whose end was read; False where that was written anew, or can't be."""
+    path = f"{folder}/{end.file_name}"
+    try:
+        state = os.stat(path)  # noqa: PTH116 - there may be very many
+        if (state.st_ino, state.st_mtime_ns) != end.stamp:
+            return False
+        # the start first: an end without a start says all, a start without an end does not
+        with suppress(FileNotFoundError):
+            os.unlink(f"{folder}/start.{end.task_id}")  # noqa: PTH108
+        os.unlink(path)  # noqa: PTH108
+    except OSError:
+        return False
+    return True
 
 
 def known(folder: Path) -> set[int]:

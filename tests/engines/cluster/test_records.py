@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from asyncjman.engines.cluster import compacted, records
@@ -61,6 +61,44 @@ def test_a_record_that_is_cut_off_says_nothing(length: int) -> None:
 def test_garbage_says_nothing(text: str, kind: RecordKind) -> None:
     assert parse_record(kind, text) is None
     parse_record(kind, f"jman 1\njob 1\ntask 1\nattempt 1\n{text}\nend\n")
+
+
+USUAL = (
+    "jman 1\njob 42\ntask 3\nattempt 2\ngrid 6151645\nhost node7\nrestart unknown\n"
+    "time 1763851240.123456789\nstarted 1763851234.5\nsignal \nexit_status 0\n"
+    "times\n0m0.001s 0m0.002s\n1m2.500s 0m0.250s\nend\n"
+)
+
+
+@given(
+    st.sampled_from(RecordKind),
+    st.lists(
+        st.tuples(
+            st.integers(0, len(USUAL)),
+            st.integers(0, 12),
+            st.sampled_from(
+                ("", "\n", " ", "0", "-1", "9" * 13, ",", "\r", "\x85", "\udcff", "٣", "reason x\n")
+            )
+            | st.sampled_from(USUAL.splitlines(keepends=True))
+            | st.text(max_size=3),
+        ),
+        max_size=3,
+    ),
+)
+@example(RecordKind.EXIT, [])
+@example(RecordKind.START, [])
+def test_a_usual_record_says_the_same_in_the_quick_way(
+    kind: RecordKind, changes: list[tuple[int, int, str]]
+) -> None:
+    text = USUAL
+    for at, length, piece in changes:
+        text = text[:at] + piece + text[at + length :]
+    assert parse_record(kind, text, changed_at=7.0) == records._parse_any(kind, text, 7.0, (0, 0))
+
+
+def test_what_a_script_writes_at_the_end_is_usual() -> None:
+    assert records._USUAL_END.fullmatch(USUAL)
+    assert records._USUAL_END.fullmatch(USUAL.replace("unknown", "1").replace("signal ", "signal TERM"))
 
 
 def test_scan_reads_what_is_a_record_and_nothing_else(tmp_path: Path) -> None:
