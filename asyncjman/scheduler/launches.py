@@ -23,6 +23,9 @@ from asyncjman.system.logs import log_start
 
 NOT_STORED = 0
 """The id of a job that is only looked at, to see how it would be launched."""
+TOKEN_BYTES = 6
+"""Of the part of a launch's token that is its own. By the token it is found in the queue: two launches of the
+same one would be taken for each other. Of 5,000 with 3 bytes, each second time two are the same."""
 RETRY_SECONDS = 30.0
 """So long an engine that can't take a job is asked again, where somebody waits for it."""
 
@@ -102,7 +105,7 @@ async def _carry_out(database: Database, engine: Engine, job: Job) -> tuple[Laun
     """Store the intent of the next launch, and launch; None where nothing is to be launched now."""
     if await _plan(database, engine, job) is None:
         return None
-    token = await submissions.database_token(database) + database.runtime.token(3)
+    token = await submissions.database_token(database) + database.runtime.token(TOKEN_BYTES)
     with held(await lock_of(database, token)):
         intended = await _intend(database, engine, job, token)
         if intended is None:
@@ -187,7 +190,7 @@ async def preview(database: Database, engine: Engine, spec: JobSpec) -> Preview:
     plan = _whole(job, 1, engine.capabilities)
     after = await after_of(database, engine, job) or ()
     return await engine.preview(
-        _made(database, job, "0" * 14, replace(plan, after=() if plan.more else after))
+        _made(database, job, "0" * (8 + 2 * TOKEN_BYTES), replace(plan, after=() if plan.more else after))
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_OURS = re.compile(r"jman:([0-9a-f]{14})", re.ASCII)
+_OURS = re.compile(r"jman:([0-9a-f]{14}|[0-9a-f]{20})", re.ASCII)
 
 
 def comment_of(token: str) -> str:
