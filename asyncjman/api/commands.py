@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from asyncjman.api.progress_reader import ProgressReader
     from asyncjman.api.resubmission import Outcome
     from asyncjman.api.resubmission_request import Resubmission
+    from asyncjman.api.run_progress import RunProgress
     from asyncjman.api.running import Options, Recovery, Runner, TaskOutput
     from asyncjman.engines.base import Preview
     from asyncjman.model.graph import Kind
@@ -176,11 +177,11 @@ class JobCommands(JobReader):
 
         return await executes.stop(self.session.writer(), pid)
 
-    async def progress_of_run(self, only: Collection[int] | None) -> ProgressReader:
+    async def progress_of_run(self, only: Collection[int] | None) -> RunProgress:
         """Return what reads how far an execute is, or several side by side; ``only``: of these jobs."""
-        from asyncjman.api.progress_reader import ProgressReader, scope_of_run
+        from asyncjman.api.run_progress import RunProgress
 
-        return ProgressReader(self.session.database, await scope_of_run(self.session.database, only))
+        return await RunProgress.begin(self.session.database, only)
 
     async def progress_of_all(self, selection: Selection) -> ProgressReader:
         """Return what reads how far all jobs are that are meant, and what of them failed."""
@@ -205,14 +206,16 @@ class JobCommands(JobReader):
 
     async def progress_of_wait(self, selection: Selection) -> ProgressReader:
         """Return what reads how far the jobs are that somebody waits for, and what fails meanwhile."""
-        from asyncjman.api.progress_reader import ProgressReader, scope_of_run
+        from asyncjman.api.progress_reader import ProgressReader
+        from asyncjman.api.run_progress import begun
         from asyncjman.store.progress import Scope
 
         database = self.session.database
-        ids = None if selection.is_all else [job.id for job in await self.chosen(selection)]
-        scope = await scope_of_run(database, ids)
-        now = database.runtime.time()
-        return ProgressReader(database, Scope(scope.ids, scope.since), failures_since=now)
+        if selection.is_all:
+            scope = Scope(since=await begun(database))
+        else:
+            scope = Scope(ids=sorted(job.id for job in await self.chosen(selection)))
+        return ProgressReader(database, scope, failures_since=database.runtime.time())
 
     async def stop(
         self,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 from asyncjman.api.machine import memory_of_sessions
 from asyncjman.errors import JmanError
-from asyncjman.model.job import LOCAL, JobSpec
+from asyncjman.model.job import JobSpec
 from asyncjman.model.progress import (
     FailedTask,
     JobProgress,
@@ -213,13 +213,3 @@ async def live_runners(database: Reader) -> list[RunnerSeen]:
         for one in known
         if states.get(one.id) is not Life.DEAD
     ]
-
-
-async def scope_of_run(database: Reader, only: Collection[int] | None) -> Scope:
-    """Return what an execute counts: the jobs it is to run, or all local ones that were open when the first
-    of those began that run side by side.
-    """
-    if only is not None:
-        return Scope(ids=sorted(only))
-    begun = [one.since for one in await runners.select(database) if one.since is not None]
-    return Scope(since=min([*begun, database.runtime.time()]), engine=LOCAL)

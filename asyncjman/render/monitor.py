@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from asyncjman.model.events import Event, JobFinished, JobSubmitted, TaskFinished, TaskRetried, TaskStarted
 from asyncjman.model.job import Task
-from asyncjman.model.progress import Overview
 from asyncjman.model.selection import format_ids
 from asyncjman.model.status import Status
 from asyncjman.render.ending import Closing, closing_lines
@@ -21,6 +20,9 @@ from asyncjman.render.text import (
     use_color,
 )
 from asyncjman.render.turns import Attempt, Labels, Turns
+
+if TYPE_CHECKING:  # loaded when it is first read: most runs are over by then
+    from asyncjman.model.progress import Overview
 
 SUMMARY_SECONDS = 30.0
 """How often it is said how far all is, where there is no terminal."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asyncjman.model.job import Job, Task
-from asyncjman.model.progress import Overview
+
+if TYPE_CHECKING:  # most commands show none
+    from asyncjman.model.progress import Overview
 
 
 def job_object(job: Job) -> dict[str, Any]:
