@@ -15,8 +15,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from asyncjman import procfs
 from asyncjman.procfs import ENDED, ON_LINUX, has_own_numbers
 
@@ -27,6 +25,7 @@ TASK_VARIABLE = "JMAN_TASK"
 """The variable that says for which attempt: see `task_mark`."""
 
 _TOKEN = re.compile("[0-9a-f]{32}")
+# psutil is imported where it is needed: to load it takes an execute 10 ms at its start
 
 
 def is_token(text: object) -> bool:
@@ -55,6 +54,8 @@ class Marked:
     def is_running(self) -> bool:
         """Tell whether it has not ended; a zombie has."""
         if not ON_LINUX:
+            import psutil
+
             with suppress(psutil.Error):
                 process = psutil.Process(self.pid)
                 return process.create_time() == self.started and process.status() != psutil.STATUS_ZOMBIE
@@ -65,6 +66,8 @@ class Marked:
     def send(self, number: int) -> None:
         """Send a signal, if this is still the process that was found, with its mark."""
         if not ON_LINUX:
+            import psutil
+
             with suppress(psutil.Error):
                 if _found(self.pid, self.token, None) == self:
                     os.kill(self.pid, number)
@@ -104,6 +107,8 @@ def living(groups: Collection[int]) -> set[int]:
 def _pids() -> Iterator[int]:
     with suppress(OSError):
         if not ON_LINUX:
+            import psutil
+
             yield from psutil.pids()
             return
         yield from map(int, filter(str.isdecimal, os.listdir("/proc")))  # noqa: PTH208 - names are all it takes
@@ -112,6 +117,8 @@ def _pids() -> Iterator[int]:
 def _found(pid: int, token: str, lock: str | None) -> Marked | None:
     if ON_LINUX:
         return _found_in(f"/proc/{pid}", pid, token, lock)
+    import psutil
+
     with suppress(psutil.Error, OSError):
         process = psutil.Process(pid)
         if (environment := process.environ()).get(RUNNER_VARIABLE) == token:
