@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from asyncjman.api.running import Options, Output, Runner, make_runner
 from asyncjman.api.session import Session
@@ -13,10 +13,12 @@ from asyncjman.model.events import TaskFinished, TaskStarted
 from asyncjman.model.job import LOCAL, Job
 from asyncjman.model.status import FINISHED, Status
 from asyncjman.scheduler.bus import Bus
-from asyncjman.scheduler.polling import Polled
 from asyncjman.scheduler.sending import send_new
 from asyncjman.store import jobs
 from asyncjman.store.database import Reader
+
+if TYPE_CHECKING:
+    from asyncjman.scheduler.polling import Polled
 
 T = TypeVar("T")
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from asyncjman.engines.base import Engine
-from asyncjman.scheduler.polling import Polled, poll
-from asyncjman.settings import Settings
 from asyncjman.store import errands, schedule
 from asyncjman.store.database import Database
+
+if TYPE_CHECKING:
+    from asyncjman.scheduler.polling import Polled
+    from asyncjman.settings import Settings
 
 T = TypeVar("T")
 _GROWTH = 1.5
@@ -31,6 +33,8 @@ class Poller:
 
     async def follow(self, name: str, on_poll: Callable[[Polled], None] = lambda _: None) -> None:
         """Poll one engine until cancelled. Raises JmanError where there is no such engine here."""
+        from asyncjman.scheduler.polling import poll  # most runs have nothing to poll
+
         engine, settings = self._engine_of(name), self._settings()
         pause = settings.poll_interval
         while True:
