@@ -206,13 +206,17 @@ async def _closing(
     manager: JobManager, only: frozenset[int] | None, began: float, summary: Summary
 ) -> Closing:
     """Return how the jobs are that were open when it began: what others did of them counts too."""
-    from asyncjman.api.failures import MAX_GROUPS
+    from asyncjman.model.status import Status
     from asyncjman.render.ending import Closing
 
     seconds = time.time() - began
     if not summary.counts and not summary.ended:
         return Closing({}, (), 0, seconds, 0.0)
     totals = await manager.totals(only, began)
+    if not totals.counts.get(Status.FAILURE):
+        return Closing(totals.counts, (), 0, seconds, totals.cpu_seconds)
+    from asyncjman.api.failures import MAX_GROUPS
+
     groups = await manager.failures(totals.job_ids)
     shown = await manager.failure_examples(groups[:MAX_GROUPS])
     return Closing(totals.counts, shown, len(groups), seconds, totals.cpu_seconds)
