@@ -13,8 +13,8 @@ import sys
 import time as clocks
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from asyncjman import procfs
 
@@ -70,8 +70,7 @@ def namespace() -> str | None:
     return " ".join(found) if found and found[0].startswith("pid:") else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Runtime:
+class Runtime(NamedTuple):
     """The surroundings of one process; each field is called to have its value as it is now."""
 
     time: Callable[[], float] = clocks.time

@@ -16,9 +16,8 @@ import shlex
 import stat
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from asyncjman.errors import UsageError
 from asyncjman.ownership import ROOT, distrust, foreign_link, has_acl
@@ -30,8 +29,7 @@ _RUNS_A_PROGRAM = "-jsv"
 """The option of qsub that names a program, which qsub runs on this machine as the user."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(NamedTuple):
     """What can be set. In files the names are written with ``-``: ``poll-interval``."""
 
     poll_interval: float = 1.0
@@ -54,7 +52,7 @@ class Settings:
     """Options of qsub where --sge-extra-args gives none (gridtk's name)."""
     sge_extra_args_prepend: str = ""
     """Options of qsub before all others (gridtk's name)."""
-    resources: Mapping[str, Any] = field(default_factory=dict)
+    resources: Mapping[str, Any] = {}
     """How a site asks for memory, slots and so on: the fields of ``ResourceRules``."""
 
 
@@ -104,7 +102,7 @@ def load(
     if not found_profile:
         raise UsageError(f"no profile {profile!r}: write [profiles.{profile}] in {own}")
     variables = {}
-    for name in [one.name for one in fields(Settings)]:
+    for name in Settings._fields:
         value = known.get(f"JMAN_{name.upper()}")
         if value is not None and name != "resources":
             variables[name] = value
@@ -206,13 +204,12 @@ def _of_a_file(content: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
 
 def _apply(settings: Settings, content: Mapping[str, Any], source: Path) -> Settings:
     changes: dict[str, Any] = {}
-    known = {one.name for one in fields(Settings)}
     for name, value in content.items():
         key = name.replace("-", "_")
-        if key not in known:
+        if key not in Settings._fields:
             raise UsageError(f"{source}: no setting is named {name!r}")
         changes[key] = _value(getattr(settings, key), value, name, source)
-    return replace(settings, **changes)
+    return settings._replace(**changes)
 
 
 def _value(old: Any, value: Any, name: str, source: Path) -> Any:

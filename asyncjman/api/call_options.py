@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from asyncjman.api.earlier import Earlier
@@ -60,7 +59,7 @@ def checked(options: CallOptions) -> CallOptions:
             raise UsageError(f"no {name} {given[name]!r}: there are {' and '.join(map(repr, words))}")
     from asyncjman.api.request import JobRequest
 
-    replace(JobRequest(command=["true"], check=False), **of_jobs(options)).resolve("local", Settings())
+    JobRequest(command=["true"], check=False)._replace(**of_jobs(options)).resolve("local", Settings())
     return options
 
 
@@ -72,4 +71,4 @@ def of_jobs(options: CallOptions) -> SubmitOptions:
 def applied(request: JobRequest, options: CallOptions) -> JobRequest:
     """Return the request for a function job with the options; what they don't name stays."""
     given = {name: one for name, one in of_jobs(options).items() if one is not None}
-    return replace(request, **given)  # type: ignore[arg-type]  # checked: they are fields
+    return request._replace(**given)  # type: ignore[arg-type]  # checked: they are fields

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from asyncjman.api import values
@@ -52,7 +52,7 @@ async def begin(
         workers=options.get("workers", "fresh"),
     )
     try:
-        spec = manager.resolved(applied(replace(request, dependencies=waits), options))
+        spec = manager.resolved(applied(request._replace(dependencies=waits), options))
         return await manager.store(spec, CallHandle)
     except BaseException as error:
         if not hasattr(error, "job"):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from asyncjman.api.checks import (
     dependencies_of,
@@ -39,8 +39,7 @@ SITE_EXTRA = "site_extra"
 """The resource that holds the site's own options of the command that submits."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobRequest:
+class JobRequest(NamedTuple):
     """A job as it was asked for, not read yet. The fields are those of ``Options``."""
 
     command: Sequence[str | os.PathLike[str]]

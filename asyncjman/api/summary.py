@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from asyncjman.model.events import Event, JobFinished, TaskFinished
 from asyncjman.model.job import LOCAL
@@ -32,8 +33,7 @@ class Summary:
             self.skipped_jobs += event.status is Status.SKIPPED
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(NamedTuple):
     """How the tasks of some jobs are."""
 
     job_ids: tuple[int, ...]
@@ -52,8 +52,7 @@ async def totals(database: Reader, only: Iterable[int] | None, since: float = 0.
     return Totals(tuple(ids), counts, cpu)
 
 
-@dataclass(frozen=True, slots=True)
-class Unsuccessful:
+class Unsuccessful(NamedTuple):
     """A job that is not a success, or not yet."""
 
     job_id: int

@@ -8,7 +8,6 @@ what its conclusions need. Layers above import all of this from here, and nothin
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from asyncjman.engines.launch import After, Launched, LaunchFailed, LaunchRequest, Lease, Ref, Why
@@ -51,8 +50,7 @@ TaskOutput = Callable[["Ref", int, bytes], object]
 """The same, with the attempt that wrote it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capabilities:
+class Capabilities(NamedTuple):
     """What an engine can do."""
 
     survives_us: bool

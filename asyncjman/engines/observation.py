@@ -36,12 +36,8 @@ class Purpose(Enum):
     """All of it ended; only what it used is asked for."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Watched:
-    """What the store knows of a launch: conclusions need it, and engines can't read it.
-
-    Not frozen: that takes twice as long to make, and there is one for each of thousands of jobs.
-    """
+class Watched(NamedTuple):
+    """What the store knows of a launch: conclusions need it, and engines can't read it."""
 
     token: str
     native_id: str | None
@@ -59,13 +55,13 @@ class Watched:
     """Of unfinished tasks that have one; where it is LATE, of those whose end is not proven."""
     ended: frozenset[int]
     """Tasks whose end is known."""
+    folder: str
     spec: JobSpec | None = None
     """What its job asks for, where a launch is explained."""
     elsewhere: frozenset[int] = frozenset()
     """Tasks that a later launch is about."""
     stop: frozenset[int] = frozenset()
     """Tasks that a user asked to stop."""
-    folder: str
     engine_state: str | None = None
     purpose: Purpose = Purpose.STATE
     ran: tuple[tuple[Ref, float], ...] = ()

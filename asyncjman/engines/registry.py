@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from asyncjman.engines.base import Engine, TaskOutput
 from asyncjman.engines.budget import Budget
@@ -47,8 +46,7 @@ class Writer(Protocol):
     def transaction(self, *, quiet: bool = False) -> AbstractAsyncContextManager[Any]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(NamedTuple):
     """The process that engines run tasks for which end with it."""
 
     token: str = ""
@@ -59,15 +57,14 @@ class Host:
     """Gives the descriptor that each task inherits: what it locks is free when the last of them has ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """What an engine is made of."""
 
     given: Settings | None
     runtime: Clock
     budget: Budget
     """The time for all that it asks."""
-    host: Host = field(default_factory=Host)
+    host: Host = Host()
 
     @property
     def settings(self) -> Settings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from asyncjman.model.selection import format_ids
 from asyncjman.model.status import Status
@@ -13,8 +13,7 @@ from asyncjman.render.text import colored, duration, use_color
 _NOT_STARTED = (Status.SUBMITTED, Status.WAITING, Status.QUEUED)
 
 
-@dataclass(frozen=True, slots=True)
-class Closing:
+class Closing(NamedTuple):
     """How the jobs of a run are at its end."""
 
     counts: Mapping[Status, int]

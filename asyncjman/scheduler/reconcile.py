@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from asyncjman.engines.base import Abandoned, Engine, Ref
 from asyncjman.runtime import Runtime
@@ -15,8 +15,7 @@ from asyncjman.store.runnerlock import TASKS, LockNames, inherited_file, kept, r
 from asyncjman.store.runners import Runner
 
 
-@dataclass(frozen=True, slots=True)
-class Recovery:
+class Recovery(NamedTuple):
     """What was found of one runner that is dead, or of which that can't be known."""
 
     pid: int

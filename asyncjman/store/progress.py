@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from asyncjman.model.progress import FailedTask, RunningTask
 from asyncjman.model.status import Status
@@ -20,8 +19,7 @@ _SAMPLE = 100
 """So many of the latest tasks of a job say how long its tasks take."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """Which jobs are meant; all, where nothing is said."""
 
     ids: Sequence[int] | None = None
@@ -44,8 +42,7 @@ class Scope:
         return " AND ".join(clauses), values
 
 
-@dataclass(frozen=True, slots=True)
-class JobHead:
+class JobHead(NamedTuple):
     """What is shown of a job, without what was asked for."""
 
     id: int

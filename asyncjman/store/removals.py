@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from asyncjman.model.ids import parse_ids
 from asyncjman.model.job import PLAIN_TASK
 from asyncjman.model.selection import format_ids
 from asyncjman.store.rows import token_of
@@ -24,8 +23,7 @@ IN_USE = "SELECT (SELECT count(*) FROM job) + (SELECT count(*) FROM removal WHER
 """0 where the file may go."""
 
 
-@dataclass(frozen=True, slots=True)
-class Logs:
+class Logs(NamedTuple):
     """Logs of some tasks of a job: of their attempt ``attempt`` and of all before."""
 
     id: int
@@ -39,8 +37,7 @@ class Logs:
     """Whether their folder goes where it is empty then."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spool:
+class Spool(NamedTuple):
     """The folder for the files of a job."""
 
     id: int
@@ -163,6 +160,8 @@ def _of(row: Sequence[object]) -> Logs | Spool:
     number, kind, job_id, exec_dir, start, tasks, attempt, with_folder, token = row
     if kind == "spool":
         return Spool(number, job_id, token_of(token))  # type: ignore[arg-type]
+    from asyncjman.model.ids import parse_ids  # most commands find nothing to remove
+
     ids = tuple(task_id for one in parse_ids([tasks] if tasks else []) for task_id in one)  # type: ignore[list-item]
     return Logs(number, job_id, untext(exec_dir) or "", untext(start) or "", ids, attempt, bool(with_folder))  # type: ignore[arg-type]
 

@@ -25,6 +25,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import NamedTuple
 
 LOCK = ".lock"
 TASKS = ".tasks"
@@ -43,8 +44,7 @@ class State(Enum):
     """It is missing, is another file, can't be opened, or the file system has no locks."""
 
 
-@dataclass(frozen=True, slots=True)
-class LockNames:
+class LockNames(NamedTuple):
     """Where the lock files of one runner are."""
 
     folder: Path

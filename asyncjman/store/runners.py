@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from asyncjman.store.claims import UNCLAIMED
 from asyncjman.store.database import Reader, Transaction, View
@@ -13,8 +13,7 @@ from asyncjman.store.rows import TASK_COLUMNS
 from asyncjman.store.texts import text, untext
 
 
-@dataclass(frozen=True, slots=True)
-class Runner:
+class Runner(NamedTuple):
     """``process_started`` tells it from a later process with the same pid: in seconds since the start of
     the machine that ``boot`` names, which no change of the clock moves; without a name, since 1970.
 
@@ -45,8 +44,7 @@ _COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """A task that a runner had claimed."""
 
     job_id: int
@@ -83,7 +81,7 @@ async def insert(
 
 async def select(source: Reader | View) -> list[Runner]:
     rows = await source.fetch(f"SELECT {_COLUMNS} FROM runner")
-    return [replace(Runner(*row), output=untext(row[11])) for row in rows]
+    return [Runner(*row)._replace(output=untext(row[11])) for row in rows]
 
 
 async def set_parallel(tx: Transaction, runner_id: int, parallel: int) -> None:

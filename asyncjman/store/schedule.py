@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from asyncjman.model.graph import Dependency
 from asyncjman.model.status import FINISHED, Status, roll_up
@@ -25,8 +25,7 @@ _ANY_SKIPPED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class JobSummary:
+class JobSummary(NamedTuple):
     """A job as the scheduler sees it."""
 
     id: int

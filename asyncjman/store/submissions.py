@@ -16,8 +16,7 @@ from asyncjman.store.jobs import REVISION
 from asyncjman.store.rows import TASK_COLUMNS, array_of, status_of, task_of, task_values, token_of
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(NamedTuple):
     """One launch of a job, or of some of its tasks, on an engine whose tasks survive us."""
 
     id: int

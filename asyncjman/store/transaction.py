@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,7 +59,7 @@ class AtOnce(Transaction):
     def __init__(self, path: Path, connection: sqlite3.Connection, runtime: Runtime) -> None:
         self.path = path
         self._driver = connection
-        self.runtime = replace(runtime, in_thread=_here)  # this is one
+        self.runtime = runtime._replace(in_thread=_here)  # this is one
         self.changes_before = connection.total_changes
         self.committed = False
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,7 +35,7 @@ OBSERVING = pytest.mark.parametrize("how", ["await", "wait", "events", "as_compl
 async def test_progress_has_rate_and_time_left(folder: Path) -> None:
     later = [0.0]
     gated = "[ $SGE_TASK_ID = 1 ] || until [ -e go.$SGE_TASK_ID ]; do sleep 0.02; done"
-    async with JobManager(runtime=replace(SYSTEM, monotonic=lambda: later[0] + time.monotonic())) as jm:
+    async with JobManager(runtime=SYSTEM._replace(monotonic=lambda: later[0] + time.monotonic())) as jm:
         job = await jm.submit(["sh", "-c", gated], array=3)
         other = await jm.submit(["true"], after_ok=job)
 

@@ -40,13 +40,13 @@ class Slow(Defaults):
 
     async def launch(self, requests: Sequence[LaunchRequest]) -> Sequence[Launched]:
         (request,) = requests
-        another = replace(
-            SYSTEM, host=lambda: "another", time=lambda: SYSTEM.time() + ORPHAN_SECONDS + 1, pid=lambda: 1
+        another = SYSTEM._replace(
+            host=lambda: "another", time=lambda: SYSTEM.time() + ORPHAN_SECONDS + 1, pid=lambda: 1
         )
         lock = await lock_of(self._database, request.token)
         found = (await situation(self._database, self.name)).launches[request.token]
         # as another process has it: it knows nothing of what this one is at
-        self.seen.append(is_abandoned(replace(found, token="of no process here"), lock, another))
+        self.seen.append(is_abandoned(found._replace(token="of no process here"), lock, another))
         return [Launched("7", 0.0)]
 
     async def poll(self, watched: Sequence[Watched], budget: float) -> Poll:
@@ -107,4 +107,4 @@ def test_a_maker_whose_lock_is_free_is_judged_by_the_time(tmp_path: Path) -> Non
     with held(lock):
         assert not is_abandoned(one, lock, SYSTEM)
     assert is_abandoned(one, lock, SYSTEM)
-    assert not is_abandoned(replace(one, created_at=SYSTEM.time()), lock, SYSTEM)
+    assert not is_abandoned(one._replace(created_at=SYSTEM.time()), lock, SYSTEM)

@@ -12,8 +12,8 @@ import re
 import signal
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from asyncjman import procfs
 from asyncjman.procfs import ENDED, ON_LINUX, has_own_numbers
@@ -38,8 +38,7 @@ def task_mark(job_id: int, task_id: int, attempt: int) -> str:
     return f"{job_id}.{task_id}.{attempt}"
 
 
-@dataclass(frozen=True, slots=True)
-class Marked:
+class Marked(NamedTuple):
     """A process that a runner started, directly or not."""
 
     pid: int

@@ -72,7 +72,7 @@ def view_of(**changes: object) -> View:
     names = {"rest": "default", "finished": "ended", "to_stop": "stop"}
     names |= {name: name for name in ("array", "rows", "elsewhere")}
     of_launch = {new: changes.pop(old) for old, new in names.items() if old in changes}
-    watched = replace(changes.pop("submission", SUBMISSION), **of_launch)  # type: ignore[type-var]
+    watched = changes.pop("submission", SUBMISSION)._replace(**of_launch)  # type: ignore[attr-defined]
     entries = changes.pop("entries", ())
     rows = None if entries is None else [row_of_entry(one) for one in entries]  # type: ignore[attr-defined]
     values: dict[str, object] = {
@@ -215,7 +215,7 @@ def test_one_absence_proves_nothing() -> None:
 
 
 def test_a_young_job_is_not_missed() -> None:
-    submission = replace(SUBMISSION, created_at=1990.0)
+    submission = SUBMISSION._replace(created_at=1990.0)
     assert interpret(view_of(submission=submission)).tasks == []
 
 
@@ -286,7 +286,7 @@ def test_a_task_is_judged_by_its_own_submission_only() -> None:
             )
         )  # fmt: skip
         assert 2 not in last(found)
-    task_map = replace(SUBMISSION, native_id="60", tasks=(2,))
+    task_map = SUBMISSION._replace(native_id="60", tasks=(2,))
     found = interpret(view_of(submission=task_map, array=array, rows=sent_again, accounting=success))
     assert last(found)[2].status is Status.FAILURE  # accounting knows 50.2, not 60.1
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,7 +76,7 @@ def test_no_wrong_success_and_no_error_whatever_comes(
     rest: Status,
     now: float,
 ) -> None:
-    submission = replace(SUBMISSION, tasks=task_map)
+    submission = SUBMISSION._replace(tasks=task_map)
     known = {
         task_id: next(iter(row_of(task_id, status, attempt, since).values()))
         for task_id, (status, attempt, since) in rows.items()

@@ -90,7 +90,7 @@ def test_which_nodes_are_not_available() -> None:
 
 
 def test_nodes_and_estimates_are_asked_for_only_then() -> None:
-    plan = SlurmDialect().explain([replace(LAUNCH, spec=SPEC)], "me", 1e9)
+    plan = SlurmDialect().explain([LAUNCH._replace(spec=SPEC)], "me", 1e9)
     next(plan)
     with pytest.raises(StopIteration) as end:
         plan.send([WAITING])
@@ -98,7 +98,7 @@ def test_nodes_and_estimates_are_asked_for_only_then() -> None:
 
 
 def test_when_what_is_not_planned_yet_would_start() -> None:
-    launch = replace(LAUNCH, spec=replace(SPEC, resources={"slots": 2}))
+    launch = LAUNCH._replace(spec=replace(SPEC, resources={"slots": 2}))
     plan = SlurmDialect().explain([launch], "me", 1e9)
     next(plan)
     call = plan.send([WAITING._replace(start=None, reason="Resources")])
