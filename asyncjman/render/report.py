@@ -84,7 +84,7 @@ class TextReport:
 
     def _log(self, title: str, path: str) -> None:
         try:
-            with Path(path).open("rb") as file:
+            with open(path, "rb") as file:  # noqa: PTH123 - so often that a Path of each counts
                 if self._tail is not None:
                     seek_last_lines(file, self._tail)
                 first = file.read(_CHUNK)
