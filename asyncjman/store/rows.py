@@ -30,6 +30,7 @@ _STATUSES = {str(one): one for one in Status}
 _INTEGER = (int, type(None))
 _NUMBER = (int, float, type(None))
 _TEXT = (str, bytes, type(None))
+_MOMENT = (float, type(None))
 _TASK_NAMES = TASK_COLUMNS.split(", ")
 _TASK_TYPES: Sequence[type | tuple[type, ...]] = (
     int,
@@ -172,22 +173,23 @@ def job_of(
     job_id, submitted_at, started_at, finished_at, default_status, task_count = head
     if task_count != (len(spec.array) if spec.array else 1):
         raise UnreadableJob(f"task_count is {shown(task_count)}, and its array {spec.array}", job_id)
-    for name, moment in (
-        ("submitted_at", submitted_at),
-        ("started_at", started_at),
-        ("finished_at", finished_at),
-    ):
-        if not isinstance(moment, float) and (moment is not None or name == "submitted_at"):
-            raise UnreadableJob(f"{name} is {shown(moment)}", job_id)
-    counts = {status: count for status, (count, _, _) in status_count.items() if count}
+    moments_are_read = isinstance(started_at, _MOMENT) and isinstance(finished_at, _MOMENT)
+    if not moments_are_read or not isinstance(submitted_at, float):
+        raise _odd_moment(job_id, submitted_at, started_at, finished_at)
+    counts: dict[Status, int] = {}
+    cpu_seconds, peak = 0.0, 0
+    for status, (count, cpu, bytes_) in status_count.items():
+        if count:
+            counts[status] = count
+        cpu_seconds += cpu
+        peak = max(peak, bytes_)
     left = task_count - sum(counts.values())
     if left < 0 or min(counts.values(), default=0) < 0:
         raise UnreadableJob("it has more tasks than there are", job_id)
     if left:
         status = status_of(default_status, job_id)
         counts[status] = counts.get(status, 0) + left
-    cpu_seconds = sum(cpu for _, cpu, _ in status_count.values())
-    peak = max((bytes_ for _, _, bytes_ in status_count.values()), default=0)
+    native_ids, engine_state = _launched(sent) if sent else ((), None)
     return Job(
         id=job_id,
         spec=spec,
@@ -204,12 +206,26 @@ def job_of(
         reason=speaker.reason if speaker else None,
         attempt=speaker.attempt if speaker else 1,
         native_id=sent[-1][0] if sent else None,
-        native_ids=tuple(
-            number
-            for index, (number, _, active) in enumerate(sent, 1)
-            if number is not None and (active or index == len(sent))
-        ),
-        engine_state=next(
-            (engine_state for _, engine_state, _ in reversed(sent) if engine_state is not None), None
-        ),
+        native_ids=native_ids,
+        engine_state=engine_state,
     )
+
+
+def _odd_moment(job_id: int, *moments: object) -> UnreadableJob:
+    """Return the error that names the first of three moments that is none."""
+    for name, moment in zip(("submitted_at", "started_at", "finished_at"), moments, strict=True):
+        if not isinstance(moment, float) and (moment is not None or name == "submitted_at"):
+            return UnreadableJob(f"{name} is {shown(moment)}", job_id)
+    raise AssertionError("all can be read")
+
+
+def _launched(
+    sent: Sequence[tuple[str | None, str | None, int]],
+) -> tuple[tuple[str, ...], str | None]:
+    """Return the native ids of all that is still there and of the latest launch, and the latest state."""
+    native_ids = tuple(
+        number
+        for index, (number, _, active) in enumerate(sent, 1)
+        if number is not None and (active or index == len(sent))
+    )
+    return native_ids, next((state for _, state, _ in reversed(sent) if state is not None), None)
