@@ -14,7 +14,7 @@ from asyncjman.model.duration import time_limit_of
 from asyncjman.model.graph import Dependency, Kind
 from asyncjman.model.job import Job, JobSpec
 from asyncjman.model.selection import format_ids
-from asyncjman.store import jobs, schedule
+from asyncjman.store import jobs
 from asyncjman.store.database import Database, Transaction
 
 
@@ -120,6 +120,8 @@ def _texts(spec: JobSpec) -> Iterator[str]:
 async def _check_dependencies(tx: Transaction, spec: JobSpec) -> None:
     if not spec.dependencies:
         return
+    from asyncjman.store import schedule  # most jobs wait for nothing
+
     wanted = {one.job_id for one in spec.dependencies}
     known = await schedule.summaries(tx, wanted)
     if missing := wanted - known.keys():
