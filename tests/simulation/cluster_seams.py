@@ -18,7 +18,7 @@ from asyncjman.engines.cluster import process, records
 from asyncjman.engines.cluster.dialect import Programs
 from asyncjman.engines.cluster.engine import ClusterEngine
 from asyncjman.engines.cluster.programs import Binaries
-from asyncjman.scheduler import cancelling, intents, launches, polling
+from asyncjman.scheduler import cancelling, intents, launches, polling, sending
 from asyncjman.store.database import Database
 from asyncjman.system import tool
 from tests.simulation.clusters import Clusters
@@ -103,6 +103,7 @@ def simulated_clusters(world: World, clusters: Clusters) -> Iterator[None]:
             (polling, "withdraw", withdraw),
             (polling, "poll", poll),
             (cancelling, "poll", poll),
+            (sending, "poll", poll),
             (ClusterEngine, "poll", one_query),
             (tool, "run", run),
             (process, "locate", locate),
