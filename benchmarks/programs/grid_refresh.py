@@ -1,14 +1,20 @@
-"""``grid_refresh.py``: look at the cluster once; print the seconds, and those of the qstat alone."""
+"""``grid_refresh.py``: look at the cluster; print the seconds, and those of the qstat alone.
+
+Then look again, when there is no news: print the CPU seconds of that.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import getpass
+import statistics
 import time
 
 from asyncjman import JobManager
 from asyncjman.engines.cluster.programs import locate
 from asyncjman.engines.sge.programs import PROGRAMS
+
+LOOKS = 5
 
 
 async def main() -> None:
@@ -26,6 +32,12 @@ async def main() -> None:
         print("refresh", time.monotonic() - start)
         if problem is not None:
             raise problem
+        cpu = []
+        for _ in range(LOOKS):
+            start = time.process_time()
+            await manager.poll()
+            cpu.append(time.process_time() - start)
+        print("again", statistics.median(cpu))
 
 
 asyncio.run(main())

@@ -149,16 +149,27 @@ def list_jobs(bench: Bench) -> Outcome:
         )
 
 
-@row("sge", "refresh with 5,000 pending jobs, over the qstat itself", "1 s at most")
+@row("sge", "refresh with 5,000 pending jobs, over the qstat itself", "0.3 s at most")
 def refresh_pending(bench: Bench) -> Outcome:
     count = bench.size(5_000, 200)
     with _grid(bench) as folder:
         bench.program("grid_submit", str(count), cwd=folder, seconds=900)
         seen = [bench.program("grid_refresh", cwd=folder).stdout for _ in range(bench.repeat)]
-    return _refreshed(seen, f"{count:,} jobs")
+    return _refreshed(seen, f"{count:,} jobs", 0.3)
 
 
-@row("sge", "refresh with 10,000 task records new in the spool, over the qstat itself", "1 s at most")
+@row("sge", "CPU of a look at an array of 75,000 pending tasks, without news", "20 ms at most")
+def no_news(bench: Bench) -> Outcome:
+    count = bench.size(75_000, 7_500)
+    with _grid(bench) as folder:
+        _jman(bench, folder, "submit", HELD, "-t", str(count), "/bin/true")
+        seen = [bench.program("grid_refresh", cwd=folder).stdout for _ in range(bench.repeat)]
+    cpu = [seconds_in(text, "again") for text in seen]
+    median = statistics.median(cpu)
+    return Outcome(f"{median * 1000:.0f} ms", median <= 0.02, {"cpu_seconds": cpu, "tasks": count})
+
+
+@row("sge", "refresh with 10,000 task records new in the spool, over the qstat itself", "0.6 s at most")
 def refresh_records(bench: Bench) -> Outcome:
     count = bench.size(10_000, 1_000)
     seen = []
@@ -171,15 +182,15 @@ def refresh_records(bench: Bench) -> Outcome:
             tasks = json.loads(_jman(bench, folder, "list", "--json").stdout)[0]["tasks"]
             if tasks.get("success") != count:
                 raise NotMeasured(f"after it there are {tasks}")
-    return _refreshed(seen, f"{count:,} records")
+    return _refreshed(seen, f"{count:,} records", 0.6)
 
 
-def _refreshed(seen: list[str], what: str) -> Outcome:
+def _refreshed(seen: list[str], what: str, most: float) -> Outcome:
     refresh = [seconds_in(text, "refresh") for text in seen]
     qstat = [seconds_in(text, "qstat") for text in seen]
     over = statistics.median(refresh) - statistics.median(qstat)
     return Outcome(
         f"{over:.2f} s over the qstat's {statistics.median(qstat):.2f} s ({what})",
-        over <= 1,
+        over <= most,
         {"over_qstat": over, "refresh_seconds": refresh, "qstat_seconds": qstat},
     )
