@@ -15,7 +15,7 @@ from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from asyncjman.runtime import Runtime
 
@@ -151,7 +151,7 @@ class Process(asyncio.BaseEventLoop):
         self._tasks: list[asyncio.Task[Any]] = []
         self._selector = self
         self._clock_resolution = 1e-9
-        self.set_task_factory(self._make_task)  # type: ignore[arg-type]  # typeshed wants a protocol
+        self.set_task_factory(cast(Any, self._make_task))  # before Python 3.12 typeshed wants a protocol
 
     # -- what the world does with it ---------------------------------------------------------------
 
