@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.tools import Limit
+
 ROOT = Path(__file__).parents[1]
 COMMANDS = ("qsub", "qstat", "qdel", "qacct", "qmod", "qconf", "qalter", "qhost", "sge_qmaster", "apt-get")
 
@@ -63,3 +65,17 @@ def test_a_test_with_no_end_fails(tmp_path: Path, workers: tuple[str, ...]) -> N
     if workers:
         assert "3 failed, 1 passed" in done.stdout, done.stdout
     assert "Timeout" in done.stdout + done.stderr
+
+
+def test_while_the_machine_stands_still_no_limit_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "monotonic", lambda: now)
+        limit = Limit(1)
+        now = 60.0
+        left = [limit.left]
+        now += 0.4
+        left.append(limit.left)
+        now += 0.4
+        left.append(limit.left)
+    assert left == pytest.approx([0.5, 0.1, 0])

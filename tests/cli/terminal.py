@@ -8,14 +8,13 @@ import pty
 import select
 import signal
 import struct
-import subprocess
 import sys
 import termios
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.cli.tools import COMMAND, TIMEOUT, Jman, text_of
+from tests.cli.tools import COMMAND, TIMEOUT, Jman, Limit, Process, text_of
 
 
 class Terminal:
@@ -26,7 +25,7 @@ class Terminal:
     ) -> None:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        self.process = subprocess.Popen(
+        self.process = Process(
             [sys.executable, "-c", _TAKE_TERMINAL, *words],
             cwd=folder,
             env=dict(env),
@@ -43,10 +42,9 @@ class Terminal:
 
     def read_until(self, wanted: bytes, timeout: float = 20.0) -> str:
         """Return all the output so far, once ``wanted`` is in it."""
-        deadline = time.monotonic() + timeout
+        limit = Limit(timeout)
         while wanted not in self._data:
-            left = deadline - time.monotonic()
-            assert left > 0 and self._read(left), f"no {wanted!r} on the terminal, but {self._data!r}"
+            assert self._read_within(limit), f"no {wanted!r} on the terminal, but {self._data!r}"
         return text_of(self._data)
 
     @property
@@ -67,21 +65,25 @@ class Terminal:
 
     def finish(self, timeout: float = TIMEOUT) -> tuple[int, str]:
         """Return exit code and all the output, carriage returns of the terminal's taken away."""
-        deadline = time.monotonic() + timeout
+        limit = Limit(timeout)
         try:
-            while self._read(deadline - time.monotonic()):
+            while self._read_within(limit):
                 pass
-            return self.process.wait(max(deadline - time.monotonic(), 1)), text_of(
-                self._data.replace(b"\r\n", b"\n")
-            )
+            return self.process.wait(timeout), text_of(self._data.replace(b"\r\n", b"\n"))
         finally:
             if self.process.poll() is None:
                 self.process.kill()
                 self.process.wait()
             os.close(self._master)
 
+    def _read_within(self, limit: Limit) -> bool:
+        """Take in what is written next; False where that was all."""
+        while not select.select([self._master], [], [], left := limit.left)[0]:
+            assert left, f"nothing more on the terminal, which is not at its end, than {self._data!r}"
+        return self._read(0)
+
     def _read(self, timeout: float) -> bool:
-        if timeout <= 0 or not select.select([self._master], [], [], timeout)[0]:
+        if not select.select([self._master], [], [], timeout)[0]:
             return False
         try:
             data = os.read(self._master, 65536)

@@ -39,16 +39,39 @@ def normalize(argv: list[str]) -> tuple[str | None, list[str]]:
     return name, command_line.normalize(argv, options_of(name) if name else {})
 
 
+class Limit:
+    """So many seconds, of those in which this process ran.
+
+    A machine may stand still for a minute, as while a snapshot is taken of it: the clock goes on, and nothing
+    of what is waited for does.
+    """
+
+    LONGEST_LOOK = 0.5
+    """Whoever waits looks at least as often: of a longer time between two looks only this much counts."""
+
+    def __init__(self, seconds: float) -> None:
+        self._left = seconds
+        self._looked = time.monotonic()
+
+    @property
+    def left(self) -> float:
+        """Return how long to wait until the next look; 0 once the time is over."""
+        now = time.monotonic()
+        self._left -= min(now - self._looked, self.LONGEST_LOOK)
+        self._looked = now
+        return min(max(self._left, 0.0), self.LONGEST_LOOK)
+
+
 def wait_until(condition: Callable[[], T], timeout: float = 60.0, what: str = "") -> T:
     """Return what ``condition`` returns once that is true; else fail with what it returned last."""
-    deadline = time.monotonic() + timeout
+    limit = Limit(timeout)
     while True:
         seen = condition()
         if seen:
             return seen
-        if time.monotonic() > deadline:
+        if not (left := limit.left):
             raise AssertionError(f"not within {timeout} seconds: {what or condition}; last seen: {seen!r}")
-        time.sleep(0.02)
+        time.sleep(min(left, 0.02))
 
 
 def is_alive(pid: int) -> bool:
@@ -69,6 +92,22 @@ def pid_in(path: Path, timeout: float = 20.0) -> int:
         lambda: path.is_file() and path.read_text().endswith("\n") and path.read_text(), timeout, path.name
     )
     return int(str(text))
+
+
+class Process(subprocess.Popen[bytes]):
+    """A process that is waited for as `Limit` has it."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        if timeout is None:
+            return super().wait()
+        limit = Limit(timeout)
+        while True:
+            left = limit.left
+            try:
+                return super().wait(left)
+            except subprocess.TimeoutExpired:
+                if not left:
+                    raise subprocess.TimeoutExpired(self.args, timeout) from None
 
 
 @dataclass(frozen=True)
@@ -146,7 +185,7 @@ class Jman:
         number = len(self.started)
         out = self.folder.parent / f"{self.folder.name}.out{number}"
         with out.open("wb") as stream:
-            process = subprocess.Popen(
+            process = Process(
                 [*COMMAND, *self._words(words)],
                 cwd=self.folder,
                 env=self.environment(env),
