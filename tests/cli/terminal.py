@@ -99,4 +99,7 @@ _TAKE_TERMINAL = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCT
 def on_terminal(
     jman: Jman, *words: str, columns: int = 80, rows: int = 24, env: Mapping[str, str] | None = None
 ) -> Terminal:
-    return Terminal([*COMMAND, *words], jman.folder, jman.environment(env), columns, rows)
+    """Start ``jman`` on a terminal; where the test fails, it is ended with all else that it started."""
+    terminal = Terminal([*COMMAND, *words], jman.folder, jman.environment(env), columns, rows)
+    jman.started.append(terminal.process)
+    return terminal
