@@ -125,10 +125,16 @@ def test_a_narrower_terminal_is_drawn_anew(pipeline: Jman) -> None:
 
 
 def test_output_has_its_place_and_a_label(jman: Jman) -> None:
-    together = ": > at.$SGE_TASK_ID; until [ -e at.1 -a -e at.2 -a -e at.3 ]; do sleep 0.02; done; "
+    waits = "until [ -e go.$SGE_TASK_ID ]; do sleep 0.02; done; "
     says = "echo out $SGE_TASK_ID; echo err $SGE_TASK_ID >&2"
-    jman.submit("-n", "talker", "-t", "12", "sh", "-c", together + says)
-    text = on_terminal(jman, "execute", "-p", "3", "--no-progress", env={"NO_COLOR": "1"}).finish()[1]
+    jman.submit("-n", "talker", "-t", "12", "sh", "-c", waits + says)
+    terminal = on_terminal(jman, "execute", "-p", "3", "--no-progress", env={"NO_COLOR": "1"})
+    for task in (1, 2, 3):
+        terminal.read_until(b"started  1.%d talker\r\n" % task)
+    go(jman, 2)  # while the others run: a line of one that is alone has no label
+    terminal.read_until(b"err 2\r\n")
+    go(jman, *range(1, 13))
+    text = terminal.finish()[1]
     lines = text.splitlines()
     for task in range(1, 13):
         start, end = lines.index(f"started  1.{task} talker"), text.index(f"success  1.{task} talker")
