@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.cli.tools import BARRIER, Jman, overlaps, wait_until
+from tests.cli.tools import BARRIER, Jman, is_alive, overlaps, pid_in, wait_until
 
 STATUS_7 = ("sh", "-c", "exit 7")
 
@@ -215,6 +215,9 @@ def test_folder_that_went_away(jman: Jman) -> None:
 def test_a_program_that_lives_on_in_the_background_does_not_hold_execute(jman: Jman) -> None:
     jman.submit("sh", "-c", "sleep 1000 & echo $! > pid; echo done")
     done = jman("execute")
+    pid = pid_in(jman.folder / "pid")
+    assert is_alive(pid)
+    os.kill(pid, signal.SIGKILL)
     assert "done" in done.lines
     assert jman.status() == {1: "success"}
 
