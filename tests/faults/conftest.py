@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +22,22 @@ def nothing_left(tmp_path: Path) -> Iterator[None]:
     """End what a test left running in its folder, which may be what it is about."""
     yield
     kill_left_in(tmp_path / "work")
+
+
+@pytest.fixture
+def open_to_all(jman: Jman) -> Iterator[None]:
+    """Have ``jman`` work where all users may read, and write.
+
+    Not among pytest's own folders: the one above them is taken from all others by each pytest that starts.
+    """
+    with tempfile.TemporaryDirectory(prefix="jman-", ignore_cleanup_errors=True) as name:
+        above = Path(name)
+        above.chmod(0o755)
+        jman.folder = above / "work"
+        jman.folder.mkdir()
+        jman.folder.chmod(0o777)
+        yield
+        kill_left_in(jman.folder)
 
 
 @pytest.fixture

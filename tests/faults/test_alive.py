@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -128,22 +127,16 @@ def test_a_live_execute_whose_host_name_changed_is_alive(jman: Jman) -> None:
     assert jman.status() == {1: "stopped"}
 
 
-def open_to_all(jman: Jman, mode: int = 0o777) -> None:
-    jman.folder.chmod(mode)
-    for folder in jman.folder.parents:
-        if folder != Path("/tmp") and folder.is_relative_to("/tmp"):
-            folder.chmod(0o755)
-
-
 HIDING = f"mount -t proc -o hidepid=2 proc /proc && exec {AS_NOBODY} "
 
 
+@pytest.mark.usefixtures("open_to_all")
 def test_what_proc_hides_from_another_user_is_not_dead(jman: Jman) -> None:
     need_namespaces()
     if run_in(jman, ("-m",), HIDING + f"{sys.executable} -c 'import asyncjman'").returncode:
         pytest.skip("another user can't read asyncjman here")
+    jman.folder.chmod(0o755)
     jman.submit("sh", "-c", GATED)
-    open_to_all(jman, 0o755)
     process = jman.start("--local", "execute", "--no-progress")
     wait_until(lambda: jman.job()["status"] == "executing")
     seen = run_in(jman, ("-m",), HIDING + jman_words("list", "--json"))
@@ -156,11 +149,11 @@ def test_what_proc_hides_from_another_user_is_not_dead(jman: Jman) -> None:
     assert jman.status() == {1: "success"}
 
 
+@pytest.mark.usefixtures("open_to_all")
 def test_an_ordinary_user_under_hidepid_has_all_that_others_have(jman: Jman) -> None:
     need_namespaces()
     if run_in(jman, ("-m",), HIDING + f"{sys.executable} -c 'import asyncjman'").returncode:
         pytest.skip("another user can't read asyncjman here")
-    open_to_all(jman)
 
     def as_user(*words: str) -> subprocess.CompletedProcess[str]:
         return run_in(jman, ("-m",), HIDING + jman_words(*words))

@@ -20,12 +20,10 @@ NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
 
 
 @pytest.fixture
-def nobody(jman: Jman) -> list[str]:
+def nobody(jman: Jman, open_to_all: None) -> list[str]:
     """Return the words that another user runs ``jman`` with, in a folder where it may write."""
     if os.geteuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("needs root and setpriv, to become another user")
-    for folder in (jman.folder, *jman.folder.parents[:4]):
-        folder.chmod(0o777)
     words = [*NOBODY, *driver(jman.folder, "")]
     probe = [*words, "--version"]
     if subprocess.run(probe, capture_output=True, cwd=jman.folder, env=jman.environment()).returncode:
