@@ -15,6 +15,8 @@ from benchmarks.rows.local import DATABASE
 MB = 1_000_000
 TINY = 10
 """What a command on so few jobs takes is its start, and doesn't count for the exponent."""
+NOISE = 0.03
+"""CPU seconds by which one run of a command differs from another: what is less is not told from its start."""
 STEP = 10
 """The bigger size is so many times the smaller one."""
 
@@ -61,8 +63,7 @@ def _add(kind: str, count: int, what: str, words: str, limit: _Limit, *, fails: 
             for size in (TINY if kind != "array" else 1000, big // STEP, big)
         ]
         base, small, large = (one.cpu_seconds for one in runs)
-        # what cannot be told from the start does not grow
-        growth = max(large - base, 0.01) / max(small - base, 0.01)
+        growth = max(large - base, NOISE) / max(small - base, NOISE)
         exponent = math.log(growth) / math.log(STEP)
         megabytes = runs[2].peak_memory / MB
         return Outcome(
