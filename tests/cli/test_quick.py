@@ -270,6 +270,7 @@ finally:
 )
 def test_what_is_not_needed_is_not_loaded(jman: Jman, words: list[str], unused: set[str]) -> None:
     jman.submit("true")
+    jman.variables |= {"JMAN_CLUSTER": "auto"}  # one that is named is looked up in the table of all engines
     asked = {} if words else {**COMPLETE, "COMP_WORDS": "jman list ", "COMP_CWORD": "2"}
     done = subprocess.run(
         [sys.executable, "-I", "-c", DRIVER, *words],
