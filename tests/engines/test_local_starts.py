@@ -8,6 +8,7 @@ import math
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,20 @@ async def test_a_process_whose_output_can_not_be_read_is_ended(
     await gone(started)
     await runner.engine.close()
     assert len(started) == 1 and len(os.listdir("/proc/self/fd")) <= descriptors  # noqa: PTH208
+
+
+@pytest.mark.parametrize("variables", [{"A": "x\0y"}, {"A=B": "x"}])
+@pytest.mark.parametrize("argv", [("true",), ("true", "\0")])
+async def test_what_no_process_can_have_leaves_nothing_open(
+    runner: Runner, variables: dict[str, str], argv: tuple[str, ...]
+) -> None:
+    await runner.run("true")
+    descriptors = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    wrong = request(*argv)
+    wrong.spec = replace(wrong.spec, environment=variables)
+    (answer,) = await runner.engine.launch([wrong])
+    assert isinstance(answer, LaunchFailed) and answer.why is Why.REFUSED
+    assert len(os.listdir("/proc/self/fd")) == descriptors  # noqa: PTH208
 
 
 def hold_up(monkeypatch: pytest.MonkeyPatch, may_start: threading.Event, most: float = LIMIT) -> list[int]:

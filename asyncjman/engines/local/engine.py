@@ -94,7 +94,7 @@ class LocalEngine(Defaults):
     def make_ready(self, request: LaunchRequest) -> None:
         if request.logs is not None and not is_ours(_argv(request)):
             with suppress(OSError):  # to be found again when it is started
-                ready = self._preparation.ready(request, ())
+                ready = self._preparation.ready(request, self._pipes)
                 ready.prepare()
                 request.ready = ready
 
@@ -179,8 +179,7 @@ class LocalEngine(Defaults):
         """Yield what is to be started; where it is not, nothing stays of it."""
         ready, request.ready = request.ready, None
         if not isinstance(ready, Ready) or not ready.is_fresh:
-            pipes = self._pipes(request) if request.logs is None else ()
-            ready = self._preparation.ready(request, pipes)
+            ready = self._preparation.ready(request, self._pipes)
         try:
             yield ready
         except BaseException:
@@ -272,9 +271,7 @@ class LocalEngine(Defaults):
         else:
             self._end(pid, process, 0.0)
 
-    def _pipes(self, request: LaunchRequest) -> tuple[LinePipe, ...]:
-        (ref,) = request.tasks
-        assert isinstance(ref, Ref)
+    def _pipes(self, ref: Ref) -> tuple[LinePipe, LinePipe]:
         show = partial(self._show, ref)
         first = LinePipe(self._loop, 1, show)
         try:

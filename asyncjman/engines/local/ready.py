@@ -98,21 +98,15 @@ class Preparation:
         self._made: set[str] = set()
         self._jobs: dict[int, _OfJob] = {}
 
-    def ready(self, request: LaunchRequest, pipes: tuple[LinePipe, ...]) -> Ready:
-        """Return what is started; its output goes into the pipes, or into logs where there are none.
+    def ready(self, request: LaunchRequest, pipes: Callable[[Ref], tuple[LinePipe, LinePipe]]) -> Ready:
+        """Return what is started. ``pipes`` makes those that its output goes to where it has no logs.
 
-        Raises OSError where it can't be started.
+        Raises OSError where it can't be started; no pipes are made then.
         """
         (ref,) = request.tasks
         assert isinstance(ref, Ref)
         spec = request.spec
-        process = Process(request.token, ref, task_mark(*ref), request.time_limit, pipes)
-        if request.logs is None:
-            streams = Streams(*(one.write_end for one in pipes))
-        else:
-            logs = logs_from(request.logs, ref.job_id, ref.task_id)
-            streams = Streams(*logs)
-            process.error_log = logs[1]
+        process = Process(request.token, ref, task_mark(*ref), request.time_limit)
         command = Command(spec.argv(ref.task_id), spec.exec_dir)
         own = attempt_environment(spec, ref.task_id, ref.attempt)
         own[TASK_VARIABLE] = process.mark
@@ -122,6 +116,13 @@ class Preparation:
             of_job = self._of_job(spec, ref.job_id)
         except ValueError as error:
             raise impossible(error, command) from error
+        if request.logs is None:
+            process.pipes = pipes(ref)
+            streams = Streams(*(one.write_end for one in process.pipes))
+        else:
+            logs = logs_from(request.logs, ref.job_id, ref.task_id)
+            streams = Streams(*logs)
+            process.error_log = logs[1]
         return Ready(process, command, streams, inherited, own, of_job, self._made)
 
     def _of_job(self, spec: JobSpec, job_id: int) -> _OfJob:
