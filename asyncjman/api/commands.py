@@ -12,7 +12,7 @@ from asyncjman.api.reader import JobReader
 from asyncjman.errors import JmanError
 from asyncjman.model.job import LOCAL, Job, JobSpec
 from asyncjman.model.selection import Selection, ranges_of
-from asyncjman.model.status import FINISHED
+from asyncjman.model.status import FINISHED, Status
 
 if TYPE_CHECKING:
     from asyncjman.api.deletion import Deleted
@@ -293,7 +293,7 @@ class JobCommands(JobReader):
 
         database = self.session.writer()
         job_ids, request = await self._to_run_again(selection, request, where or {})
-        held = set[int]()
+        held = dict[int, Status]()
         if running_too:
             await refuse_before_stop(self.session, job_ids, request)
             held = await self._stop_first(job_ids, request.tasks)
@@ -304,11 +304,13 @@ class JobCommands(JobReader):
                 outcome.done[-1].problems.append(trouble)
             yield outcome
 
-    async def _stop_first(self, job_ids: Sequence[int], only: Mapping[int, Sequence[int]]) -> set[int]:
+    async def _stop_first(
+        self, job_ids: Sequence[int], only: Mapping[int, Sequence[int]]
+    ) -> dict[int, Status]:
         """Stop what runs of jobs that are to run again; return what waits for them, and is held back."""
         from asyncjman.scheduler.stopping_first import stop_first
 
-        held = set[int]()
+        held = dict[int, Status]()
         meant = Selection(ids=ranges_of(job_ids), tasks=only)
         for part, task_ids in meant.parts() if job_ids else ():
             had = await self.ids(part, task_ids, unfinished=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -78,12 +78,16 @@ async def _refuse_first(database: Database, job_ids: Sequence[int], request: Res
 
 
 async def resubmit(
-    session: Session, job_ids: Sequence[int], request: Resubmission, held: Collection[int] = ()
+    session: Session,
+    job_ids: Sequence[int],
+    request: Resubmission,
+    held: Mapping[int, Status],
 ) -> AsyncIterator[Outcome]:
     """Do it in one transaction; of very many jobs in several, the first jobs first: see ``portions``.
 
-    Yields what came of each. ``held``: what was skipped while these were stopped (``stop_first``), and waits
-    anew with the last of them. Raises UsageError where it makes no sense; nothing is changed then.
+    Yields what came of each. ``held``: what was skipped or stopped before these were stopped, and as which
+    of both (``stop_first``); it waits anew with the last of them. Raises UsageError where it makes no sense;
+    nothing is changed then.
     """
     database = session.writer()
     await recover_orphans(database, session.engine(LOCAL))
@@ -94,7 +98,7 @@ async def resubmit(
     async for some in in_turn(job_ids):
         left.difference_update(some)
         async with database.transaction() as tx:
-            back = () if left else held
+            back = {} if left else held
             changed, behind, differences = await _resubmit(tx, some, request, session, left, back)
             now = await jobs.get(tx, {*changed, *behind})
         skipped = {job.id for job in now if job.status is Status.SKIPPED}
@@ -116,7 +120,7 @@ async def _resubmit(
     request: Resubmission,
     session: Session,
     later: Container[int],
-    held: Collection[int],
+    held: Mapping[int, Status],
 ) -> tuple[dict[int, int], list[int], dict[int, list[str]]]:
     """Return the jobs that are to run, each with how many of its tasks; those that were skipped because of
     these; and what is different, by job. ``later``: the jobs whose turn is in a transaction after this one.
@@ -133,8 +137,8 @@ async def _resubmit(
             session.refuse(job.spec)
     skipped = [one for one in await schedule.skipped_behind(tx, changed) if one not in changed]
     behind = [one for one in skipped if one not in later or not _takes_skipped(request, one)]
-    again = {*held, *(behind if request.dependents else ())}
-    await _reset_behind(tx, sorted(again))
+    again = dict.fromkeys(behind if request.dependents else (), Status.SKIPPED)
+    await _reset_behind(tx, {**again, **held})
     behind = sorted({*behind, *held} - changed.keys())
     open_now = {*changed, *behind}
     await resolve_with_dependents(tx, open_now | set(await schedule.waiting_for(tx, open_now)))
@@ -227,19 +231,20 @@ async def _change(
     return found
 
 
-async def _reset_behind(tx: Transaction, job_ids: Sequence[int]) -> None:
-    """Reset what was skipped because of jobs that are to run."""
-    launched = {one.job_id for one in await submissions.active(tx, job_ids)}
-    summaries = await schedule.summaries(tx, job_ids)
-    plain: dict[Status, list[int]] = {Status.WAITING: [], Status.SUBMITTED: []}
+async def _reset_behind(tx: Transaction, ended_as: Mapping[int, Status]) -> None:
+    """Reset what was skipped, or stopped, because of jobs that are to run: what ended so, by job."""
+    launched = {one.job_id for one in await submissions.active(tx, ended_as)}
+    summaries = await schedule.summaries(tx, ended_as)
+    plain: dict[tuple[Status, Status], list[int]] = defaultdict(list)
     for job_id, one in summaries.items():
         target = Status.SUBMITTED if job_id in launched else Status.WAITING
+        ended = ended_as[job_id]
         if one.array is None:
-            plain[target].append(job_id)
+            plain[ended, target].append(job_id)
         else:
-            await transitions.reset(tx, job_id, [Status.SKIPPED], target, None, tx.runtime.time())
-    for target, some in plain.items():
-        await transitions.reset_plain(tx, some, [Status.SKIPPED], target, tx.runtime.time())
+            await transitions.reset(tx, job_id, [ended], target, None, tx.runtime.time())
+    for (ended, target), some in plain.items():
+        await transitions.reset_plain(tx, some, [ended], target, tx.runtime.time())
 
 
 def _changed(spec: JobSpec, request: Resubmission, session: Session) -> JobSpec:
