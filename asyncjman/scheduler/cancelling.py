@@ -12,7 +12,7 @@ from asyncjman.model.selection import format_ids
 from asyncjman.scheduler.givenup import end_given_up
 from asyncjman.scheduler.polling import poll
 from asyncjman.scheduler.resolving import resolve_dependents, stop_unstarted
-from asyncjman.store import submissions, tasks, transitions
+from asyncjman.store import schedule, submissions, tasks, transitions
 from asyncjman.store.database import Database
 from asyncjman.store.submissions import Submission
 from asyncjman.store.tasks import UNSTARTED
@@ -28,6 +28,7 @@ async def cancel(
 ) -> None:
     """End jobs (or only some tasks); returns when nothing of them runs.
 
+    A job that somebody moves to another engine meanwhile is left alone: that one was not told to end it.
     What the engine needs longer for is not finished then; it is recorded as stopped when it is gone.
     Raises EnvironmentProblem where the engine doesn't answer, or doesn't do it: then nothing is recorded
     as stopped, and the error says what is not confirmed.
@@ -36,12 +37,13 @@ async def cancel(
     told: set[str] = set()
     while True:
         seen = await poll(database, engine)
-        active = await submissions.active(database, job_ids)
+        job_ids = await schedule.unfinished(database, job_ids, engine.name)
+        active = await submissions.active(database, job_ids, engine=engine.name)
         if active and seen.problem is not None and not seen.answered:
             what = "the cluster was told to, and jman list finds out" if told else "nothing was changed"
             raise _unconfirmed(seen.problem, job_ids, what)
         # again after each poll: what was started in the meantime is not stopped yet, but about to be
-        await _ask(database, job_ids, task_ids)
+        await _ask(database, engine, job_ids, task_ids)
         if targets := _targets([one for one in active if one.token not in told], task_ids):
             await _tell(database, engine, targets, job_ids, task_ids)
             told.update(one.token for one in active if one.native_id is not None)
@@ -53,6 +55,7 @@ async def cancel(
         else:
             await asyncio.sleep(_PAUSE)
     while database.runtime.monotonic() < deadline:
+        job_ids = await schedule.unfinished(database, job_ids, engine.name)
         if not await tasks.held_jobs(database, job_ids, task_ids):
             return
         await asyncio.sleep(_PAUSE)
@@ -85,7 +88,8 @@ async def _record(
     which were told to end: another process launched it.
     """
     async with database.transaction() as tx:
-        if {one.id for one in await submissions.active(tx, job_ids)} - known:
+        job_ids = await schedule.unfinished(tx, job_ids, engine.name)
+        if {one.id for one in await submissions.active(tx, job_ids, engine=engine.name)} - known:
             return False
         now = tx.runtime.time()
         await stop_unstarted(tx, job_ids, task_ids, now, states=UNSTARTED)
@@ -100,9 +104,9 @@ def _unconfirmed(error: JmanError, job_ids: Sequence[int], what: str) -> Environ
     return EnvironmentProblem(f"{error}\njob {format_ids(job_ids)} is not confirmed to be stopped: {what}")
 
 
-async def _ask(database: Database, job_ids: Sequence[int], task_ids: Sequence[int]) -> None:
+async def _ask(database: Database, engine: Engine, job_ids: Sequence[int], task_ids: Sequence[int]) -> None:
     async with database.transaction() as tx:
-        await transitions.ask_to_stop(tx, job_ids, task_ids)
+        await transitions.ask_to_stop(tx, await schedule.unfinished(tx, job_ids, engine.name), task_ids)
 
 
 def _targets(active: Sequence[Submission], task_ids: Sequence[int]) -> list[Target]:

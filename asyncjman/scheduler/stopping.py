@@ -13,7 +13,7 @@ from asyncjman.scheduler.liveness import is_numbered_here, is_suspended
 from asyncjman.scheduler.portions import in_turn
 from asyncjman.scheduler.reconcile import forget_unproven, recover_orphans, take_away
 from asyncjman.scheduler.resolving import resolve_dependents, stop_unstarted
-from asyncjman.store import jobs, runners, submissions, tasks, transitions
+from asyncjman.store import jobs, runners, schedule, submissions, tasks, transitions
 from asyncjman.store.database import Database, Reader, Transaction
 from asyncjman.store.runners import Runner
 
@@ -108,8 +108,12 @@ async def _any_left(database: Reader, job: Job, task_ids: Sequence[int]) -> bool
 
 
 async def stop_in(tx: Transaction, job_ids: Sequence[int], task_ids: Sequence[int]) -> int:
-    """Stop what hasn't started of local jobs, and ask for the rest to be; return how many tasks that are."""
+    """Stop what hasn't started of local jobs, and ask for the rest to be; return how many tasks that are.
+
+    What somebody moved to a cluster meanwhile is left alone: it may be there already.
+    """
     now = tx.runtime.time()
+    job_ids = await schedule.unfinished(tx, job_ids, LOCAL)
     await stop_unstarted(tx, job_ids, task_ids, now)
     asked = await transitions.ask_to_stop(tx, job_ids, task_ids)
     await resolve_dependents(tx, await transitions.close_jobs(tx, job_ids, now))
