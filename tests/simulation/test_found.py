@@ -245,6 +245,17 @@ FOUND |= {
         pause=0.08,
         seconds=3.0,
     ),
+    "what was moved to another cluster while it was stopped was stopped where it was not any more": plan(
+        job(4, on="north"),
+        job(0, (0.0, "ok"), on="south"),
+        job(0, (0.0, "any"), on="south"),
+        at={
+            1.0: Resubmit(FIRST, True, "unsuccessful", True, True, None, None),
+            **{2.0 + n: Resubmit(FIRST, True, "unsuccessful", True, False, None, "north") for n in range(4)},
+            9.0: Wait(SECOND, 60.0),
+        },
+        seconds=8.0,
+    ),
 }
 
 
