@@ -16,7 +16,7 @@ def describe(folder: Path) -> dict[str, str]:
         usable = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS
         usable = os.cpu_count() or 1
-    packages = ("asyncjman", "aiosqlite", "typer", "click", "rich", "anyio")
+    packages = ("asyncjman", "aiosqlite", "typer", "rich", "anyio")
     return {
         "processor": f"{_cpu_model()}, {usable} of {os.cpu_count()} cores usable",
         "memory": _memory(),
