@@ -2,6 +2,7 @@
 
 An engine holds a launch for the launches that were there when it was made. What is submitted again since, or
 runs elsewhere, it knows nothing of: what has not started is taken back, and is launched anew when it may be.
+Where what was submitted again has ended by then, and not as it should, what is taken back is skipped.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from dataclasses import dataclass
 
 from asyncjman.engines.base import Engine, Observation, Ref, Target, Watched
 from asyncjman.errors import EnvironmentProblem
+from asyncjman.model.graph import Dependency, Verdict
 from asyncjman.model.job import PLAIN_TASK
 from asyncjman.model.status import FINISHED, Status
+from asyncjman.scheduler.dependencies import judge
 from asyncjman.scheduler.observed import has_array, is_gone, store
 from asyncjman.scheduler.resolving import resolve_jobs
 from asyncjman.scheduler.watching import Situation, situation
@@ -163,6 +166,8 @@ async def _premature(
     waits = await schedule.dependencies(database, found.known)
     others = await schedule.summaries(database, {one.job_id for some in waits.values() for one in some})
     unfinished = {job_id for job_id, one in others.items() if not one.finished}
+    # it was let go by what it waits for, which ran again since, or was stopped before it did
+    refused = {job_id for job_id, some in waits.items() if _says(some, others) is Verdict.SKIP}
     ages = await _ages(database, [others[job_id] for job_id in unfinished])
     result = []
     for watched in found.watched:
@@ -172,7 +177,9 @@ async def _premature(
         open_now = {one.job_id for one in waits.get(launch.job_id, ()) if one.job_id in unfinished}
         if launch.native_id is None:
             continue
-        held = all(others[i].engine == engine.name and ages[i] < launch.id for i in open_now)
+        held = launch.job_id not in refused and all(
+            others[i].engine == engine.name and ages[i] < launch.id for i in open_now
+        )
         if held and not launch.taken_back:
             continue  # its tasks, which may be very many, need not be looked at
         startable = set(_startable(watched))
@@ -189,6 +196,11 @@ async def _premature(
         if tasks:
             result.append(_Premature(launch, watched, tasks))
     return result
+
+
+def _says(waits: Iterable[Dependency], others: Mapping[int, JobSummary]) -> Verdict:
+    """Judge all dependencies of a job but the pairings; what was deleted meanwhile is waited for no more."""
+    return judge([one for one in waits if one.job_id in others], others)
 
 
 async def _ages(database: Database, summaries: Sequence[JobSummary]) -> Mapping[int, float]:

@@ -256,6 +256,20 @@ FOUND |= {
         },
         seconds=8.0,
     ),
+    "what was queued when a job before it ran again, and was stopped, started all the same": plan(
+        job(),
+        job(6, (FIRST, "ok"), throttle=1, on="north"),
+        at={
+            0.2: Execute(1),
+            0.9: Wait(SECOND, 60.0),
+            4.9: Trouble("north", "rough", 20.0),
+            5.0: Resubmit(FIRST, False, "everything", False, False, None, None),
+            5.4: Stop(FIRST, None),
+            6.4: List(),
+            7.0: List(),
+        },
+        seconds=0.8,
+    ),
 }
 
 
