@@ -24,7 +24,7 @@ from asyncjman.store import jobs, schedule, tasks, transitions
 from asyncjman.store.database import Database, Transaction
 from asyncjman.store.tasks import UNSTARTED
 
-_NOT_BEGUN = {Status.WAITING, Status.SUBMITTED}
+_NOT_BEGUN = {Status.WAITING, Status.SUBMITTED, Status.QUEUED}
 
 
 async def stop_first(
