@@ -27,9 +27,9 @@ class Environment:
 
     def __init__(self, common: Variables) -> None:
         self._common = common
-        self._template: clib.Words | None = None
-        self._places: dict[str, int] = {}
-        """Where the template has the variables that processes have of their own."""
+        self._template: tuple[clib.Words, dict[str, int]] | None = None
+        """All variables of a process, and where those are that each has of its own. One value: threads start
+        processes, too."""
 
     def search_path(self) -> str:
         """Return where commands are searched for."""
@@ -43,9 +43,12 @@ class Environment:
     def words(self, own: Mapping[str, str]) -> clib.Words:
         """Return the same for the C library."""
         variables = encoded(own)
-        if self._template is None or self._places.keys() != own.keys():
+        known = self._template
+        if known is None or known[1].keys() != own.keys():
             everything = {**self._common, **variables}
-            self._template = clib.Words(everything.values())
-            self._places = {name: n for n, name in enumerate(everything) if name in own}
-            return self._template
-        return self._template.changed({self._places[name]: one for name, one in variables.items()})
+            places = {name: n for n, name in enumerate(everything) if name in own}
+            template = clib.Words(everything.values())
+            self._template = template, places
+            return template
+        template, places = known
+        return template.changed({places[name]: one for name, one in variables.items()})
